@@ -1,0 +1,55 @@
+"""Money as whole micro-dollars (1e-6 USD): sums of a million requests stay exact.
+
+Three sums exist and are never mixed: billed, maybe billed, estimated.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+
+MICROUSD = 1_000_000
+
+# An answer may cost up to this many times its estimate before it is taken for nonsense.
+PLAUSIBLE_FACTOR = 50
+
+
+def microusd(usd: object) -> int | None:
+    """Whole micro-dollars of an amount in USD, or ``None`` where it is no finite number ≥ 0.
+
+    Accepts ``int``, ``float``, ``Decimal`` and numeric text; a ``bool`` is not money.
+    """
+    if isinstance(usd, bool) or not isinstance(usd, int | float | Decimal | str):
+        return None
+    try:
+        amount = Decimal(str(usd).strip())
+    except InvalidOperation:
+        return None
+    if not amount.is_finite() or amount < 0 or amount.adjusted() > 12:
+        return None
+    return int((amount * MICROUSD).to_integral_value(ROUND_HALF_UP))
+
+
+def plausible(cost_microusd: int | None, estimate_microusd: int | None) -> bool:
+    """Whether a stated cost can be believed: known, and at most 50 times a known, positive estimate."""
+    if cost_microusd is None:
+        return False
+    return not estimate_microusd or cost_microusd <= PLAUSIBLE_FACTOR * estimate_microusd
+
+
+def usd(amount_microusd: int) -> float:
+    """The amount in USD, for tables and JSON; exact to the micro-dollar up to billions."""
+    return amount_microusd / MICROUSD
+
+
+def dollars(amount_microusd: int) -> str:
+    """``$1.23``, with up to six decimals where the amount needs them, and at least two."""
+    sign = "-" if amount_microusd < 0 else ""
+    whole, micro = divmod(abs(amount_microusd), MICROUSD)
+    decimals = f"{micro:06d}".rstrip("0").ljust(2, "0")
+    return f"{sign}${whole:,}.{decimals}"
+
+
+def rounded_up(amount_usd: float) -> int:
+    """Micro-dollars of an amount in USD, rounded up: for reservations, which must never be too small."""
+    return math.ceil(round(amount_usd * MICROUSD, 3))

@@ -1,0 +1,14 @@
+"""What every test shares: both async backends by default, and nothing taken from the user's environment."""
+
+import pytest
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request):
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def no_credentials_of_the_user(monkeypatch):
+    for name in ("IMAGEROUTER_API_KEY", "IMAGEROUTER_BASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
