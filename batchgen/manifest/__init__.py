@@ -1,0 +1,57 @@
+"""A job file (YAML, CSV, TSV, JSONL or text) becomes a frozen Manifest; its mistakes are found all at once."""
+
+from __future__ import annotations
+
+from batchgen.manifest.columns import RESERVED_COLUMNS, column_problem
+from batchgen.manifest.jobfile import json_schema
+from batchgen.manifest.load import load_manifest
+from batchgen.manifest.model import (
+    Axis,
+    AxisValue,
+    Combination,
+    LaneLimit,
+    Limits,
+    Manifest,
+    Output,
+    ProviderChoice,
+    Retry,
+)
+from batchgen.manifest.names import path_problem, segment_problem, slug
+from batchgen.manifest.overrides import Overrides
+from batchgen.manifest.row_check import RowCheck
+from batchgen.manifest.rows import Row, Rows
+from batchgen.manifest.scalars import Rate
+from batchgen.manifest.show import shown
+from batchgen.manifest.template import Template, TemplateError
+from batchgen.manifest.values import PARAMETERS, Value, check_value, normalised
+
+__all__ = [
+    "PARAMETERS",
+    "RESERVED_COLUMNS",
+    "Axis",
+    "AxisValue",
+    "Combination",
+    "LaneLimit",
+    "Limits",
+    "Manifest",
+    "Output",
+    "Overrides",
+    "ProviderChoice",
+    "Rate",
+    "Retry",
+    "Row",
+    "RowCheck",
+    "Rows",
+    "Template",
+    "TemplateError",
+    "Value",
+    "check_value",
+    "column_problem",
+    "json_schema",
+    "load_manifest",
+    "normalised",
+    "path_problem",
+    "segment_problem",
+    "shown",
+    "slug",
+]

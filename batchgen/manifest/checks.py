@@ -1,0 +1,187 @@
+"""What can be wrong in a single part of a job file that has the right shape: its values and its names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from batchgen.errors import nearest
+from batchgen.manifest.columns import column_problem
+from batchgen.manifest.document import DataPath, Finding
+from batchgen.manifest.freeze import matrix_axis
+from batchgen.manifest.jobfile import JobFile, ProviderSection
+from batchgen.manifest.names import folder_problem, name_problem, path_problem
+from batchgen.manifest.show import shown
+from batchgen.manifest.template import Template, TemplateError
+from batchgen.manifest.values import LONGEST_PROMPT, PARAMETERS, Value, check_value
+
+PROVIDERS = ("imagerouter", "openai", "simulator")
+
+
+def findings(job: JobFile) -> Iterator[Finding]:
+    """Every mistake that one part of the job file makes on its own."""
+    yield from _provider(job.provider)
+    yield from _names(job)
+    yield from _templates(job)
+    yield from _axis_sizes(job)
+    yield from _axis_names(job)
+    yield from _values(job)
+    yield from _lists_in_rows(job)
+    yield from _lanes_and_prices(job)
+
+
+def _provider(provider: ProviderSection) -> Iterator[Finding]:
+    if provider.kind not in PROVIDERS:
+        message = f"provider must be one of {', '.join(PROVIDERS)}, found {shown(provider.kind)}"
+        yield Finding(("provider", "kind"), message, nearest(provider.kind, PROVIDERS))
+    if provider.base_url is not None and (problem := _base_url_problem(provider.base_url)):
+        yield Finding(("provider", "base_url"), f"provider.base_url {problem}")
+    # The value may be a key put into the wrong place, so it is not shown.
+    if provider.api_key_env is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", provider.api_key_env, re.ASCII):
+        message = "provider.api_key_env must name an environment variable in capitals, such as IMAGEROUTER_API_KEY"
+        yield Finding(("provider", "api_key_env"), message, "a key itself never belongs into a job file")
+    if provider.simulator and provider.kind != "simulator":
+        message = f"provider.simulator is only for the kind simulator, found the kind {shown(provider.kind)}"
+        yield Finding(("provider", "simulator"), message)
+
+
+def _base_url_problem(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is no valid URL"
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        return "must not carry a user name, a password, a query or a fragment"
+    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+        return f"must be a URL such as https://api.imagerouter.io, found {shown(url)}"
+    return None
+
+
+def _names(job: JobFile) -> Iterator[Finding]:
+    if job.name is not None and (problem := name_problem(job.name)):
+        yield Finding(("name",), f"name {problem}")
+    if job.output.folder is not None and (problem := folder_problem(job.output.folder)):
+        yield Finding(("output", "folder"), f"output.folder {problem}")
+    if job.output.path is not None and (problem := path_problem(job.output.path)):
+        yield Finding(("output", "path"), f"output.path {problem}")
+
+
+def _templates(job: JobFile) -> Iterator[Finding]:
+    for path, text in ((("prompt",), job.prompt), (("output", "path"), job.output.path)):
+        try:
+            template = Template(text) if text is not None else None
+        except TemplateError as error:
+            yield Finding(path, f"{'.'.join(path)}: {error}")
+            continue
+        if template is not None and path == ("prompt",) and (problem := _prompt_problem(template)):
+            yield Finding(path, problem)
+
+
+def _prompt_problem(template: Template) -> str | None:
+    """A template without names is a prompt already; of any other only the fixed part can be too long."""
+    problem = check_value("prompt", template.text)
+    if problem and "characters" in problem:
+        fixed = len(template.text) - sum(len(name) + 2 for name in template.names)
+        return problem if fixed > LONGEST_PROMPT else None
+    return problem
+
+
+def _axis_sizes(job: JobFile) -> Iterator[Finding]:
+    for name, values in job.matrix.items():
+        if not values:
+            yield Finding(("matrix", name), f"the axis {shown(name)} is empty: 0 requests", "give it a value")
+        elif isinstance(values, list):
+            yield from _repeated(("matrix", name), values)
+    for index, columns in enumerate(job.zip):
+        lengths = {name: len(values) for name, values in columns.items()}
+        if not columns or 0 in lengths.values():
+            yield Finding(("zip", index), "the zip is empty: 0 requests", "give each name a list of values")
+        elif len(set(lengths.values())) > 1:
+            counted = ", ".join(f"{shown(name)} has {length}" for name, length in lengths.items())
+            yield Finding(("zip", index), f"lists that move together must be equally long: {counted}")
+
+
+def _repeated(path: DataPath, values: list[Value]) -> Iterator[Finding]:
+    seen: set[Value] = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            yield Finding((*path, index), f"{path[-1]} lists {shown(value)} twice", "use 'repeat:' for more pictures")
+        seen.add(value)
+
+
+def _axis_names(job: JobFile) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for path, name in axis_paths(job):
+        if name in seen:
+            yield Finding(path, f"{shown(name)} is an axis twice: it may stand once in 'matrix:' or 'zip:'")
+        seen.add(name)
+    for path, name in {**dict(axis_paths(job)), **{path: name for path, name, _ in settings_of(job)}}.items():
+        if name == "repeat":
+            yield Finding(path, "repeat can't vary here", "put 'repeat:' at the top level, or use a column 'repeat'")
+        elif problem := column_problem(name):
+            yield Finding(path, problem)
+
+
+def axis_paths(job: JobFile) -> Iterator[tuple[DataPath, str]]:
+    for name in job.matrix:
+        yield ("matrix", name), name
+    for index, columns in enumerate(job.zip):
+        for name in columns:
+            yield ("zip", index, name), name
+
+
+def _values(job: JobFile) -> Iterator[Finding]:
+    judged: dict[tuple[str, Value], str | None] = {}
+    for path, name, value in settings_of(job):
+        if (name, value) not in judged:
+            judged[name, value] = check_value(name, value)
+        if problem := judged[name, value]:
+            yield Finding(path, problem)
+    for index, entry in enumerate(job.include):
+        for name, value in entry.items():
+            titles = {one.title for one in matrix_axis(job, name).values} if name in job.matrix else set()
+            if value not in titles and (problem := check_value(name, value)):
+                yield Finding(("include", index, name), problem)
+
+
+def settings_of(job: JobFile) -> Iterator[tuple[DataPath, str, Value]]:
+    """Every setting of the defaults and axes: where it stands, what it sets, and to what."""
+    for name, value in job.defaults.items():
+        if value is not None:
+            yield ("defaults", name), name, value
+    for axis, values in job.matrix.items():
+        yield from _axis_settings(axis, values)
+    for index, columns in enumerate(job.zip):
+        for name, listed in columns.items():
+            for position, value in enumerate(listed):
+                yield ("zip", index, name, position), name, value
+
+
+def _axis_settings(axis: str, values: object) -> Iterator[tuple[DataPath, str, Value]]:
+    if isinstance(values, list):
+        for position, value in enumerate(values):
+            yield ("matrix", axis, position), axis, value
+    elif isinstance(values, dict):
+        for title, value in values.items():
+            if not isinstance(value, dict):
+                yield ("matrix", axis, title), axis, value
+                continue
+            for name, setting in value.items():
+                yield ("matrix", axis, title, name), name, setting
+
+
+def _lists_in_rows(job: JobFile) -> Iterator[Finding]:
+    """Lists among a row's own columns; its parameters are judged with the rows of every kind."""
+    for index, row in enumerate(job.rows if isinstance(job.rows, list) else ()):
+        for name, value in row.items():
+            if isinstance(value, tuple) and name not in PARAMETERS:
+                yield Finding(("rows", index, name), f"row {index + 1}: {check_value(name, value)}")
+
+
+def _lanes_and_prices(job: JobFile) -> Iterator[Finding]:
+    for section, names in ((("limits", "lanes"), job.limits.lanes), (("prices",), job.prices)):
+        for name in names:
+            if problem := check_value("model", name):
+                yield Finding((*section, name), f"{'.'.join(section)}: {problem}")

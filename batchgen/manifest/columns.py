@@ -1,0 +1,41 @@
+"""Which names a row, an axis or a variable may have: all but those that the outputs or the service already use."""
+
+from __future__ import annotations
+
+import re
+
+from batchgen.manifest.show import shown
+
+# Fields of `metadata.jsonl` that say what became of a picture; request parameters and `repeat` may be columns.
+RESERVED_COLUMNS = frozenset(
+    {
+        *("file_name", "file_names", "key", "provider", "row", "state", "error", "message", "attempts", "simulated"),
+        *("cost_usd", "cost_source", "latency_ms", "request_ms", "total_ms", "created_at"),
+        *("width", "height", "format", "bytes", "sha256", "revised_prompt"),
+    }
+)
+
+_CREDENTIAL = re.compile(
+    r"(.*_)?(api_?keys?|secret_?key|access_?(key|token)|auth_?token|bearer(_token)?|authorization|password)"
+)
+
+
+def column_problem(name: str) -> str | None:
+    """Why a row, an axis or a variable can't have this name; else ``None``."""
+    if not name.strip():
+        return "a column has no name"
+    if not name.isprintable():
+        return f"the name {shown(name)} holds a character that does not print"
+    if is_credential(name):
+        return f"{shown(name)} is refused: every column is written into the outputs, and a key must never be"
+    if name in RESERVED_COLUMNS:
+        return f"the name {shown(name)} is taken by the outputs' own field; rename it, for example 'my_{name}'"
+    # `datasets` takes `x_file_name` for a picture of that name and fails to load the folder.
+    if name.endswith(("_file_name", "_file_names")):
+        return f"the name {shown(name)} would be read as a picture by dataset loaders; rename it"
+    return None
+
+
+def is_credential(name: str) -> bool:
+    """Whether a name says that its value is a key or a password."""
+    return _CREDENTIAL.fullmatch(re.sub(r"[\s\-]+", "_", name.strip().lower())) is not None

@@ -1,0 +1,79 @@
+"""Opening the files a user names: what is no readable text file is told apart before anything is parsed."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from batchgen.errors import ManifestError, Problem, nearest
+from batchgen.manifest.show import printable
+
+# 20,000 rows of YAML are about 3 MB; whoever has more than this has a CSV.
+LARGEST_JOB_FILE = 128 * 1024 * 1024
+
+
+def refuse_unless_readable(path: Path, file: str, place: str = "") -> None:
+    """Raise :class:`ManifestError` unless ``path`` is a regular file with something in it that we may read."""
+    problem = _problem(path, printable(file), place)
+    if problem:
+        raise ManifestError([problem])
+
+
+def job_text(path: Path, file: str) -> str:
+    """The whole text of a job file. Raises :class:`ManifestError` where it is no UTF-8 or too large."""
+    size = path.stat().st_size
+    if size > LARGEST_JOB_FILE:
+        raise ManifestError(
+            [Problem(f"the job file has {size:,} bytes; {LARGEST_JOB_FILE:,} at most", file, "put the rows into a CSV")]
+        )
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise not_utf8(path, file) from None
+
+
+def not_utf8(path: Path, file: str) -> ManifestError:
+    """The error that names the first line of ``path`` which is no UTF-8."""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
+                return ManifestError([Problem("the file is UTF-16, not UTF-8", f"{file}:1", "save it as UTF-8")])
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                message = f"byte {error.start + 1} of this line (0x{line[error.start]:02x}) is no UTF-8"
+                return ManifestError([Problem(message, f"{file}:{number}", "save the file as UTF-8")])
+    return ManifestError([Problem("the file is no UTF-8", file, "save the file as UTF-8")])
+
+
+def _problem(path: Path, file: str, place: str) -> Problem | None:
+    message = _unreadable(path)
+    if message is None:
+        return None
+    suggestion = _neighbour(path) if message == "not found" else ""
+    return Problem(f"{file} {message}" if place else message, place or file, suggestion)
+
+
+def _unreadable(path: Path) -> str | None:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            return "is a directory, not a file"
+        if not stat.S_ISREG(status.st_mode):
+            return "is not a regular file"
+        if not status.st_size:
+            return "is empty"
+        path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError):
+        return "not found"
+    except (OSError, ValueError) as error:
+        return f"can't be read: {getattr(error, 'strerror', None) or 'no valid path'}"
+    return None
+
+
+def _neighbour(path: Path) -> str:
+    try:
+        return nearest(path.name, (other.name for other in path.parent.iterdir()))
+    except OSError:
+        return ""

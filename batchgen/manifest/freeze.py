@@ -1,0 +1,121 @@
+"""A validated job file becomes the frozen Manifest; nothing is judged here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from batchgen.manifest import scalars
+from batchgen.manifest.document import Document
+from batchgen.manifest.jobfile import JobFile, LimitsSection, ProviderSection, RetrySection
+from batchgen.manifest.model import (
+    Axis,
+    AxisValue,
+    Combination,
+    LaneLimit,
+    Limits,
+    Manifest,
+    Output,
+    ProviderChoice,
+    Retry,
+)
+from batchgen.manifest.names import slug
+from batchgen.manifest.rows import InlineRows, Row, Rows
+from batchgen.manifest.template import Template
+from batchgen.manifest.values import Value, normalised
+
+
+def frozen(job: JobFile, rows: Rows, source: Path, document: Document) -> Manifest:
+    """The Manifest of a job file that was checked."""
+    return Manifest(
+        name=job.name or slug(source.stem),
+        source=source,
+        folder=source.absolute().parent,
+        provider=_provider(job.provider),
+        prompt=Template(job.prompt) if job.prompt is not None else None,
+        rows=rows,
+        defaults={name: normalised(name, value) for name, value in job.defaults.items() if value is not None},
+        axes=axes(job),
+        exclude=_combinations("exclude", job.exclude, document),
+        include=_combinations("include", job.include, document),
+        repeat=job.repeat,
+        limits=_limits(job.limits),
+        retry=_retry(job.retry),
+        prices=job.prices,
+        output=Output(job.output.folder, Template(job.output.path) if job.output.path is not None else None),
+    )
+
+
+def inline_rows(job: JobFile, document: Document) -> InlineRows:
+    """The rows that stand in the job file; a job without rows has a single empty one."""
+    entries = job.rows if isinstance(job.rows, list) else [{}]
+    return InlineRows(
+        tuple(
+            Row(
+                number=index + 1,
+                place=document.place(("rows", index)),
+                values={name: value for name, value in entry.items() if value is not None},
+            )
+            for index, entry in enumerate(entries)
+        )
+    )
+
+
+def axes(job: JobFile) -> tuple[Axis, ...]:
+    """The axes of the matrix in order, then each ``zip`` as one more."""
+    return (*(matrix_axis(job, name) for name in job.matrix), *(_zipped(columns) for columns in job.zip))
+
+
+def matrix_axis(job: JobFile, name: str) -> Axis:
+    """The axis of that name in the matrix."""
+    return Axis(name, _axis_values(name, job.matrix[name]))
+
+
+def _axis_values(name: str, values: list[Value] | dict[str, Value | dict[str, Value]]) -> tuple[AxisValue, ...]:
+    if isinstance(values, dict):
+        return tuple(_titled(name, title, value) for title, value in values.items())
+    return tuple(AxisValue(_title(value), _settings({name: value})) for value in values)
+
+
+def _titled(axis: str, title: str, value: Value | dict[str, Value]) -> AxisValue:
+    return AxisValue(title, _settings(value if isinstance(value, dict) else {axis: value}))
+
+
+def _zipped(columns: dict[str, list[Value]]) -> Axis:
+    rows = zip(*columns.values(), strict=True)
+    values = (dict(zip(columns, row, strict=True)) for row in rows)
+    return Axis(
+        "+".join(columns), tuple(AxisValue("+".join(map(_title, one.values())), _settings(one)) for one in values)
+    )
+
+
+def _title(value: Value) -> str:
+    return value if isinstance(value, str) else ",".join(value)
+
+
+def _settings(values: dict[str, Value]) -> dict[str, Value]:
+    return {name: normalised(name, value) for name, value in values.items()}
+
+
+def _combinations(section: str, entries: list[dict[str, str]], document: Document) -> tuple[Combination, ...]:
+    return tuple(Combination(entry, document.place((section, index))) for index, entry in enumerate(entries))
+
+
+def _provider(section: ProviderSection) -> ProviderChoice:
+    settings = scalars.natural(section.simulator)
+    assert isinstance(settings, dict)
+    return ProviderChoice(section.kind, section.base_url, section.api_key_env, settings)
+
+
+def _limits(section: LimitsSection) -> Limits:
+    lanes = tuple(LaneLimit(pattern, lane.concurrency, lane.rate) for pattern, lane in section.lanes.items())
+    return Limits(section.concurrency, section.adaptive, section.rate, section.budget_usd, lanes)
+
+
+def _retry(section: RetrySection) -> Retry:
+    return Retry(
+        attempts=section.attempts,
+        deadline_s=section.deadline,
+        max_wait_s=section.max_wait,
+        on_doubt=section.on_doubt,
+        risk_microusd=section.risk_usd,
+    )

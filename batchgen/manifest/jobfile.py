@@ -1,0 +1,185 @@
+"""The job file's shape: which keys exist, what kind of value each takes, and its defaults.
+
+This is the loose border: it takes the text of a file and is turned into a frozen Manifest at once. Its JSON Schema is
+what editors complete and check with.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainValidator, Tag, model_validator
+from pydantic import WithJsonSchema as Schema
+
+from batchgen.manifest import scalars
+from batchgen.manifest.values import MOST_REPEATS, Value
+
+HOUR_S = 3600.0
+DAY_S = 24 * HOUR_S
+
+_SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+_VALUE: dict[str, Any] = {"anyOf": [_SCALAR, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+
+
+def _text(found: object) -> str:
+    if not isinstance(found, str):
+        raise ValueError("must be a text")  # noqa: TRY004 -- pydantic collects ValueErrors
+    return found
+
+
+def _value(found: object) -> Value:
+    if isinstance(found, str):
+        return found
+    if isinstance(found, list) and found and all(isinstance(one, str) for one in found):
+        return tuple(found)
+    raise ValueError("must be a text")
+
+
+def _given_value(found: object) -> Value | None:
+    return None if found is None else _value(found)
+
+
+def _kind(found: object) -> object:
+    return {"kind": found} if isinstance(found, str) else found
+
+
+def _form(found: object) -> str:
+    """Which of two forms a value has; pydantic names it in the location of its errors."""
+    return "as mapping" if isinstance(found, dict) else "as list"
+
+
+def _rows_form(found: object) -> str:
+    return "as value" if isinstance(found, str) else "as list"
+
+
+def _settings_form(found: object) -> str:
+    return "as mapping" if isinstance(found, dict) else "as value"
+
+
+def _no_settings(found: object) -> object:
+    return {} if found is None else found
+
+
+Text = Annotated[str, PlainValidator(_text), Schema(_SCALAR)]
+Setting = Annotated[Value, PlainValidator(_value), Schema(_VALUE)]
+Cell = Annotated[Value | None, PlainValidator(_given_value), Schema({"anyOf": [*_VALUE["anyOf"], {"type": "null"}]})]
+Truth = Annotated[bool, PlainValidator(scalars.truth), Schema({"type": "boolean"})]
+Money = Annotated[int, PlainValidator(scalars.money), Schema({"type": ["number", "string"], "minimum": 0})]
+StartRate = Annotated[
+    scalars.Rate,
+    PlainValidator(scalars.rate),
+    Schema({"type": "string", "pattern": "^[0-9.]+ ?/ ?(s|sec|second|min|minute|m|h|hour|d|day)$"}),
+]
+
+
+def _duration_schema() -> Schema:
+    return Schema({"type": "string", "pattern": "^[0-9.]+ ?(ms|s|sec|min|m|h|d)$"})
+
+
+Deadline = Annotated[float, PlainValidator(scalars.duration_within(1, DAY_S)), _duration_schema()]
+Wait = Annotated[float, PlainValidator(scalars.duration_within(0, 7 * DAY_S)), _duration_schema()]
+
+
+def _whole_schema(low: int, high: int) -> Schema:
+    return Schema({"type": "integer", "minimum": low, "maximum": high})
+
+
+Concurrency = Annotated[int, PlainValidator(scalars.whole_within(1, 10_000)), _whole_schema(1, 10_000)]
+Repeat = Annotated[int, PlainValidator(scalars.whole_within(1, MOST_REPEATS)), _whole_schema(1, MOST_REPEATS)]
+Attempts = Annotated[int, PlainValidator(scalars.whole_within(1, 100)), _whole_schema(1, 100)]
+
+
+class Section(BaseModel):
+    """A mapping with fixed keys. A key without a value counts as not given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_keys(cls, found: object) -> object:
+        if not isinstance(found, dict):
+            return found
+        return {name: value for name, value in found.items() if value is not None or name not in cls.model_fields}
+
+
+class ProviderSection(Section):
+    kind: Text
+    base_url: Text | None = None
+    api_key_env: Text | None = None
+    simulator: Annotated[dict[str, Any], Field(description="Settings of the simulator: latency_scale, …")] = {}
+
+
+class LaneSection(Section):
+    concurrency: Concurrency | None = None
+    rate: StartRate | None = None
+
+
+class LimitsSection(Section):
+    concurrency: Annotated[Concurrency, Field(description="Requests in flight, over all lanes")] = 16
+    adaptive: Annotated[Truth, Field(description="Begin low and adapt to the service; false: the ceiling at once")] = (
+        True
+    )
+    rate: Annotated[StartRate | None, Field(description="Starts per lane, such as 5/s")] = None
+    budget_usd: Annotated[Money | None, Field(description="Never send what could cost more than this in all")] = None
+    lanes: Annotated[dict[str, LaneSection], Field(description="Limits per model; globs such as openai/*")] = {}
+
+
+class RetrySection(Section):
+    attempts: Attempts = 6
+    deadline: Annotated[Deadline, Field(description="The longest a single attempt may take")] = 660.0
+    max_wait: Annotated[Wait, Field(description="The longest a request waits for a throttling service")] = 900.0
+    on_doubt: Annotated[
+        Literal["retry", "hold"], Field(description="Whether a request that may have been billed is sent again")
+    ] = "retry"
+    risk_usd: Annotated[Money | None, Field(description="How much may be paid twice in all")] = None
+
+
+class OutputSection(Section):
+    folder: Annotated[Text | None, Field(description="Default: outputs/NAME; may be s3://bucket/prefix")] = None
+    path: Annotated[Text | None, Field(description="A template for file names, without extension")] = None
+
+
+Settings = dict[str, Setting]
+Titled = dict[
+    str,
+    Annotated[
+        Annotated[Settings, Tag("as mapping")] | Annotated[Setting, Tag("as value")],
+        Discriminator(_settings_form),
+        BeforeValidator(_no_settings),
+    ],
+]
+AxisSection = Annotated[
+    Annotated[list[Setting], Tag("as list")] | Annotated[Titled, Tag("as mapping")], Discriminator(_form)
+]
+
+RowsSection = Annotated[
+    Annotated[Text, Tag("as value")] | Annotated[list[dict[str, Cell]], Tag("as list")], Discriminator(_rows_form)
+]
+
+
+class JobFile(Section):
+    """A batchgen job."""
+
+    name: Annotated[Text | None, Field(description="Default: the file's name; also names the run folder")] = None
+    provider: Annotated[ProviderSection, BeforeValidator(_kind, json_schema_input_type=ProviderSection | Text)] = (
+        ProviderSection(kind="imagerouter")
+    )
+    prompt: Annotated[Text | None, Field(description="A template: {name} is replaced, {{ and }} are braces")] = None
+    rows: Annotated[
+        RowsSection | None, Field(description="A CSV, TSV, JSONL or text file beside this one, or a list of mappings")
+    ] = None
+    defaults: Annotated[dict[str, Cell], Field(description="Parameters and variables for every request")] = {}
+    matrix: Annotated[dict[str, AxisSection], Field(description="Every combination of these axes")] = {}
+    zip: Annotated[list[dict[str, list[Setting]]], Field(description="Axes that move together")] = []
+    exclude: Annotated[list[dict[str, Text]], Field(description="Combinations to drop; globs allowed")] = []
+    include: Annotated[list[dict[str, Text]], Field(description="Single combinations to add")] = []
+    repeat: Annotated[Repeat, Field(description="Pictures per combination")] = 1
+    limits: LimitsSection = LimitsSection()
+    retry: RetrySection = RetrySection()
+    prices: Annotated[dict[str, Money], Field(description="USD per picture, where a service states no cost")] = {}
+    output: OutputSection = OutputSection()
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a job file."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **JobFile.model_json_schema()}

@@ -1,0 +1,107 @@
+"""The frozen Manifest: everything a job file says, in types, with nothing left to guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from batchgen.manifest.rows import Rows
+from batchgen.manifest.scalars import Rate
+from batchgen.manifest.template import Template
+from batchgen.manifest.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderChoice:
+    """Which service is asked. ``None`` stands for the kind's own default."""
+
+    kind: str
+    base_url: str | None
+    api_key_env: str | None
+    simulator: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class AxisValue:
+    """One value of an axis: the title it is chosen by, and everything it sets."""
+
+    title: str
+    settings: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A dimension of the plan. An axis made of a ``zip`` is named by its members, as ``subject+image``."""
+
+    name: str
+    values: tuple[AxisValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """An entry of ``exclude`` or ``include``: axis or variable → title, or glob in ``exclude``."""
+
+    choice: Mapping[str, str]
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimit:
+    """Limits for the models that ``pattern``, a glob, matches."""
+
+    pattern: str
+    concurrency: int | None
+    rate: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be under way, how fast, and for how much money. ``None`` means no limit was given."""
+
+    concurrency: int
+    adaptive: bool
+    rate: Rate | None
+    budget_microusd: int | None
+    lanes: tuple[LaneLimit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How patient the run is. ``risk_microusd`` is what may be paid twice in all; ``None`` is the run's default."""
+
+    attempts: int
+    deadline_s: float
+    max_wait_s: float
+    on_doubt: Literal["retry", "hold"]
+    risk_microusd: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where pictures go. ``folder`` is relative to the current folder, or ``s3://…``; ``None`` is the default."""
+
+    folder: str | None
+    path: Template | None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A job file as the rest of the program sees it. Relative paths in it are relative to ``folder``."""
+
+    name: str
+    source: Path
+    folder: Path
+    provider: ProviderChoice
+    prompt: Template | None
+    rows: Rows
+    defaults: Mapping[str, Value]
+    axes: tuple[Axis, ...]
+    exclude: tuple[Combination, ...]
+    include: tuple[Combination, ...]
+    repeat: int
+    limits: Limits
+    retry: Retry
+    prices: Mapping[str, int]
+    output: Output

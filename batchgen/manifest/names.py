@@ -1,0 +1,90 @@
+"""Names of folders and files that work on every system a dataset may travel to, and stay where they belong."""
+
+from __future__ import annotations
+
+import re
+
+from batchgen.manifest.show import shown
+
+# File systems take 255 bytes; temporary names, counters and extensions need the rest.
+LONGEST_BYTES = 200
+
+_NOT_PORTABLE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+# Windows gives these to devices, whatever the extension.
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+_OWN_FILES = frozenset(
+    {
+        *(".batchgen", "readme.md", "metadata.jsonl", "failures.jsonl", "summary.json"),
+        *("report.html", "report.csv", "compare.html"),
+    }
+)
+
+
+def name_problem(name: str) -> str | None:
+    """Why a run can't be called this, worded to follow "name"; else ``None``."""
+    if not name.strip():
+        return "is blank"
+    if re.search(r"[/\\]", name) or name in (".", "..") or name.startswith("~"):
+        return f"must be a plain name, not a path: {shown(name)} lies outside the output folder"
+    return segment_problem(name)
+
+
+def folder_problem(folder: str) -> str | None:
+    """Why ``output.folder`` can't be this, worded to follow its name; else ``None``."""
+    scheme, _, rest = folder.partition("://")
+    if rest and scheme != "s3":
+        return f"must be a folder or s3://bucket/prefix, found {shown(folder)}"
+    if folder.startswith("~"):
+        return f"must be written in full; '~' is not replaced: {shown(folder)}"
+    return _path_problem(rest if scheme == "s3" else folder.removeprefix("/"))
+
+
+def path_problem(path: str) -> str | None:
+    """Why a picture can't be stored under this path inside the run folder; else ``None``.
+
+    A template may be judged too: its ``{name}`` parts count as ordinary characters.
+    """
+    if path.startswith(("/", "~")) or re.match(r"[A-Za-z]:", path):
+        return f"must lie inside the output folder, found {shown(path)}"
+    if path.partition("/")[0].lower() in _OWN_FILES:
+        return f"{shown(path)} is reserved for batchgen's own files"
+    return _path_problem(path)
+
+
+def segment_problem(segment: str) -> str | None:
+    """Why one folder or file can't have this name on every system; else ``None``."""
+    if not segment.isprintable():
+        return f"holds a character that does not print: {shown(segment)}"
+    found = _NOT_PORTABLE.search(segment)
+    if found:
+        return f"holds {shown(found[0])}, which is not portable: {shown(segment)}"
+    if segment.startswith("-"):
+        return f"must not begin with '-', which commands take for an option: {shown(segment)}"
+    if segment != segment.strip() or segment.endswith("."):
+        return f"must not begin or end with a space or end with a dot: {shown(segment)}"
+    if _DEVICES.fullmatch(segment):
+        return f"is a device on Windows and not portable: {shown(segment)}"
+    if segment.lower() in _OWN_FILES:
+        return f"is reserved for batchgen's own files: {shown(segment)}"
+    length = len(segment.encode())
+    if length > LONGEST_BYTES:
+        return f"has {length} bytes; {LONGEST_BYTES} at most, so that there is room for extensions"
+    return None
+
+
+def slug(stem: str) -> str:
+    """A name for a run made of a file's stem, with everything that is not portable replaced."""
+    kept = re.sub(r"[^\w.\-]+", "-", stem, flags=re.UNICODE).strip("-. ")
+    cut = kept.encode()[:LONGEST_BYTES].decode(errors="ignore").rstrip("-. ")
+    return cut if cut and segment_problem(cut) is None else f"job-{cut}".rstrip("-")
+
+
+def _path_problem(path: str) -> str | None:
+    segments = path.split("/")
+    if "\\" in path:
+        return f"must use '/' between folders, found {shown(path)}"
+    if ".." in segments:
+        return f"must not hold '..', found {shown(path)}"
+    if not path.strip() or (len(segments) > 1 and "" in segments[:-1]):
+        return f"has an empty part: {shown(path)}"
+    return next((found for one in segments if one not in ("", ".") and (found := segment_problem(one))), None)

@@ -1,0 +1,84 @@
+"""What the command line adds to a job: applied to the document as read, so that it is checked like the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from batchgen.errors import ManifestError, Problem
+from batchgen.manifest.document import DataPath, Document
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Flags that stand above the job file. Of ``parameters`` one value is a default, several are an axis.
+
+    ``budget_usd`` and the counts are taken as the user typed them; they are judged with the job file.
+    """
+
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    prompt: str | None = None
+    repeat: int | str | None = None
+    budget_usd: float | str | None = None
+    concurrency: int | str | None = None
+    provider: str | None = None
+    name: str | None = None
+
+    def applied(self, document: Document) -> Document:
+        """The document with these flags in place of what it said, and their names as the places of their values.
+
+        Raises :class:`ManifestError` where a flag can't replace what stands in a ``zip``.
+        """
+        data: dict[str, Any] = dict(document.data)
+        flags: dict[DataPath, str] = dict(document.flags)
+        for path, flag, value in self._single_values():
+            _put(data, path, value)
+            flags[path] = flag
+        for name, values in self.parameters.items():
+            flag = f"--{name.replace('_', '-')}"
+            if values:
+                _refuse_zipped(data.get("zip"), name, flag)
+                flags[_put_parameter(data, name, values)] = flag
+        return replace(document, data=data, flags=flags)
+
+    def _single_values(self) -> Iterator[tuple[tuple[str, ...], str, str]]:
+        flags: dict[tuple[str, ...], tuple[str, object]] = {
+            ("prompt",): ("--prompt", self.prompt),
+            ("repeat",): ("--repeat", self.repeat),
+            ("limits", "budget_usd"): ("--budget", self.budget_usd),
+            ("limits", "concurrency"): ("--concurrency", self.concurrency),
+            ("name",): ("--name", self.name),
+        }
+        for path, (flag, value) in flags.items():
+            if value is not None:
+                yield path, flag, str(value)
+        if self.provider is not None:
+            yield ("provider",), "--provider", self.provider
+
+
+def _put(data: dict[str, Any], path: tuple[str, ...], value: object) -> None:
+    if len(path) == 1:
+        data[path[0]] = value
+        return
+    section = data.get(path[0])
+    # A section that is no mapping is a mistake of the file, and is told as such.
+    if section is None or isinstance(section, dict):
+        data[path[0]] = {**(section or {}), path[1]: value}
+
+
+def _refuse_zipped(entries: object, name: str, flag: str) -> None:
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and name in entry:
+            message = f"{name} moves together with others in the job's 'zip:', so a flag can't replace it"
+            raise ManifestError([Problem(message, flag, "change it in the job file")])
+
+
+def _put_parameter(data: dict[str, Any], name: str, values: tuple[str, ...]) -> DataPath:
+    """One value becomes a default and takes the place of an axis, several become the axis."""
+    section = "defaults" if len(values) == 1 else "matrix"
+    matrix = data.get("matrix")
+    if section == "defaults" and isinstance(matrix, dict) and name in matrix:
+        data["matrix"] = {axis: found for axis, found in matrix.items() if axis != name}
+    _put(data, (section, name), values[0] if len(values) == 1 else list(values))
+    return (section, name)

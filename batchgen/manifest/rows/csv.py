@@ -1,0 +1,197 @@
+"""Rows of a CSV or TSV file: the header names the columns, and every value stays the text it is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batchgen.errors import ManifestError, Problem
+from batchgen.manifest.columns import column_problem
+from batchgen.manifest.files import not_utf8
+from batchgen.manifest.rows.interface import Broken, Row, given
+from batchgen.manifest.show import shown
+from batchgen.manifest.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRows:
+    """The rows below the header of ``path``; ``file`` is its name in messages."""
+
+    path: Path
+    file: str
+    columns: tuple[str, ...]
+    delimiter: str
+    quoting: int
+    skips_spaces: bool
+
+    def __iter__(self) -> Iterator[Row]:
+        broken = Broken()
+        with _reading(self.path, self.file, broken) as lines:
+            yield from self._rows(self._reader(lines), broken)
+        broken.raise_if_any()
+
+    def count(self) -> int:
+        with _reading(self.path, self.file, Broken()) as lines:
+            return sum(1 for fields in self._reader(lines) if any(fields)) - 1
+
+    def _reader(self, lines: _Lines) -> Any:
+        return lines.reader(delimiter=self.delimiter, quoting=self.quoting, skipinitialspace=self.skips_spaces)
+
+    def _rows(self, reader: Any, broken: Broken) -> Iterator[Row]:
+        # This loop runs once per row of a file that may have a million: what is rare is kept out of it.
+        columns, width, file = self.columns, len(self.columns), self.file
+        lists = "image" in columns
+        next(filter(any, reader), None)
+        number, end = 0, reader.line_num
+        for fields in reader:
+            line, end = end + 1, reader.line_num
+            if "" in fields and not any(fields):
+                continue
+            if len(fields) != width:
+                if fields:
+                    number += 1
+                    broken.add(f"{file}:{line}", *self._wrong_width(number, fields))
+                continue
+            number += 1
+            values = dict(zip(columns, fields, strict=True))
+            if "" in fields:
+                values = given(values)
+            if lists and values.get("image", "").startswith("["):
+                values = _with_list(values, f"{file}:{line}", broken)
+            yield Row(number, f"{file}:{line}", values)
+
+    def _wrong_width(self, number: int, fields: list[str]) -> tuple[str, str]:
+        width = len(self.columns)
+        counted = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
+        message = f"row {number} has {counted}, the header has {width}"
+        if len(fields) < width:
+            return message, f"nothing stands under {shown(self.columns[len(fields)])}"
+        return message, f"put quotes around a value that holds {shown(self.delimiter)}"
+
+
+def open_csv(path: Path, file: str) -> CsvRows:
+    """The rows of a CSV or TSV file whose header is sound. Raises :class:`ManifestError` where it is not."""
+    delimiter = _delimiter(path, file)
+    quoting = _quoting(path, file, delimiter)
+    with _reading(path, file, Broken()) as lines:
+        reader = lines.reader(delimiter=delimiter, quoting=quoting)
+        header = next(filter(any, reader), None)
+        line = reader.line_num
+    if header is None:
+        raise ManifestError([Problem("the file has no header and no rows", file)])
+    names = tuple(name.strip() for name in header)
+    problems = [Problem(*found) for found in _header_problems(names, f"{file}:{line}")]
+    if problems:
+        raise ManifestError(problems)
+    spaced = len(header) > 1 and all(name.startswith(" ") for name in header[1:])
+    return CsvRows(path, file, names, delimiter, quoting, skips_spaces=spaced)
+
+
+def _header_problems(names: tuple[str, ...], place: str) -> Iterator[tuple[str, str, str]]:
+    for position, name in enumerate(names, start=1):
+        if not name:
+            yield f"column {position} of the header has no name", place, "name it or remove the column"
+        elif name in names[: position - 1]:
+            yield f"column {position} of the header repeats {shown(name)}", place, "rename one of the two"
+        elif problem := column_problem(name):
+            yield problem, place, ""
+
+
+def _delimiter(path: Path, file: str) -> str:
+    """Tab in a ``.tsv``; else whichever of comma, semicolon and tab the header has most of."""
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    with _reading(path, file, Broken()) as lines:
+        first = next((line for line in lines.text if line.strip()), "")
+    bare = re.sub(r'"[^"]*"', "", first)
+    return max(",;\t", key=bare.count)
+
+
+def _quoting(path: Path, file: str, delimiter: str) -> int:
+    """Whether quotes mean anything: in tab-separated text as IANA registers it they are ordinary characters.
+
+    Spreadsheets quote such files all the same, so a file whose every line is a whole row is taken as it stands only
+    where reading it with quotes gives other rows.
+    """
+    if delimiter != "\t":
+        return csv.QUOTE_MINIMAL
+    with _reading(path, file, Broken()) as lines:
+        widths = [line.count("\t") for line in lines.text if line.strip()]
+    if len(set(widths)) > 1 or len(widths) == _rows_with_quotes(path):
+        return csv.QUOTE_MINIMAL
+    return csv.QUOTE_NONE
+
+
+def _rows_with_quotes(path: Path) -> int:
+    with path.open(encoding="utf-8-sig", newline="") as text:
+        try:
+            return sum(1 for fields in csv.reader(text, delimiter="\t", strict=True) if fields)
+        except csv.Error:
+            return 0
+
+
+@dataclass(slots=True)
+class _Lines:
+    """An open file, and the reader that works through it."""
+
+    text: io.TextIOWrapper
+    csv: Any = None
+
+    def reader(self, **dialect: Any) -> Any:
+        self.csv = csv.reader(self.text, strict=True, **dialect)
+        return self.csv
+
+
+@contextmanager
+def _reading(path: Path, file: str, broken: Broken) -> Iterator[_Lines]:
+    """The open file; what its decoder and the CSV reader raise becomes a :class:`ManifestError` with a line."""
+    with path.open(encoding="utf-8-sig", newline="") as text:
+        lines = _Lines(text)
+        try:
+            yield lines
+        except UnicodeDecodeError:
+            raise not_utf8(path, file) from None
+        except csv.Error as error:
+            raise _unreadable(path, file, broken, error, lines.csv) from None
+
+
+def _unreadable(path: Path, file: str, broken: Broken, error: csv.Error, reader: Any) -> ManifestError:
+    last, begun = reader.line_num, _row_that_fails(path, reader.dialect)
+    if "field larger" in str(error):
+        message = f"a value of the row that begins here has more than {csv.field_size_limit():,} characters"
+    elif "unexpected end" in str(error):
+        message = "a quote that opens in the row that begins here is never closed"
+    else:
+        message = f"a quote that opens in the row that begins here is closed wrongly on line {last} ({error})"
+    return broken.fatal(f"{file}:{begun}", message, 'is a quote unbalanced? write "" for one inside a quoted value')
+
+
+def _row_that_fails(path: Path, dialect: Any) -> int:
+    """The line on which the row begins that the CSV reader gives up on."""
+    begun = 1
+    with path.open(encoding="utf-8-sig", newline="") as text:
+        reader = csv.reader(text, dialect)
+        try:
+            for _ in reader:
+                begun = reader.line_num + 1
+        except csv.Error:
+            pass
+    return begun
+
+
+def _with_list(values: Mapping[str, Value], place: str, broken: Broken) -> dict[str, Value]:
+    try:
+        images = json.loads(str(values["image"]))
+    except (ValueError, RecursionError):
+        images = None
+    if not isinstance(images, list) or not images or not all(isinstance(one, str) for one in images):
+        broken.add(place, f'image must be one path or a list like ["a.png", "b.png"], found {shown(values["image"])}')
+        return {**values}
+    return {**values, "image": tuple(images)}

@@ -1,0 +1,134 @@
+"""Rows of a JSONL file, one object a line; the lines of an OpenAI Batch file are read as they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batchgen.manifest.files import not_utf8
+from batchgen.manifest.rows.interface import Broken, Row
+from batchgen.manifest.show import shown
+from batchgen.manifest.values import PARAMETERS, Value
+
+_HALF = re.compile("[\ud800-\udfff]")
+_BATCH_ENDPOINTS = ("/images/generations", "/images/edits")
+
+
+@dataclass(frozen=True, slots=True)
+class JsonlRows:
+    """One row per line of ``path`` that is not blank; ``file`` is its name in messages."""
+
+    path: Path
+    file: str
+
+    @property
+    def columns(self) -> None:
+        """Unknown before the last line was read: every line names its own."""
+        return
+
+    def __iter__(self) -> Iterator[Row]:
+        broken = Broken()
+        number = 0
+        try:
+            with self.path.open(encoding="utf-8-sig", newline="\n") as lines:
+                for line, text in enumerate(lines, start=1):
+                    if text.isspace():
+                        continue
+                    number += 1
+                    place = f"{self.file}:{line}"
+                    try:
+                        values = _values(text)
+                    except _BadLineError as error:
+                        broken.add(f"{place}{error.column}", error.message, error.suggestion)
+                        continue
+                    yield Row(number, place, values)
+        except UnicodeDecodeError:
+            raise not_utf8(self.path, self.file) from None
+        broken.raise_if_any()
+
+    def count(self) -> int:
+        with self.path.open("rb") as lines:
+            return sum(1 for line in lines if not line.isspace())
+
+
+class _BadLineError(ValueError):
+    """A line that is no row; ``column`` is empty or, with its colon, the column of the mistake."""
+
+    def __init__(self, message: str, suggestion: str = "", column: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.suggestion = suggestion
+        self.column = column
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _BadLineError(f"the name {shown(twice)} stands twice in an object")
+    return record
+
+
+# Numbers keep the digits they were written with.
+_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_int=str, parse_float=str, parse_constant=str)
+
+
+def _values(line: str) -> dict[str, Value]:
+    record = _record(line)
+    # Only an escape can bring a half of a character into valid UTF-8.
+    if "\\u" in line and (half := _HALF.search(json.dumps(record, ensure_ascii=False))):
+        raise _BadLineError(f"the line holds {shown(half[0])}, half a character, which can't be written to a file")
+    if isinstance(record.get("body"), dict) and ("custom_id" in record or "url" in record):
+        return _texts(_batch_values(record), line)
+    return _texts(record, line)
+
+
+def _record(line: str) -> dict[str, Any]:
+    hint = "write one object a line, without [ and ]" if line.lstrip().startswith(("[", "]")) else ""
+    try:
+        record = _decoder.decode(line)
+    except json.JSONDecodeError as error:
+        raise _BadLineError(f"no JSON: {error.msg}", hint, f":{error.colno}") from None
+    except RecursionError:
+        raise _BadLineError("nested too deep") from None
+    if not isinstance(record, dict):
+        raise _BadLineError(f"an object is expected, found {shown(record)}", hint)
+    return record
+
+
+def _texts(record: Mapping[str, Any], line: str) -> dict[str, Value]:
+    """The values as text; ``null`` is a value that was not given."""
+    return {
+        name: value if type(value) is str else _text(name, value, line)
+        for name, value in record.items()
+        if value is not None
+    }
+
+
+def _text(name: str, value: Any, line: str) -> Value:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if name == "image" and isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    if name in PARAMETERS or name == "repeat":
+        raise _BadLineError(f"{name} must be a text, found {shown(value)}")
+    # A column of the user's own may hold anything; it travels as the JSON it is, with its numbers as numbers.
+    record = json.loads(line)
+    return json.dumps(record[name] if name in record else record["body"][name], ensure_ascii=False)
+
+
+def _batch_values(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters in the body of an OpenAI Batch line, and its ``custom_id`` as a column."""
+    url = record.get("url")
+    if url is not None and not str(url).endswith(_BATCH_ENDPOINTS):
+        raise _BadLineError(f"url must end in {' or '.join(_BATCH_ENDPOINTS)}, found {shown(url)}")
+    body = dict(record["body"])
+    pictures = body.pop("n", None)
+    if pictures not in (None, "1"):
+        body["repeat"] = pictures
+    return {"custom_id": record["custom_id"], **body} if "custom_id" in record else body

@@ -1,0 +1,99 @@
+"""Numbers, durations, rates and money out of a job file's text.
+
+Every function takes what stood in the file and raises :class:`ValueError` with a text that begins with "must be".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from batchgen.money import microusd
+
+_WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(ms|s|sec|min|m|h|d)", re.ASCII)
+_RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?/ ?(s|sec|second|min|minute|m|h|hour|d|day)", re.ASCII)
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SECONDS |= {"sec": 1.0, "second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most ``count`` starts in any ``window_s`` seconds; ``text`` is what the user wrote."""
+
+    text: str
+    count: float
+    window_s: float
+
+    @property
+    def starts_per_s(self) -> float:
+        return self.count / self.window_s
+
+
+def whole_within(low: int, high: int) -> Callable[[object], int]:
+    """A reader of whole numbers from ``low`` to ``high``."""
+
+    def whole(found: object) -> int:
+        text = str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
+        if not _WHOLE.fullmatch(text) or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return whole
+
+
+def duration_within(low_s: float, high_s: float) -> Callable[[object], float]:
+    """A reader of durations such as ``90s``, ``15min`` or ``2h``, in seconds."""
+
+    def duration(found: object) -> float:
+        match = _DURATION.fullmatch(found.strip()) if isinstance(found, str) else None
+        seconds = float(match[1]) * _SECONDS[match[2]] if match else None
+        if seconds is None or not low_s <= seconds <= high_s:
+            raise ValueError(f"must be a duration such as 90s, 15min or 2h, from {low_s:g}s to {high_s:g}s")
+        return seconds
+
+    return duration
+
+
+def rate(found: object) -> Rate:
+    """A start rate such as ``5/s``, ``60/min`` or ``50/day``."""
+    match = _RATE.fullmatch(found.strip()) if isinstance(found, str) else None
+    if not match or not isinstance(found, str) or not 0 < float(match[1]) <= 1_000_000:
+        raise ValueError("must be a rate such as 5/s, 60/min or 50/day")
+    return Rate(text=found.strip(), count=float(match[1]), window_s=_SECONDS[match[2]])
+
+
+def money(found: object) -> int:
+    """Micro-dollars of an amount in USD such as ``25`` or ``0.04``."""
+    text = "" if isinstance(found, bool) else str(found)
+    amount = microusd(text) if _AMOUNT.fullmatch(text) else None
+    if amount is None:
+        raise ValueError("must be an amount in US dollars such as 25 or 0.04, without a currency sign")
+    return amount
+
+
+def truth(found: object) -> bool:
+    """``true`` or ``false``, and no other word for it."""
+    if isinstance(found, bool):
+        return found
+    if found not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return found == "true"
+
+
+def natural(found: object) -> object:
+    """Plain text as JSON would read it: numbers and truths become what they look like, in nested values too."""
+    if isinstance(found, dict):
+        return {name: natural(value) for name, value in found.items()}
+    if isinstance(found, list):
+        return [natural(value) for value in found]
+    if found in ("true", "false"):
+        return found == "true"
+    if isinstance(found, str) and re.fullmatch(r"-?[0-9]{1,15}", found, re.ASCII):
+        return int(found)
+    if isinstance(found, str) and re.fullmatch(r"-?[0-9]{1,15}\.[0-9]{1,15}", found, re.ASCII):
+        return float(found)
+    return found

@@ -1,0 +1,104 @@
+"""Templates such as ``{subject}, {style}``: a name in braces is replaced by its value; nothing is ever evaluated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from operator import itemgetter
+
+from batchgen.errors import UsageError
+from batchgen.manifest.show import shown
+
+# Two braces stand for one; a name is everything between single braces; a brace that is left over is a mistake.
+_PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]*)\}|(?P<stray>[{}])")
+_NO_NAME = re.compile(r"[.\[\]!:()\x00-\x1f]")
+
+
+class TemplateError(UsageError):
+    """The text is no template; the message says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A parsed template. ``names`` are the variables it needs, each once, in order of appearance.
+
+    Raises :class:`TemplateError` for a stray brace, an empty name, or anything that asks for evaluation.
+    """
+
+    text: str
+    names: tuple[str, ...] = field(init=False)
+    _format: str = field(init=False, repr=False, compare=False)
+    _pick: Callable[[Mapping[str, str]], tuple[str, ...]] | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        pattern, names = _parsed(self.text)
+        object.__setattr__(self, "names", tuple(dict.fromkeys(names)))
+        object.__setattr__(self, "_format", pattern)
+        object.__setattr__(self, "_pick", _picker(names))
+
+    def render(self, values: Mapping[str, str]) -> str:
+        """The text with every name replaced. Raises :class:`KeyError` with the name that has no value."""
+        return self._format if self._pick is None else self._format % self._pick(values)
+
+
+def literal(text: str) -> str:
+    """The template that renders to exactly this text."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _parsed(text: str) -> tuple[str, list[str]]:
+    """A ``%`` pattern and the names that fill it, in order; with no names the pattern is the finished text."""
+    names: list[str] = []
+    pieces: list[str | None] = []
+    end = 0
+    for match in _PIECE.finditer(text):
+        pieces.append(text[end : match.start()])
+        end = match.end()
+        if match["stray"]:
+            raise _stray(match["stray"], match.start())
+        if match["brace"]:
+            pieces.append(match["brace"][0])
+        else:
+            names.append(_name(match["name"], match.start()))
+            pieces.append(None)
+    pieces.append(text[end:])
+    if not names:
+        return "".join(piece or "" for piece in pieces), names
+    return "".join("%s" if piece is None else piece.replace("%", "%%") for piece in pieces), names
+
+
+def _stray(brace: str, position: int) -> TemplateError:
+    other = "is never closed" if brace == "{" else "closes nothing"
+    return TemplateError(f"{brace!r} at character {position + 1} {other}; write {brace * 2!r} for a brace")
+
+
+def _name(name: str, position: int) -> str:
+    where = f"at character {position + 1}"
+    if not name.strip():
+        raise TemplateError(
+            f"'{{}}' {where} names nothing; write a name such as '{{subject}}', or '{{{{}}}}' for braces"
+        )
+    if name != name.strip():
+        raise TemplateError(f"{shown('{' + name + '}')} {where} has spaces in it; write '{{{name.strip()}}}'")
+    if _NO_NAME.search(name):
+        raise TemplateError(
+            f"{shown('{' + name + '}')} {where} is no plain name; only names are replaced and nothing is evaluated"
+        )
+    return name
+
+
+def _picker(names: list[str]) -> Callable[[Mapping[str, str]], tuple[str, ...]] | None:
+    """What takes the values of ``names`` out of a mapping, always as a tuple."""
+    if not names:
+        return None
+    # An itemgetter of one name returns the bare value, which `%` would take apart if it were a tuple itself.
+    return itemgetter(*names) if len(names) > 1 else _One(names[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _One:
+    name: str
+
+    def __call__(self, values: Mapping[str, str]) -> tuple[str, ...]:
+        return (values[self.name],)

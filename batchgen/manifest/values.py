@@ -1,0 +1,119 @@
+"""What a request parameter may be, judged on the value alone; what a model of a catalogue takes is judged later."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from batchgen.errors import nearest
+from batchgen.manifest.images import MOST_IMAGES, image_problem
+from batchgen.manifest.show import shown
+
+# A list is only ever a value of `image`.
+Value = str | tuple[str, ...]
+
+PARAMETERS = (
+    *("prompt", "model", "quality", "size", "output_format", "response_format"),
+    *("image", "mask", "seconds"),
+)
+
+# The service's documented limit for a prompt, in characters.
+LONGEST_PROMPT = 10_000
+LONGEST_SIDE = 16_384
+MOST_REPEATS = 10_000
+
+ALLOWED = {
+    "quality": ("auto", "low", "medium", "high"),
+    "output_format": ("webp", "jpeg", "jpg", "png"),
+    "response_format": ("url", "b64_json", "b64_ephemeral"),
+}
+
+_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", re.ASCII)
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def check_value(name: str, value: Value) -> str | None:
+    """What is wrong with the value of a parameter or variable, as a message with what is allowed; else ``None``."""
+    if isinstance(value, tuple):
+        return _list_problem(name, value)
+    unwritable = _UNWRITABLE.search(value)
+    if unwritable:
+        where = f"character {unwritable.start() + 1}"
+        return f"{name} holds {shown(unwritable[0])} at {where}, which can't be written to a file"
+    rule = _RULES.get(name)
+    return rule(name, value) if rule else None
+
+
+def normalised(name: str, value: Value) -> Value:
+    """The value as it reaches the wire: ``jpg`` is ``jpeg``."""
+    return "jpeg" if name == "output_format" and value == "jpg" else value
+
+
+def _list_problem(name: str, values: tuple[str, ...]) -> str | None:
+    if name != "image":
+        return f"{name} takes one text, not a list; values to try one after the other belong under 'matrix:'"
+    if not 1 <= len(values) <= MOST_IMAGES:
+        return f"image takes 1 to {MOST_IMAGES} inputs, found {len(values)}"
+    return next((problem for one in values if (problem := check_value(name, one))), None)
+
+
+def _size(name: str, value: str) -> str | None:
+    match = _SIZE.fullmatch(value)
+    if value == "auto" or (match and int(match[1]) <= LONGEST_SIDE and int(match[2]) <= LONGEST_SIDE):
+        return None
+    rule = f"must be 'auto' or a text like 1024x1024 with sides from 1 to {LONGEST_SIDE}"
+    return f"{name} {rule}, found {shown(value)}"
+
+
+def _choice(name: str, value: str) -> str | None:
+    allowed = ALLOWED[name]
+    if value in allowed:
+        return None
+    meant = nearest(value.strip().lower(), allowed)
+    return f"{name} must be one of {', '.join(allowed)}, found {shown(value)}{'; ' if meant else ''}{meant}"
+
+
+def _seconds(name: str, value: str) -> str | None:
+    if value == "auto" or (re.fullmatch("[1-9][0-9]?", value, re.ASCII) and int(value) <= 60):
+        return None
+    return f"{name} must be 'auto' or a whole number from 1 to 60, found {shown(value)}"
+
+
+def _repeat(name: str, value: str) -> str | None:
+    if re.fullmatch("[1-9][0-9]{0,4}", value, re.ASCII) and int(value) <= MOST_REPEATS:
+        return None
+    return f"{name} must be a whole number from 1 to {MOST_REPEATS}, found {shown(value)}"
+
+
+def _model(name: str, value: str) -> str | None:
+    if not value.strip():
+        return f"{name} is blank; a model such as openai/gpt-image-1 is required"
+    if _CONTROL.search(value) or value != value.strip() or len(value) > 200:
+        return f"{name} must be one line of at most 200 characters without spaces around it, found {shown(value)}"
+    return None
+
+
+def _prompt(name: str, value: str) -> str | None:
+    if not value or value.isspace():
+        return f"{name} is blank"
+    if len(value) > LONGEST_PROMPT:
+        return f"{name} has {len(value):,} characters; {LONGEST_PROMPT:,} at most"
+    return None
+
+
+def _image(name: str, value: str) -> str | None:
+    problem = image_problem(value)
+    return f"{name} {problem}" if problem else None
+
+
+_RULES: dict[str, Callable[[str, str], str | None]] = {
+    "prompt": _prompt,
+    "model": _model,
+    "size": _size,
+    "seconds": _seconds,
+    "repeat": _repeat,
+    "image": _image,
+    "mask": _image,
+    **dict.fromkeys(ALLOWED, _choice),
+}

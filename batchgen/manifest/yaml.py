@@ -1,0 +1,202 @@
+"""YAML without surprises: every plain scalar is text, every value knows its line, and nothing is ever constructed.
+
+Refused are tags, anchors, aliases and merge keys, duplicate keys, several documents and nesting beyond 50.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from batchgen.errors import ManifestError, Problem
+from batchgen.manifest.document import DataPath, Document, Finding
+from batchgen.manifest.show import printable, shown
+
+DEEPEST = 50
+
+_NULLS = frozenset({"", "~", "null"})
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def read_yaml(text: str, file: str) -> Document:
+    """The one mapping that ``text`` holds. Raises :class:`ManifestError` with every refusal and its line."""
+    builder = _Builder()
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            builder.take(event)
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(error, text, file) from None
+    except yaml.reader.ReaderError as error:
+        raise _character_error(error, text, file) from None
+    except _CannotGoOnError:
+        pass
+    document = Document(file, builder.data if isinstance(builder.data, dict) else {}, builder.lines)
+    findings = builder.findings or _wrong_top(builder.data)
+    if findings:
+        raise ManifestError(_at_lines(document, findings))
+    return document
+
+
+class _CannotGoOnError(Exception):
+    """What follows has no meaning any more; what was found so far is reported."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A list or mapping that has begun and not ended yet."""
+
+    into: Any
+    path: DataPath
+    key: str | None = None
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Makes data of the parser's events with a stack of its own, so that no depth of input can exhaust Python's."""
+
+    data: object = None
+    lines: dict[DataPath, int] = field(default_factory=dict)
+    findings: list[tuple[int, Finding]] = field(default_factory=list)
+    _stack: list[_Open] = field(default_factory=list)
+    _documents: int = 0
+
+    def take(self, event: yaml.Event) -> None:
+        line = _line(event)
+        if isinstance(event, yaml.ScalarEvent):
+            self._scalar(event, line)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._begin(event, line)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._stack.pop()
+        elif isinstance(event, yaml.AliasEvent):
+            self._find(
+                line, f"the alias '*{printable(str(event.anchor))}' is refused", "quote a text that begins with '*'"
+            )
+            self._place(None, line)
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                self._find(line, "one document is expected; a second one begins here", "remove the line '---'")
+                raise _CannotGoOnError
+
+    def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
+        self._refuse_marks(event, line)
+        text: str = event.value
+        unwritable = _UNWRITABLE.search(text)
+        if unwritable:
+            where = f"character {unwritable.start() + 1} of this text is {shown(unwritable[0])}"
+            self._find(line, f"{where}, which can't be written to a file")
+            text = _UNWRITABLE.sub("", text)
+        top = self._stack[-1] if self._stack else None
+        if top is not None and isinstance(top.into, dict) and top.key is None:
+            self._key(top, text, line, plain=not event.style)
+        else:
+            self._place(None if not event.style and text in _NULLS else text, line)
+
+    def _key(self, top: _Open, name: str, line: int, *, plain: bool) -> None:
+        path = (*top.path, name)
+        if plain and name == "<<":
+            self._find(line, "the merge key '<<' is refused", "write the settings out")
+        elif plain and name in _NULLS:
+            self._find(line, "a key has no name")
+        elif path in self.lines:
+            self._find(line, f"duplicate key {shown(name)}; it also stands on line {self.lines[path]}")
+        self.lines.setdefault(path, line)
+        top.key = name
+
+    def _begin(self, event: yaml.CollectionStartEvent, line: int) -> None:
+        self._refuse_marks(event, line)
+        if len(self._stack) >= DEEPEST:
+            self._find(line, f"nested more than {DEEPEST} deep")
+            raise _CannotGoOnError
+        top = self._stack[-1] if self._stack else None
+        if top is not None and isinstance(top.into, dict) and top.key is None:
+            self._find(line, "a key must be a plain text", "quote a text that begins with '{' or '['")
+            raise _CannotGoOnError
+        into: object = {} if isinstance(event, yaml.MappingStartEvent) else []
+        self._stack.append(_Open(into, self._place(into, line)))
+
+    def _place(self, value: object, line: int) -> DataPath:
+        """Put the value where it belongs and return the path to it; of a duplicate key the first value stays."""
+        if not self._stack:
+            self.data = value
+            return ()
+        top = self._stack[-1]
+        if isinstance(top.into, dict):
+            if top.key is None:
+                self._find(line, "a key must be a plain text")
+                raise _CannotGoOnError
+            path: DataPath = (*top.path, top.key)
+            if top.key in top.into:
+                # What stands below a duplicate key must not look like duplicates of its own.
+                path = (*path, f"again on line {line}")
+            top.into.setdefault(top.key, value)
+            top.key = None
+            return path
+        path = (*top.path, len(top.into))
+        top.into.append(value)
+        self.lines[path] = line
+        return path
+
+    def _refuse_marks(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, line: int) -> None:
+        if event.tag is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self._find(line, f"the tag {shown(tag)} is refused; every value is text", "remove the tag")
+        if event.anchor is not None:
+            self._find(line, f"the anchor '&{printable(event.anchor)}' is refused", "write the value out where needed")
+
+    def _find(self, line: int, message: str, suggestion: str = "") -> None:
+        self.findings.append((line, Finding((), message, suggestion)))
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
+def _wrong_top(data: object) -> list[tuple[int, Finding]]:
+    if isinstance(data, dict) and data:
+        return []
+    if data is None or data == {}:
+        return [(0, Finding((), "the job file is empty: nothing to generate", "'batchgen init' writes a starter"))]
+    suggestion = "put it under 'rows:'" if isinstance(data, list) else "begin with 'prompt: …'"
+    return [(1, Finding((), f"a mapping such as 'prompt: …' is expected, found {shown(data)}", suggestion))]
+
+
+def _at_lines(document: Document, findings: list[tuple[int, Finding]]) -> list[Problem]:
+    file = printable(document.file)
+    return [Problem(found.message, f"{file}:{line}" if line else file, found.suggestion) for line, found in findings]
+
+
+def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> ManifestError:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    lines = text.splitlines()
+    written = lines[line - 1] if line <= len(lines) else ""
+    return ManifestError(
+        [Problem(f"no YAML: {error.problem or error.context}", f"{printable(file)}:{line}:{column}", _hint(written))]
+    )
+
+
+def _hint(written: str) -> str:
+    if "\t" in written:
+        return "indent with spaces, not with a tab"
+    if re.search(r":\s+\{", written):
+        return "quote a text that begins with '{'"
+    if re.search(r"[:\-{,]\s*\*", written):
+        return "quote a text that begins with '*'"
+    if re.search(r":\s+[^'\"\[{].*: ", written):
+        return "quote a text that holds ': '"
+    return ""
+
+
+def _character_error(error: yaml.reader.ReaderError, text: str, file: str) -> ManifestError:
+    found = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]", text)
+    position = found.start() if found else 0
+    line = text.count("\n", 0, position) + 1
+    column = position - (text.rfind("\n", 0, position) + 1) + 1
+    character = shown(found[0]) if found else "a character"
+    return ManifestError([Problem(f"no YAML: {character} {error.reason}", f"{printable(file)}:{line}:{column}")])

@@ -1,0 +1,28 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchgen.manifest.names import folder_problem, name_problem, path_problem, segment_problem, slug
+
+
+@pytest.mark.parametrize("name", ["mug-sweep", "Größe 2", "a.b", "contest", "x" * 200])
+def test_a_portable_name_is_taken(name):
+    assert name_problem(name) is None
+
+
+@pytest.mark.parametrize("folder", ["outputs/x", "/data/out", "s3://bucket/prefix", "./x", "x/"])
+def test_a_folder_may_lie_anywhere_below_a_root(folder):
+    assert folder_problem(folder) is None
+
+
+@pytest.mark.parametrize(
+    "path", ["a//b", "a/con/b", "C:/x", "a\\b", "a/b.", "REPORT.html", "metadata.jsonl", "", "~/x"]
+)
+def test_a_path_that_is_not_portable_or_not_free_is_refused(path):
+    assert path_problem(path)
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_stem_becomes_a_name(stem):
+    assert segment_problem(slug(stem)) is None
