@@ -1,0 +1,1 @@
+"""Turns a request into a generation: the services we buy from."""

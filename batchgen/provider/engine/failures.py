@@ -1,0 +1,73 @@
+"""What an engine raises: httpx's exceptions, each sure of its phase.
+
+    ConnectFailed, ConnectTimedOut        nothing of the request left this machine
+      AddressRefused                      the name resolved to nothing that may be connected to
+      CertificateInvalid                  the server could not prove its name
+    WriteFailed, WriteTimedOut            the request was not sent completely: the server cannot have accepted it
+    ReadFailed, ReadTimedOut              sent, and the outcome is unknown
+      BodyTooLarge                        the answer passed the cap and was not read further
+    AnswerBroken                          sent, and what came back is not a whole HTTP answer
+    AnswerUndecodable                     sent, and the compressed answer that was asked for does not inflate
+
+`httpx.LocalProtocolError` and `httpx.UnsupportedProtocol` refuse what cannot be written as HTTP/1.1; nothing is sent.
+No text contains a header's value.
+"""
+
+import httpx
+
+
+class Failure(httpx.RequestError):
+    """Every exception of an engine carries whether the status line and headers of an answer had arrived."""
+
+    def __init__(self, text: str, *, headers_received: bool = False) -> None:
+        super().__init__(text)
+        self.headers_received = headers_received
+
+
+class ConnectFailed(Failure, httpx.ConnectError):
+    pass
+
+
+class ConnectTimedOut(Failure, httpx.ConnectTimeout):
+    pass
+
+
+class AddressRefused(Failure, httpx.ConnectError):
+    pass
+
+
+class CertificateInvalid(Failure, httpx.ConnectError):
+    pass
+
+
+class WriteFailed(Failure, httpx.WriteError):
+    pass
+
+
+class WriteTimedOut(Failure, httpx.WriteTimeout):
+    pass
+
+
+class ReadFailed(Failure, httpx.ReadError):
+    pass
+
+
+class ReadTimedOut(Failure, httpx.ReadTimeout):
+    pass
+
+
+class BodyTooLarge(Failure, httpx.ReadError):
+    pass
+
+
+class AnswerBroken(Failure, httpx.RemoteProtocolError):
+    pass
+
+
+class AnswerUndecodable(Failure, httpx.DecodingError):
+    pass
+
+
+def headers_received(error: httpx.HTTPError) -> bool:
+    """Whether an answer had begun before the failure; False where the transport that raised does not say."""
+    return isinstance(error, Failure) and error.headers_received

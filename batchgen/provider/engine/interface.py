@@ -1,0 +1,42 @@
+"""What every engine promises, and the one to use.
+
+An engine is an `httpx.AsyncBaseTransport`: a whole request goes in, a response with its body already read comes out.
+
+1. Its exceptions say what is known of the bytes sent (`failures`); where it does not know, it says so.
+2. It sends a request once: no retry, no redirect, no cookie, no proxy or credential from the environment.
+3. It reuses a connection only while that is surely alive: idle for less than `idle_s`, and its socket looked at before.
+4. It connects to an address that was checked, verifies certificates, caps headers, body and the time between
+   bytes, and inflates only what was asked for.
+5. It never looks through all connections for one request.
+
+`request.extensions["timeout"]["read"]` overrides the time between bytes.
+"""
+
+import httpx
+
+from batchgen.provider.engine.addresses import AddressRule, rule_for_links
+from batchgen.provider.engine.failures import AddressRefused, BodyTooLarge, CertificateInvalid, headers_received
+from batchgen.provider.engine.options import EngineOptions
+from batchgen.provider.engine.running import on_asyncio
+
+__all__ = [
+    "AddressRefused",
+    "AddressRule",
+    "BodyTooLarge",
+    "CertificateInvalid",
+    "EngineOptions",
+    "headers_received",
+    "open_engine",
+    "rule_for_links",
+]
+
+
+def open_engine(options: EngineOptions) -> httpx.AsyncBaseTransport:
+    """The engine for the async library that is running; close it with `aclose`, or use it in `async with`."""
+    if on_asyncio():
+        from batchgen.provider.engine.aiohttp import AiohttpEngine
+
+        return AiohttpEngine(options)
+    from batchgen.provider.engine.httpcore import HttpcoreEngine
+
+    return HttpcoreEngine(options)
