@@ -1,0 +1,27 @@
+"""The two applications: the API, and the host that hands out pictures."""
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from batchgen.simulator.dialects import Dialect, ImageRouter, OpenAI
+from batchgen.simulator.downloads import DownloadsEndpoint
+from batchgen.simulator.images import ImagesEndpoint
+from batchgen.simulator.pages import Pages
+from batchgen.simulator.service import Service
+
+# The same handler behind both paths of a base URL, as on the real services.
+_DIALECTS: dict[str, type[Dialect]] = {"/v1/openai": ImageRouter, "/v1": OpenAI}
+
+
+def api(service: Service) -> Starlette:
+    """``/v1/openai`` speaks ImageRouter's dialect and ``/v1`` OpenAI's."""
+    images = [
+        Route(f"{base}/images/{kind}", ImagesEndpoint(service, dialect()), methods=["POST"])
+        for base, dialect in _DIALECTS.items()
+        for kind in ("generations", "edits")
+    ]
+    return Starlette(routes=[*images, *Pages(service).routes()])
+
+
+def pictures(service: Service) -> Starlette:
+    return Starlette(routes=[Route("/{name}", DownloadsEndpoint(service), methods=["GET"])])

@@ -1,0 +1,95 @@
+"""The billing ledger: one line for every accepted request, and the sums over them.
+
+It is the service's side of the story, kept apart from the client's, so that the two can be compared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from batchgen.simulator.lines import LineFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """One line of the ledger. ``key_name`` tells keys apart without being one."""
+
+    id: str
+    time: str
+    key_name: str
+    model: str
+    prompt_sha256: str
+    body_sha256: str
+    idempotency_key: str | None
+    charged_microusd: int
+    outcome: Literal["billed", "refunded"]
+    pictures: tuple[str, ...]
+
+
+class BillingLedger:
+    """All purchases there were, summed up; with a path, also those of earlier processes."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.charged_microusd = 0
+        self.billed = 0
+        self.refunded = 0
+        self.charged_by_key: Counter[str] = Counter()
+        self.requests_by_key: Counter[str] = Counter()
+        self._free: Counter[tuple[str, str]] = Counter()
+        self._billed_bodies: Counter[str] = Counter()
+        self._refunded_bodies: Counter[str] = Counter()
+        self._billed_idempotency: Counter[str] = Counter()
+        self._refunded_idempotency: Counter[str] = Counter()
+        self._lines = LineFile(path)
+        if path is not None:
+            for line in self._lines.read():
+                self._count(msgspec.json.decode(line, type=Purchase))
+
+    def record(self, purchase: Purchase) -> None:
+        self._lines.append(msgspec.json.encode(purchase))
+        self._count(purchase)
+
+    def times_billed(self, body_sha256: str) -> int:
+        return self._billed_bodies[body_sha256]
+
+    def times_seen(self, body_sha256: str) -> int:
+        return self._billed_bodies[body_sha256] + self._refunded_bodies[body_sha256]
+
+    def free_requests(self, key_name: str, day: str) -> int:
+        """How many requests to free models the key made on that day (``2026-01-31``, UTC)."""
+        return self._free[key_name, day]
+
+    def counts(self) -> dict[str, Any]:
+        """Billed and refunded requests, in all, by body and by idempotency key."""
+        return {
+            "billed": self.billed,
+            "refunded": self.refunded,
+            "charged_microusd": self.charged_microusd,
+            "bodies": _side_by_side(self._billed_bodies, self._refunded_bodies),
+            "idempotency_keys": _side_by_side(self._billed_idempotency, self._refunded_idempotency),
+        }
+
+    def close(self) -> None:
+        self._lines.close()
+
+    def _count(self, purchase: Purchase) -> None:
+        billed = purchase.outcome == "billed"
+        self.charged_microusd += purchase.charged_microusd
+        self.charged_by_key[purchase.key_name] += purchase.charged_microusd
+        self.requests_by_key[purchase.key_name] += 1
+        if purchase.model.endswith(":free"):
+            self._free[purchase.key_name, purchase.time[:10]] += 1
+        self.billed += billed
+        self.refunded += not billed
+        (self._billed_bodies if billed else self._refunded_bodies)[purchase.body_sha256] += 1
+        if purchase.idempotency_key is not None:
+            (self._billed_idempotency if billed else self._refunded_idempotency)[purchase.idempotency_key] += 1
+
+
+def _side_by_side(billed: Counter[str], refunded: Counter[str]) -> dict[str, dict[str, int]]:
+    return {name: {"billed": billed[name], "refunded": refunded[name]} for name in sorted({*billed, *refunded})}

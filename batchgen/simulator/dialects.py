@@ -1,0 +1,125 @@
+"""The two dialects the image endpoints speak: ImageRouter's and OpenAI's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from batchgen.simulator.bodies import JSON_LIMIT_BYTES
+from batchgen.simulator.limits import Standing
+from batchgen.simulator.orders import House, Order
+from batchgen.simulator.problems import Failure, TurnedAway
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A generation that went well. ``cost`` is what the answer says, which a fault can make nonsense or leave out."""
+
+    order: Order
+    entries: Sequence[Mapping[str, Any]]
+    latency_ms: int
+    cost: msgspec.Raw | None
+
+
+class Dialect(Protocol):
+    """How one kind of service words its answers."""
+
+    # Whether status and headers leave as soon as a request is accepted; what fails later is then a 200.
+    answers_at_once: bool
+    json_limit_bytes: int | None
+
+    def house(self, prompt_limit: int) -> House: ...
+    def success(self, result: Result) -> bytes: ...
+    def failure(self, failure: Failure) -> tuple[int, bytes]: ...
+    def turned_away(self, away: TurnedAway) -> bytes: ...
+    def limit_headers(self, standing: Standing) -> dict[str, str]: ...
+
+
+class ImageRouter:
+    """ImageRouter's own: 200 at once, milliseconds, and a cost in every answer."""
+
+    answers_at_once = True
+    json_limit_bytes: int | None = JSON_LIMIT_BYTES
+
+    def house(self, prompt_limit: int) -> House:
+        return House(prompt_limit=prompt_limit)
+
+    def success(self, result: Result) -> bytes:
+        answer: dict[str, Any] = {
+            "created": time.time_ns() // 1_000_000,
+            "data": result.entries,
+            "latency": result.latency_ms,
+        }
+        if result.cost is not None:
+            answer["cost"] = result.cost
+        return msgspec.json.encode(answer)
+
+    def failure(self, failure: Failure) -> tuple[int, bytes]:
+        return 200, msgspec.json.encode({"error": {"message": failure.message, "type": failure.kind}})
+
+    def turned_away(self, away: TurnedAway) -> bytes:
+        return msgspec.json.encode({"error": {"message": away.message, "type": away.kind}})
+
+    def limit_headers(self, standing: Standing) -> dict[str, str]:
+        return {
+            "RateLimit-Policy": f"{standing.limit};w=1",
+            "RateLimit-Limit": str(standing.limit),
+            "RateLimit-Remaining": str(standing.remaining),
+            "RateLimit-Reset": str(standing.reset_s),
+        }
+
+
+class OpenAI:
+    """OpenAI's: an answer when it is ready, with its real status, seconds, and no cost."""
+
+    answers_at_once = False
+    json_limit_bytes: int | None = None
+
+    def house(self, prompt_limit: int) -> House:
+        return House(prompt_limit=prompt_limit, takes_n=True, gpt_image_in_base64=True)
+
+    def success(self, result: Result) -> bytes:
+        answer: dict[str, Any] = {"created": int(time.time()), "data": result.entries}
+        if "gpt-image" in result.order.model.id:
+            answer["usage"] = _usage(result.order)
+        return msgspec.json.encode(answer)
+
+    def failure(self, failure: Failure) -> tuple[int, bytes]:
+        return failure.status, _openai_error(failure.message, failure.kind, failure.code)
+
+    def turned_away(self, away: TurnedAway) -> bytes:
+        kind = "invalid_request_error" if away.status in {401, 403, 404} else away.kind
+        return _openai_error(away.message, kind, away.code)
+
+    def limit_headers(self, standing: Standing) -> dict[str, str]:
+        return {
+            "x-ratelimit-limit-requests": str(standing.limit),
+            "x-ratelimit-remaining-requests": str(standing.remaining),
+            "x-ratelimit-reset-requests": f"{standing.reset_s}s",
+        }
+
+
+def _openai_error(message: str, kind: str, code: str | None) -> bytes:
+    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
+
+
+# Output tokens of a square gpt-image picture, from OpenAI's image generation guide.
+_OUTPUT_TOKENS = {"low": 272, "medium": 1056, "auto": 1056, "high": 4160}
+_LONG_SIDE_FACTOR = 1.5
+
+
+def _usage(order: Order) -> dict[str, Any]:
+    text = max(1, len(order.prompt) // 4)
+    pictures = 323 * len(order.inputs)
+    square = order.width == order.height
+    output = round(_OUTPUT_TOKENS[order.quality] * (1 if square else _LONG_SIDE_FACTOR)) * order.times
+    return {
+        "input_tokens": text + pictures,
+        "input_tokens_details": {"text_tokens": text, "image_tokens": pictures},
+        "output_tokens": output,
+        "total_tokens": text + pictures + output,
+    }

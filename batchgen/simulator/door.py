@@ -1,0 +1,82 @@
+"""The door of the image endpoint: who asks, for what, may they, and can the account pay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import anyio
+from starlette.requests import Request
+
+from batchgen.simulator.access import key_name
+from batchgen.simulator.bodies import read_fields
+from batchgen.simulator.dialects import Dialect
+from batchgen.simulator.faults import GENERATION_KINDS, Fault
+from batchgen.simulator.limits import Standing, images_per_s
+from batchgen.simulator.mishaps import failure_of, insufficient_credits, turned_away_by
+from batchgen.simulator.orders import Order, order_from
+from batchgen.simulator.problems import Failure, TurnedAway
+from batchgen.simulator.sales import Customer, Sale
+from batchgen.simulator.service import Service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """A request past the door. Without a sale it is one that the account can't pay."""
+
+    order: Order
+    fault: Fault | None
+    sale: Sale | None
+    failure: Failure | None
+
+
+class Door:
+    """Lets requests in, one after the other, as one dialect words them."""
+
+    def __init__(self, service: Service, dialect: Dialect) -> None:
+        self._service = service
+        self._dialect = dialect
+
+    async def admit(self, request: Request, headers: dict[str, str]) -> Admission:
+        """The request, accepted. Adds what every answer from here on says about limits to ``headers``."""
+        settings = self._service.settings
+        name = key_name(request, settings.required_key)
+        self._count(request, name, headers)
+        fields = await read_fields(request, self._dialect.json_limit_bytes)
+        order = order_from(fields, self._dialect.house(settings.prompt_limit))
+        self._allow_free(order, name)
+        fault = self._fault(order)
+        if fault is not None and not fault.billed and (away := turned_away_by(fault)) is not None:
+            raise away
+        failure = failure_of(order, fault)
+        if fault is not None and fault.kind == "insufficient_credits":
+            return Admission(order=order, fault=fault, sale=None, failure=failure)
+        customer = Customer(key_name=name, idempotency_key=request.headers.get("idempotency-key"))
+        sale = self._service.sales.accept(order, customer, failure)
+        failure = failure if sale else insufficient_credits(order)
+        return Admission(order=order, fault=fault, sale=sale, failure=failure)
+
+    def _count(self, request: Request, name: str, headers: dict[str, str]) -> None:
+        settings, now_s = self._service.settings, anyio.current_time()
+        if settings.requests_per_s_per_address:
+            address = request.client.host if request.client else ""
+            self._refuse_beyond(self._service.by_address.take(address, settings.requests_per_s_per_address, now_s))
+        if settings.rate_limits:
+            limit = images_per_s(self._service.sales.available_microusd)
+            standing = self._service.by_account.take(name, limit, now_s)
+            headers.update(self._dialect.limit_headers(standing))
+            self._refuse_beyond(standing)
+
+    def _refuse_beyond(self, standing: Standing) -> None:
+        if not standing.allowed:
+            message = f"Rate limit exceeded: {standing.limit} requests per second. Please slow down."
+            raise TurnedAway(429, "rate_limit_error", message, code="rate_limit_exceeded", headers={"Retry-After": "1"})
+
+    def _allow_free(self, order: Order, name: str) -> None:
+        allowance = self._service.settings.free_per_day
+        if order.model.free and self._service.sales.free_requests_today(name) >= allowance:
+            raise TurnedAway(429, "rate_limit_error", f"Daily limit of {allowance} free requests reached")
+
+    def _fault(self, order: Order) -> Fault | None:
+        attempt = self._service.attempts[order.body_sha256]
+        self._service.attempts[order.body_sha256] += 1
+        return self._service.faults.striking(GENERATION_KINDS, order.model.id, order.body_sha256, attempt)

@@ -1,0 +1,45 @@
+"""The storage host: hosted pictures, drawn when somebody asks for them."""
+
+from __future__ import annotations
+
+from starlette.types import Receive, Scope, Send
+
+from batchgen.simulator.faults import DOWNLOAD_KINDS
+from batchgen.simulator.mishaps import NO_PICTURE
+from batchgen.simulator.service import Service
+from batchgen.simulator.wire import Wire
+
+
+class DownloadsEndpoint:
+    """``GET /<id>.<ext>`` as an ASGI application. Whoever has the URL has the picture; no key is asked for."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wire = Wire(scope, receive, send)
+        picture = self._service.pictures.find(scope["path"].lstrip("/").partition(".")[0])
+        if picture is None:
+            await _answer(wire, 404, "text/plain", b"Not found")
+            return
+        attempt = self._service.attempts[picture.id]
+        self._service.attempts[picture.id] += 1
+        kind = f"image/{picture.drawing.picture_format}"
+        fault = self._service.faults.striking(DOWNLOAD_KINDS, picture.model, picture.id, attempt)
+        match fault.kind if fault else None:
+            case "download_status" if fault:
+                await _answer(wire, fault.status, "text/plain", b"Simulated failure")
+            case "not_an_image":
+                await _answer(wire, 200, kind, NO_PICTURE)
+            case "download_truncate":
+                data = await self._service.drawn(picture)
+                await wire.start(200, {"Content-Type": kind, "Content-Length": str(len(data))})
+                await wire.write(data[: len(data) // 2])
+                await wire.cut()
+            case _:
+                await _answer(wire, 200, kind, await self._service.drawn(picture))
+
+
+async def _answer(wire: Wire, status: int, kind: str, data: bytes) -> None:
+    await wire.start(status, {"Content-Type": kind, "Content-Length": str(len(data))})
+    await wire.end(data)

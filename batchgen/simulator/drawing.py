@@ -1,0 +1,113 @@
+"""A picture for a purchase: a landscape with the prompt written on it, the same bytes for the same purchase."""
+
+import functools
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from PIL import Image, ImageDraw, ImageFont
+
+from batchgen.simulator.scenery import landscape
+
+PictureFormat = Literal["webp", "jpeg", "png"]
+
+# The fastest settings that still look good: a simulator's CPU is taken from the program that is tried on it.
+_ENCODING: dict[PictureFormat, dict[str, Any]] = {
+    "webp": {"quality": 60, "method": 0},
+    "jpeg": {"quality": 82},
+    "png": {"compress_level": 1},
+}
+_WHITE = (255, 255, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """All that decides how a picture looks: ``seed`` tells repeats apart, ``footer`` is the small line below."""
+
+    prompt: str
+    footer: str
+    width: int
+    height: int
+    picture_format: PictureFormat
+    seed: str
+
+
+def draw(drawing: Drawing, inputs: Sequence[bytes] = ()) -> bytes:
+    """The encoded picture; ``inputs`` are encoded pictures shown on it as cards."""
+    picture = landscape(drawing.width, drawing.height, drawing.seed)
+    _paste_cards(picture, inputs)
+    _write(picture, drawing)
+    buffer = io.BytesIO()
+    picture.save(buffer, drawing.picture_format.upper(), **_ENCODING[drawing.picture_format])
+    return buffer.getvalue()
+
+
+def thumbnail(data: bytes, side: int = 512) -> bytes | None:
+    """The picture as a PNG that fits a square of ``side`` pixels, or ``None`` where the bytes are no picture."""
+    try:
+        with Image.open(io.BytesIO(data)) as source:
+            source.draft("RGB", (side, side))
+            source.thumbnail((side, side))
+            small = source.convert("RGB")
+    except Exception:  # noqa: BLE001 - decoders raise almost anything on bytes that are no picture
+        return None
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _paste_cards(picture: Image.Image, inputs: Sequence[bytes]) -> None:
+    """Lays the inputs side by side across the lower half, each with a white frame."""
+    if not inputs:
+        return
+    width, height = picture.size
+    pitch = width / (len(inputs) + 0.2)
+    side = max(1, round(min(pitch * 0.86, height * 0.42)))
+    frame = max(1, side // 40)
+    for place, data in enumerate(inputs):
+        with Image.open(io.BytesIO(data)) as card:
+            card.thumbnail((side, side))
+            left = round(pitch * (place + 0.6) - card.width / 2)
+            top = round(height * 0.68 - card.height / 2)
+            picture.paste(_WHITE, (left - frame, top - frame, left + card.width + frame, top + card.height + frame))
+            picture.paste(card, (left, top))
+
+
+def _write(picture: Image.Image, drawing: Drawing) -> None:
+    """The prompt across the sky and the footer along the bottom; a tiny picture has room for neither."""
+    side = min(picture.size)
+    if side < 96:
+        return
+    pen = ImageDraw.Draw(picture)
+    margin = picture.width // 16
+    size = max(10, min(round(side / 17), round(picture.width / 14)))
+    font = _font(size)
+    lines = _wrapped(
+        drawing.prompt, font, picture.width - 2 * margin, most=max(1, int(picture.height * 0.36 / (size * 1.3)))
+    )
+    pen.multiline_text((margin, margin), "\n".join(lines), font=font, fill=_WHITE, spacing=size * 0.3)
+    small = _font(max(9, round(size * 0.45)))
+    pen.text((margin, picture.height - margin // 2), drawing.footer, font=small, fill=_WHITE, anchor="ls")
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int, *, most: int) -> list[str]:
+    """The text in at most ``most`` lines that fit the width; what is left over becomes an ellipsis."""
+    lines = [""]
+    for word in text[:600].split():
+        longer = f"{lines[-1]} {word}".strip()
+        if not lines[-1] or font.getlength(longer) <= width:
+            lines[-1] = longer
+        elif len(lines) == most:
+            lines[-1] += " …"
+            break
+        else:
+            lines.append(word)
+    return lines
+
+
+@functools.cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font

@@ -1,0 +1,11 @@
+"""Where a simulator is to be met."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The API without any path, and the host of the pictures; neither URL ends in a slash."""
+
+    api_url: str
+    pictures_url: str

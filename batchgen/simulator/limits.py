@@ -1,0 +1,41 @@
+"""Rate limits by fixed windows, as the service counts them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a caller stands after one more request: whether it is allowed, and what is left of the window."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset_s: int
+
+
+class FixedWindow:
+    """Counts requests per caller in windows of whole seconds."""
+
+    def __init__(self, window_s: int) -> None:
+        self.window_s = window_s
+        self._window = -1
+        self._taken: Counter[str] = Counter()
+
+    def take(self, caller: str, limit: int, now_s: float) -> Standing:
+        window = int(now_s // self.window_s)
+        if window != self._window:
+            self._window = window
+            self._taken.clear()
+        self._taken[caller] += 1
+        left = limit - self._taken[caller]
+        reset_s = max(1, math.ceil((window + 1) * self.window_s - now_s))
+        return Standing(allowed=left >= 0, limit=limit, remaining=max(0, left), reset_s=reset_s)
+
+
+def images_per_s(balance_microusd: int) -> int:
+    """The account's limit: four a second for every dollar left, at least 6 and at most 100."""
+    return max(6, min(100, balance_microusd * 4 // 1_000_000))

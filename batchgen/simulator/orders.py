@@ -1,0 +1,164 @@
+"""What a request asks for, made once from its loose fields; whatever is wrong with them is said here."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import msgspec
+
+from batchgen.simulator.catalogue import Model, find_model
+from batchgen.simulator.drawing import PictureFormat
+from batchgen.simulator.inputs import InputPicture
+from batchgen.simulator.problems import invalid
+
+ResponseFormat = Literal["url", "b64_json", "b64_ephemeral"]
+
+MOST_INPUTS = 16
+MOST_TIMES = 10  # OpenAI's limit for `n`
+_SIDE = range(16, 4097)
+_FREE_SIDE = 1024
+_FORMATS: dict[str, PictureFormat] = {"webp": "webp", "jpeg": "jpeg", "jpg": "jpeg", "png": "png"}
+_QUALITIES = ("auto", "low", "medium", "high")
+_RESPONSE_FORMATS = ("url", "b64_json", "b64_ephemeral")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fields:
+    """A request as it came: plain values by name, and the pictures sent along."""
+
+    values: Mapping[str, object]
+    images: tuple[InputPicture, ...] = ()
+    masks: tuple[InputPicture, ...] = ()
+
+    def sha256(self) -> str:
+        """The digest of the canonical body: the same for the same fields and bytes, however they were sent."""
+        pictures = {"image": [picture.sha256 for picture in self.images], "mask": [mask.sha256 for mask in self.masks]}
+        canonical = msgspec.json.encode({"values": self.values, **pictures}, order="sorted")
+        return hashlib.sha256(canonical).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One request for pictures, complete and checked."""
+
+    model: Model
+    prompt: str
+    quality: str
+    width: int
+    height: int
+    picture_format: PictureFormat
+    response_format: ResponseFormat
+    times: int  # how many generations the one request buys
+    inputs: tuple[InputPicture, ...]
+    mask: InputPicture | None
+    body_sha256: str
+
+    @property
+    def pictures(self) -> int:
+        return self.times * self.model.pictures
+
+    @property
+    def prompt_sha256(self) -> str:
+        return hashlib.sha256(self.prompt.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What differs between services that take the same request."""
+
+    prompt_limit: int
+    takes_n: bool = False
+    gpt_image_in_base64: bool = False
+
+
+def order_from(fields: Fields, house: House) -> Order:
+    """The order that the fields describe. Raises ``TurnedAway`` with what is wrong."""
+    model = _model(fields)
+    if len(fields.images) > MOST_INPUTS:
+        raise invalid(f"Too many images: at most {MOST_INPUTS} are allowed")
+    if len(fields.masks) > 1:
+        raise invalid("Too many masks: only one is allowed")
+    width, height = _size(fields, model)
+    asked_format = _FORMATS[_choice(fields, "output_format", tuple(_FORMATS), "webp")]
+    return Order(
+        model=model,
+        prompt=_prompt(fields, house),
+        quality=_choice(fields, "quality", _QUALITIES, "auto"),
+        width=width,
+        height=height,
+        picture_format=model.always or asked_format,
+        response_format=_response_format(fields, model, house),
+        times=_times(fields) if house.takes_n else 1,
+        inputs=fields.images,
+        mask=fields.masks[0] if fields.masks else None,
+        body_sha256=fields.sha256(),
+    )
+
+
+def _model(fields: Fields) -> Model:
+    name = _text(fields, "model")
+    if not name:
+        raise invalid("'model' is a required parameter")
+    model = find_model(name)
+    if model is None:
+        raise invalid(f"model '{name}' is not available", code="model_not_found")
+    return model
+
+
+def _prompt(fields: Fields, house: House) -> str:
+    prompt = _text(fields, "prompt")
+    if not prompt and not fields.images:
+        raise invalid("'prompt' is a required parameter")
+    if len(prompt) > house.prompt_limit:
+        raise invalid(f"The prompt is too long: {len(prompt)} characters, at most {house.prompt_limit} are allowed")
+    return prompt
+
+
+def _size(fields: Fields, model: Model) -> tuple[int, int]:
+    text = _text(fields, "size") or "auto"
+    if text == "auto":
+        return 1024, 1024
+    match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text)
+    if match is None:
+        raise invalid(f"Invalid size '{text}': must be 'auto' or WIDTHxHEIGHT")
+    width, height = int(match[1]), int(match[2])
+    if model.sizes and text not in model.sizes:
+        raise invalid(f"Invalid size '{text}': {model.id} takes {', '.join(model.sizes)}")
+    if width not in _SIDE or height not in _SIDE:
+        raise invalid(f"Invalid size '{text}': each side must be from {_SIDE[0]} to {_SIDE[-1]} pixels")
+    if model.free and max(width, height) > _FREE_SIDE:
+        raise invalid(f"Invalid size '{text}': free models give at most {_FREE_SIDE}x{_FREE_SIDE}")
+    return width, height
+
+
+def _response_format(fields: Fields, model: Model, house: House) -> ResponseFormat:
+    in_base64 = house.gpt_image_in_base64 and "gpt-image" in model.id
+    chosen = _choice(fields, "response_format", _RESPONSE_FORMATS, "b64_json" if in_base64 else "url")
+    return cast("ResponseFormat", chosen)
+
+
+def _times(fields: Fields) -> int:
+    asked = str(fields.values.get("n") or 1)
+    if not asked.isdecimal() or not 1 <= int(asked[:4]) <= MOST_TIMES:
+        raise invalid(f"Invalid n: must be from 1 to {MOST_TIMES}")
+    return int(asked)
+
+
+def _choice(fields: Fields, name: str, known: tuple[str, ...], default: str) -> str:
+    value = _text(fields, name) or default
+    if value not in known:
+        raise invalid(f"Invalid {name} '{value}': must be one of {', '.join(known)}")
+    return value
+
+
+def _text(fields: Fields, name: str) -> str:
+    value = fields.values.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise invalid(f"'{name}' must be a string")
+    return value

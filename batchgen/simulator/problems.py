@@ -1,0 +1,46 @@
+"""The two ways a request goes wrong: turned away at the door, or failed after it was accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class TurnedAway(Exception):
+    """A request that was not accepted: it has a status of its own and costs nothing."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        message: str,
+        *,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        page: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.message = message
+        self.code = code
+        self.headers = dict(headers or {})
+        self.page = page  # a gateway's HTML instead of the service's JSON
+
+
+class Unreadable(Exception):
+    """A body the service can't swallow at all; it answers with a bare 500 and no JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A generation that came to nothing. ``status`` and ``code`` are what a service like OpenAI says instead of 200."""
+
+    kind: str
+    message: str
+    status: int
+    code: str | None = None
+
+
+def invalid(message: str, *, code: str | None = None) -> TurnedAway:
+    return TurnedAway(400, "invalid_request_error", message, code=code)

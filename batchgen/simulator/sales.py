@@ -1,0 +1,130 @@
+"""Accepting requests and settling them: reserve the most it can cost, then charge what it did or give all back.
+
+A sale that was opened is settled whatever the client does: the service finishes and bills without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from batchgen.simulator.billing import BillingLedger, Purchase
+from batchgen.simulator.orders import Order
+from batchgen.simulator.pictures import Picture, PictureStore, pictures_for
+from batchgen.simulator.pricing import cost_microusd
+from batchgen.simulator.problems import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """Who asks: the name of the key, and the idempotency key that came along."""
+
+    key_name: str
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sale:
+    """One accepted request. How it will end is known from the start: ``failure``, or ``cost_microusd`` charged."""
+
+    id: str
+    order: Order
+    customer: Customer
+    nth: int  # how many requests with this very body were accepted before
+    reserved_microusd: int
+    cost_microusd: int
+    failure: Failure | None
+
+
+class Sales:
+    """The account, its open sales and the books of the settled ones."""
+
+    def __init__(self, deposit_microusd: int, ledger: BillingLedger, pictures: PictureStore) -> None:
+        self.deposit_microusd = deposit_microusd
+        self.ledger = ledger
+        self.peak_in_flight = 0
+        self._pictures = pictures
+        self._reserved_microusd = 0
+        self._open: dict[str, Sale] = {}
+        self._open_bodies: Counter[str] = Counter()
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._open)
+
+    @property
+    def available_microusd(self) -> int:
+        """What is left of the deposit after charges and reservations."""
+        return self.deposit_microusd - self.ledger.charged_microusd - self._reserved_microusd
+
+    def accept(self, order: Order, customer: Customer, failure: Failure | None) -> Sale | None:
+        """Opens a sale and reserves the most it can cost; ``None`` where the credits don't suffice."""
+        most_microusd = order.model.most_microusd * order.times
+        if most_microusd > self.available_microusd:
+            return None
+        body = order.body_sha256
+        nth = self.ledger.times_seen(body) + self._open_bodies[body]
+        sale = Sale(
+            id=hashlib.sha256(f"{body} {nth}".encode()).hexdigest()[:24],
+            order=order,
+            customer=customer,
+            nth=nth,
+            reserved_microusd=most_microusd,
+            cost_microusd=cost_microusd(order.model, order.quality, order.width, order.height) * order.times,
+            failure=failure,
+        )
+        self._reserved_microusd += most_microusd
+        self._open[sale.id] = sale
+        self._open_bodies[body] += 1
+        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+        return sale
+
+    def settle(self, sale: Sale) -> tuple[Picture, ...]:
+        """Closes the sale: pictures and the line in the books, or all money back. A closed one gives nothing more."""
+        if self._open.pop(sale.id, None) is None:
+            return ()
+        self._open_bodies[sale.order.body_sha256] -= 1
+        if not self._open_bodies[sale.order.body_sha256]:
+            del self._open_bodies[sale.order.body_sha256]
+        self._reserved_microusd -= sale.reserved_microusd
+        pictures = self._made(sale)
+        for picture in pictures:
+            self._pictures.add(picture)
+        self.ledger.record(_purchase(sale, pictures))
+        return pictures
+
+    def settle_all(self) -> None:
+        """Closes every open sale at once, as if its generation had just ended."""
+        for sale in tuple(self._open.values()):
+            self.settle(sale)
+
+    def free_requests_today(self, key_name: str) -> int:
+        """Requests of this key to free models since midnight UTC, the open ones included."""
+        waiting = sum(sale.order.model.free and sale.customer.key_name == key_name for sale in self._open.values())
+        return waiting + self.ledger.free_requests(key_name, _now()[:10])
+
+    def _made(self, sale: Sale) -> tuple[Picture, ...]:
+        if sale.failure is not None:
+            return ()
+        return pictures_for(sale.order, self.ledger.times_billed(sale.order.body_sha256))
+
+
+def _purchase(sale: Sale, pictures: tuple[Picture, ...]) -> Purchase:
+    return Purchase(
+        id=sale.id,
+        time=_now(),
+        key_name=sale.customer.key_name,
+        model=sale.order.model.id,
+        prompt_sha256=sale.order.prompt_sha256,
+        body_sha256=sale.order.body_sha256,
+        idempotency_key=sale.customer.idempotency_key,
+        charged_microusd=sale.cost_microusd if sale.failure is None else 0,
+        outcome="billed" if sale.failure is None else "refunded",
+        pictures=tuple(picture.id for picture in pictures),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,73 @@
+"""One answer on its connection, with the means to spoil it: resets, cuts and silence.
+
+HTTP servers keep clients from bad answers, so ``Protocol`` hands the transport to the application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Mapping
+
+import anyio
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+
+class Protocol(H11Protocol):
+    """uvicorn's protocol, whose requests carry their transport in ``scope["state"]``."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.app_state = {**self.app_state, "transport": transport}
+        super().connection_made(transport)
+
+
+class Wire:
+    """Writes one answer. Writing to a client that is gone does nothing."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._transport: asyncio.Transport = scope["state"]["transport"]
+        self._receive = receive
+        self._send = send
+        self._started = False
+
+    async def start(self, status: int, headers: Mapping[str, str]) -> None:
+        """Sends status and headers, unless that is done."""
+        if self._started:
+            return
+        self._started = True
+        raw = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def write(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def reset(self) -> None:
+        """Ends the connection with a TCP reset."""
+        fileno = self._transport.get_extra_info("socket").fileno()
+        if fileno >= 0:
+            with socket.socket(fileno=os.dup(fileno)) as same:
+                same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+        await self.gone()
+
+    async def cut(self) -> None:
+        """Sends what is written and closes, however much was promised."""
+        self._transport.close()
+        await self.gone()
+
+    async def gone(self) -> None:
+        """Waits until the client has hung up."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def gone_within(self, seconds: float) -> bool:
+        with anyio.move_on_after(seconds):
+            await self.gone()
+            return True
+        return False
