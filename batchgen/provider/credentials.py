@@ -1,0 +1,185 @@
+"""The key to a service: where it is found, how it is kept from showing, and how it is taken out of any text.
+
+A message about a key names the variable or file it came from, never a part of its value.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hmac
+import os
+import re
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import quote, quote_plus
+
+from batchgen.errors import UsageError
+
+MASK = "********"
+
+# No key is longer; whatever is larger is another file named by mistake.
+_LARGEST_FILE = 64 * 1024
+
+# A dummy such as `x` for a local server is no secret, and taking it out would tear every text apart.
+_SHORTEST_REDACTED = 4
+
+
+class Secret:
+    """A text that no log, traceback, format or pickle shows; only :meth:`reveal` gives it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The text itself, for the one line that sends it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK!r})"
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Secret is never pickled or copied into another process")
+
+
+def find_key(env_name: str, folder: Path) -> Secret | None:
+    """The key ``env_name``: from the environment, a ``.env`` in ``folder``, or the file that ``<env_name>_FILE`` names.
+
+    A relative key file is relative to ``folder``. ``None`` where none of the three has it. Raises
+    :class:`UsageError` for a key that can't be right, or a key file that others may read.
+    """
+    beside = folder / ".env"
+    value, place = _looked_up(env_name, beside)
+    if value is not None:
+        return _sound(value, place)
+    named, place = _looked_up(f"{env_name}_FILE", beside)
+    return _from_file(folder / Path(named).expanduser(), place) if named is not None else None
+
+
+def redact(text: str, secrets: Iterable[Secret]) -> str:
+    """The text without the secrets, in their plain, base64 and URL-quoted forms."""
+    for secret in secrets:
+        for form in _forms(secret):
+            text = text.replace(form, MASK)
+    return text
+
+
+def _looked_up(name: str, beside: Path) -> tuple[str | None, str]:
+    if name in os.environ:
+        return os.environ[name], name
+    return _from_dotenv(name, beside), f"{name} in {beside.name}"
+
+
+def _sound(value: str, place: str) -> Secret:
+    problem = _problem(value)
+    if problem:
+        raise UsageError(f"{place} {problem}")
+    return Secret(value)
+
+
+def _problem(value: str) -> str | None:
+    """Why this can be no key, without a character of it; header values allow visible ASCII only."""
+    if not value.strip():
+        return "is blank; set it to your key, or unset it"
+    if "\n" in value or "\r" in value:
+        return "holds a line break; a key is a single line"
+    if value[0] in "\"'" or value[-1] in "\"'":
+        return "has quotes around it; remove them"
+    if any(character.isspace() for character in value):
+        return "holds a space; a key has none, neither around it nor inside"
+    if not value.isascii():
+        return "holds characters that are not ASCII; copy the key again"
+    if not value.isprintable():
+        return "holds control characters; copy the key again"
+    return None
+
+
+_ASSIGNMENT = re.compile(
+    r"""\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=[ \t]*
+        (?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)'|(?P<bare>(?:(?!(?<=\s)\#)\S+(?:[ \t]+(?!\#)\S+)*)?))
+        [ \t]*(?:(?<=\s)\#[^\n]*)?\Z""",
+    re.VERBOSE | re.ASCII,
+)
+
+
+def _from_dotenv(name: str, path: Path) -> str | None:
+    """The last value a ``.env`` file gives to ``name``; nothing is expanded, and no other line is looked at."""
+    # A virtual environment is often a folder of this name.
+    if not path.is_file():
+        return None
+    found = None
+    for line in _content(path, str(path)).splitlines():
+        match = _ASSIGNMENT.match(line)
+        if match and match["name"] == name:
+            found = next(value for value in (match["double"], match["single"], match["bare"]) if value is not None)
+    return found
+
+
+def _from_file(path: Path, name: str) -> Secret:
+    content = _content(path, f"the file that {name} names", private=True)
+    return _sound(content.removesuffix("\n").removesuffix("\r"), f"the key in the file that {name} names")
+
+
+def _content(path: Path, what: str, *, private: bool = False) -> str:
+    try:
+        # Not to wait for a writer, should it be a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise UsageError(f"{what} is not a regular file")
+            if private and status.st_mode & stat.S_IRWXO:
+                raise UsageError(f"{what} can be read by everybody on this machine; run: chmod 600 {path}")
+            content = file.read(_LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{what} can't be read: {getattr(error, 'strerror', None) or 'no valid path'}") from None
+    if len(content) > _LARGEST_FILE:
+        raise UsageError(f"{what} has more than {_LARGEST_FILE:,} bytes; it holds more than a key")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{what} is no UTF-8 text") from None
+
+
+@functools.lru_cache(maxsize=16)
+def _forms(secret: Secret) -> tuple[str, ...]:
+    """Every way the secret may be written, longest first, so that no form leaves the rest of a longer one."""
+    value = secret.reveal()
+    if len(value) < _SHORTEST_REDACTED:
+        return ()
+    forms = {value, quote(value, safe=""), quote_plus(value), quote(value)} | _base64_forms(value.encode())
+    return tuple(sorted(forms, key=len, reverse=True))
+
+
+def _base64_forms(value: bytes) -> set[str]:
+    """Its base64, alone and wherever it stands within encoded text such as ``user:key``.
+
+    Base64 cuts its input into groups of three bytes, so a text looks different for each of three positions; the
+    characters at both ends that also depend on neighbouring bytes are left out.
+    """
+    forms: set[str] = set()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        forms.add(encode(value).decode())
+        for before in range(3):
+            bits = 8 * (before + len(value))
+            inner = encode(bytes(before) + value)[-(-8 * before // 6) : bits // 6].decode()
+            forms |= {inner} if len(inner) >= 2 * _SHORTEST_REDACTED else set()
+    return forms

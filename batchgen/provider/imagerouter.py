@@ -1,0 +1,87 @@
+"""ImageRouter: one API for many image models, priced per request.
+
+Generations and edits are one handler there, under two addresses; results are hosted unless base64 is asked for.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Self
+
+import anyio.to_thread
+
+from batchgen.money import microusd
+from batchgen.provider.answers import read_body
+from batchgen.provider.bodies import has_files, inline_bytes, input_fields, input_parts, json_body, multipart_body
+from batchgen.provider.catalogue import read_catalogue
+from batchgen.provider.credentials import Secret
+from batchgen.provider.interface import Answer, Catalogue, Download, Failed, Verdict
+from batchgen.provider.wire import Body, Wire
+from batchgen.request import Request
+
+BASE_URL = "https://api.imagerouter.io"
+KEY_ENV = "IMAGEROUTER_API_KEY"
+BASE_URL_ENV = "IMAGEROUTER_BASE_URL"
+
+# The server refuses a JSON body over 100 KB with a bare 500; larger data URIs travel as uploads.
+_LARGEST_JSON_BYTES = 90_000
+# The server sends a space every 3 s while it works: a longer silence is a lost connection.
+_SILENCE_S = 60.0
+# Other clients are given the address with their path; ours stands on the host.
+_FOREIGN_PATHS = ("/v1/openai", "/v1")
+
+
+class ImageRouter:
+    """A :class:`~batchgen.provider.interface.Provider` for ImageRouter, and for the simulator that stands in for it."""
+
+    name = "imagerouter"
+
+    def __init__(self, key: Secret | None, *, base_url: str = BASE_URL, concurrency: int) -> None:
+        for path in _FOREIGN_PATHS:
+            base_url = base_url.rstrip("/").removesuffix(path)
+        self._wire = Wire(base_url, key, concurrency=concurrency, read_timeout_s=_SILENCE_S)
+
+    @property
+    def base_url(self) -> str:
+        return self._wire.base_url
+
+    async def __aenter__(self) -> Self:
+        await self._wire.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._wire.__aexit__(*exc)
+
+    async def generate(self, request: Request, *, idempotency_key: str) -> Answer:
+        try:
+            body = await _body(request)
+        except OSError as error:
+            return Failed(Verdict.REFUSED, "input_gone", f"an input picture can't be read any more: {error}")
+        endpoint = "edits" if request.image else "generations"
+        return await self._wire.post(f"/v1/openai/images/{endpoint}", body, idempotency_key=idempotency_key)
+
+    def read(self, body: bytes) -> Answer:
+        return read_body(body, self._wire.redact)
+
+    async def download(self, url: str) -> Download:
+        return await self._wire.download(url)
+
+    async def catalogue(self) -> Catalogue | None:
+        stated = await self._wire.get_json("/v2/models")
+        return read_catalogue(stated) if stated is not None else None
+
+    async def balance_microusd(self) -> int | None:
+        stated = await self._wire.get_json("/v1/credits?by_api_key=true")
+        return microusd(stated.get("remaining_credits")) if isinstance(stated, dict) else None
+
+
+async def _body(request: Request) -> Body:
+    fields = {"model": request.model, **request.parameters}
+    if not request.image and request.mask is None:
+        return json_body(fields)
+    if not has_files(request) and inline_bytes(request) < _LARGEST_JSON_BYTES:
+        body = json_body({**fields, **input_fields(request)})
+        if len(body.content) <= _LARGEST_JSON_BYTES:
+            return body
+    parts = await anyio.to_thread.run_sync(partial(input_parts, request, image="image[]", mask="mask[]"))
+    return multipart_body(fields, parts)

@@ -1,0 +1,160 @@
+"""What every provider promises to the rest of the program; nothing above this line knows HTTP.
+
+A provider posts a request at most once per call, never follows a redirect of a post, and says of every failure what
+it means for the money: surely not billed, billed, or unknown.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from batchgen.request import Generation, Request
+
+
+class Verdict(enum.StrEnum):
+    """What a failed attempt means for its request, and for the run."""
+
+    PASSING = "passing"  # surely not billed; try again with back-off
+    UNCLEAR = "unclear"  # not billed, reason unknown; try again, but only twice
+    OVERLOADED = "overloaded"  # not billed; try again with back-off, and more slowly
+    THROTTLED = "throttled"  # not billed; try again when the service says so
+    REFUSED = "refused"  # not billed and lasting
+    SPOILED = "spoiled"  # billed, and nothing usable came
+    DOUBT = "in doubt"  # nobody here knows whether it was billed
+    STOP_LANE = "stop lane"  # not billed; this model won't answer again today
+    STOP_RUN = "stop run"  # not billed; no request of this run will be answered
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """The start rate a service states in its headers, per window."""
+
+    limit: int
+    remaining: int
+    window_s: float
+    reset_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A complete body that holds a picture or its address. It is paid for."""
+
+    body: bytes
+    generation: Generation
+    rate_limit: RateLimit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An attempt that brought no picture.
+
+    ``reason`` is a short class such as ``moderation`` or ``connect``; ``message`` is for people, without secrets.
+    ``cost_microusd`` is what the service says it billed all the same. ``body`` is kept where money may be in it.
+    """
+
+    verdict: Verdict
+    reason: str
+    message: str
+    status: int | None = None
+    retry_after_s: float | None = None
+    cost_microusd: int | None = None
+    body: bytes | None = None
+    rate_limit: RateLimit | None = None
+
+
+Answer = Answered | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """The bytes behind a picture's address."""
+
+    content: bytes
+    media_type: str
+
+
+class DownloadFailed(Exception):
+    """A picture's address did not give the picture. ``tries`` is how many tries such a failure is worth in all."""
+
+    def __init__(self, message: str, *, tries: int) -> None:
+        super().__init__(message)
+        self.tries = tries
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one request to a model costs, in micro-dollars, and where the figure comes from."""
+
+    low_microusd: int
+    expected_microusd: int
+    high_microusd: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model of the catalogue. ``sizes`` and ``seconds`` are empty where any value is taken."""
+
+    id: str
+    kind: str
+    price: Price | None
+    aliases: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    seconds: tuple[str, ...] = ()
+    takes_quality: bool = True
+    takes_image: bool = True
+    takes_mask: bool = True
+    released: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The models a provider offers, by identifier."""
+
+    models: Mapping[str, Model]
+
+    def find(self, name: str) -> Model | None:
+        """The model of that identifier or alias."""
+        return self.models.get(name) or self._by_alias.get(name)
+
+    @property
+    def _by_alias(self) -> Mapping[str, Model]:
+        return {alias: model for model in self.models.values() for alias in model.aliases}
+
+
+class Provider(Protocol):
+    """A service that turns requests into pictures, for money. Used inside ``async with``."""
+
+    name: str
+
+    @property
+    def base_url(self) -> str:
+        """Where requests go; empty until an embedded service has started."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc: object) -> None: ...
+
+    async def generate(self, request: Request, *, idempotency_key: str) -> Answer:
+        """Post the request once and say what came of it. Only cancellation leaves this call as an exception."""
+        ...
+
+    def read(self, body: bytes) -> Answer:
+        """What a body kept from an earlier process says, exactly as :meth:`generate` would have read it."""
+        ...
+
+    async def download(self, url: str) -> Download:
+        """The bytes at a hosted picture's address, fetched without credentials. Raises :class:`DownloadFailed`."""
+        ...
+
+    async def catalogue(self) -> Catalogue | None:
+        """The models on offer, or ``None`` where the service can't say or can't be reached."""
+        ...
+
+    async def balance_microusd(self) -> int | None:
+        """The money left on the account, or ``None`` where the service can't say."""
+        ...

@@ -1,0 +1,76 @@
+"""Any service with OpenAI's images endpoints: OpenAI itself, LiteLLM, LocalAI, vLLM, Together and their like.
+
+They state no cost: what a picture costs is what the manifest's ``prices:`` say, and is called an estimate.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Self
+
+import anyio.to_thread
+
+from batchgen.provider.answers import read_body
+from batchgen.provider.bodies import input_parts, json_body, multipart_body
+from batchgen.provider.credentials import Secret
+from batchgen.provider.interface import Answer, Catalogue, Download, Failed, Model, Verdict
+from batchgen.provider.wire import Wire
+from batchgen.request import Request
+
+BASE_URL = "https://api.openai.com/v1"
+KEY_ENV = "OPENAI_API_KEY"
+BASE_URL_ENV = "OPENAI_BASE_URL"
+
+
+class OpenAI:
+    """A :class:`~batchgen.provider.interface.Provider` for ``{base_url}/images/generations`` and ``…/edits``."""
+
+    name = "openai"
+
+    def __init__(self, key: Secret | None, *, base_url: str = BASE_URL, concurrency: int) -> None:
+        # No byte comes until the picture is done: the deadline of the whole call is the only limit.
+        self._wire = Wire(base_url, key, concurrency=concurrency)
+
+    @property
+    def base_url(self) -> str:
+        return self._wire.base_url
+
+    async def __aenter__(self) -> Self:
+        await self._wire.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._wire.__aexit__(*exc)
+
+    async def generate(self, request: Request, *, idempotency_key: str) -> Answer:
+        fields = {"model": request.model, **request.parameters}
+        inputs = (*request.image, *((request.mask,) if request.mask else ()))
+        if not inputs:
+            return await self._wire.post("/images/generations", json_body(fields), idempotency_key=idempotency_key)
+        if not request.image:
+            return Failed(Verdict.REFUSED, "invalid_request", "a mask needs an image that it belongs to")
+        if any(one.digest.startswith("url:") for one in inputs):
+            return Failed(Verdict.REFUSED, "invalid_request", "this service takes uploads only; give a file, not a URL")
+        try:
+            # Several pictures are a list in a form's own way, one is plain: servers differ in what else they take.
+            name = "image" if len(request.image) == 1 else "image[]"
+            parts = await anyio.to_thread.run_sync(partial(input_parts, request, image=name, mask="mask"))
+        except OSError as error:
+            return Failed(Verdict.REFUSED, "input_gone", f"an input picture can't be read any more: {error}")
+        return await self._wire.post("/images/edits", multipart_body(fields, parts), idempotency_key=idempotency_key)
+
+    def read(self, body: bytes) -> Answer:
+        return read_body(body, self._wire.redact)
+
+    async def download(self, url: str) -> Download:
+        return await self._wire.download(url)
+
+    async def catalogue(self) -> Catalogue | None:
+        stated = await self._wire.get_json("/models")
+        if not isinstance(stated, dict) or not isinstance(stated.get("data"), list):
+            return None
+        names = [entry.get("id") for entry in stated["data"] if isinstance(entry, dict)]
+        return Catalogue({name: Model(name, "image", None) for name in names if isinstance(name, str)})
+
+    async def balance_microusd(self) -> int | None:
+        return None
