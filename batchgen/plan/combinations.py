@@ -1,0 +1,96 @@
+"""Every combination of the axes' values: the columns of a sweep, before any row meets them.
+
+A combination is kept where no ``exclude`` drops it; each ``include`` adds one. Combinations are made lazily, so a
+matrix of a million costs no memory; a matrix small enough is made once and used for every row.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from batchgen.manifest import Axis, AxisValue, Value
+from batchgen.manifest import Combination as Choice
+
+# Up to this many combinations are kept and used again for each row.
+KEPT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """One value of each axis: their titles by axis, and everything they set. No rule drops what was ``included``."""
+
+    titles: Mapping[str, str]
+    settings: Mapping[str, Value]
+    included: bool = False
+
+
+class Combinations:
+    """The combinations of a manifest, in its order. ``exclude`` rules that name a row's column are left to the row."""
+
+    def __init__(
+        self,
+        axes: Sequence[Axis],
+        exclude: Sequence[Choice] = (),
+        include: Sequence[Choice] = (),
+    ) -> None:
+        self._axes = tuple(axes)
+        known = {axis.name for axis in axes} | {
+            name for axis in axes for value in axis.values for name in value.settings
+        }
+        rules = [rule.choice for rule in exclude]
+        self._exclude = tuple(rule for rule in rules if rule.keys() <= known)
+        self.row_rules = tuple(rule for rule in rules if not rule.keys() <= known)
+        self._include = tuple(entry.choice for entry in include)
+        size = math.prod(len(axis.values) for axis in axes) + len(include)
+        self._kept = tuple(self._made()) if size <= KEPT else None
+
+    def __iter__(self) -> Iterator[Combination]:
+        return iter(self._kept) if self._kept is not None else self._made()
+
+    @property
+    def set_model(self) -> bool:
+        """Whether every combination names its model, so that no row has a say in it."""
+        return any(all("model" in value.settings for value in axis.values) for axis in self._axes) and all(
+            "model" in self._included(entry).settings for entry in self._include
+        )
+
+    def _made(self) -> Iterator[Combination]:
+        for values in itertools.product(*(axis.values for axis in self._axes)):
+            combination = _combine(self._axes, values)
+            if not any(matches(rule, combination.titles, combination.settings) for rule in self._exclude):
+                yield combination
+        for entry in self._include:
+            yield self._included(entry)
+
+    def _included(self, entry: Mapping[str, str]) -> Combination:
+        titles: dict[str, str] = {}
+        settings: dict[str, Value] = {}
+        for name, wanted in entry.items():
+            value = next(
+                (v for axis in self._axes if axis.name == name for v in axis.values if v.title == wanted), None
+            )
+            titles[name] = wanted
+            settings.update(value.settings if value else {name: wanted})
+        return Combination(titles, settings, included=True)
+
+
+def matches(rule: Mapping[str, str], titles: Mapping[str, str], values: Mapping[str, Value]) -> bool:
+    """Whether a rule's every name has a title or a value that its glob matches."""
+    return all(_matches_one(glob, titles.get(name), values.get(name)) for name, glob in rule.items())
+
+
+def _matches_one(glob: str, title: str | None, value: Value | None) -> bool:
+    words = [word for word in (title, value) if isinstance(word, str)]
+    # A value may hold brackets of its own: the exact word matches before it is taken for a glob.
+    return any(word == glob or fnmatchcase(word, glob) for word in words)
+
+
+def _combine(axes: Sequence[Axis], values: Sequence[AxisValue]) -> Combination:
+    settings: dict[str, Value] = {}
+    for value in values:
+        settings.update(value.settings)
+    return Combination({axis.name: value.title for axis, value in zip(axes, values, strict=True)}, settings)
