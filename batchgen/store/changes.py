@@ -1,0 +1,290 @@
+"""What can happen to a request, each as one change of the ledger: the order of writes in SQL.
+
+Money stands with the attempt that spent it, in exactly one of three columns: billed, maybe billed, estimated.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from batchgen.request import Request, State
+from batchgen.store.formats import Format
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The right to post a request once.
+
+    ``idempotency_key`` stays the same while an earlier attempt may still have been billed, so that a service that
+    honours it can tell the repetition.
+    """
+
+    request_id: int
+    attempt_id: int
+    key: str
+    idempotency_key: str
+    reserved_microusd: int
+    estimate_microusd: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What an answer cost. ``flag`` says why the stated cost was not believed, where it was not."""
+
+    billed_microusd: int = 0
+    estimated_microusd: int = 0
+    flag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPicture:
+    """A published file: its name relative to the run folder, and what it holds."""
+
+    file: str
+    sha256: str
+    bytes: int
+    format: Format
+    revised_prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended that brought no picture, in the words of the report."""
+
+    state: State
+    reason: str
+    message: str
+    status: int | None = None
+    billed_microusd: int = 0
+    maybe_microusd: int = 0
+    estimated_microusd: int = 0
+    not_before_ms: int | None = None
+    body: bytes | None = None
+
+    @property
+    def outcome(self) -> str:
+        """What the attempt was for the money."""
+        if self.state is State.DOUBT:
+            return "in doubt"
+        return "billed" if self.state is State.SPOILED else "not billed"
+
+
+def begin_run(
+    db: sqlite3.Connection,
+    *,
+    now_ms: int,
+    version: str,
+    manifest: str,
+    provider: str,
+    base_url: str,
+    planned: int,
+    estimate_microusd: int,
+) -> int:
+    """Opens a run and returns its number."""
+    return _inserted(
+        db,
+        "INSERT INTO runs (started_ms, version, manifest, provider, base_url, planned, estimate_microusd)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (now_ms, version, manifest, provider, base_url, planned, estimate_microusd),
+    )
+
+
+def end_run(db: sqlite3.Connection, *, run_id: int, now_ms: int, exit_code: int, reason: str | None) -> None:
+    db.execute(
+        "UPDATE runs SET ended_ms = ?, exit_code = ?, reason = ? WHERE id = ?", (now_ms, exit_code, reason, run_id)
+    )
+
+
+def intend(
+    db: sqlite3.Connection,
+    *,
+    request: Request,
+    stem: str,
+    run_id: int,
+    reserved_microusd: int,
+    estimate_microusd: int | None,
+    now_ms: int,
+) -> Ticket | None:
+    """Records that ``request`` is about to be posted; ``None`` where it must not be.
+
+    The promise is kept here, in the one place every post passes: a request that is on its way or has been answered
+    is not sent, whatever the caller believed.
+    """
+    row = db.execute(
+        """
+        INSERT INTO requests (key, state, position, row, repeat, provider, kind, model, canonical, columns, axes,
+                              stem, estimate_microusd, run_id, first_sent_ms)
+        VALUES (?, 'sent', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (key) DO UPDATE SET state = 'sent', run_id = excluded.run_id, not_before_ms = NULL,
+            reason = NULL, message = NULL, status = NULL, body = NULL, ended_ms = NULL,
+            columns = excluded.columns, axes = excluded.axes, position = excluded.position, row = excluded.row,
+            stem = excluded.stem, estimate_microusd = excluded.estimate_microusd
+        WHERE state NOT IN ('sent', 'answered', 'stored')
+        RETURNING id
+        """,
+        (
+            request.key,
+            request.index,
+            request.row,
+            request.repeat,
+            request.provider,
+            request.kind,
+            request.model,
+            request.canonical.decode(),
+            _json(request.columns),
+            _json(request.axes),
+            stem,
+            estimate_microusd,
+            run_id,
+            now_ms,
+        ),
+    ).fetchone()
+    if row is None:
+        return None
+    (request_id,) = row
+    attempts, doubtful = db.execute(
+        "SELECT count(*), coalesce(sum(outcome = 'in doubt'), 0) FROM attempts WHERE request_id = ?", (request_id,)
+    ).fetchone()
+    attempt_id = _inserted(
+        db,
+        "INSERT INTO attempts (request_id, run_id, ordinal, outcome, sent_ms, reserved_microusd)"
+        " VALUES (?, ?, ?, 'sent', ?, ?)",
+        (request_id, run_id, attempts + 1, now_ms, reserved_microusd),
+    )
+    return Ticket(
+        request_id,
+        attempt_id,
+        request.key,
+        f"{request.key}-{attempts - doubtful + 1}",
+        reserved_microusd,
+        estimate_microusd,
+    )
+
+
+def answer(
+    db: sqlite3.Connection,
+    *,
+    ticket: Ticket,
+    bill: Bill,
+    body: bytes | None,
+    spool: str | None,
+    latency_ms: int | None,
+    duration_ms: int | None,
+    now_ms: int,
+) -> None:
+    """Records a paid answer; from here on the request is finished locally and never posted again."""
+    db.execute(
+        "UPDATE attempts SET outcome = 'billed', duration_ms = ?, billed_microusd = ?, maybe_microusd = 0,"
+        " estimated_microusd = ?, cost_flag = ? WHERE id = ?",
+        (duration_ms, bill.billed_microusd, bill.estimated_microusd, bill.flag, ticket.attempt_id),
+    )
+    db.execute(
+        "UPDATE requests SET state = 'answered', body = ?, spool = ?, latency_ms = ?, answered_ms = ?, reason = NULL,"
+        " message = NULL WHERE id = ?",
+        (body, spool, latency_ms, now_ms, ticket.request_id),
+    )
+
+
+def fail(
+    db: sqlite3.Connection,
+    *,
+    ticket: Ticket,
+    ending: Ending,
+    duration_ms: int | None,
+    now_ms: int,
+) -> None:
+    """Records an attempt without a picture, and the state it leaves its request in."""
+    db.execute(
+        "UPDATE attempts SET outcome = ?, duration_ms = ?, billed_microusd = ?, maybe_microusd = ?,"
+        " estimated_microusd = ?, status = ?, reason = ?, message = ? WHERE id = ?",
+        (
+            ending.outcome,
+            duration_ms,
+            ending.billed_microusd,
+            ending.maybe_microusd,
+            ending.estimated_microusd,
+            ending.status,
+            ending.reason,
+            ending.message,
+            ticket.attempt_id,
+        ),
+    )
+    db.execute(
+        "UPDATE requests SET state = ?, not_before_ms = ?, status = ?, reason = ?, message = ?, body = ?, ended_ms = ?"
+        " WHERE id = ?",
+        (
+            ending.state,
+            ending.not_before_ms,
+            ending.status,
+            ending.reason,
+            ending.message,
+            ending.body,
+            None if ending.state is State.WAITING else now_ms,
+            ticket.request_id,
+        ),
+    )
+
+
+def store(
+    db: sqlite3.Connection, *, request_id: int, pictures: Sequence[StoredPicture], downloads: int, now_ms: int
+) -> None:
+    """Records the published files of an answer. Its spool file is litter from here on."""
+    db.executemany(
+        "INSERT INTO pictures (request_id, ordinal, file, sha256, bytes, format, width, height, revised_prompt)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                request_id,
+                ordinal,
+                picture.file,
+                picture.sha256,
+                picture.bytes,
+                picture.format.name,
+                picture.format.width,
+                picture.format.height,
+                picture.revised_prompt,
+            )
+            for ordinal, picture in enumerate(pictures, 1)
+        ],
+    )
+    db.execute(
+        "UPDATE requests SET state = 'stored', spool = NULL, downloads = downloads + ?, ended_ms = ? WHERE id = ?",
+        (downloads, now_ms, request_id),
+    )
+
+
+def spoil(db: sqlite3.Connection, *, request_id: int, reason: str, message: str, downloads: int, now_ms: int) -> None:
+    """Records that a paid answer holds no usable picture. Its body is kept."""
+    db.execute(
+        "UPDATE requests SET state = 'spoiled', reason = ?, message = ?, downloads = downloads + ?, ended_ms = ?"
+        " WHERE id = ?",
+        (reason, message, downloads, now_ms, request_id),
+    )
+
+
+def doubt_what_was_sent(db: sqlite3.Connection, *, now_ms: int) -> int:
+    """Puts in doubt what a process that died had on its way, at the price reserved for it; returns how many."""
+    message = "batchgen was killed while the request was on its way"
+    db.execute(
+        "UPDATE attempts SET outcome = 'in doubt', maybe_microusd = reserved_microusd, reason = 'killed', message = ?"
+        " WHERE outcome = 'sent'",
+        (message,),
+    )
+    return db.execute(
+        "UPDATE requests SET state = 'in doubt', reason = 'killed', message = ?, ended_ms = ? WHERE state = 'sent'",
+        (message, now_ms),
+    ).rowcount
+
+
+def _inserted(db: sqlite3.Connection, statement: str, values: Sequence[object]) -> int:
+    number = db.execute(statement, values).lastrowid
+    assert number is not None
+    return number
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,300 @@
+"""The SQLite file that remembers: what was sent, what came back, what it cost.
+
+Writing goes through :class:`Ledger`, one group commit at a time; reading is done beside it, on connections of its own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from batchgen.errors import FolderMismatch
+from batchgen.request import Request, State
+from batchgen.store import changes
+from batchgen.store.changes import Bill, Ending, StoredPicture, Ticket
+from batchgen.store.schema import connect, connect_read_only, damaged
+from batchgen.store.writer import Writer, open_writer
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the ledger knows of a key: its state, when it may be sent, and how often it has been in doubt."""
+
+    state: State
+    not_before_ms: int
+    doubts: int
+    estimate_microusd: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A paid answer that is not a picture on disk yet."""
+
+    request_id: int
+    key: str
+    model: str
+    stem: str
+    body: bytes | None
+    spool: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The three sums of a ledger, in micro-dollars, and what was risked by repeating requests in doubt."""
+
+    billed_microusd: int = 0
+    maybe_microusd: int = 0
+    estimated_microusd: int = 0
+    risked_microusd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The newest run: ``exit_code`` is ``None`` while it goes on, or where it was killed."""
+
+    planned: int
+    exit_code: int | None
+    reason: str | None
+
+
+def now_ms() -> int:
+    """The wall clock in milliseconds since the epoch: for the record, never for measuring."""
+    return time.time_ns() // 1_000_000
+
+
+class Ledger:
+    """The ledger of one run folder, for writing. Made by :func:`open_ledger`."""
+
+    def __init__(self, writer: Writer, path: Path) -> None:
+        self._writer = writer
+        self.path = path
+
+    async def begin_run(
+        self, *, version: str, manifest: str, provider: str, base_url: str, planned: int, estimate_microusd: int
+    ) -> int:
+        return await self._writer.commit(
+            partial(
+                changes.begin_run,
+                now_ms=now_ms(),
+                version=version,
+                manifest=manifest,
+                provider=provider,
+                base_url=base_url,
+                planned=planned,
+                estimate_microusd=estimate_microusd,
+            )
+        )
+
+    async def end_run(self, run_id: int, *, exit_code: int, reason: str | None) -> None:
+        await self._writer.commit(
+            partial(changes.end_run, run_id=run_id, now_ms=now_ms(), exit_code=exit_code, reason=reason)
+        )
+
+    async def intend(
+        self, request: Request, *, stem: str, run_id: int, reserved_microusd: int, estimate_microusd: int | None
+    ) -> Ticket | None:
+        """The right to post ``request`` once, durable before it is given; ``None`` where it must not be posted."""
+        return await self._writer.commit(
+            partial(
+                changes.intend,
+                request=request,
+                stem=stem,
+                run_id=run_id,
+                reserved_microusd=reserved_microusd,
+                estimate_microusd=estimate_microusd,
+                now_ms=now_ms(),
+            )
+        )
+
+    async def answer(
+        self,
+        ticket: Ticket,
+        *,
+        bill: Bill,
+        body: bytes | None,
+        spooled: Path | None,
+        latency_ms: int | None,
+        duration_ms: int | None,
+    ) -> None:
+        """Makes a paid answer durable, in the row itself (``body``) or as the spool file that already is."""
+        await self._writer.commit(
+            partial(
+                changes.answer,
+                ticket=ticket,
+                bill=bill,
+                body=body,
+                spool=spooled.name if spooled else None,
+                latency_ms=latency_ms,
+                duration_ms=duration_ms,
+                now_ms=now_ms(),
+            ),
+            folder=spooled.parent if spooled else None,
+        )
+
+    async def fail(self, ticket: Ticket, ending: Ending, *, duration_ms: int | None) -> None:
+        await self._writer.commit(
+            partial(changes.fail, ticket=ticket, ending=ending, duration_ms=duration_ms, now_ms=now_ms())
+        )
+
+    async def store(self, request_id: int, pictures: Iterable[StoredPicture], *, folder: Path, downloads: int) -> None:
+        """Records published files; ``folder``, which holds their names, is synced first."""
+        await self._writer.commit(
+            partial(
+                changes.store,
+                request_id=request_id,
+                pictures=tuple(pictures),
+                downloads=downloads,
+                now_ms=now_ms(),
+            ),
+            folder=folder,
+        )
+
+    async def spoil(self, request_id: int, *, reason: str, message: str, downloads: int) -> None:
+        await self._writer.commit(
+            partial(
+                changes.spoil,
+                request_id=request_id,
+                reason=reason,
+                message=message,
+                downloads=downloads,
+                now_ms=now_ms(),
+            )
+        )
+
+    async def doubt_what_was_sent(self) -> int:
+        """Puts in doubt what an earlier process left on its way; returns how many requests that are."""
+        return await self._writer.commit(partial(changes.doubt_what_was_sent, now_ms=now_ms()))
+
+
+@asynccontextmanager
+async def open_ledger(path: Path, *, provider: str) -> AsyncIterator[Ledger]:
+    """The ledger at ``path``, for the one process that holds the folder's lock.
+
+    Raises :class:`LedgerDamaged`, or :class:`FolderMismatch` where play money and real money would meet.
+    """
+    with closing(connect(path)) as db:
+        _same_money(db, path, provider)
+        async with open_writer(db) as writer:
+            yield Ledger(writer, path)
+
+
+def _same_money(db: sqlite3.Connection, path: Path, provider: str) -> None:
+    simulated = str(int(provider == "simulator"))
+    db.execute("INSERT OR IGNORE INTO facts VALUES ('simulated', ?)", (simulated,))
+    (before,) = db.execute("SELECT value FROM facts WHERE name = 'simulated'").fetchone()
+    if before != simulated:
+        folder = path.parent.parent
+        held, wanted = ("simulated", "real") if before == "1" else ("real", "simulated")
+        raise FolderMismatch(
+            f"{folder} holds {held} pictures and their costs; {wanted} ones belong in a folder of their own, "
+            f"such as --out {folder}-{wanted}"
+        )
+
+
+class Reader:
+    """Reads a ledger beside its writer, on a connection of its own. Used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.db = connect_read_only(path)
+        self._path = path
+
+    def close(self) -> None:
+        self.db.close()
+
+    def standings(self, keys: Iterable[str]) -> Mapping[str, Standing]:
+        """What is known of each of ``keys``; the unknown ones are left out."""
+        rows = self._rows(
+            # One bound value for any number of keys: no limit on their count, and one prepared statement.
+            "SELECT key, state, coalesce(not_before_ms, 0), estimate_microusd, id FROM requests"
+            " WHERE key IN (SELECT value FROM json_each(?))",
+            _json_array(keys),
+        )
+        return {
+            key: Standing(
+                State(state),
+                not_before_ms,
+                self._doubts(request_id) if state in {State.DOUBT, State.WAITING} else 0,
+                estimate,
+            )
+            for key, state, not_before_ms, estimate, request_id in rows
+        }
+
+    def states(self, keys: Iterable[str]) -> Mapping[str, State]:
+        """The state of each of ``keys``; the unknown ones are left out."""
+        rows = self._rows(
+            "SELECT key, state FROM requests WHERE key IN (SELECT value FROM json_each(?))", _json_array(keys)
+        )
+        return {key: State(state) for key, state in rows}
+
+    def last_run(self) -> LastRun | None:
+        """The newest run of the folder."""
+        rows = self._rows("SELECT planned, exit_code, reason FROM runs ORDER BY id DESC LIMIT 1")
+        return LastRun(*rows[0]) if rows else None
+
+    def unfinished(self) -> list[Unfinished]:
+        """Every paid answer that is not on disk yet, in the order it was answered."""
+        rows = self._rows(
+            "SELECT id, key, model, stem, body, spool FROM requests WHERE state = 'answered' ORDER BY answered_ms, id"
+        )
+        return [Unfinished(*row) for row in rows]
+
+    def sent(self) -> Mapping[int, Ticket]:
+        """What an earlier process left on its way, by attempt."""
+        rows = self._rows(
+            "SELECT a.id, r.id, r.key, a.reserved_microusd, r.estimate_microusd"
+            " FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.outcome = 'sent'"
+        )
+        return {
+            attempt_id: Ticket(request_id, attempt_id, key, "", reserved, estimate)
+            for attempt_id, request_id, key, reserved, estimate in rows
+        }
+
+    def spools(self) -> frozenset[str]:
+        """The names of the spool files that are still needed: those of answers that are no pictures yet, or never will."""
+        rows = self._rows("SELECT spool FROM requests WHERE state <> 'stored' AND spool IS NOT NULL")
+        return frozenset(name for (name,) in rows)
+
+    def spent(self) -> Spent:
+        """The sums over all attempts this folder has ever made."""
+        (row,) = self._rows(
+            """
+            SELECT coalesce(sum(billed_microusd), 0), coalesce(sum(maybe_microusd), 0),
+                   coalesce(sum(estimated_microusd), 0),
+                   coalesce(sum(maybe_microusd) FILTER (WHERE ordinal < (
+                       SELECT max(later.ordinal) FROM attempts later WHERE later.request_id = attempts.request_id
+                   )), 0)
+            FROM attempts
+            """
+        )
+        return Spent(*row)
+
+    def count(self) -> Mapping[State, int]:
+        """How many requests are in each state."""
+        return {State(state): count for state, count in self._rows(_COUNT)}
+
+    def _doubts(self, request_id: int) -> int:
+        ((count,),) = self._rows(
+            "SELECT count(*) FROM attempts WHERE request_id = ? AND outcome = 'in doubt'", request_id
+        )
+        return int(count)
+
+    def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self.db.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            # A file that was damaged behind its first page opens all the same.
+            raise damaged(self._path, str(error)) from error
+
+
+_COUNT = "SELECT state, count(*) FROM requests GROUP BY state"
+
+
+def _json_array(words: Iterable[str]) -> str:
+    # Keys are hexadecimal digits: nothing in them needs escaping.
+    return '["' + '","'.join(words) + '"]'

@@ -1,0 +1,184 @@
+"""What the ledger knows of each request, read as a stream: what every derived file is made from.
+
+Ten thousand requests or ten million take the same memory: only their numbers are held, the rest comes in batches.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from batchgen.request import PARAMETERS, State
+from batchgen.store.schema import connect_read_only
+
+ENDED_OTHERWISE = (State.REFUSED, State.SPOILED, State.DOUBT, State.WAITING)
+
+_BATCH = 1_000
+
+_IN_STATES = "FROM requests WHERE state IN (SELECT value FROM json_each(?))"
+
+
+# Structs rather than dataclasses: a frozen dataclass of this size takes ten times as long to make.
+class RecordedPicture(msgspec.Struct, frozen=True, gc=False):
+    """One stored file; ``file`` is relative to the run folder, with ``/`` between its parts."""
+
+    file: str
+    sha256: str
+    bytes: int
+    format: str
+    width: int | None
+    height: int | None
+    revised_prompt: str | None
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One request as it stands: what was asked, how it ended, and what all its attempts cost together.
+
+    ``words`` holds all that describes the picture by name: parameters, the user's own columns, and axes. Where one
+    name is several of these, the parameter counts before the column and the column before the axis' title.
+    """
+
+    key: str
+    state: str
+    provider: str
+    model: str
+    row: int
+    repeat: int
+    words: Mapping[str, str]
+    parameters: Mapping[str, str]
+    columns: Mapping[str, str]
+    axes: Mapping[str, str]
+    attempts: int
+    answers: int
+    unpriced: int
+    billed_microusd: int
+    maybe_microusd: int
+    estimated_microusd: int
+    latency_ms: int | None
+    request_ms: int | None
+    total_ms: int | None
+    answered_ms: int | None
+    reason: str | None
+    message: str | None
+    status: int | None
+    pictures: tuple[RecordedPicture, ...]
+
+    @property
+    def cost_source(self) -> str | None:
+        """``stated`` by the service, ``estimated`` where any part of it is, ``None`` where no cost is known."""
+        if self.estimated_microusd:
+            return "estimated"
+        known = self.billed_microusd or self.answers > self.unpriced
+        return "stated" if known else None
+
+
+@contextmanager
+def snapshot(ledger: Path) -> Iterator[sqlite3.Connection]:
+    """The ledger as it is at this moment, beside a run that goes on writing. Raises :class:`LedgerDamaged`."""
+    with closing(connect_read_only(ledger)) as db:
+        db.execute("BEGIN")
+        yield db
+
+
+def records(db: sqlite3.Connection, states: Sequence[State] = tuple(State)) -> Iterator[Record]:
+    """Every request in one of ``states``, in the order of the plan."""
+    # Sorting the numbers alone and fetching by them is faster than having SQLite sort wide rows on disk.
+    numbers = [
+        number for (number,) in db.execute(f"SELECT id {_IN_STATES} ORDER BY position, repeat, id", (_encode(states),))
+    ]
+    for start in range(0, len(numbers), _BATCH):
+        yield from _batch(db, _encode(numbers[start : start + _BATCH]))
+
+
+def word_names(db: sqlite3.Connection, states: Sequence[State] = tuple(State)) -> tuple[str, ...]:
+    """The names of all words in use: the prompt and the other parameters, then axes, then the user's own columns."""
+    wanted = (_encode(states),)
+    parameters: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    axes: dict[str, str] = {}
+    for canonical, own in db.execute(f"SELECT canonical, columns {_IN_STATES} ORDER BY id", wanted):
+        parameters.update(_canonical.decode(canonical).words)
+        columns.update(_words.decode(own))
+    for (titles,) in db.execute(f"SELECT axes {_IN_STATES} GROUP BY axes ORDER BY min(id)", wanted):
+        axes.update(_words.decode(titles))
+    first = [name for name in PARAMETERS if name in parameters]
+    return tuple(dict.fromkeys([*first, *parameters, *axes, *columns]))
+
+
+def words_of(canonical: str, axes: str, columns: str) -> dict[str, str]:
+    """All that describes a picture by name: see :class:`Record`."""
+    return _words.decode(axes) | _words.decode(columns) | _canonical.decode(canonical).words
+
+
+def prompt_of(canonical: str) -> str:
+    """The prompt of a canonical request, empty where it has none."""
+    # Not by SQLite's `json_extract`, which ends a text at a NUL character.
+    return _canonical.decode(canonical).parameters.get("prompt", "")
+
+
+def timestamp(milliseconds: int | None) -> str | None:
+    """``2026-03-01T12:00:00.000Z``, as ISO 8601 in UTC."""
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Canonical(msgspec.Struct):
+    parameters: dict[str, str]
+    image: tuple[str, ...] = ()
+    mask: str | None = None
+
+    @property
+    def words(self) -> dict[str, str]:
+        words = self.parameters
+        if self.image:
+            words = words | {"inputs": " ".join(self.image)}
+        return words if self.mask is None else words | {"mask": self.mask}
+
+
+_canonical = msgspec.json.Decoder(_Canonical)
+_words = msgspec.json.Decoder(dict[str, str])
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _batch(db: sqlite3.Connection, numbers: str) -> Iterator[Record]:
+    pictures = defaultdict(list)
+    for place, *picture in db.execute(_PICTURES, (numbers,)):
+        pictures[place].append(RecordedPicture(*picture))
+    for place, key, state, provider, model, row, repeat, canonical, columns, axes, *figures, _ in db.execute(
+        _REQUESTS, (numbers,)
+    ):
+        asked = _canonical.decode(canonical).words
+        own = _words.decode(columns)
+        titles = _words.decode(axes)
+        described = (titles | own | asked, asked, own, titles)
+        yield Record(
+            key, state, provider, model, row, repeat, *described, *figures, tuple(pictures.get(place, ()))
+        )  # fmt: skip
+
+
+# `a.duration_ms` is that of the last attempt: SQLite takes bare columns from the row that holds the maximum.
+_REQUESTS = """
+SELECT wanted.key, r.key, r.state, r.provider, r.model, r.row, r.repeat, r.canonical, r.columns, r.axes,
+       count(a.id), coalesce(sum(a.outcome = 'billed'), 0),
+       coalesce(sum(a.outcome = 'billed' AND a.cost_flag IS NOT NULL), 0),
+       coalesce(sum(a.billed_microusd), 0), coalesce(sum(a.maybe_microusd), 0),
+       coalesce(sum(a.estimated_microusd), 0), r.latency_ms, a.duration_ms, r.ended_ms - r.first_sent_ms,
+       coalesce(r.answered_ms, r.ended_ms), r.reason, r.message, r.status, max(a.ordinal)
+FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value LEFT JOIN attempts a ON a.request_id = r.id
+GROUP BY wanted.key ORDER BY wanted.key
+"""
+
+_PICTURES = """
+SELECT wanted.key, p.file, p.sha256, p.bytes, p.format, p.width, p.height, p.revised_prompt
+FROM json_each(?) wanted JOIN pictures p ON p.request_id = wanted.value ORDER BY wanted.key, p.ordinal
+"""

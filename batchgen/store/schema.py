@@ -1,0 +1,166 @@
+"""The tables of the ledger, their version, and the way a ledger file is opened.
+
+Each version of the tables is one entry of ``MIGRATIONS``; a ledger from a newer batchgen is refused and left as it is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from batchgen.errors import LedgerDamaged
+
+# "bgen" as a big-endian integer: tells our ledger from any other SQLite file.
+APPLICATION_ID = 0x6267656E
+
+_VERSION_1 = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    started_ms INTEGER NOT NULL,
+    ended_ms INTEGER,
+    version TEXT NOT NULL,
+    manifest TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    base_url TEXT NOT NULL,
+    planned INTEGER NOT NULL,
+    estimate_microusd INTEGER NOT NULL,
+    exit_code INTEGER,
+    reason TEXT
+);
+
+CREATE TABLE requests (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    row INTEGER NOT NULL,
+    repeat INTEGER NOT NULL,
+    provider TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    model TEXT NOT NULL,
+    canonical TEXT NOT NULL,
+    columns TEXT NOT NULL,
+    axes TEXT NOT NULL,
+    stem TEXT NOT NULL,
+    estimate_microusd INTEGER,
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    first_sent_ms INTEGER NOT NULL,
+    answered_ms INTEGER,
+    ended_ms INTEGER,
+    not_before_ms INTEGER,
+    body BLOB,
+    spool TEXT,
+    latency_ms INTEGER,
+    downloads INTEGER NOT NULL DEFAULT 0,
+    reason TEXT,
+    message TEXT,
+    status INTEGER
+);
+CREATE INDEX requests_unfinished ON requests (state) WHERE state <> 'stored';
+
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    request_id INTEGER NOT NULL REFERENCES requests (id),
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    ordinal INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    sent_ms INTEGER NOT NULL,
+    duration_ms INTEGER,
+    reserved_microusd INTEGER NOT NULL,
+    billed_microusd INTEGER NOT NULL DEFAULT 0,
+    maybe_microusd INTEGER NOT NULL DEFAULT 0,
+    estimated_microusd INTEGER NOT NULL DEFAULT 0,
+    cost_flag TEXT,
+    status INTEGER,
+    reason TEXT,
+    message TEXT
+);
+CREATE INDEX attempts_of_request ON attempts (request_id);
+CREATE INDEX attempts_open ON attempts (outcome) WHERE outcome = 'sent';
+
+CREATE TABLE pictures (
+    request_id INTEGER NOT NULL REFERENCES requests (id),
+    ordinal INTEGER NOT NULL,
+    file TEXT NOT NULL UNIQUE,
+    sha256 TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    format TEXT NOT NULL,
+    width INTEGER,
+    height INTEGER,
+    revised_prompt TEXT,
+    PRIMARY KEY (request_id, ordinal)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_VERSION_1,)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The ledger at ``path``, made or brought up to date, durable at every commit. Raises :class:`LedgerDamaged`."""
+    if path.exists() and path.stat().st_size:
+        # Looked at read-only first: closing a writable connection would fold a foreign file's log into it.
+        connect_read_only(path).close()
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    try:
+        path.chmod(0o600)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        _migrate(db)
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise damaged(path, str(error)) from error
+    return db
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """The ledger for reading beside a running batchgen: takes no lock and changes nothing."""
+    if not path.is_file():
+        raise LedgerDamaged(f"{path}: there is no ledger here; is this a run folder?")
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, str(error)) from error
+    try:
+        _refuse_foreign(db, path)
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise damaged(path, str(error)) from error
+    except LedgerDamaged:
+        db.close()
+        raise
+    return db
+
+
+def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise damaged(path, "it is not a ledger of batchgen")
+    if version > len(MIGRATIONS):
+        raise LedgerDamaged(
+            f"{path}: written by a newer batchgen (ledger version {version}, this one reads up to "
+            f"{len(MIGRATIONS)}); it was left untouched. Upgrade batchgen to go on."
+        )
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+        with closing(db.cursor()) as cursor:
+            cursor.executescript(
+                f"BEGIN IMMEDIATE; {statements}; PRAGMA application_id = {APPLICATION_ID}; "
+                f"PRAGMA user_version = {number}; COMMIT"
+            )
+
+
+def damaged(path: Path, why: str) -> LedgerDamaged:
+    """The error for a ledger that can't be read, with what to do about it."""
+    return LedgerDamaged(
+        f"{path}: the ledger can't be read ({why}). It was left untouched and nothing was sent. "
+        "The pictures beside it are safe; restore the ledger from a backup, or start in another folder with --out."
+    )

@@ -1,0 +1,46 @@
+"""Turns the bytes of a paid picture into a published file: checked, synced and never over another one."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from batchgen.store.changes import StoredPicture
+from batchgen.store.files import make_folder, publish, write_synced
+from batchgen.store.folder import RunFolder
+from batchgen.store.formats import inspect
+
+# Answers up to this size are kept in the ledger itself; larger ones get a spool file.
+LARGEST_ROW_BYTES = 64 * 1024
+
+
+def put_picture(folder: RunFolder, stem: str, content: bytes, *, revised_prompt: str | None) -> StoredPicture:
+    """The published file for ``content``, named ``stem`` and the extension its bytes call for.
+
+    Durable but for its name: the ledger's writer syncs the folder. Raises :class:`NotAPicture` where the bytes are
+    none, and :class:`OSError`. For a thread, not for the event loop.
+    """
+    found = inspect(content)
+    target = folder.root / f"{stem}.{found.extension}"
+    make_folder(target.parent, folder.root)
+    sha256 = hashlib.sha256(content).hexdigest()
+    published = publish(write_synced(target.parent, content), target, sha256=sha256)
+    return StoredPicture(
+        file=published.relative_to(folder.root).as_posix(),
+        sha256=sha256,
+        bytes=len(content),
+        format=found,
+        revised_prompt=revised_prompt,
+    )
+
+
+def spool(folder: RunFolder, attempt_id: int, body: bytes) -> Path:
+    """The body of an answer as a durable file of its own. For a thread, not for the event loop."""
+    target = folder.spool / f"{attempt_id}.body"
+    write_synced(folder.spool, body, mode=0o600).replace(target)
+    return target
+
+
+def spooled(folder: RunFolder) -> dict[int, Path]:
+    """The bodies a process wrote and could not record any more, by attempt."""
+    return {int(path.stem): path for path in folder.spool.glob("*.body") if path.stem.isdigit()}

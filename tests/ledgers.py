@@ -1,0 +1,137 @@
+"""Ledgers made through the store's own changes, with real pictures: what reports and datasets are tested on."""
+
+import hashlib
+import io
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from batchgen.request import Kind, Request, State, canonical_json, key_of
+from batchgen.store import changes
+from batchgen.store.changes import Bill, Ending, StoredPicture
+from batchgen.store.folder import RunFolder
+from batchgen.store.formats import inspect
+from batchgen.store.schema import connect
+
+START_MS = 1_772_366_400_000  # 2026-03-01 12:00 UTC
+
+
+def picture_bytes(shade, kind="PNG", size=(16, 12)):
+    stream = io.BytesIO()
+    Image.new("RGB", size, (shade % 256, 96, 160)).save(stream, kind)
+    return stream.getvalue()
+
+
+@dataclass
+class LedgerBuilder:
+    """A run folder whose ledger grows by one call per thing that happens; its clock only moves when it is told to."""
+
+    folder: RunFolder
+    db: object
+    now_ms: int = START_MS
+    run_id: int = 0
+    made: int = 0
+    tickets: dict = field(default_factory=dict)
+
+    def begin(self, *, simulated=False, manifest="jobs/mugs.yaml", planned=10):
+        self.db.execute("INSERT OR IGNORE INTO facts VALUES ('simulated', ?)", (str(int(simulated)),))
+        self.run_id = changes.begin_run(
+            self.db,
+            now_ms=self.now_ms,
+            version="0.1.0",
+            manifest=manifest,
+            provider="simulator" if simulated else "imagerouter",
+            base_url="https://api.example",
+            planned=planned,
+            estimate_microusd=400_000,
+        )
+
+    def end(self, exit_code=0, reason=None):
+        changes.end_run(self.db, run_id=self.run_id, now_ms=self.now_ms, exit_code=exit_code, reason=reason)
+
+    def request(self, prompt="a mug", *, model="maker/one", columns=None, axes=None, repeat=1, image=(), **parameters):
+        parameters = {"prompt": prompt, **parameters}
+        canonical = canonical_json(
+            provider="imagerouter", kind=Kind.IMAGE, model=model, parameters=parameters, image=image, repeat=repeat
+        )
+        self.made += 1
+        return Request(
+            key=key_of(canonical),
+            canonical=canonical,
+            provider="imagerouter",
+            kind=Kind.IMAGE,
+            model=model,
+            parameters=parameters,
+            repeat=repeat,
+            index=self.made,
+            row=self.made - 1,
+            columns=columns or {},
+            axes=axes or {},
+        )
+
+    def send(self, request, *, estimate=50_000):
+        return changes.intend(
+            self.db,
+            request=request,
+            stem=f"{request.index:09d}-{request.key[:8]}",
+            run_id=self.run_id,
+            reserved_microusd=estimate or 0,
+            estimate_microusd=estimate,
+            now_ms=self.now_ms,
+        )
+
+    def answer(self, ticket, bill, *, latency_ms=2_000):
+        self.now_ms += latency_ms or 0
+        changes.answer(
+            self.db,
+            ticket=ticket,
+            bill=bill,
+            body=b"{}",
+            spool=None,
+            latency_ms=latency_ms,
+            duration_ms=(latency_ms or 0) + 50,
+            now_ms=self.now_ms,
+        )
+
+    def store(self, request, *, billed=40_000, estimated=0, flag=None, latency_ms=2_000, kinds=("PNG",), name=None):
+        """The whole way of a request that goes well; returns the files."""
+        ticket = self.send(request)
+        self.answer(ticket, Bill(billed, estimated, flag), latency_ms=latency_ms)
+        return self.publish(request, ticket, kinds=kinds, name=name)
+
+    def publish(self, request, ticket, *, kinds=("PNG",), name=None):
+        self.now_ms += 100
+        stored = []
+        for ordinal, kind in enumerate(kinds):
+            content = picture_bytes(request.index * 20 + ordinal, kind)
+            form = inspect(content)
+            file = name or f"images/00000/{request.index:09d}-{ordinal}-{request.key[:8]}.{form.extension}"
+            (self.folder.root / file).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder.root / file).write_bytes(content)
+            stored.append(StoredPicture(file, hashlib.sha256(content).hexdigest(), len(content), form))
+        changes.store(self.db, request_id=ticket.request_id, pictures=stored, downloads=1, now_ms=self.now_ms)
+        return [picture.file for picture in stored]
+
+    def fail(self, request, state=State.REFUSED, *, reason="moderation", message="flagged", status=400, **money):
+        ticket = self.send(request)
+        self.now_ms += 500
+        ending = Ending(state, reason, message, status, **money)
+        changes.fail(self.db, ticket=ticket, ending=ending, duration_ms=500, now_ms=self.now_ms)
+
+
+def build(root):
+    """A builder for a new run folder at ``root``; to be closed."""
+    folder = RunFolder(root)
+    folder.images.mkdir(parents=True)
+    folder.state.mkdir()
+    return closing_builder(folder)
+
+
+class closing_builder(closing):  # noqa: N801
+    def __init__(self, folder):
+        self.builder = LedgerBuilder(folder, connect(folder.ledger))
+        super().__init__(self.builder.db)
+
+    def __enter__(self):
+        return self.builder
