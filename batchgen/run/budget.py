@@ -1,0 +1,64 @@
+"""Money on its way: what may still be spent, and what may still be risked by asking twice.
+
+The worst case is reserved before a request is sent and settled when its answer is in, so a cap holds whatever the
+requests in flight turn out to cost.
+"""
+
+from __future__ import annotations
+
+from batchgen.store.ledger import Spent
+
+
+class Budget:
+    """The run's money in micro-dollars. ``cap`` bounds billed, maybe billed and estimated money together."""
+
+    def __init__(self, cap_microusd: int | None, spent: Spent) -> None:
+        self.cap_microusd = cap_microusd
+        self.billed_microusd = spent.billed_microusd
+        self.maybe_microusd = spent.maybe_microusd
+        self.estimated_microusd = spent.estimated_microusd
+        self.reserved_microusd = 0
+
+    @property
+    def committed_microusd(self) -> int:
+        """All that is spent, may be spent, or is reserved for what is in flight."""
+        return self.billed_microusd + self.maybe_microusd + self.estimated_microusd + self.reserved_microusd
+
+    def fits(self, amount_microusd: int) -> bool:
+        """Whether a request of that worst-case price can be sent without ever passing the cap."""
+        return self.cap_microusd is None or self.committed_microusd + amount_microusd <= self.cap_microusd
+
+    def reserve(self, amount_microusd: int) -> None:
+        self.reserved_microusd += amount_microusd
+
+    def settle(
+        self, reserved_microusd: int, *, billed_microusd: int = 0, maybe_microusd: int = 0, estimated_microusd: int = 0
+    ) -> None:
+        """Turns a reservation into what it became."""
+        self.reserved_microusd -= reserved_microusd
+        self.billed_microusd += billed_microusd
+        self.maybe_microusd += maybe_microusd
+        self.estimated_microusd += estimated_microusd
+
+
+class Risk:
+    """What may be paid twice: the run-wide cap on repeating requests in doubt."""
+
+    SMALLEST_CAP_MICROUSD = 500_000
+    SHARE_OF_ESTIMATE = 100
+    # A request this dear, or of unknown price, is never repeated unasked.
+    HOLD_FROM_MICROUSD = 250_000
+
+    def __init__(self, cap_microusd: int | None, *, expected_microusd: int, risked_microusd: int) -> None:
+        default = max(self.SMALLEST_CAP_MICROUSD, expected_microusd // self.SHARE_OF_ESTIMATE)
+        self.cap_microusd = default if cap_microusd is None else cap_microusd
+        self.risked_microusd = risked_microusd
+
+    def take(self, price_microusd: int | None) -> bool:
+        """Whether a request of that worst-case price may be repeated; if so, its price is counted as risked."""
+        if price_microusd is None or price_microusd >= self.HOLD_FROM_MICROUSD:
+            return False
+        if self.risked_microusd + price_microusd > self.cap_microusd:
+            return False
+        self.risked_microusd += price_microusd
+        return True

@@ -1,0 +1,86 @@
+"""What a run tells those who listen. A run without listeners says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from batchgen.request import State
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run is about to send. ``held`` requests stay in doubt, ``finishing`` answers were paid for earlier."""
+
+    requests: int
+    folder: str
+    provider: str
+    simulated: bool
+    expected_microusd: int
+    budget_microusd: int | None
+    finishing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """An attempt failed and its request will be sent again."""
+
+    key: str
+    model: str
+    reason: str
+    message: str
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A request reached the state it has at the end of this run."""
+
+    key: str
+    model: str
+    state: State
+    file: str | None
+    billed_microusd: int
+    reason: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why requests that could be sent are not: ``count`` of them, for ``wait_s`` more seconds at least."""
+
+    model: str
+    count: int
+    wait_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the run stands, several times a second."""
+
+    total: int
+    done_before: int
+    ended: Mapping[State, int]
+    in_flight: int
+    billed_microusd: int
+    maybe_microusd: int
+    estimated_microusd: int
+    waits: tuple[Wait, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """No new request will be sent; those in flight are paid for and will land."""
+
+    reason: str
+    in_flight: int
+    at_stake_microusd: int
+
+
+Event = Started | Retrying | Ended | Progress | Stopping
+Listener = Callable[[Event], None]
+
+
+def silent(_: Event) -> None:
+    """The listener of those who want to hear nothing."""

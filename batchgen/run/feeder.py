@@ -1,0 +1,167 @@
+"""Keeps the lanes supplied from the plan: expands, hashes and looks up a few hundred requests at a time, in a thread.
+
+Each lane reads the plan on its own, so a lane that is slow keeps nothing from the others, and no queue grows with the
+size of the plan.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import anyio
+import anyio.to_thread
+
+from batchgen.plan.plan import Plan
+from batchgen.plan.prices import PriceBook
+from batchgen.provider.interface import Price
+from batchgen.request import Request, State
+from batchgen.run.budget import Risk
+from batchgen.run.lanes import Job, Lane
+from batchgen.run.retry import Policy, Tries, may_repeat
+from batchgen.store.ledger import Reader, Standing, now_ms
+
+CHUNK = 500
+# A lane is fed again when its queue is down to this many.
+LOW_WATER = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which requests of a plan a run is about. ``again`` are the states the user asked to send once more."""
+
+    again: frozenset[State] = frozenset()
+    limit: int | None = None
+    only: Mapping[str, str] | None = None
+
+    def takes(self, request: Request) -> bool:
+        """Whether the request has every value that ``only`` asks for, as an axis, a parameter or a column."""
+        return self.only is None or all(value == _valued(request, name) for name, value in self.only.items())
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    requests: Sequence[Request]
+    standings: Mapping[str, Standing]
+
+
+class Feeder:
+    """Fills the lanes of one run. ``passed`` counts what the ledger says need not be sent, by its state."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        prices: PriceBook,
+        reader: Reader,
+        *,
+        selection: Selection,
+        policy: Policy,
+        risk: Risk,
+    ) -> None:
+        self._plan = plan
+        self._prices = prices
+        self._reader = reader
+        self._selection = selection
+        self._policy = policy
+        self._risk = risk
+        self._sources: dict[str, Iterator[Request]] = {}
+        self._queued: set[str] = set()
+        self._left = selection.limit
+        self._hungry = anyio.Event()
+        self._stopped = False
+        self.passed: Counter[State] = Counter()
+        self.equal = 0
+
+    def noticed(self, lane: Lane) -> None:
+        """A job has left ``lane``: feeds it again once it has room."""
+        if lane.queued <= LOW_WATER and not lane.fed:
+            self._hungry.set()
+
+    def stop(self) -> None:
+        """Feeds nothing any more."""
+        self._stopped = True
+        self._hungry.set()
+
+    def forget(self, key: str) -> None:
+        """The request has ended: from here on the ledger knows it."""
+        self._queued.discard(key)
+
+    async def feed(self, lanes: Sequence[Lane], *, fed: Callable[[], None]) -> None:
+        """Feeds until every lane has read the whole plan, or :meth:`stop`; calls ``fed`` after each feeding."""
+        while not self._stopped and (unfed := [lane for lane in lanes if not lane.fed and lane.closed is None]):
+            self._hungry = anyio.Event()
+            low = [lane for lane in unfed if lane.queued <= LOW_WATER]
+            for lane in low:
+                await self._feed_one(lane)
+                fed()
+            if not low and not self._stopped:
+                await self._hungry.wait()
+
+    async def _feed_one(self, lane: Lane) -> None:
+        if self._left == 0:
+            lane.fed = True
+            return
+        chunk = await anyio.to_thread.run_sync(self._next_chunk, lane.model)
+        if not chunk.requests:
+            lane.fed = True
+            return
+        price = self._prices.price(lane.model)
+        jobs = [job for request in chunk.requests if (job := self._job(request, chunk.standings, price))]
+        if self._left is not None:
+            jobs = jobs[: self._left]
+            self._left -= len(jobs)
+        now, wall_ms = anyio.current_time(), now_ms()
+        for job in jobs:
+            self._queue(lane, job, chunk.standings.get(job.key), now, wall_ms)
+
+    def _next_chunk(self, model: str) -> _Chunk:
+        source = self._sources.get(model)
+        if source is None:
+            source = self._sources[model] = filter(self._selection.takes, self._plan.requests(model))
+        requests = list(itertools.islice(source, CHUNK))
+        return _Chunk(requests, self._reader.standings(request.key for request in requests))
+
+    def _job(self, request: Request, standings: Mapping[str, Standing], price: Price | None) -> Job | None:
+        if request.key in self._queued:
+            self.equal += 1
+            return None
+        standing = standings.get(request.key)
+        job = Job(
+            request,
+            reserve_microusd=price.high_microusd if price else None,
+            estimate_microusd=price.expected_microusd if price else None,
+            tries=Tries(doubts=standing.doubts if standing else 0),
+        )
+        if standing is None or standing.state in self._selection.again or self._may_send(standing, job):
+            # Twins further down the same chunk are equal to this one.
+            self._queued.add(request.key)
+            return job
+        self.passed[standing.state] += 1
+        return None
+
+    def _may_send(self, standing: Standing, job: Job) -> bool:
+        match standing.state:
+            case State.WAITING:
+                return True
+            case State.DOUBT:
+                return may_repeat(standing.doubts, self._policy, self._risk, job.reserve_microusd)
+            case _:
+                return False
+
+    @staticmethod
+    def _queue(lane: Lane, job: Job, standing: Standing | None, now: float, wall_ms: int) -> None:
+        wait_s = (standing.not_before_ms - wall_ms) / 1000 if standing else 0
+        if wait_s > 0:
+            lane.wait(job, now + wait_s)
+        else:
+            lane.add([job])
+
+
+def _valued(request: Request, name: str) -> str | None:
+    if name == "model":
+        return request.model
+    if name == "repeat":
+        return str(request.repeat)
+    return request.axes.get(name) or request.parameters.get(name) or request.columns.get(name)

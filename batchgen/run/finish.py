@@ -1,0 +1,122 @@
+"""Makes a picture on disk of a paid answer. Nothing here ever posts: downloads are free and have tries of their own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pybase64
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from batchgen.provider.interface import DownloadFailed, Provider
+from batchgen.request import Picture, State
+from batchgen.run.events import Ended, Listener
+from batchgen.run.retry import download_wait_s
+from batchgen.store.changes import StoredPicture
+from batchgen.store.folder import RunFolder
+from batchgen.store.formats import NotAPicture
+from batchgen.store.ledger import Ledger
+from batchgen.store.shelf import put_picture
+
+# Disks gain nothing from more writers, and each holds a picture in memory.
+_FILE_THREADS = 16
+
+
+class Finisher:
+    """Finishes answers of one run: fetch or decode, check, publish, record."""
+
+    def __init__(self, provider: Provider, ledger: Ledger, folder: RunFolder, listen: Listener) -> None:
+        self._provider = provider
+        self._ledger = ledger
+        self._folder = folder
+        self._listen = listen
+        self._threads = anyio.CapacityLimiter(_FILE_THREADS)
+
+    async def finish(
+        self,
+        *,
+        request_id: int,
+        key: str,
+        model: str,
+        stem: str,
+        pictures: Sequence[Picture],
+        spooled: Path | None,
+        billed_microusd: int,
+    ) -> State:
+        """``stored`` or ``spoiled``. Raises :class:`LedgerFailed` and :class:`OSError` where the disk gives in."""
+        tries = _Count()
+        try:
+            stored = [
+                await self._put(picture, stem if number == 1 else f"{stem}-{number}", tries)
+                for number, picture in enumerate(pictures, 1)
+            ]
+        except (DownloadFailed, NotAPicture) as error:
+            reason = "not_a_picture" if isinstance(error, NotAPicture) else "download"
+            await self._ledger.spoil(request_id, reason=reason, message=str(error), downloads=tries.made)
+            self._listen(Ended(key, model, State.SPOILED, None, billed_microusd, reason, str(error)))
+            return State.SPOILED
+        folder = (self._folder.root / stored[0].file).parent
+        await self._ledger.store(request_id, stored, folder=folder, downloads=tries.made)
+        if spooled is not None:
+            # Litter from here on; a process that dies before this line leaves a file nobody reads.
+            with contextlib.suppress(FileNotFoundError):
+                await anyio.to_thread.run_sync(spooled.unlink)
+        self._listen(Ended(key, model, State.STORED, stored[0].file, billed_microusd))
+        return State.STORED
+
+    async def _put(self, picture: Picture, stem: str, tries: _Count) -> StoredPicture:
+        if picture.base64 is not None:
+            content = partial(_decoded, picture.base64)
+        else:
+            assert picture.url is not None
+            downloaded = await self._downloaded(picture.url, tries)
+            content = partial(_itself, downloaded)
+        put = partial(_put, self._folder, stem, content, picture.revised_prompt)
+        return await anyio.to_thread.run_sync(put, limiter=self._threads)
+
+    async def _downloaded(self, url: str, tries: _Count) -> bytes:
+        async for attempt in AsyncRetrying(
+            sleep=anyio.sleep,
+            retry=retry_if_exception(lambda error: isinstance(error, DownloadFailed)),
+            stop=_no_tries_left,
+            wait=lambda state: download_wait_s(state.attempt_number),
+            reraise=True,
+        ):
+            with attempt:
+                tries.made += 1
+                download = await self._provider.download(url)
+        return download.content
+
+
+class _Count:
+    """How many downloads an answer took."""
+
+    __slots__ = ("made",)
+
+    def __init__(self) -> None:
+        self.made = 0
+
+
+def _no_tries_left(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    return isinstance(error, DownloadFailed) and state.attempt_number >= error.tries
+
+
+def _put(folder: RunFolder, stem: str, content: Callable[[], bytes], revised_prompt: str | None) -> StoredPicture:
+    return put_picture(folder, stem, content(), revised_prompt=revised_prompt)
+
+
+def _decoded(base64: bytes) -> bytes:
+    try:
+        # The lenient default drops what it doesn't know and makes a broken picture of a broken answer.
+        return pybase64.b64decode(base64, validate=True)
+    except ValueError as error:
+        raise NotAPicture(f"bad base64: {error}") from error
+
+
+def _itself(content: bytes) -> bytes:
+    return content

@@ -1,0 +1,104 @@
+"""How many requests a lane may have in flight, and how fast it may start them; pure arithmetic on a given clock.
+
+A limit starts small, doubles with every clean round until the first cut and grows slowly from then on. There is no
+latency gradient: the latency of pictures varies by model and size, so one would throttle for nothing.
+"""
+
+from __future__ import annotations
+
+import math
+
+from batchgen.provider.interface import RateLimit
+
+START = 4
+CUT_THROTTLED = 0.7
+CUT_LOST = 0.8
+DEBOUNCE_S = 15.0
+# A round only counts where the limit was really used.
+SATURATED = 0.8
+# Follow a stated limit at this share of it: other programs may use the same account.
+SHARE = 0.8
+
+
+class ConcurrencyLimit:
+    """The most requests a lane may have in flight: between 1 and ``ceiling``, adapting where ``adaptive``."""
+
+    def __init__(self, ceiling: int, *, adaptive: bool) -> None:
+        self.ceiling = ceiling
+        self.now = min(START, ceiling) if adaptive else ceiling
+        self._adaptive = adaptive
+        self._slow_start = True
+        self._cut_at = -math.inf
+        self._successes = 0
+        self._busiest = 0
+
+    def started(self, in_flight: int) -> None:
+        """A request was started; with it there are ``in_flight``."""
+        self._busiest = max(self._busiest, in_flight)
+
+    def succeeded(self, started_at: float) -> None:
+        """A request that was started at ``started_at`` was answered. Those from before a cut prove nothing of it."""
+        if not self._adaptive or started_at < self._cut_at:
+            return
+        self._successes += 1
+        if self._successes >= self.now:
+            if self._busiest >= SATURATED * self.now:
+                self._grow()
+            self._successes = self._busiest = 0
+
+    def cut(self, factor: float, now: float) -> None:
+        """The service asked for less; a burst of such answers is one cut."""
+        if not self._adaptive or now < self._cut_at + DEBOUNCE_S:
+            return
+        self.now = max(1, math.floor(self.now * factor))
+        self._slow_start = False
+        self._cut_at = now
+        self._successes = self._busiest = 0
+
+    def _grow(self) -> None:
+        step = self.now if self._slow_start else max(1, math.floor(self.now * 0.05))
+        self.now = min(self.ceiling, self.now + step)
+
+
+class StartRate:
+    """A token bucket over the starts of a lane; without a rate it lets everything through."""
+
+    def __init__(self, per_s: float | None, *, burst: int = 5, follow: bool = True) -> None:
+        self._per_s = per_s
+        self._burst = float(burst)
+        self._follow = follow
+        self._tokens = float(burst)
+        self._counted_at = -math.inf
+        self._paused_until = -math.inf
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until a request may start; 0 where it may now."""
+        paused = self._paused_until - now
+        if paused > 0:
+            return paused
+        if self._per_s is None:
+            return 0.0
+        tokens = self._tokens_at(now)
+        return 0.0 if tokens >= 1 else (1 - tokens) / self._per_s
+
+    def take(self, now: float) -> None:
+        """A request starts now."""
+        if self._per_s is not None:
+            self._tokens = self._tokens_at(now) - 1
+            self._counted_at = now
+
+    def heard(self, stated: RateLimit, now: float) -> None:
+        """The service stated its limit: follow it, and pause to its reset once nothing is left of the window."""
+        if not self._follow:
+            return
+        self._tokens = self._tokens_at(now) if self._per_s is not None else self._burst
+        self._counted_at = now
+        self._per_s = SHARE * stated.limit / stated.window_s
+        self._burst = max(1.0, SHARE * stated.limit)
+        if stated.remaining == 0:
+            self._paused_until = max(self._paused_until, now + stated.reset_s)
+
+    def _tokens_at(self, now: float) -> float:
+        if self._per_s is None or self._counted_at == -math.inf:
+            return self._tokens
+        return min(self._burst, self._tokens + (now - self._counted_at) * self._per_s)

@@ -1,0 +1,61 @@
+"""Ctrl-C and its relatives: the first lets what is paid for land, the second lets go of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+
+from batchgen.errors import ExitCode, StoppedEarly
+from batchgen.run.engine import Engine
+
+# What a shell expects of a program that a signal ended.
+EXIT_CODES = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.TERMINATED,
+}
+
+
+class Interrupted(StoppedEarly):
+    """A signal came before anything was sent."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+@asynccontextmanager
+async def interruptible() -> AsyncIterator[Callable[[Engine], None]]:
+    """Watches for signals while the block runs, and yields what to call with the engine once there is one.
+
+    The first signal drains the engine, the second cancels it; without an engine the first raises
+    :class:`Interrupted`. Only for the main thread.
+    """
+    engines: list[Engine] = []
+    failure: Exception | None = None
+    interrupted = False
+
+    async def watch() -> None:
+        nonlocal interrupted
+        with anyio.open_signal_receiver(*EXIT_CODES) as signals:
+            async for number in signals:
+                if not engines:
+                    interrupted = True
+                    tasks.cancel_scope.cancel()
+                elif engines[0].stopped is None:
+                    engines[0].drain(signal.Signals(number).name)
+                else:
+                    engines[0].cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch)
+        try:
+            yield engines.append
+        except Exception as error:  # noqa: BLE001 - raised below: a task group would wrap it into a group
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    if interrupted:
+        raise Interrupted("interrupted before anything was sent")
