@@ -1,0 +1,39 @@
+"""A ledger becomes tables and pages: for the terminal, as report.html and report.csv, and as summary.json.
+
+It needs neither manifest nor key, and changes nothing in the ledger: an old folder serves as well as a running one.
+"""
+
+from __future__ import annotations
+
+from batchgen.report.frame import read_frame
+from batchgen.report.reading import Report, read_report
+from batchgen.report.summary import Summary
+from batchgen.report.terminal import print_report
+from batchgen.store.files import replace_synced
+from batchgen.store.folder import RunFolder
+from batchgen.store.records import snapshot
+
+__all__ = ["Report", "Summary", "print_report", "summarise", "write_report"]
+
+
+def write_report(folder: RunFolder) -> Report:
+    """Writes report.csv, report.html and summary.json, each in one step, and returns what they say.
+
+    Raises :class:`LedgerDamaged` where there is no ledger to read.
+    """
+    from batchgen.report.csv import write_csv
+    from batchgen.report.html import page
+
+    with snapshot(folder.ledger) as db:
+        frame = read_frame(db)
+        report = read_report(db, frame, folder)
+        write_csv(db, frame, folder.root / "report.csv")
+    replace_synced(folder.root / "report.html", page(report))
+    replace_synced(folder.root / "summary.json", report.summary.to_json())
+    return report
+
+
+def summarise(folder: RunFolder) -> Summary:
+    """The content of summary.json, without writing anything. Raises :class:`LedgerDamaged`."""
+    with snapshot(folder.ledger) as db:
+        return read_report(db, read_frame(db), folder).summary

@@ -1,0 +1,105 @@
+"""report.csv: one row per touched request, for spreadsheets, whatever became of it.
+
+A cell that a spreadsheet would take for a formula gets an apostrophe in front (CWE-1236); metadata.jsonl has the text
+as it is. Amounts are exact, with six places.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from batchgen.money import MICROUSD
+from batchgen.report.frame import MONEY
+from batchgen.store.dataset import AFTER_WORDS, BEFORE_WORDS
+from batchgen.store.records import timestamp, word_names, words_of
+from batchgen.store.replacing import replacing
+
+_BEFORE_WORDS = ("key", "state", "provider", "model", "row", "repeat")
+_AFTER_WORDS = (
+    "attempts",
+    "billed_usd",
+    "maybe_billed_usd",
+    "estimated_usd",
+    "latency_ms",
+    "total_ms",
+    "pictures",
+    "answered_at",
+    "file_name",
+    "reason",
+    "message",
+    "status",
+)
+
+# As they are and in their full-width forms, which spreadsheets of East Asian locales read alike.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def write_csv(db: sqlite3.Connection, frame: pd.DataFrame, target: Path) -> None:
+    """Writes ``target`` from the texts in the ledger and the sums in ``frame``, in the order of the first attempts."""
+    words = _own_words(db)
+    with replacing(target) as raw:
+        stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([*_BEFORE_WORDS, *map(inert, words.values()), *_AFTER_WORDS])
+        writer.writerows(_rows(db, frame, tuple(words)))
+        stream.detach()
+
+
+def inert(text: str | None) -> str | None:
+    """``text`` as a cell that is text to every spreadsheet."""
+    return f"'{text}" if text and text.startswith(_FORMULA) else text
+
+
+def decimal(amount_microusd: int) -> str:
+    """The amount in USD with exactly six places."""
+    return f"{amount_microusd // MICROUSD}.{amount_microusd % MICROUSD:06d}"
+
+
+_TEXTS = """
+SELECT r.key, r.state, r.provider, r.model, r.row, r.repeat, r.canonical, r.axes, r.columns, r.latency_ms,
+       r.ended_ms - r.first_sent_ms, r.answered_ms, p.file, r.reason, r.message, r.status
+FROM requests r LEFT JOIN pictures p ON p.request_id = r.id AND p.ordinal = 1 ORDER BY r.id
+"""
+
+
+def _own_words(db: sqlite3.Connection) -> dict[str, str]:
+    """The words that get a column, each with its heading: a name of ours that the user may use too is told apart."""
+    ours = {*_BEFORE_WORDS, *_AFTER_WORDS}
+    names = [name for name in word_names(db) if name not in {*BEFORE_WORDS, *AFTER_WORDS}]
+    return {name: f"{name}_column" if name in ours else name for name in names}
+
+
+def _rows(db: sqlite3.Connection, frame: pd.DataFrame, words: Sequence[str]) -> Iterator[list[object]]:
+    # The frame was read from the same snapshot in the same order: its sums stand beside the texts, not joined again.
+    sums = zip(*(frame[name].tolist() for name in ("attempts", *MONEY, "pictures")), strict=True)
+    for texts, (attempts, billed, maybe, estimated, pictures) in zip(db.execute(_TEXTS), sums, strict=True):
+        key, state, provider, model, row, repeat, canonical, axes, columns, *rest = texts
+        latency_ms, total_ms, answered_ms, file, reason, message, status = rest
+        own = words_of(canonical, axes, columns)
+        yield [
+            key,
+            state,
+            inert(provider),
+            inert(model),
+            row,
+            repeat,
+            *[inert(own.get(name)) for name in words],
+            attempts,
+            decimal(billed),
+            decimal(maybe),
+            decimal(estimated),
+            latency_ms,
+            total_ms,
+            pictures,
+            timestamp(answered_ms),
+            inert(file),
+            inert(reason),
+            inert(message),
+            status,
+        ]

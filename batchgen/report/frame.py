@@ -1,0 +1,97 @@
+"""The ledger as one pandas frame: a row per request, with only the columns that tables are made from."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from batchgen.request import State
+
+Integers = npt.NDArray[np.int64]
+
+# A missing time is -1 in the frame: integers stay integers, and small.
+UNKNOWN = -1
+
+MONEY = ("billed_microusd", "maybe_microusd", "estimated_microusd")
+
+_CHUNK = 50_000
+
+
+def read_frame(db: sqlite3.Connection) -> pd.DataFrame:
+    """One row per touched request, by its number in the ledger (the index, ascending).
+
+    Columns: ``state``, ``model``, ``axes`` (JSON) as categories; ``latency_ms`` and ``item_ms`` (``UNKNOWN`` where
+    there is none); ``pictures``, ``attempts`` and the three sums of money over all attempts, in micro-dollars.
+    """
+    frame = _requests(db)
+    request_id, *amounts = _integers(db, _ATTEMPTS, width=1 + len(MONEY))
+    places = np.searchsorted(frame.index.to_numpy(), request_id)
+    frame["attempts"] = np.bincount(places, minlength=len(frame))
+    for name, amount in zip(MONEY, amounts, strict=True):
+        frame[name] = summed(amount, places, len(frame))
+    frame["pictures"] = (frame["state"] == State.STORED).astype(np.int64)
+    several, pictures = _integers(db, _SEVERAL, width=2)
+    frame.loc[several, "pictures"] = pictures
+    return frame
+
+
+def summed(amounts: Integers, places: Integers, length: int) -> Integers:
+    """Exact sums: element ``n`` is that of the ``amounts`` whose place is ``n``."""
+    # Not `bincount` with weights: that adds in floating point.
+    sums = np.zeros(length, dtype=np.int64)
+    np.add.at(sums, places, amounts)
+    return sums
+
+
+# State, axes and model come as one text: a million rows hold few different ones, each looked up once, not thrice.
+# No unit separator (U+001F) stands in the first two: one is a word of ours, and JSON escapes it in the other.
+_REQUESTS = """
+SELECT id, coalesce(latency_ms, -1), coalesce(ended_ms - first_sent_ms, -1),
+       state || char(31) || axes || char(31) || model
+FROM requests ORDER BY id
+"""
+
+_ATTEMPTS = "SELECT request_id, billed_microusd, maybe_microusd, estimated_microusd FROM attempts"
+
+_SEVERAL = "SELECT request_id, count(*) FROM pictures GROUP BY request_id HAVING count(*) > 1"
+
+
+def _requests(db: sqlite3.Connection) -> pd.DataFrame:
+    kinds: dict[str, int] = {}
+    numbers, codes = [], []
+    for rows in _chunks(db, _REQUESTS):
+        *integers, texts = zip(*rows, strict=True)
+        numbers.append(np.array(integers, dtype=np.int64))
+        codes.append(np.fromiter((kinds.setdefault(text, len(kinds)) for text in texts), np.int64, len(texts)))
+    ids, latency_ms, item_ms = np.hstack([np.empty((3, 0), dtype=np.int64), *numbers])
+    code = np.hstack([np.empty(0, dtype=np.int64), *codes])
+    frame = pd.DataFrame({"latency_ms": latency_ms, "item_ms": item_ms}, index=pd.Index(ids, name="id"))
+    parts = [kind.split("\x1f", 2) for kind in kinds]
+    for place, name in enumerate(("state", "axes", "model")):
+        frame[name] = _category([part[place] for part in parts], code)
+    frame["state"] = frame["state"].cat.set_categories([state.value for state in State])
+    return frame
+
+
+def _category(values: list[str], code: Integers) -> pd.Categorical:
+    """The category column whose row ``n`` is ``values[code[n]]``."""
+    known = list(dict.fromkeys(values))
+    places = {value: place for place, value in enumerate(known)}
+    narrow = np.array([places[value] for value in values], dtype=np.int64)
+    return pd.Categorical.from_codes(narrow[code], categories=pd.Index(known, dtype=object))
+
+
+def _integers(db: sqlite3.Connection, query: str, *, width: int) -> Integers:
+    """The answer's columns, one row of the array each."""
+    chunks = [np.array(rows, dtype=np.int64).T for rows in _chunks(db, query)]
+    return np.hstack([np.empty((width, 0), dtype=np.int64), *chunks])
+
+
+def _chunks(db: sqlite3.Connection, query: str) -> Iterator[list[tuple[object, ...]]]:
+    cursor = db.execute(query)
+    while rows := cursor.fetchmany(_CHUNK):
+        yield rows

@@ -1,0 +1,169 @@
+"""What the report shows one by one rather than counted: runs, errors, requests in doubt, failures, sample pictures."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from batchgen.request import State
+from batchgen.store.records import prompt_of
+
+# So many of a kind are shown; failures.jsonl and report.csv hold them all.
+SHOWN = 200
+
+# What browsers show as a picture.
+_DRAWABLE = frozenset({"png", "jpeg", "webp", "gif", "avif"})
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of this folder, with what its own attempts cost.
+
+    ``ended_ms`` is ``None`` while it goes on, or where it was killed. ``active_ms`` reaches from its start to its end,
+    or to the last thing known of it where it has none.
+    """
+
+    number: int
+    started_ms: int
+    ended_ms: int | None
+    active_ms: int
+    version: str
+    manifest: str
+    planned: int
+    exit_code: int | None
+    reason: str | None
+    attempts: int
+    billed_microusd: int
+    maybe_microusd: int
+    estimated_microusd: int
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorClass:
+    """Attempts that failed alike, how many requests stand so now, and one of the messages."""
+
+    name: str
+    attempts: int
+    requests: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unstored:
+    """A request that ended without a picture, or waits."""
+
+    key: str
+    state: State
+    model: str
+    row: int
+    prompt: str
+    reason: str
+    message: str
+    status: int | None
+    attempts: int
+    billed_microusd: int
+    maybe_microusd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A stored picture; ``file`` is relative to the run folder."""
+
+    file: str
+    model: str
+    prompt: str
+    width: int | None
+    height: int | None
+    billed_microusd: int
+    estimated_microusd: int
+
+
+def read_runs(db: sqlite3.Connection) -> tuple[Run, ...]:
+    """All runs, the first one first."""
+    return tuple(Run(*row) for row in db.execute(_RUNS))
+
+
+def active_ms(runs: Sequence[Run]) -> int:
+    """How long runs that sent something were at work, in all."""
+    return sum(run.active_ms for run in runs if run.attempts)
+
+
+def read_errors(db: sqlite3.Connection) -> tuple[ErrorClass, ...]:
+    """The classes of errors ever met, the most frequent first."""
+    attempts: dict[str, int] = {}
+    examples: dict[str, str] = {}
+    for query in (_FAILED_ATTEMPTS, _SPOILED_LATER):
+        for name, count, _, message in db.execute(query):
+            attempts[name] = attempts.get(name, 0) + count
+            examples.setdefault(name, message or "")
+    standing = dict(db.execute(_STANDING))
+    errors = [ErrorClass(name, count, standing.get(name, 0), examples[name]) for name, count in attempts.items()]
+    return tuple(sorted(errors, key=lambda error: (-error.attempts, error.name)))
+
+
+def read_unstored(db: sqlite3.Connection, states: Sequence[State]) -> tuple[Unstored, ...]:
+    """The first ``SHOWN`` requests in one of ``states``, in the order of the plan."""
+    rows = db.execute(_UNSTORED, (msgspec.json.encode(states).decode(), SHOWN))
+    return tuple(
+        Unstored(key, State(state), model, row, prompt_of(canonical), *rest)
+        for key, state, model, row, canonical, *rest in rows
+    )
+
+
+def read_samples(db: sqlite3.Connection, numbers: Sequence[int]) -> tuple[Sample, ...]:
+    """The first picture of each of the requests ``numbers``, where a browser can show it."""
+    rows = db.execute(_SAMPLES, (msgspec.json.encode(numbers).decode(),))
+    return tuple(
+        Sample(file, model, prompt_of(canonical), *rest)
+        for kind, file, model, canonical, *rest in rows
+        if kind in _DRAWABLE
+    )
+
+
+_RUNS = """
+SELECT id, started_ms, ended_ms, max(coalesce(ended_ms, seen_ms, started_ms) - started_ms, 0), version, manifest,
+       planned, exit_code, reason, coalesce(attempts, 0), coalesce(billed, 0), coalesce(maybe, 0),
+       coalesce(estimated, 0)
+FROM runs LEFT JOIN (
+    SELECT run_id, count(*) AS attempts, max(sent_ms + coalesce(duration_ms, 0)) AS seen_ms,
+           sum(billed_microusd) AS billed, sum(maybe_microusd) AS maybe, sum(estimated_microusd) AS estimated
+    FROM attempts GROUP BY run_id
+) ON run_id = id
+ORDER BY id
+"""
+
+# The message is that of the newest: SQLite takes bare columns from the row that holds the maximum.
+_FAILED_ATTEMPTS = "SELECT reason, count(*), max(id), message FROM attempts WHERE reason IS NOT NULL GROUP BY reason"
+
+# An answer that turned out to be no picture is told with the request; its attempt ended well.
+_SPOILED_LATER = """
+SELECT reason, count(*), max(id), message FROM requests
+WHERE state <> 'stored' AND state = 'spoiled' AND reason IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM attempts WHERE request_id = requests.id AND attempts.reason = requests.reason
+)
+GROUP BY reason
+"""
+
+_STANDING = """
+SELECT reason, count(*) FROM requests WHERE state <> 'stored' AND reason IS NOT NULL GROUP BY reason
+"""
+
+_UNSTORED = """
+SELECT key, state, model, row, canonical, coalesce(reason, ''), coalesce(message, ''), status,
+       (SELECT count(*) FROM attempts WHERE request_id = requests.id),
+       (SELECT coalesce(sum(billed_microusd), 0) FROM attempts WHERE request_id = requests.id),
+       (SELECT coalesce(sum(maybe_microusd), 0) FROM attempts WHERE request_id = requests.id)
+FROM requests WHERE state <> 'stored' AND state IN (SELECT value FROM json_each(?))
+ORDER BY position, repeat, id LIMIT ?
+"""
+
+_SAMPLES = """
+SELECT p.format, p.file, r.model, r.canonical, p.width, p.height,
+       (SELECT coalesce(sum(billed_microusd), 0) FROM attempts WHERE request_id = r.id),
+       (SELECT coalesce(sum(estimated_microusd), 0) FROM attempts WHERE request_id = r.id)
+FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value JOIN pictures p ON p.request_id = r.id
+WHERE p.ordinal = 1 ORDER BY wanted.key
+"""

@@ -1,0 +1,75 @@
+"""Everything a report says, read from the ledger once: the same numbers for the terminal, the page and summary.json."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from batchgen.report.lists import (
+    Run,
+    Sample,
+    Unstored,
+    active_ms,
+    read_errors,
+    read_runs,
+    read_samples,
+    read_unstored,
+)
+from batchgen.report.summary import Summary, summary_of
+from batchgen.report.tables import Group, overall, per_axis, per_model, spread
+from batchgen.request import State
+from batchgen.store.dataset import is_simulated
+from batchgen.store.folder import RunFolder
+
+_SAMPLES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a run folder's requests. ``doubts`` and ``failures`` are the first ones; ``total`` counts all.
+
+    ``doubt_microusd`` is what the requests now in doubt may have cost, a part of the maybe billed sum.
+    """
+
+    folder: Path
+    summary: Summary
+    total: Group
+    models: tuple[Group, ...]
+    axes: Mapping[str, tuple[Group, ...]]
+    runs: tuple[Run, ...]
+    doubts: tuple[Unstored, ...]
+    doubt_microusd: int
+    failures: tuple[Unstored, ...]
+    samples: tuple[Sample, ...]
+
+
+def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder) -> Report:
+    """The report of ``folder`` from a snapshot of its ledger and the frame read from it."""
+    runs = read_runs(db)
+    working_ms = active_ms(runs)
+    total = overall(frame, active_ms=working_ms)
+    models = per_model(frame, active_ms=working_ms)
+    samples = read_samples(db, spread(frame, _SAMPLES))
+    return Report(
+        folder=folder.root,
+        summary=summary_of(
+            folder.root.resolve().name,
+            simulated=is_simulated(db),
+            total=total,
+            models=models,
+            runs=runs,
+            errors=read_errors(db),
+        ),
+        total=total,
+        models=models,
+        axes=per_axis(frame, active_ms=working_ms),
+        runs=runs,
+        doubts=read_unstored(db, (State.DOUBT,)),
+        doubt_microusd=int(frame.loc[frame["state"] == State.DOUBT, "maybe_microusd"].sum()),
+        failures=read_unstored(db, (State.REFUSED, State.SPOILED, State.WAITING)),
+        samples=tuple(sample for sample in samples if (folder.root / sample.file).is_file()),
+    )

@@ -1,0 +1,137 @@
+"""summary.json: what a nightly job or a script needs to know of a run folder, in one small file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from batchgen.money import usd
+from batchgen.report.lists import ErrorClass, Run, active_ms
+from batchgen.report.tables import Group, Percentiles
+from batchgen.store.records import timestamp
+
+# Raised when a field changes its meaning or goes away; new fields may come at any time.
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Counts, money and times of a group of requests. The ``*_usd`` fields repeat ``*_microusd``, for reading."""
+
+    requests: int
+    pictures: int
+    states: Mapping[str, int]
+    success_rate: float | None
+    attempts: int
+    retries: int
+    billed_microusd: int
+    billed_usd: float
+    maybe_billed_microusd: int
+    maybe_billed_usd: float
+    estimated_microusd: int
+    estimated_usd: float
+    billed_per_picture_usd: float | None
+    latency_ms: Percentiles | None
+    item_ms: Percentiles | None
+    pictures_per_minute: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFigures(Figures):
+    """The figures of one model."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastRun:
+    """The newest run. Its end, exit code and reason are ``None`` while it goes on, or where it was killed."""
+
+    started_at: str | None
+    ended_at: str | None
+    planned: int
+    exit_code: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary(Figures):
+    """A run folder in figures. Times of day are ISO 8601 in UTC; ``active_s`` leaves out the time between runs."""
+
+    schema: int
+    name: str
+    simulated: bool
+    started_at: str | None
+    ended_at: str | None
+    active_s: float
+    runs: int
+    last_run: LastRun | None
+    models: Sequence[ModelFigures]
+    errors: Sequence[ErrorClass]
+
+    def to_json(self) -> bytes:
+        """The content of summary.json."""
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        heading = {name: fields.pop(name) for name in ("schema", "name", "simulated")}
+        return msgspec.json.format(msgspec.json.encode(heading | fields), indent=2) + b"\n"
+
+
+def summary_of(
+    name: str,
+    *,
+    simulated: bool,
+    total: Group,
+    models: Sequence[Group],
+    runs: Sequence[Run],
+    errors: Sequence[ErrorClass],
+) -> Summary:
+    """The summary of the run folder ``name``."""
+    last = runs[-1] if runs else None
+    return Summary(
+        **_figures(total),
+        schema=SCHEMA,
+        name=name,
+        simulated=simulated,
+        started_at=timestamp(runs[0].started_ms) if runs else None,
+        ended_at=timestamp(last.ended_ms) if last else None,
+        active_s=active_ms(runs) / 1000,
+        runs=len(runs),
+        last_run=_last_run(last) if last else None,
+        models=[ModelFigures(model=group.name, **_figures(group)) for group in models],
+        errors=errors,
+    )
+
+
+def _last_run(run: Run) -> LastRun:
+    return LastRun(
+        started_at=timestamp(run.started_ms),
+        ended_at=timestamp(run.ended_ms),
+        planned=run.planned,
+        exit_code=run.exit_code,
+        reason=run.reason,
+    )
+
+
+def _figures(group: Group) -> dict[str, Any]:
+    per_picture = group.billed_per_picture_microusd
+    return {
+        "requests": group.requests,
+        "pictures": group.pictures,
+        "states": {state.value: count for state, count in group.states.items()},
+        "success_rate": group.success_rate,
+        "attempts": group.attempts,
+        "retries": group.retries,
+        "billed_microusd": group.billed_microusd,
+        "billed_usd": usd(group.billed_microusd),
+        "maybe_billed_microusd": group.maybe_microusd,
+        "maybe_billed_usd": usd(group.maybe_microusd),
+        "estimated_microusd": group.estimated_microusd,
+        "estimated_usd": usd(group.estimated_microusd),
+        "billed_per_picture_usd": None if per_picture is None else usd(per_picture),
+        "latency_ms": group.latency,
+        "item_ms": group.item,
+        "pictures_per_minute": group.pictures_per_minute,
+    }

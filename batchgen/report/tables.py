@@ -1,0 +1,207 @@
+"""Requests counted, priced and timed by group: pure functions from the frame of a ledger to rows of a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from batchgen.report.frame import MONEY, UNKNOWN, Integers, summed
+from batchgen.request import State
+
+# In the order people care: what is there, what is to come, what went wrong.
+STATES = (
+    State.STORED,
+    State.ANSWERED,
+    State.SENT,
+    State.WAITING,
+    State.REFUSED,
+    State.SPOILED,
+    State.DOUBT,
+)
+# Where the frame's category of a state stands.
+_PLACES = {state: place for place, state in enumerate(State)}
+
+_ENDED = (State.STORED, State.REFUSED, State.SPOILED, State.DOUBT)
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Milliseconds that so many percent of the pictures took at most; each is one that was measured (nearest rank)."""
+
+    p50: int
+    p90: int
+    p95: int
+    p99: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The requests that share a model or a value of an axis, or all of them.
+
+    The three sums of money are over all attempts, whatever became of the request, and are never added up.
+    ``latency`` is the service's own account, ``item`` the time from the first attempt to the stored file.
+    """
+
+    name: str
+    requests: int
+    pictures: int
+    states: Mapping[State, int]
+    estimated_pictures: int
+    attempts: int
+    billed_microusd: int
+    maybe_microusd: int
+    estimated_microusd: int
+    latency: Percentiles | None
+    item: Percentiles | None
+    pictures_per_minute: float | None
+
+    @property
+    def stored(self) -> int:
+        return self.states[State.STORED]
+
+    @property
+    def refused(self) -> int:
+        return self.states[State.REFUSED]
+
+    @property
+    def spoiled(self) -> int:
+        return self.states[State.SPOILED]
+
+    @property
+    def failed(self) -> int:
+        return self.refused + self.spoiled
+
+    @property
+    def doubt(self) -> int:
+        return self.states[State.DOUBT]
+
+    @property
+    def waiting(self) -> int:
+        return self.states[State.WAITING]
+
+    @property
+    def open(self) -> int:
+        """Requests that are still to end: waiting, on their way, or answered and not stored yet."""
+        return self.states[State.WAITING] + self.states[State.SENT] + self.states[State.ANSWERED]
+
+    @property
+    def retries(self) -> int:
+        return self.attempts - self.requests
+
+    @property
+    def success_rate(self) -> float | None:
+        """The stored among the requests that ended, from 0 to 1."""
+        ended = sum(self.states[state] for state in _ENDED)
+        return self.stored / ended if ended else None
+
+    @property
+    def billed_per_picture_microusd(self) -> int | None:
+        """Everything billed, spoiled answers too, for each picture whose cost is not an estimate."""
+        priced = self.pictures - self.estimated_pictures
+        return round(self.billed_microusd / priced) if priced else None
+
+
+def overall(frame: pd.DataFrame, *, active_ms: int) -> Group:
+    """All requests as one group; one of zeros where nothing was touched."""
+    everything = pd.Categorical.from_codes(np.zeros(len(frame), dtype=np.int64), categories=pd.Index(["all"]))
+    return _groups(frame, everything, active_ms)[0]
+
+
+def per_model(frame: pd.DataFrame, *, active_ms: int) -> tuple[Group, ...]:
+    """A group per model, those with most requests first."""
+    return _by_size(_groups(frame, frame["model"].array, active_ms))
+
+
+def per_axis(frame: pd.DataFrame, *, active_ms: int) -> Mapping[str, tuple[Group, ...]]:
+    """For each axis beside the model, a group per value, in the order in which they were first sent."""
+    combinations = [json.loads(text) for text in frame["axes"].cat.categories]
+    names = dict.fromkeys(name for combination in combinations for name in combination if name != "model")
+    tables = {name: _groups(frame, _axis(frame, combinations, name), active_ms) for name in names}
+    return {name: groups for name, groups in tables.items() if len(groups) > 1}
+
+
+def percentiles(values: Integers, codes: Integers, groups: int) -> list[Percentiles | None]:
+    """The percentiles of each group's known ``values``: row ``n`` is in group ``codes[n]``, or in none if negative."""
+    known = (values != UNKNOWN) & (codes >= 0)
+    values, codes = values[known], codes[known]
+    # By value, then stably by group: sorting few small codes takes no comparisons.
+    order = np.argsort(values, kind="stable")
+    order = order[np.argsort(codes[order].astype(np.min_scalar_type(groups)), kind="stable")]
+    counts = np.bincount(codes, minlength=groups)
+    parts = np.split(values[order], np.cumsum(counts)[:-1])
+    return [_percentiles(part) if len(part) else None for part in parts]
+
+
+def spread(frame: pd.DataFrame, count: int) -> list[int]:
+    """The numbers of up to ``count`` stored requests: of every model in turn, from all parts of the run."""
+    stored = frame.index[frame["state"] == State.STORED]
+    models = frame["model"].cat.codes[frame["state"] == State.STORED].to_numpy()
+    present = np.unique(models)
+    if not len(present):
+        return []
+    share = -(-count // len(present))
+    picks = [_evenly(stored[models == model].tolist(), share) for model in present[:count]]
+    return _in_turn(picks)[:count]
+
+
+def _groups(frame: pd.DataFrame, by: pd.Categorical[str], active_ms: int) -> tuple[Group, ...]:
+    codes = by.codes.astype(np.int64)
+    names = [str(name) for name in by.categories]
+    inside = frame[codes >= 0]
+    places = codes[codes >= 0]
+    pairs = places * len(State) + inside["state"].cat.codes.to_numpy()
+    counts = np.bincount(pairs, minlength=len(names) * len(State)).reshape(len(names), len(State))
+    sums = {name: summed(inside[name].to_numpy(), places, len(names)) for name in ("pictures", "attempts", *MONEY)}
+    sums["estimated_pictures"] = summed(
+        inside["pictures"].where(inside["estimated_microusd"] > 0, 0).to_numpy(), places, len(names)
+    )
+    stored = inside["state"] == State.STORED
+    latency = percentiles(inside["latency_ms"].where(stored, UNKNOWN).to_numpy(), places, len(names))
+    item = percentiles(inside["item_ms"].where(stored, UNKNOWN).to_numpy(), places, len(names))
+    return tuple(
+        Group(
+            name=name,
+            requests=int(counts[code].sum()),
+            states={state: int(counts[code, _PLACES[state]]) for state in STATES},
+            latency=latency[code],
+            item=item[code],
+            pictures_per_minute=int(sums["pictures"][code]) * 60_000 / active_ms if active_ms else None,
+            **{column: int(amounts[code]) for column, amounts in sums.items()},
+        )
+        for code, name in enumerate(names)
+    )
+
+
+def _axis(frame: pd.DataFrame, combinations: Sequence[Mapping[str, str]], name: str) -> pd.Categorical[str]:
+    """The value of one axis for every row, worked out once per combination."""
+    values = list(dict.fromkeys(combination[name] for combination in combinations if name in combination))
+    places = {value: place for place, value in enumerate(values)}
+    narrow = np.array([places.get(combination.get(name, ""), -1) for combination in combinations], dtype=np.int64)
+    return pd.Categorical.from_codes(
+        narrow[frame["axes"].cat.codes.to_numpy()], categories=pd.Index(values, dtype=object)
+    )
+
+
+def _percentiles(ordered: Integers) -> Percentiles:
+    # Whole numbers, so that no rounding error picks a neighbour: rank = ceil(n * percent / 100).
+    ranks = [-(-len(ordered) * percent // 100) for percent in (50, 90, 95, 99)]
+    return Percentiles(*(int(ordered[rank - 1]) for rank in ranks))
+
+
+def _by_size(groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    return tuple(sorted(groups, key=lambda group: (-group.requests, group.name)))
+
+
+def _evenly(values: list[int], count: int) -> list[int]:
+    if len(values) <= count:
+        return values
+    return [values[place * len(values) // count] for place in range(count)]
+
+
+def _in_turn(picks: list[list[int]]) -> list[int]:
+    longest = max(map(len, picks))
+    return [pick[place] for place in range(longest) for pick in picks if place < len(pick)]

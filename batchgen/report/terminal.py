@@ -1,0 +1,143 @@
+"""The report on a terminal of 80 columns or more; plain text where it isn't one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from batchgen.report import words
+from batchgen.report.lists import ErrorClass, Run
+from batchgen.report.reading import Report
+from batchgen.report.tables import Group
+from batchgen.request import State
+from batchgen.store.plain import visible
+
+# More rows than this hide the rest of the report; the page has them.
+_ROWS = 12
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Prints the report. Text from manifests and services can't move the cursor or colour anything."""
+    for part in _parts(report):
+        if isinstance(part, Table):
+            console.line()
+        # Uncropped: commands stay in one line, to be copied.
+        console.print(part, highlight=False, crop=False)
+
+
+def _parts(report: Report) -> Iterable[Text | Table]:
+    if report.summary.simulated:
+        yield Text(words.SIMULATED, style="bold yellow")
+    yield Text.assemble((visible(report.summary.name), "bold"), f": {_counts(report.total)}")
+    if not report.total.requests:
+        yield Text("nothing was sent yet")
+        return
+    yield _money(report)
+    yield from _groups("model", report.models)
+    for axis, groups in report.axes.items():
+        yield from _groups(axis, groups)
+    if report.summary.errors:
+        yield _errors(report.summary.errors)
+    yield _runs(report.runs)
+    if report.total.doubt:
+        yield from _doubts(report)
+
+
+def _counts(total: Group) -> str:
+    states = [f"{count:,} {state.value}" for state, count in total.states.items() if count and state != State.STORED]
+    return ", ".join(
+        [f"{total.requests:,} requests", f"{total.stored:,} stored", *states, f"{total.pictures:,} pictures"]
+    )
+
+
+def _money(report: Report) -> Table:
+    total = report.total
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(justify="right")
+    grid.add_column()
+    grid.add_row(
+        "billed", words.amount(total.billed_microusd), f"{words.amount(total.billed_per_picture_microusd)} a picture"
+    )
+    grid.add_row("maybe billed", words.amount(total.maybe_microusd), "no answer arrived")
+    grid.add_row("estimated", words.amount(total.estimated_microusd), "the service stated no cost")
+    grid.add_row(
+        "success", words.share(total.success_rate), f"{total.retries:,} {'retry' if total.retries == 1 else 'retries'}"
+    )
+    grid.add_row("speed", words.rate(total.pictures_per_minute), "pictures a minute")
+    return grid
+
+
+def _groups(name: str, groups: tuple[Group, ...]) -> Iterable[Table | Text]:
+    table = _table(
+        (name, "left"), *[(title, "right") for title in ("stored", "success", "billed", "a picture", "p50", "p95")]
+    )
+    for group in groups[:_ROWS]:
+        latency = group.latency
+        table.add_row(
+            _plain(group.name),
+            f"{group.stored:,}/{group.requests:,}",
+            words.share(group.success_rate),
+            words.amount(group.billed_microusd),
+            words.amount(group.billed_per_picture_microusd),
+            words.span(latency.p50 if latency else None),
+            words.span(latency.p95 if latency else None),
+        )
+    yield table
+    if len(groups) > _ROWS:
+        yield Text(f"  … and {len(groups) - _ROWS:,} more in report.html")
+
+
+def _errors(errors: Iterable[ErrorClass]) -> Table:
+    table = _table(("error", "left"), ("attempts", "right"), ("requests", "right"), ("for example", "left"))
+    for error in list(errors)[:_ROWS]:
+        table.add_row(_plain(error.name), f"{error.attempts:,}", f"{error.requests:,}", _plain(error.example))
+    return table
+
+
+def _runs(runs: tuple[Run, ...]) -> Table:
+    table = _table(
+        ("run (UTC)", "left"), ("took", "right"), ("attempts", "right"), ("billed", "right"), ("ended", "left")
+    )
+    for run in runs[-_ROWS:]:
+        ending = words.ending(run.exit_code, ended=run.ended_ms is not None)
+        table.add_row(
+            words.moment(run.started_ms),
+            words.span(run.active_ms),
+            f"{run.attempts:,}",
+            words.amount(run.billed_microusd),
+            _plain(f"{ending}: {run.reason}" if run.reason else ending),
+        )
+    return table
+
+
+def _doubts(report: Report) -> Iterable[Text | Table]:
+    yield Text(f"\n{report.total.doubt:,} in doubt, {words.amount(report.doubt_microusd)} maybe billed", style="bold")
+    table = _table(("key", "left"), ("model", "left"), ("price", "right"), ("why", "left"))
+    table.columns[0].no_wrap = True
+    for doubt in report.doubts[:_ROWS]:
+        table.add_row(Text(doubt.key), _plain(doubt.model), words.amount(doubt.maybe_microusd), _plain(doubt.reason))
+    yield table
+    if report.total.doubt > _ROWS:
+        yield Text(f"  … and {report.total.doubt - _ROWS:,} more in failures.jsonl")
+    manifest = report.runs[-1].manifest if report.runs else ""
+    for number, (meaning, command) in enumerate(words.ways_out(report.folder, manifest), 1):
+        yield Text(f"{number}. {meaning}")
+        if command:
+            yield Text(f"   {visible(command)}", no_wrap=True, overflow="ignore")
+
+
+def _table(*columns: tuple[str, str]) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    for title, side in columns:
+        right = side == "right"
+        table.add_column(_plain(title), justify="right" if right else "left", no_wrap=right, overflow="fold")
+    return table
+
+
+def _plain(text: str) -> Text:
+    return Text(visible(text))

@@ -1,0 +1,97 @@
+"""Numbers as people read them, the same on every page: amounts, times, shares, and the ways out of doubt."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+
+from batchgen.errors import ExitCode
+from batchgen.money import MICROUSD, dollars
+
+NONE = "\u2013"
+
+SIMULATED = "simulated: no real money was spent"
+
+_ENDINGS = {
+    ExitCode.STORED: "all stored",
+    ExitCode.FAILURES: "finished, some refused or spoiled",
+    ExitCode.USAGE: "bad usage or manifest",
+    ExitCode.STOPPED: "stopped early",
+    ExitCode.DOUBT: "some in doubt",
+    ExitCode.IN_USE: "the folder was in use",
+    ExitCode.DAMAGED: "ledger damaged",
+    ExitCode.BUG: "a bug in batchgen",
+    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.TERMINATED: "terminated",
+}
+
+
+def amount(amount_microusd: int | None) -> str:
+    """An exact amount, or a dash where there is none."""
+    return NONE if amount_microusd is None else dollars(amount_microusd)
+
+
+def short_amount(amount_microusd: int) -> str:
+    """The amount for the axis of a chart, with two figures at least: ``$1,200``, ``$0.004``."""
+    text = f"{amount_microusd / MICROUSD:,.6f}".rstrip("0").rstrip(".")
+    return f"${text}"
+
+
+def share(rate: float | None) -> str:
+    """A share in percent; 100 % only where nothing is missing."""
+    if rate is None:
+        return NONE
+    percent = 100 * rate
+    return f"{percent:.0f} %" if rate in {0, 1} else f"{min(max(percent, 0.1), 99.9):.1f} %"
+
+
+def span(milliseconds: int | None) -> str:
+    """``0.34 s``, ``12.3 s``, ``4 min 05 s``, ``3 h 20 min``, ``2 d 4 h``."""
+    if milliseconds is None:
+        return NONE
+    seconds = milliseconds / 1000
+    if seconds < 9.995:
+        return f"{seconds:.2f} s"
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def moment(milliseconds: int | None) -> str:
+    """``2026-03-01 12:00`` in UTC."""
+    if milliseconds is None:
+        return NONE
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def rate(pictures_per_minute: float | None) -> str:
+    """Pictures per minute, with a decimal where they are few."""
+    if pictures_per_minute is None:
+        return NONE
+    return f"{pictures_per_minute:,.1f}" if pictures_per_minute < 100 else f"{pictures_per_minute:,.0f}"
+
+
+def ending(exit_code: int | None, *, ended: bool) -> str:
+    """How a run ended, in words."""
+    if exit_code is None:
+        return "ended" if ended else "still running, or killed"
+    try:
+        return _ENDINGS[ExitCode(exit_code)]
+    except ValueError:
+        return f"exit code {exit_code}"
+
+
+def ways_out(folder: Path, manifest: str) -> tuple[tuple[str, str], ...]:
+    """The three ways out of doubt: what each means, and what to type, where there is something to type."""
+    job = shlex.quote(manifest) if manifest else "JOB"
+    return (
+        ("Look in the service's own log whether the picture was made and billed.", ""),
+        ("It was: attach the picture.", f"batchgen adopt {shlex.quote(str(folder))} KEY FILE|URL"),
+        ("It was not, or you risk paying twice: send it once more.", f"batchgen run {job} --retry doubt"),
+    )

@@ -1,0 +1,136 @@
+"""report.html shows foreign text and nothing in it loads or runs."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from batchgen.report import write_report
+from batchgen.report.html import address
+from batchgen.request import State
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</style><script>alert(1)</script>",
+    "javascript:alert(1)",
+    "{{ 7 * 7 }}{% raw %}",
+    "\u202egnp.exe \x1b[31m \x00 \u2066",
+    "--><!-- &lt;b&gt; ]]>",
+]
+
+
+class Page(HTMLParser):
+    """Collects what a browser would load or run, and the text it would show."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.attributes, self.text = set(), [], ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attributes]
+
+    def handle_data(self, data):
+        self.text += data
+
+    def values(self, wanted):
+        return [value for _, name, value in self.attributes if name == wanted]
+
+
+def page(ledger):
+    write_report(ledger.folder)
+    return Page((ledger.folder.root / "report.html").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(params=HOSTILE)
+def hostile(request, ledger):
+    text = request.param
+    ledger.begin(manifest=text)
+    ledger.store(ledger.request(text, model=text, axes={text: text}, columns={text: text}))
+    ledger.store(ledger.request(text, axes={text: "other"}))
+    ledger.fail(ledger.request(f"{text} refused", model=text), reason=text, message=text)
+    doubt = replace(ledger.request(f"{text} lost"), model=text)
+    ledger.fail(doubt, State.DOUBT, reason=text, message=text, status=None, maybe_microusd=1)
+    ledger.end(3, text)
+    return text, page(ledger)
+
+
+def test_hostile_text_runs_nothing(hostile):
+    _, shown = hostile
+
+    assert not shown.tags & {"script", "iframe", "object", "embed", "form", "base", "link", "foreignobject"}
+    assert not [name for _, name, _ in shown.attributes if name.startswith("on")]
+    assert all(value.startswith("./") for value in shown.values("href") + shown.values("src"))
+
+
+def test_hostile_text_is_shown_as_text(hostile):
+    text, shown = hostile
+    seen = (
+        text.replace("\u202e", "\\u202e").replace("\x1b", "\\x1b").replace("\x00", "\\x00").replace("\u2066", "\\u2066")
+    )
+
+    assert shown.text.count(seen) >= 6
+    assert any(seen in value for value in shown.values("alt"))
+    assert not {"\u202e", "\x1b", "\x00", "\u2066"} & set(shown.text)
+
+
+def test_the_page_may_load_its_own_pictures_and_nothing_else(eventful):
+    shown = page(eventful)
+    (policy,) = [value for value in shown.values("content") if "default-src" in value]
+
+    assert policy == "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'"
+    assert "http:" not in str(shown.attributes)
+    assert "https:" not in str(shown.attributes)
+
+
+def test_links_to_pictures_are_relative_and_lead_to_files(ledger):
+    ledger.begin()
+    name = "images/50% off #1 ?/täst \u202e&.png"
+    ledger.store(ledger.request("odd"), name=name)
+    shown = page(ledger)
+
+    assert "./images/50%25%20off%20%231%20%3F/t%C3%A4st%20%E2%80%AE%26.png" in shown.values("src")
+
+
+@pytest.mark.parametrize("file", ["javascript:alert(1)", "//evil/x.png", "data:text/html,x"])
+def test_an_address_stays_in_the_folder(file):
+    assert address(file).startswith("./")
+    assert ":" not in address(file)
+
+
+def test_pictures_that_are_gone_or_that_browsers_cannot_show_are_no_samples(ledger):
+    ledger.begin()
+    gone, *_ = ledger.store(ledger.request("gone"))
+    ledger.store(ledger.request("tiff"), kinds=("TIFF",))
+    kept, *_ = ledger.store(ledger.request("kept"))
+    (ledger.folder.root / gone).unlink()
+
+    assert page(ledger).values("src") == [f"./{kept}"]
+
+
+def test_what_is_in_doubt_is_listed_with_its_price_and_the_ways_out(eventful):
+    shown = page(eventful)
+    text = " ".join(shown.text.split())
+
+    assert "No answer arrived for 1 request, worth $0.045" in text
+    assert f"batchgen adopt {eventful.folder.root} KEY FILE|URL" in text
+    assert "batchgen run jobs/mugs.yaml --retry doubt" in text
+
+
+def test_charts_say_in_words_what_they_draw(eventful):
+    labels = page(eventful).values("aria-label")
+
+    assert "maker/one: $0.140006 billed, $0.045 maybe billed" in labels
+    assert "maker/one: p50 3.00 s, p90 5.00 s, p99 5.00 s" in labels
+
+
+def test_long_lists_say_how_many_are_not_shown(ledger):
+    ledger.begin()
+    for number in range(203):
+        ledger.fail(ledger.request(f"mug {number}"))
+
+    assert "3 more: see failures.jsonl" in page(ledger).text
