@@ -1,0 +1,46 @@
+"""The commands and their order in ``--help``. What a command needs is imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from batchgen import __version__
+from batchgen.cli import check, init, models, plan, report, run, simulate, status
+
+app = typer.Typer(
+    name="batchgen",
+    help="Bulk image generation that never pays twice for a result.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        sys.stdout.write(f"batchgen {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def batchgen(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Bulk image generation that never pays twice for a result."""
+
+
+app.command("run")(run.run)
+app.command("plan")(plan.plan)
+app.command("check")(check.check)
+app.command("status")(status.status)
+app.command("report")(report.report)
+app.command("models")(models.models)
+app.command("init")(init.init)
+app.command("simulate")(simulate.simulate)

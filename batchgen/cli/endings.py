@@ -1,0 +1,27 @@
+"""How a run ended, in one line for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchgen.request import State
+
+if TYPE_CHECKING:
+    from batchgen.api import RunReport
+
+
+def ending(ended: RunReport) -> str:
+    """One line: that nothing was left to buy, that it is done, or why it stopped and how to go on."""
+    stored = ended.states.get(State.STORED, 0)
+    if ended.reason is not None:
+        return f"stopped early: {ended.reason}. Run it again to go on; what is stored is not bought again."
+    if ended.report is None:
+        return f"nothing to buy: {_counted(stored, ended)} in {ended.folder}"
+    return f"done: {_counted(stored, ended)}; see {ended.folder / 'report.html'}"
+
+
+def _counted(stored: int, ended: RunReport) -> str:
+    others = [f"{count:,} {state}" for state, count in ended.states.items() if state is not State.STORED and count]
+    if ended.equal:
+        others.append(f"{ended.equal:,} equal to another one")
+    return ", ".join([f"{stored:,} requests stored", *others])

@@ -1,0 +1,48 @@
+"""``batchgen init``: a commented manifest to start from."""
+
+from __future__ import annotations
+
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from batchgen.errors import UsageError, nearest
+
+# What each starter consists of; the manifest comes first.
+_STARTERS = {
+    "quickstart": ("quickstart.yaml",),
+    "dataset": ("dataset.yaml", "dataset.csv"),
+    "sweep": ("sweep.yaml",),
+    "nightly": ("nightly.yaml",),
+}
+
+
+def init(
+    kind: Annotated[str, typer.Argument(metavar="[quickstart|dataset|sweep|nightly]")] = "quickstart",
+    *,
+    into: Annotated[Path, typer.Option("--into", help="Folder to write to.")] = Path(),
+) -> None:
+    """Write a commented manifest that runs as it is, on the simulator; never overwrites a file."""
+    if kind not in _STARTERS:
+        raise UsageError(f"there is no starter {kind!r}; {nearest(kind, _STARTERS) or f'one of {list(_STARTERS)}'}")
+    into.mkdir(parents=True, exist_ok=True)
+    targets = {name: into / name for name in _STARTERS[kind]}
+    if taken := [str(target) for target in targets.values() if target.exists()]:
+        raise UsageError(f"{', '.join(taken)} exists already; nothing was written")
+    for name, target in targets.items():
+        with target.open("x", encoding="utf-8") as handle:
+            handle.write(_starter(name))
+    manifest = targets[_STARTERS[kind][0]]
+    sys.stdout.write(f"{manifest}\n")
+    sys.stderr.write(f"next: batchgen plan {manifest}, then batchgen run {manifest}\n")
+
+
+def _starter(name: str) -> str:
+    packaged = files("batchgen") / "starters" / name
+    if packaged.is_file():
+        return packaged.read_text(encoding="utf-8")
+    # In a checkout the starters are the examples themselves.
+    return (Path(__file__).parents[2] / "jobs" / name).read_text(encoding="utf-8")

@@ -1,0 +1,44 @@
+"""A run for machines: each event as one JSON line on standard output, the last one with how it ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from batchgen.run.events import Event, Progress
+
+if TYPE_CHECKING:
+    from batchgen.api import RunReport
+
+
+def write_event(event: Event) -> None:
+    """``{"event": "ended", "key": …}``; progress is left out, since every line of it can be counted from the others."""
+    if not isinstance(event, Progress):
+        _write({"event": type(event).__name__.lower(), **dataclasses.asdict(event)})
+
+
+def write_ending(ended: RunReport) -> None:
+    """``{"event": "finished", "exit_code": …}``, with the requests of the plan by state."""
+    _write(
+        {
+            "event": "finished",
+            "folder": str(ended.folder),
+            "exit_code": int(ended.exit_code),
+            "reason": ended.reason,
+            "states": {state.value: count for state, count in ended.states.items()},
+            "equal": ended.equal,
+        }
+    )
+
+
+def _write(event: dict[str, object]) -> None:
+    # A reader that went away must not end a run that is being paid for.
+    try:
+        sys.stdout.write(f"{msgspec.json.encode(event).decode()}\n")
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115

@@ -1,0 +1,47 @@
+"""The program's entry: the one place that turns errors into exit codes, and tells ours from a crash and from Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from batchgen.cli.app import app
+from batchgen.errors import BatchgenError, ExitCode
+
+
+def main() -> None:
+    """Runs the command that the words of the command line name, and exits with its code."""
+    raise SystemExit(_run())
+
+
+def _run() -> int:
+    try:
+        app()
+    except SystemExit as ending:
+        return _code(ending)
+    except BatchgenError as error:
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has had enough; Python would complain once more while closing it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.STORED
+    except Exception:  # noqa: BLE001 - whatever arrives here is a bug of ours and is shown as one
+        traceback.print_exc()
+        _say("this is a bug in batchgen; what was bought is recorded, and running again resumes")
+        return ExitCode.BUG
+    return ExitCode.STORED
+
+
+def _code(ending: SystemExit) -> int:
+    return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+
+
+def _say(text: str) -> None:
+    from batchgen.store.plain import visible
+
+    for line in text.splitlines():
+        sys.stderr.write(f"batchgen: {visible(line)}\n")

@@ -1,0 +1,93 @@
+"""A run for people: one line with how far it is, what it costs and what it waits for; silent where nobody looks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Never
+
+from tqdm import tqdm
+
+from batchgen.money import dollars
+from batchgen.request import State
+from batchgen.run.events import Event, Listener, Progress, Started, Stopping, Wait, silent
+from batchgen.store.plain import visible
+
+# Fits 80 columns with a spend, a failure count and a wait; the bar takes what is left.
+_FORMAT = "{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {rate_fmt} ETA {remaining}{postfix}"
+
+
+@contextmanager
+def progress_bar() -> Iterator[Listener]:
+    """A listener that draws on standard error; one that says nothing where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    bar = _Bar()
+    try:
+        yield bar.hear
+    finally:
+        bar.close()
+
+
+class _Bar:
+    def __init__(self) -> None:
+        self._bar: tqdm[Never] | None = None
+        self._budget = ""
+
+    def hear(self, event: Event) -> None:
+        match event:
+            case Started():
+                self._start(event)
+            case Progress():
+                self._draw(event)
+            case Stopping(reason, in_flight, at_stake_microusd):
+                stake = f" ({dollars(at_stake_microusd)} at stake)" if at_stake_microusd else ""
+                landing = f"{in_flight} under way will land{stake}; Ctrl-C again lets go of them"
+                tqdm.write(f"stopping: {visible(reason)}; {landing}", file=sys.stderr)
+            case _:
+                pass
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def _start(self, started: Started) -> None:
+        if started.simulated:
+            tqdm.write("simulated: no real money is spent", file=sys.stderr)
+        if started.finishing:
+            tqdm.write(f"finishing {started.finishing} pictures that are paid for already", file=sys.stderr)
+        if started.budget_microusd is not None:
+            self._budget = f" of {dollars(started.budget_microusd)}"
+        self._bar = tqdm(
+            total=started.requests,
+            file=sys.stderr,
+            bar_format=_FORMAT,
+            dynamic_ncols=True,
+            unit="",
+            mininterval=0.1,
+        )
+
+    def _draw(self, progress: Progress) -> None:
+        if self._bar is None:
+            return
+        done = progress.done_before + sum(progress.ended.values())
+        # What was done before this run says nothing of its rate.
+        self._bar.initial = progress.done_before
+        self._bar.n = done
+        self._bar.set_postfix_str(self._postfix(progress), refresh=True)
+
+    def _postfix(self, progress: Progress) -> str:
+        spent = progress.billed_microusd + progress.estimated_microusd
+        parts = [f"{dollars(spent)}{self._budget}"]
+        failed = sum(count for state, count in progress.ended.items() if state is not State.STORED)
+        if failed:
+            parts.append(f"{failed} failed")
+        if progress.waits:
+            parts.append(_wait(max(progress.waits, key=lambda wait: wait.count)))
+        return " · ".join(parts)
+
+
+def _wait(wait: Wait) -> str:
+    return f"{wait.count} waiting for {visible(wait.model)}, {wait.wait_s:.0f} s, {wait.reason}"
