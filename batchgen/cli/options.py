@@ -13,12 +13,22 @@ from batchgen.errors import UsageError
 if TYPE_CHECKING:
     from batchgen.manifest import Manifest
 
-Job = Annotated[Path, typer.Argument(help="A manifest: YAML, or CSV, TSV, JSONL or text with one request a line.")]
-Folder = Annotated[Path, typer.Argument(help="A run folder, such as outputs/quickstart.")]
-Model = Annotated[list[str] | None, typer.Option("--model", help="Model to ask; given again, an axis.")]
-Size = Annotated[list[str] | None, typer.Option("--size", help="WIDTHxHEIGHT or auto; given again, an axis.")]
+Job = Annotated[
+    Path,
+    typer.Argument(
+        metavar="JOB", show_default=False, help="A manifest: YAML, or CSV, TSV, JSONL or text with one request a line."
+    ),
+]
+Folder = Annotated[
+    Path, typer.Argument(metavar="FOLDER", show_default=False, help="A run folder, such as outputs/quickstart.")
+]
+Model = Annotated[list[str] | None, typer.Option("--model", metavar="NAME", help="Model to ask; given again, an axis.")]
+Size = Annotated[
+    list[str] | None, typer.Option("--size", metavar="SIZE", help="WIDTHxHEIGHT or auto; given again, an axis.")
+]
 Quality = Annotated[
-    list[str] | None, typer.Option("--quality", help="auto, low, medium or high; given again, an axis.")
+    list[str] | None,
+    typer.Option("--quality", metavar="QUALITY", help="auto, low, medium or high; given again, an axis."),
 ]
 Set = Annotated[
     list[str] | None,
@@ -26,14 +36,18 @@ Set = Annotated[
         "--set", metavar="NAME=VALUE[,VALUE]", help="Any other parameter or variable; several values, an axis."
     ),
 ]
-Prompt = Annotated[str | None, typer.Option("--prompt", help="Prompt template, such as '{Prompt}, oil on canvas'.")]
+Prompt = Annotated[
+    str | None, typer.Option("--prompt", metavar="TEXT", help="Prompt template, such as '{Prompt}, oil on canvas'.")
+]
 Repeat = Annotated[str | None, typer.Option("--repeat", metavar="N", help="Pictures per combination.")]
 Budget = Annotated[
-    str | None, typer.Option("--budget", metavar="USD", help="Never spend more than this in this folder.")
+    str | None, typer.Option("--budget", metavar="USD", help="Never spend more than this in the run folder.")
 ]
 Concurrency = Annotated[str | None, typer.Option("--concurrency", metavar="N", help="Most requests under way at once.")]
-Provider = Annotated[str | None, typer.Option("--provider", help="imagerouter, openai or simulator.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Run folder; default: the manifest's, or outputs/NAME.")]
+Provider = Annotated[str | None, typer.Option("--provider", metavar="KIND", help="imagerouter, openai or simulator.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FOLDER", help="Run folder; default: the manifest's, or outputs/NAME.")
+]
 
 
 def read_manifest(

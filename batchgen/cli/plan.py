@@ -118,7 +118,7 @@ def _money(forecast: Forecast) -> str:
 def _line(request: Request) -> str:
     parameters = " ".join(f"{name}={value}" for name, value in request.parameters.items() if name != "prompt")
     prompt = request.parameters.get("prompt", "")
-    return f"  {request.index:>6} {request.key[:8]} {_plain(request.model)} {_plain(parameters)} {_plain(prompt)!r}"
+    return f"  {request.index:>6} {request.key[:8]} {_plain(request.model)} {_plain(prompt)!r} {_plain(parameters)}"
 
 
 def _counted(counts: Iterable[tuple[str, int]]) -> str:

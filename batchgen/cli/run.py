@@ -46,7 +46,7 @@ def run(
     concurrency: Concurrency = None,
     out: Out = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Send only the first N that are to be sent.")
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Send only the first N that are to be sent.")
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="AXIS=VALUE", help="Only requests with this value.")

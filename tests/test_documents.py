@@ -1,0 +1,86 @@
+"""Every command, manifest and program that a document shows is run as it stands."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchgen import load_manifest, plan
+from batchgen.simulator.embedded import embedded
+from batchgen.simulator.settings import Settings
+from tests.documents import ROOT, blocks, commands
+
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with the examples in it, in which the documents' commands run one after the other."""
+    folder = tmp_path_factory.mktemp("reader")
+    shutil.copytree(ROOT / "jobs", folder / "jobs")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service():
+    """The simulator in the place of the real service, for commands that want a key."""
+    with embedded(Settings(latency_scale=0.05)) as endpoints:
+        yield endpoints.api_url
+
+
+def run(command, folder, **environment):
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment}
+    return subprocess.run(
+        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=110, check=False
+    )
+
+
+def batchgen_commands(document):
+    return [(note, line) for note, line in commands(document) if line.startswith("batchgen ")]
+
+
+@pytest.mark.parametrize(("note", "command"), [*batchgen_commands("README.md"), *batchgen_commands("docs/manifest.md")])
+def test_a_command_of_the_documents_works_as_printed(note, command, workplace, service):
+    key = {"IMAGEROUTER_API_KEY": "simulator", "IMAGEROUTER_BASE_URL": service} if note == "with a key" else {}
+    done = run(command, workplace, **key)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_other_shell_line_is_run_by_the_continuous_integration():
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    others = [(note, line) for note, line in commands("README.md") if not line.startswith("batchgen ")]
+    for note, line in others:
+        named = note.startswith("ci: ") and f"readme {note.removeprefix('ci: ')}" in script
+        assert named or f"/{line}" in script, f"nothing runs: {line}"
+
+
+def test_the_readme_s_manifest_is_sound(workplace):
+    ((_, text),) = blocks("README.md", "yaml")
+    (workplace / "mugs.csv").write_text("subject\nmug\nteapot\n", encoding="utf-8")
+    (workplace / "mugs.yaml").write_text(text, encoding="utf-8")
+    made = list(plan(load_manifest(workplace / "mugs.yaml")))
+    # 2 subjects x (2 models x 2 styles - 1) x 2 repeats
+    assert len(made) == 12
+    assert made[0].parameters["prompt"] == "mug, loose watercolor on cold-press paper, studio light"
+
+
+def test_the_readme_s_program_runs(workplace):
+    ((_, text),) = blocks("README.md", "python")
+    (workplace / "program.py").write_text(text, encoding="utf-8")
+    done = run(f"{sys.executable} program.py", workplace)
+    assert done.returncode == 0, done.stderr
+    assert "0 0.3138" in done.stdout
+    assert len(list((workplace / "outputs/from-python/images").rglob("*.webp"))) == 12
+
+
+def test_the_exit_codes_of_the_readme_are_those_of_the_program():
+    from batchgen.errors import ExitCode
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE) for code in row.split(",")}
+    assert shown == {code.value for code in ExitCode}
