@@ -68,10 +68,10 @@ def _print_table(found: list[Model]) -> None:
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD)
-    table.add_column("model", overflow="fold")
+    table.add_column("model", no_wrap=True, overflow="fold")
     table.add_column("kind")
     table.add_column("USD a picture", justify="right", no_wrap=True)
-    table.add_column("takes")
+    table.add_column("takes", min_width=12)
     for model in found:
         table.add_row(_plain(model.id), model.kind, _price(model), _takes(model))
     Console().print(table)

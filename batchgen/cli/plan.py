@@ -84,7 +84,7 @@ def _models(forecast: Forecast) -> Table:
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD)
-    table.add_column("model", overflow="fold")
+    table.add_column("model", overflow="fold", min_width=20)
     for heading in ("requests", "new", "low", "expected", "high"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("price from")

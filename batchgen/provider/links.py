@@ -68,7 +68,8 @@ def _check(url: str, redact: Callable[[str], str], *, plain_http: bool) -> None:
     try:
         parts = urllib.parse.urlsplit(url)
         allowed = parts.scheme == "https" or (plain_http and parts.scheme == "http")
-        host = parts.hostname
+        # An impossible port shows only when it is asked for.
+        host, _ = parts.hostname, parts.port
     except ValueError:
         allowed, host = False, None
     if not allowed or not host:

@@ -97,11 +97,12 @@ def checked_base_url(base_url: str) -> str:
         raise UsageError("base_url holds a user name or password; keys belong into the environment")
     try:
         parts = urllib.parse.urlsplit(base_url)
-        host = parts.hostname
+        # An impossible port shows only when it is asked for.
+        host, _ = parts.hostname, parts.port
         httpx.URL(base_url)
     except (ValueError, httpx.InvalidURL) as error:
         raise UsageError(f"base_url {base_url!r}: {error}") from error
-    if parts.scheme not in {"http", "https"} or not host:
+    if parts.scheme not in {"http", "https"} or not host or " " in base_url:
         raise UsageError(f"base_url {base_url!r}: it is written https://host or http://127.0.0.1:port")
     if parts.query or parts.fragment:
         raise UsageError(f"base_url {parts.scheme}://{host}: a query or fragment has no place in it")

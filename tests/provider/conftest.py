@@ -67,7 +67,7 @@ def shop(shared_shop):
 
 
 class Recorder:
-    """A server on loopback that answers each path as it was told and keeps every request's head and body."""
+    """A server on loopback that answers each path as told and keeps every request, headers by lower-case names."""
 
     def __init__(self, port):
         self.url = f"http://127.0.0.1:{port}"
@@ -85,7 +85,9 @@ def recording():
 
         def do_GET(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            recorder.seen.append((self.command, self.path, dict(self.headers.items()), body))
+            recorder.seen.append(
+                (self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+            )
             status, content, headers = recorder.answers.get(self.path, (404, b"", {}))
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(content))}.items():

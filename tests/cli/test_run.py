@@ -1,0 +1,168 @@
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+
+from tests.cli.conftest import PROGRAM
+
+
+def test_a_first_run_stores_everything_and_names_the_folder_on_stdout(batchgen, job, tmp_path):
+    done = batchgen("run", job)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "outputs/job\n"
+    assert "4 stored" in done.stderr
+    assert len(list((tmp_path / "outputs/job/images").rglob("*.jpg"))) == 4
+
+
+def test_a_second_run_buys_nothing_and_says_so_in_one_line(batchgen, job, tmp_path):
+    batchgen("run", job)
+    books = tmp_path / "outputs/job/.batchgen/simulator/billing.jsonl"
+    before = books.read_bytes()
+    done = batchgen("run", job)
+    assert done.returncode == 0
+    assert done.stderr == "nothing to buy: 4 requests stored in outputs/job\n"
+    assert books.read_bytes() == before
+
+
+def test_more_repeats_buy_only_the_additional_pictures(batchgen, job, tmp_path):
+    batchgen("run", job)
+    done = batchgen("run", job, "--repeat", 2)
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "outputs/job/.batchgen/simulator/billing.jsonl").read_text().splitlines()
+    assert len(lines) == 8
+
+
+def test_refusals_end_with_exit_code_1_and_are_listed(batchgen, job, tmp_path):
+    job.write_text(job.read_text().replace("mug", "forbidden-by-simulator"))
+    done = batchgen("run", job)
+    assert done.returncode == 1
+    failures = [json.loads(line) for line in (tmp_path / "outputs/job/failures.jsonl").read_text().splitlines()]
+    assert [failure["state"] for failure in failures] == ["refused", "refused"]
+    assert all(failure["class"] == "moderation" for failure in failures)
+
+
+def test_a_refused_request_is_sent_again_only_when_asked(batchgen, job, tmp_path):
+    job.write_text(job.read_text().replace("mug", "forbidden-by-simulator"))
+    books = tmp_path / "outputs/job/.batchgen/simulator/billing.jsonl"
+    batchgen("run", job)
+    before = books.read_bytes()
+    assert batchgen("run", job).returncode == 1
+    assert books.read_bytes() == before
+    batchgen("run", job, "--retry", "refused")
+    assert len(books.read_bytes()) > len(before)
+
+
+def test_json_events_end_with_the_exit_code_and_every_line_is_json(batchgen, job):
+    done = batchgen("run", job, "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["event"] for event in events].count("ended") == 4
+    assert events[0]["event"] == "started"
+    assert events[-1] == {
+        "event": "finished",
+        "folder": "outputs/job",
+        "exit_code": 0,
+        "reason": None,
+        "states": {"stored": 4},
+        "equal": 0,
+    }
+
+
+def test_a_reader_that_goes_away_does_not_end_the_run(batchgen, job, tmp_path):
+    command = f"{PROGRAM} run {job} --json | head -1"
+    subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, timeout=60, check=True)
+    assert "nothing to buy" in batchgen("run", job).stderr
+
+
+def test_limit_sends_so_many_and_no_more(batchgen, job, tmp_path):
+    assert batchgen("run", job, "--limit", 3).returncode == 0
+    assert len(list((tmp_path / "outputs/job/images").rglob("*.jpg"))) == 3
+
+
+def test_only_sends_what_has_that_value(batchgen, job, tmp_path):
+    assert batchgen("run", job, "--only", "style=oil", "--only", "subject=mug").returncode == 0
+    (line,) = (tmp_path / "outputs/job/metadata.jsonl").read_text().splitlines()
+    assert json.loads(line)["prompt"] == "mug, oil"
+
+
+def test_equal_rows_are_bought_once_and_counted(batchgen, job, tmp_path):
+    job.write_text(job.read_text().replace("teapot", "mug"))
+    done = batchgen("run", job)
+    assert "2 requests stored, 2 equal to another one" in done.stderr
+    assert len(list((tmp_path / "outputs/job/images").rglob("*.jpg"))) == 2
+
+
+def test_a_terminal_sees_a_bar_with_money_that_fits_80_columns(job, tmp_path):
+    reading, writing = pty.openpty()
+    fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = subprocess.Popen(
+        [PROGRAM, "run", str(job)],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=writing,
+    )
+    os.close(writing)
+    seen = b""
+    while True:
+        try:
+            chunk = os.read(reading, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        seen += chunk
+    assert process.wait(60) == 0
+    text = seen.decode()
+    assert "simulated: no real money is spent" in text
+    assert "4/4" in text
+    assert "$0.00" in text
+    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text))
+    assert max(map(len, lines)) <= 80
+
+
+def test_without_a_key_the_message_names_the_variable_and_nothing_is_made(batchgen, job, tmp_path):
+    done = batchgen("run", job, "--provider", "imagerouter")
+    assert done.returncode == 2
+    assert "IMAGEROUTER_API_KEY" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_play_money_and_real_money_are_refused_in_one_folder(batchgen, job, tmp_path):
+    batchgen("run", job)
+    environment = {"IMAGEROUTER_API_KEY": "x" * 64, "IMAGEROUTER_BASE_URL": "http://127.0.0.1:9"}
+    done = batchgen("run", job, "--provider", "imagerouter", **environment)
+    assert done.returncode == 2
+    assert "folder of their own" in done.stderr
+
+
+def test_an_expensive_run_wants_to_be_confirmed(batchgen, job):
+    job.write_text(job.read_text().replace("test/test", "openai/gpt-image-1"))
+    done = batchgen("run", job, "--repeat", 100)
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+    assert "$66.80" in done.stderr
+
+
+def test_mistakes_on_the_command_line_end_with_exit_code_2(batchgen, job):
+    for words in (["--retry", "refuse"], ["--only", "style"], ["--limit", "0"], ["--nonsense"], ["--budget", "lots"]):
+        done = batchgen("run", job, *words)
+        assert done.returncode == 2, words
+        assert "Traceback" not in done.stderr
+    assert "did you mean 'refused'?" in batchgen("run", job, "--retry", "refuse").stderr
+
+
+def test_running_the_module_s_entry_in_process_gives_the_same_code(batchgen, job, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", "from batchgen.cli.main import main; main()", "check", str(job)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "4 requests to 1 models" in done.stdout

@@ -1,0 +1,102 @@
+import base64
+import json
+
+import pytest
+
+from batchgen.plan.inputs import Inputs
+from batchgen.provider.interface import Answered, Verdict
+from batchgen.provider.openai import OpenAI
+
+from .conftest import KEY
+
+pytestmark = pytest.mark.anyio
+
+GENERATION = b'{"created":1,"data":[{"b64_json":"aGk="}]}'
+
+
+@pytest.fixture
+async def service(shop):
+    async with OpenAI(KEY, base_url=f"{shop.api_url}/v1", concurrency=4) as service:
+        yield service
+
+
+@pytest.fixture
+async def recorded(recorder):
+    for path in ("/images/edits", "/images/generations"):
+        recorder.answer(path, 200, GENERATION)
+    async with OpenAI(KEY, base_url=recorder.url, concurrency=4) as service:
+        yield service
+
+
+@pytest.fixture
+def inputs(tmp_path, photo):
+    (tmp_path / "a.png").write_bytes(photo)
+    return Inputs(tmp_path)
+
+
+async def test_a_generation_states_no_cost(service, order):
+    answer = await service.generate(order(model="openai/gpt-image-1-mini"), idempotency_key="i")
+    (picture,) = answer.generation.pictures
+    assert base64.b64decode(picture.base64)
+    assert answer.generation.cost_microusd is None
+
+
+async def test_a_hosted_picture_is_downloaded(service, order):
+    answer = await service.generate(order(response_format="url"), idempotency_key="i")
+    (picture,) = answer.generation.pictures
+    assert (await service.download(picture.url)).content
+    assert service.read(answer.body).generation == answer.generation
+
+
+async def test_files_data_uris_and_a_mask_are_taken(service, order, inputs, photo):
+    file = inputs.resolve("a.png")
+    uri = inputs.resolve(f"data:image/png;base64,{base64.b64encode(photo).decode()}")
+    for image in ((file,), (uri,), (file, uri), (file,) * 16):
+        for mask in (None, file):
+            answer = await service.generate(order(image=image, mask=mask), idempotency_key="i")
+            assert isinstance(answer, Answered), answer
+
+
+async def test_one_picture_is_plain_and_several_are_a_list(recorded, recorder, order, inputs):
+    file = inputs.resolve("a.png")
+    await recorded.generate(order(image=(file,)), idempotency_key="i")
+    await recorded.generate(order(image=(file, file), mask=file), idempotency_key="i")
+    one, two = (body for *_, body in recorder.seen)
+    assert (one.count(b'name="image"'), one.count(b'name="image[]"')) == (1, 0)
+    assert (two.count(b'name="image"'), two.count(b'name="image[]"'), two.count(b'name="mask"')) == (0, 2, 1)
+
+
+async def test_text_alone_is_json(recorded, recorder, order):
+    await recorded.generate(order(size="512x512"), idempotency_key="i")
+    ((_, path, _, body),) = recorder.seen
+    assert path == "/images/generations"
+    assert json.loads(body) == {"model": "test/test", "prompt": "a fox", "size": "512x512"}
+
+
+async def test_what_can_not_be_uploaded_is_refused_before_anything_is_sent(recorded, recorder, order, inputs, tmp_path):
+    file, url = inputs.resolve("a.png"), inputs.resolve("https://pictures.example/a.png")
+    for image, mask in (((url,), None), ((file, url), None), ((file,), url), ((), file)):
+        failed = await recorded.generate(order(image=image, mask=mask), idempotency_key="i")
+        assert (failed.verdict, failed.reason) == (Verdict.REFUSED, "invalid_request")
+    (tmp_path / "a.png").unlink()
+    failed = await recorded.generate(order(image=(file,)), idempotency_key="i")
+    assert (failed.verdict, failed.reason) == (Verdict.REFUSED, "input_gone")
+    assert recorder.seen == []
+
+
+async def test_a_refusal_comes_with_its_own_status(service, order):
+    failed = await service.generate(order(prompt="forbidden-by-simulator"), idempotency_key="i")
+    assert (failed.verdict, failed.reason, failed.status) == (Verdict.REFUSED, "moderation", 400)
+    failed = await service.generate(order(model="no/such"), idempotency_key="i")
+    assert failed.verdict is Verdict.REFUSED
+
+
+async def test_the_models_have_no_price_and_the_balance_is_unknown(recorder):
+    recorder.answer("/models", 200, b'{"data":[{"id":"gpt-image-1"},{"id":5},7,{}]}')
+    async with OpenAI(KEY, base_url=recorder.url, concurrency=1) as service:
+        catalogue = await service.catalogue()
+        assert [(name, model.price) for name, model in catalogue.models.items()] == [("gpt-image-1", None)]
+        assert await service.balance_microusd() is None
+        for body in (b"[]", b"null", b'{"data":5}', b"<html>"):
+            recorder.answer("/models", 200, body)
+            assert await service.catalogue() is None

@@ -1,0 +1,165 @@
+"""The arrows between the rooms of the package: one way, downward, and nothing heavy behind a light door."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import batchgen
+
+ROOT = Path(batchgen.__file__).parent
+
+# What each room may import; `run.manifest` is for the manifest's frozen types, `plan.provider` for a catalogue's.
+ARROWS = {
+    "errors": set(),
+    "money": set(),
+    "request": {"errors"},
+    "manifest": {"errors", "money", "request"},
+    "plan": {"errors", "money", "request", "manifest", "provider"},
+    "provider": {"errors", "money", "request", "simulator"},
+    "store": {"errors", "money", "request"},
+    "run": {"errors", "money", "request", "manifest", "plan", "provider", "store"},
+    "report": {"errors", "money", "request", "store"},
+    "compare": {"errors", "money", "request", "store", "report"},
+    "export": {"errors", "money", "request", "store"},
+    "simulator": set(),
+}
+ARROWS["api"] = {*ARROWS}
+ARROWS["cli"] = {*ARROWS}
+
+# The doors of rooms that show only a part of themselves to these.
+DOORS = {
+    ("run", "provider"): {"batchgen.provider.interface"},
+    ("plan", "provider"): {"batchgen.provider.interface"},
+    ("run", "manifest"): {"batchgen.manifest"},
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: which file makes it, what it takes, and whether it stands inside a function."""
+
+    importer: str
+    imported: str
+    inside: bool
+    for_types: bool
+
+    @property
+    def rooms(self):
+        return room_of(self.importer), room_of(self.imported)
+
+
+def room_of(module):
+    return module.partition(".")[2].partition(".")[0]
+
+
+def module_of(path):
+    parts = ("batchgen", *path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+def imports_of(module) -> Iterator[Import]:
+    yield from _imports(ast.parse(MODULES[module].read_text()), module, inside=False, for_types=False)
+
+
+def _imports(node, module, *, inside, for_types):
+    for child in ast.iter_child_nodes(node):
+        for imported in _imported(child, module):
+            yield Import(module, imported, inside, for_types)
+        yield from _imports(
+            child,
+            module,
+            inside=inside or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef),
+            for_types=for_types or (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"),
+        )
+
+
+def _imported(node, module):
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"{module}: imports are written in full"
+        for alias in node.names:
+            full = f"{node.module}.{alias.name}"
+            yield full if full in MODULES else node.module
+
+
+EVERY = [one for module in MODULES for one in imports_of(module)]
+OURS = [one for one in EVERY if one.imported.split(".")[0] == "batchgen"]
+
+
+def test_every_room_is_on_the_drawing():
+    assert {room_of(module) for module in MODULES} - {""} <= ARROWS.keys()
+
+
+@pytest.mark.parametrize("room", ARROWS)
+def test_a_room_imports_only_what_lies_below_it(room):
+    # The package itself is imported for its version alone.
+    found = {one for one in OURS if one.rooms[0] == room and one.rooms[1] not in {room, ""}}
+    assert {one for one in found if one.rooms[1] not in ARROWS[room]} == set()
+
+
+def test_a_room_that_shows_a_door_is_entered_by_it():
+    found = {one for one in OURS if one.imported not in DOORS.get(one.rooms, {one.imported})}
+    assert found == set()
+
+
+def test_only_one_file_of_the_provider_knows_the_simulator_and_only_when_it_starts_it():
+    found = {(one.importer, one.inside) for one in OURS if one.rooms == ("provider", "simulator")}
+    assert found == {("batchgen.provider.simulator", True)}
+
+
+def test_from_the_package_itself_only_its_version_is_taken():
+    taken = {
+        alias.name
+        for module, path in MODULES.items()
+        if room_of(module) not in {"", "cli"}
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "batchgen"
+        for alias in node.names
+    }
+    assert taken <= {"__version__"}
+
+
+def test_no_import_leads_back_to_where_it_started():
+    # Types alone lead nowhere at run time, and the version stands in the package's own file, above everything.
+    graph = {module: set() for module in MODULES}
+    for one in OURS:
+        if not one.for_types and one.imported not in {one.importer, "batchgen"}:
+            graph[one.importer].add(one.imported)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
+
+
+def test_only_the_report_imports_pandas():
+    assert {room_of(one.importer) for one in EVERY if one.imported.split(".")[0] == "pandas"} <= {"report"}
+
+
+@pytest.mark.parametrize("room", ["errors", "money", "request", "manifest", "plan", "store"])
+def test_a_room_without_a_network_imports_none(room):
+    network = {"httpx", "httpcore", "aiohttp", "requests", "urllib.request", "http.client"}
+    found = {one.imported for one in EVERY if one.rooms[0] == room}
+    assert found & network == set()
+
+
+HEAVY = ("pandas", "numpy", "httpx", "httpcore", "aiohttp", "starlette", "PIL", "jinja2")
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["batchgen", "batchgen.manifest", "batchgen.plan.plan", "batchgen.provider.interface", "batchgen.cli.main"],
+)
+def test_a_light_door_opens_without_loading_anything_heavy(module):
+    asked = f"import sys, {module}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
