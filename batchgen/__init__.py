@@ -5,7 +5,6 @@
 import batchgen.plan
 import batchgen.run  # noqa: F401 - see above
 from batchgen.api import Run, RunReport, forecast, load_manifest, open_run, plan, run, run_async
+from batchgen.version import __version__
 
 __all__ = ["Run", "RunReport", "__version__", "forecast", "load_manifest", "open_run", "plan", "run", "run_async"]
-
-__version__ = "0.1.0"

@@ -18,12 +18,13 @@ ROOT = Path(batchgen.__file__).parent
 ARROWS = {
     "errors": set(),
     "money": set(),
+    "version": set(),
     "request": {"errors"},
     "manifest": {"errors", "money", "request"},
     "plan": {"errors", "money", "request", "manifest", "provider"},
-    "provider": {"errors", "money", "request", "simulator"},
+    "provider": {"errors", "money", "request", "version", "simulator"},
     "store": {"errors", "money", "request"},
-    "run": {"errors", "money", "request", "manifest", "plan", "provider", "store"},
+    "run": {"errors", "money", "request", "version", "manifest", "plan", "provider", "store"},
     "report": {"errors", "money", "request", "store"},
     "compare": {"errors", "money", "request", "store", "report"},
     "export": {"errors", "money", "request", "store"},
@@ -102,7 +103,6 @@ def test_every_room_is_on_the_drawing():
 
 @pytest.mark.parametrize("room", ARROWS)
 def test_a_room_imports_only_what_lies_below_it(room):
-    # The package itself is imported for its version alone.
     found = {one for one in OURS if one.rooms[0] == room and one.rooms[1] not in {room, ""}}
     assert {one for one in found if one.rooms[1] not in ARROWS[room]} == set()
 
@@ -117,23 +117,16 @@ def test_only_one_file_of_the_provider_knows_the_simulator_and_only_when_it_star
     assert found == {("batchgen.provider.simulator", True)}
 
 
-def test_from_the_package_itself_only_its_version_is_taken():
-    taken = {
-        alias.name
-        for module, path in MODULES.items()
-        if room_of(module) not in {"", "cli"}
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ImportFrom) and node.module == "batchgen"
-        for alias in node.names
-    }
-    assert taken <= {"__version__"}
+def test_only_the_command_line_takes_anything_from_the_package_itself():
+    found = {one.importer for one in OURS if one.imported == "batchgen"}
+    assert {room_of(module) for module in found} <= {"cli"}
 
 
 def test_no_import_leads_back_to_where_it_started():
-    # Types alone lead nowhere at run time, and the version stands in the package's own file, above everything.
+    # Types alone lead nowhere at run time.
     graph = {module: set() for module in MODULES}
     for one in OURS:
-        if not one.for_types and one.imported not in {one.importer, "batchgen"}:
+        if not one.for_types and one.imported != one.importer:
             graph[one.importer].add(one.imported)
     try:
         TopologicalSorter(graph).prepare()

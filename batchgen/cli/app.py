@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from batchgen import __version__
-from batchgen.cli import check, init, models, plan, report, run, simulate, status
+from batchgen.cli import adopt, check, init, models, plan, report, run, simulate, status
+from batchgen.version import __version__
 
 app = typer.Typer(
     name="batchgen",
@@ -41,6 +41,7 @@ app.command("plan")(plan.plan)
 app.command("check")(check.check)
 app.command("status")(status.status)
 app.command("report")(report.report)
+app.command("adopt")(adopt.adopt)
 app.command("models")(models.models)
 app.command("init")(init.init)
 app.command("simulate")(simulate.simulate)

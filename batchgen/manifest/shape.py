@@ -34,6 +34,9 @@ _SECTIONS: dict[str, type[Section]] = {
     "output": OutputSection,
 }
 
+# What variables, prompts and models come from none of these.
+_INDEPENDENT = frozenset({"limits", "name", "output", "prices", "provider", "repeat", "retry"})
+
 _EXPECTED = {
     "list_type": "a list",
     "dict_type": "a mapping",
@@ -45,7 +48,10 @@ _EXPECTED = {
 
 @dataclass(frozen=True, slots=True)
 class Shaped:
-    """What could be validated, what could not, and whether nothing but unknown keys had to be left out."""
+    """What could be validated and what could not.
+
+    ``whole`` says that nothing was left out on which the meaning of another part depends.
+    """
 
     job: JobFile
     findings: tuple[Finding, ...]
@@ -64,7 +70,9 @@ def shaped(document: Document) -> Shaped:
     findings += [_finding(found, path) for found, path in zip(errors, paths, strict=True)]
     for found, path in zip(errors, paths, strict=True):
         data = _without(data, path, unknown=found["type"] == "extra_forbidden")
-    return Shaped(JobFile.model_validate(data), tuple(findings), whole=False)
+    return Shaped(
+        JobFile.model_validate(data), tuple(findings), whole=_INDEPENDENT.issuperset(path[0] for path in paths)
+    )
 
 
 def _path(location: tuple[Any, ...], data: Any) -> DataPath:

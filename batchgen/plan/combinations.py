@@ -45,8 +45,8 @@ class Combinations:
         self._exclude = tuple(rule for rule in rules if rule.keys() <= known)
         self.row_rules = tuple(rule for rule in rules if not rule.keys() <= known)
         self._include = tuple(entry.choice for entry in include)
-        size = math.prod(len(axis.values) for axis in axes) + len(include)
-        self._kept = tuple(self._made()) if size <= KEPT else None
+        self.size = math.prod(len(axis.values) for axis in axes) + len(include)
+        self._kept = tuple(self._made()) if self.size <= KEPT else None
 
     def __iter__(self) -> Iterator[Combination]:
         return iter(self._kept) if self._kept is not None else self._made()

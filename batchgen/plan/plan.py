@@ -17,6 +17,8 @@ from batchgen.plan.naming import folded, named_stem, opaque_stem
 from batchgen.provider.interface import Catalogue
 from batchgen.request import PARAMETERS, Input, Kind, Request, canonical_json, key_of
 
+# More requests than this are a slip of an axis: reading them all through would take minutes before the first word.
+MAX_REQUESTS = 20_000_000
 # A manifest with more mistakes than this is not read to its end to list them all.
 MAX_PROBLEMS = 200
 
@@ -53,6 +55,11 @@ class Plan:
 
     def __iter__(self) -> Iterator[Request]:
         return self.requests()
+
+    @property
+    def size(self) -> int:
+        """How many requests there are at most, by multiplication: before `exclude`, and without `repeat` columns."""
+        return self.manifest.rows.count() * self._combinations.size * self.manifest.repeat
 
     def requests(self, model: str | None = None) -> Iterator[Request]:
         """Every request in the manifest's order, or those of one model, each with its place in the whole plan."""
@@ -229,6 +236,8 @@ class Plan:
 def make_plan(manifest: Manifest, catalogue: Catalogue | None = None) -> Plan:
     """The plan of ``manifest``. Raises :class:`ManifestError` with every mistake found, before anything is sent."""
     plan = Plan(manifest, catalogue)
+    if plan.size > MAX_REQUESTS:
+        raise ManifestError([Problem(f"{plan.size:,} requests; {MAX_REQUESTS:,} at most", str(manifest.source))])
     if problems := plan.problems():
         raise ManifestError(problems)
     return plan

@@ -12,13 +12,13 @@ from typing import Self
 import httpx
 import msgspec
 
-from batchgen import __version__
 from batchgen.errors import UsageError
 from batchgen.provider.answers import read_response, read_transport_error
 from batchgen.provider.credentials import Secret, redact
 from batchgen.provider.engine.interface import EngineOptions, open_engine, rule_for_links
 from batchgen.provider.interface import Answer, Download
 from batchgen.provider.links import fetch
+from batchgen.version import __version__
 
 USER_AGENT = f"batchgen/{__version__}"
 

@@ -25,8 +25,8 @@ def print_report(report: Report, console: Console) -> None:
     for part in _parts(report):
         if isinstance(part, Table):
             console.line()
-        # Uncropped: commands stay in one line, to be copied.
-        console.print(part, highlight=False, crop=False)
+        # Commands stay in one line, to be copied; everything else folds to the width it gets.
+        console.print(part, highlight=False, crop=False, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
 
 
 def _parts(report: Report) -> Iterable[Text | Table]:

@@ -9,18 +9,17 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import anyio
 import anyio.to_thread
 
-from batchgen.errors import StoppedEarly
+from batchgen.errors import BatchgenError, LedgerDamaged
 from batchgen.plan.plan import Plan
 from batchgen.plan.prices import PriceBook
 from batchgen.provider.interface import Provider, Verdict
 from batchgen.request import State
 from batchgen.run.budget import Budget, Risk
-from batchgen.run.events import Ended, Listener, Progress, Retrying, Stopping
+from batchgen.run.events import Ended, Event, Listener, Progress, Retrying, Stopping
 from batchgen.run.feeder import Feeder, Selection
 from batchgen.run.finish import Finisher
 from batchgen.run.lanes import Job, Lane, Lanes
@@ -29,6 +28,7 @@ from batchgen.run.pool import Pool
 from batchgen.run.purchase import Bought, NotBought, Purchase
 from batchgen.run.recover import Recovered
 from batchgen.run.retry import Again, Policy, StopLane, StopRun
+from batchgen.store.changes import Ending
 from batchgen.store.folder import RunFolder
 from batchgen.store.ledger import Ledger, Reader
 
@@ -63,7 +63,10 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a run ended. ``passed`` counts, by state, what needed no sending; ``stopped`` says why it ended early."""
+    """How a run ended. ``passed`` counts, by state, what needed no sending; ``stopped`` says why it ended early.
+
+    ``failure`` is a bug of ours or a damaged ledger, which count more than how the requests ended.
+    """
 
     ended: Counter[State]
     passed: Counter[State]
@@ -72,7 +75,7 @@ class Result:
     stopped: str | None
     closed: dict[str, str]
     left: int
-    bug: Exception | None = field(default=None, compare=False)
+    failure: Exception | None = field(default=None, compare=False)
 
 
 class Engine:
@@ -80,13 +83,12 @@ class Engine:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._listen = desk.listen
         self._lanes = Lanes(desk.lanes, ceiling=desk.ceiling, budget=desk.budget)
         self._pool = Pool(self._lanes, self._work, workers=desk.ceiling + max(_FINISHING, desk.ceiling // 4))
         self._feeder = Feeder(
             desk.plan, desk.prices, desk.reader, selection=desk.selection, policy=desk.policy, risk=desk.risk
         )
-        self._finisher = Finisher(desk.provider, desk.ledger, desk.folder, desk.listen)
+        self._finisher = Finisher(desk.provider, desk.ledger, desk.folder, self._tell)
         self._purchase = Purchase(
             desk.provider,
             desk.ledger,
@@ -96,13 +98,14 @@ class Engine:
             budget=desk.budget,
             risk=desk.risk,
             stopped=lambda: self._lanes.stopped is not None,
+            let_go=self._let_go,
         )
         self._scope = anyio.CancelScope()
         self._ended: Counter[State] = Counter()
         self._sent = 0
         self._answered = False
         self._unreachable_since = math.inf
-        self._bug: Exception | None = None
+        self._failure: Exception | None = None
 
     @property
     def stopped(self) -> str | None:
@@ -113,7 +116,7 @@ class Engine:
         """Sends nothing more; what is in flight lands."""
         if self._lanes.stopped is None:
             self._lanes.stop(why)
-            self._listen(Stopping(why, self._lanes.in_flight, self._desk.budget.reserved_microusd))
+            self._tell(Stopping(why, self._lanes.in_flight, self._desk.budget.reserved_microusd))
         self._feeder.stop()
         self._pool.wake()
 
@@ -124,16 +127,23 @@ class Engine:
 
     async def run(self, recovered: Sequence[Recovered]) -> Result:
         """Sends and finishes everything there is to send, and what ``recovered`` brings from earlier processes."""
+        self._feeder.leave(one.unfinished.key for one in recovered)
         with self._scope:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._report)
                 async with anyio.create_task_group() as work:
                     work.start_soon(self._finish_recovered, recovered)
-                    work.start_soon(partial(self._feeder.feed, self._desk.lanes, fed=self._pool.wake))
+                    work.start_soon(self._feed)
                     work.start_soon(self._send)
                 tasks.cancel_scope.cancel()
-        self._listen(self._progress())
+        self._tell(self._progress())
         return self._result()
+
+    async def _feed(self) -> None:
+        try:
+            await self._feeder.feed(self._desk.lanes, fed=self._pool.wake)
+        except Exception as error:  # noqa: BLE001 - a row that went bad must not cancel what others have in flight
+            self._give_up(error)
 
     async def _send(self) -> None:
         await self._pool.run()
@@ -153,13 +163,8 @@ class Engine:
 
         try:
             await self._buy(job, release)
-        except StoppedEarly as error:
-            self.drain(str(error))
-        except OSError as error:
-            self.drain(f"the disk gave an error: {error}")
         except Exception as error:  # noqa: BLE001 - a bug of ours must not cancel what others have in flight
-            self._bug = self._bug or error
-            self.drain(f"a bug in batchgen: {error!r}")
+            self._give_up(error)
         finally:
             release()
 
@@ -172,7 +177,6 @@ class Engine:
                 self._sent += 1
                 self._learn_success(job, outcome, started)
                 release()
-                self._feeder.forget(job.key)
                 await self._finish_bought(job, outcome, stem)
             case NotBought():
                 self._sent += 1
@@ -180,7 +184,6 @@ class Engine:
                 release()
             case _:
                 release()
-                self._feeder.forget(job.key)
 
     def _learn_success(self, job: Job, bought: Bought, started: float) -> None:
         lane = self._lanes.by_model[job.request.model]
@@ -199,6 +202,8 @@ class Engine:
             spooled=bought.spooled,
             billed_microusd=bought.bill.billed_microusd,
         )
+        if state is State.STORED:
+            self._feeder.forget(job.key)
         self._ended[state] += 1
 
     def _learn_failure(self, job: Job, outcome: NotBought) -> None:
@@ -220,26 +225,43 @@ class Engine:
                 if failed.verdict is Verdict.THROTTLED and failed.retry_after_s is not None:
                     lane.hold_until(now + failed.retry_after_s)
                 lane.wait(Job(job.request, job.reserve_microusd, job.estimate_microusd, tries), now + wait_s)
-                self._listen(Retrying(job.key, job.request.model, failed.reason, failed.message, wait_s))
+                self._tell(Retrying(job.key, job.request.model, failed.reason, failed.message, wait_s))
                 return
             case StopRun(why):
                 self.drain(why)
             case StopLane(why):
                 lane.closed = lane.closed or why
-        self._feeder.forget(job.key)
-        state = outcome.ending.state
-        self._ended[state] += 1
-        self._listen(
-            Ended(
-                job.key,
-                job.request.model,
-                state,
-                None,
-                outcome.ending.billed_microusd,
-                failed.reason,
-                failed.message,
-            )
+        self._end(job, outcome.ending)
+
+    def _let_go(self, job: Job, ending: Ending) -> None:
+        self._sent += 1
+        self._end(job, ending)
+
+    def _end(self, job: Job, ending: Ending) -> None:
+        self._ended[ending.state] += 1
+        self._tell(
+            Ended(job.key, job.request.model, ending.state, None, ending.billed_microusd, ending.reason, ending.message)
         )
+
+    def _give_up(self, error: Exception) -> None:
+        """Ends the run because of ``error``; what is in flight lands."""
+        match error:
+            case LedgerDamaged():
+                self._failure = error
+                self.drain(str(error))
+            case BatchgenError():
+                self.drain(str(error))
+            case OSError():
+                self.drain(f"the disk gave an error: {error}")
+            case _:
+                self._failure = self._failure or error
+                self.drain(f"a bug in batchgen: {error!r}")
+
+    def _tell(self, event: Event) -> None:
+        try:
+            self._desk.listen(event)
+        except Exception as error:  # noqa: BLE001 - whoever listens must not cancel what is being paid for
+            self._give_up(error)
 
     def _notice_unreachable(self, reason: str, message: str, now: float) -> None:
         """A service that has never answered and can't be connected to is a wrong address, not a passing fault."""
@@ -257,8 +279,8 @@ class Engine:
             for one in todo:
                 try:
                     await self._finish_one(one)
-                except (StoppedEarly, OSError) as error:
-                    self.drain(f"the disk gave an error: {error}")
+                except Exception as error:  # noqa: BLE001 - as in `_work`
+                    self._give_up(error)
 
         async with anyio.create_task_group() as tasks:
             for _ in range(min(_RECOVERING, len(recovered))):
@@ -284,7 +306,7 @@ class Engine:
 
     async def _report(self) -> None:
         while True:
-            self._listen(self._progress())
+            self._tell(self._progress())
             await anyio.sleep(PROGRESS_EVERY_S)
 
     def _progress(self) -> Progress:
@@ -309,5 +331,5 @@ class Engine:
             stopped=self._lanes.stopped,
             closed={lane.model: lane.closed for lane in self._desk.lanes if lane.closed},
             left=sum(lane.open for lane in self._desk.lanes),
-            bug=self._bug,
+            failure=self._failure,
         )

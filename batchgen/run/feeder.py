@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -68,6 +68,7 @@ class Feeder:
         self._risk = risk
         self._sources: dict[str, Iterator[Request]] = {}
         self._queued: set[str] = set()
+        self._finishing: frozenset[str] = frozenset()
         self._left = selection.limit
         self._hungry = anyio.Event()
         self._stopped = False
@@ -79,13 +80,21 @@ class Feeder:
         if lane.queued <= LOW_WATER and not lane.fed:
             self._hungry.set()
 
+    def leave(self, keys: Iterable[str]) -> None:
+        """These requests are being finished from answers of an earlier process: they are counted there."""
+        self._finishing = frozenset(keys)
+
     def stop(self) -> None:
         """Feeds nothing any more."""
         self._stopped = True
         self._hungry.set()
 
     def forget(self, key: str) -> None:
-        """The request has ended: from here on the ledger knows it."""
+        """The request is stored: the ledger refuses its equals from here on.
+
+        Any other end is remembered for the whole run. An equal request further down may have been looked up before
+        that end, and would be sent, and paid, once more.
+        """
         self._queued.discard(key)
 
     async def feed(self, lanes: Sequence[Lane], *, fed: Callable[[], None]) -> None:
@@ -124,6 +133,8 @@ class Feeder:
         return _Chunk(requests, self._reader.standings(request.key for request in requests))
 
     def _job(self, request: Request, standings: Mapping[str, Standing], price: Price | None) -> Job | None:
+        if request.key in self._finishing:
+            return None
         if request.key in self._queued:
             self.equal += 1
             return None

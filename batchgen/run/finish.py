@@ -16,7 +16,7 @@ from batchgen.provider.interface import DownloadFailed, Provider
 from batchgen.request import Picture, State
 from batchgen.run.events import Ended, Listener
 from batchgen.run.retry import download_wait_s
-from batchgen.store.changes import StoredPicture
+from batchgen.store.changes import NameTaken, StoredPicture
 from batchgen.store.folder import RunFolder
 from batchgen.store.formats import NotAPicture
 from batchgen.store.ledger import Ledger
@@ -50,23 +50,33 @@ class Finisher:
         """``stored`` or ``spoiled``. Raises :class:`LedgerFailed` and :class:`OSError` where the disk gives in."""
         tries = _Count()
         try:
-            stored = [
-                await self._put(picture, stem if number == 1 else f"{stem}-{number}", tries)
-                for number, picture in enumerate(pictures, 1)
-            ]
+            try:
+                stored = await self._publish(request_id, pictures, stem, tries)
+            except NameTaken:
+                # An earlier manifest gave this name to a request whose picture has the very same bytes.
+                stored = await self._publish(request_id, pictures, f"{stem}-{key[:8]}", tries)
         except (DownloadFailed, NotAPicture) as error:
             reason = "not_a_picture" if isinstance(error, NotAPicture) else "download"
             await self._ledger.spoil(request_id, reason=reason, message=str(error), downloads=tries.made)
             self._listen(Ended(key, model, State.SPOILED, None, billed_microusd, reason, str(error)))
             return State.SPOILED
-        folder = (self._folder.root / stored[0].file).parent
-        await self._ledger.store(request_id, stored, folder=folder, downloads=tries.made)
         if spooled is not None:
             # Litter from here on; a process that dies before this line leaves a file nobody reads.
             with contextlib.suppress(FileNotFoundError):
                 await anyio.to_thread.run_sync(spooled.unlink)
         self._listen(Ended(key, model, State.STORED, stored[0].file, billed_microusd))
         return State.STORED
+
+    async def _publish(
+        self, request_id: int, pictures: Sequence[Picture], stem: str, tries: _Count
+    ) -> list[StoredPicture]:
+        stored = [
+            await self._put(picture, stem if number == 1 else f"{stem}-{number}", tries)
+            for number, picture in enumerate(pictures, 1)
+        ]
+        folder = (self._folder.root / stored[0].file).parent
+        await self._ledger.store(request_id, stored, folder=folder, downloads=tries.made)
+        return stored
 
     async def _put(self, picture: Picture, stem: str, tries: _Count) -> StoredPicture:
         if picture.base64 is not None:

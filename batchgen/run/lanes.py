@@ -67,6 +67,11 @@ class Lane:
         return self.queued + len(self._waiting)
 
     @property
+    def unread(self) -> bool:
+        """Whether nobody knows yet if the plan holds requests for this lane."""
+        return not self.fed and self.open == 0 and self.closed is None
+
+    @property
     def done(self) -> bool:
         return self.in_flight == 0 and (self.closed is not None or (self.fed and self.open == 0))
 
@@ -153,8 +158,8 @@ class Lanes:
                 continue
             self._start(lane, job, now)
             return job
-        if too_dear and self.in_flight == 0 and until == math.inf:
-            # Nothing in flight can free a reservation any more.
+        if too_dear and self.in_flight == 0 and until == math.inf and not any(lane.unread for lane in self._turns):
+            # Nothing in flight can free a reservation any more, and no cheaper lane is still being fed.
             self.stopped = "budget"
         return Idle(until)
 

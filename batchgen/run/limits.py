@@ -18,6 +18,8 @@ DEBOUNCE_S = 15.0
 SATURATED = 0.8
 # Follow a stated limit at this share of it: other programs may use the same account.
 SHARE = 0.8
+# A reset further away than this is no window of a start rate, more likely an epoch.
+LONGEST_PAUSE_S = 15 * 60.0
 
 
 class ConcurrencyLimit:
@@ -96,7 +98,7 @@ class StartRate:
         self._per_s = SHARE * stated.limit / stated.window_s
         self._burst = max(1.0, SHARE * stated.limit)
         if stated.remaining == 0:
-            self._paused_until = max(self._paused_until, now + stated.reset_s)
+            self._paused_until = max(self._paused_until, now + min(stated.reset_s, LONGEST_PAUSE_S))
 
     def _tokens_at(self, now: float) -> float:
         if self._per_s is None or self._counted_at == -math.inf:

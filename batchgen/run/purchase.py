@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from batchgen.money import plausible
@@ -49,7 +50,7 @@ class NotSent:
 
 
 class Purchase:
-    """Buys requests for one run."""
+    """Buys requests for one run. ``let_go`` is told of those that were under way when :meth:`buy` was broken off."""
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class Purchase:
         budget: Budget,
         risk: Risk,
         stopped: Callable[[], bool],
+        let_go: Callable[[Job, Ending], None],
     ) -> None:
         self._provider = provider
         self._ledger = ledger
@@ -71,13 +73,31 @@ class Purchase:
         self._budget = budget
         self._risk = risk
         self._stopped = stopped
+        self._let_go = let_go
 
     async def buy(self, job: Job, stem: str) -> Bought | NotBought | NotSent:
         """Posts the request of ``job`` at most once. Its price was reserved when the job was picked.
 
         Raises :class:`LedgerFailed` and :class:`OSError` where the disk gives in.
         """
+        # What is in flight lands or is put in doubt whole: a cancelled intent would stay *sent* for ever.
+        with anyio.CancelScope(shield=True):
+            ticket = await self._intend(job, stem)
+        if ticket is None:
+            return NotSent()
+        try:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        except BaseException:
+            await self._withdraw(ticket)
+            raise
+        if self._stopped():
+            await self._withdraw(ticket)
+            return NotSent()
+        return await self._send(job, ticket)
+
+    async def _intend(self, job: Job, stem: str) -> Ticket | None:
         reserved = job.reserve_microusd or 0
+        ticket = None
         try:
             ticket = await self._ledger.intend(
                 job.request,
@@ -86,16 +106,10 @@ class Purchase:
                 reserved_microusd=reserved,
                 estimate_microusd=job.estimate_microusd,
             )
-        except BaseException:
-            self._budget.settle(reserved)
-            raise
-        if ticket is None:
-            self._budget.settle(reserved)
-            return NotSent()
-        if self._stopped():
-            await self._withdraw(ticket)
-            return NotSent()
-        return await self._send(job, ticket)
+        finally:
+            if ticket is None:
+                self._budget.settle(reserved)
+        return ticket
 
     async def _send(self, job: Job, ticket: Ticket) -> Bought | NotBought:
         started = anyio.current_time()
@@ -104,7 +118,7 @@ class Purchase:
         except BaseException as error:
             # Cancelled, or a bug of ours: either way the request may be at the service.
             with anyio.CancelScope(shield=True):
-                await self._doubt(ticket, error, _elapsed_ms(started))
+                await self._doubt(job, ticket, error, _elapsed_ms(started))
             raise
         duration_ms = _elapsed_ms(started)
         # The answer is paid for: nothing may keep it from the ledger now, not even the end of the run.
@@ -127,25 +141,31 @@ class Purchase:
 
     async def _record(self, ticket: Ticket, answer: Answered, duration_ms: int) -> Bought:
         bill = bill_of(answer.generation.cost_microusd, ticket)
-        body: bytes | None = answer.body
-        spooled = None
-        if len(answer.body) > LARGEST_ROW_BYTES:
-            spooled = await anyio.to_thread.run_sync(spool, self._folder, ticket.attempt_id, answer.body)
-            body = None
-        await self._ledger.answer(
-            ticket,
-            bill=bill,
-            body=body,
-            spooled=spooled,
-            latency_ms=answer.generation.latency_ms,
-            duration_ms=duration_ms,
-        )
         self._budget.settle(
             ticket.reserved_microusd,
             billed_microusd=bill.billed_microusd,
             estimated_microusd=bill.estimated_microusd,
         )
+        spooled = await self._spooled(ticket, answer.body)
+        await self._ledger.answer(
+            ticket,
+            bill=bill,
+            body=answer.body if spooled is None else None,
+            spooled=spooled,
+            latency_ms=answer.generation.latency_ms,
+            duration_ms=duration_ms,
+        )
         return Bought(ticket, answer, bill, spooled)
+
+    async def _spooled(self, ticket: Ticket, body: bytes) -> Path | None:
+        """The file that holds a large body; without one, the body belongs into the ledger's row."""
+        if len(body) <= LARGEST_ROW_BYTES:
+            return None
+        try:
+            return await anyio.to_thread.run_sync(spool, self._folder, ticket.attempt_id, body)
+        except OSError:
+            # It is paid for: the ledger may still have room where the spool has none.
+            return None
 
     async def _record_failure(self, job: Job, ticket: Ticket, failed: Failed, duration_ms: int) -> NotBought:
         decided = after(
@@ -157,28 +177,33 @@ class Purchase:
             now=anyio.current_time(),
         )
         ending = _ending(failed, decided, ticket)
-        await self._ledger.fail(ticket, ending, duration_ms=duration_ms)
-        self._budget.settle(
-            ticket.reserved_microusd,
-            billed_microusd=ending.billed_microusd,
-            maybe_microusd=ending.maybe_microusd,
-            estimated_microusd=ending.estimated_microusd,
-        )
+        await self._end(ticket, ending, duration_ms)
         return NotBought(failed, decided, ending)
 
-    async def _doubt(self, ticket: Ticket, error: BaseException, duration_ms: int) -> None:
+    async def _doubt(self, job: Job, ticket: Ticket, error: BaseException, duration_ms: int) -> None:
         cancelled = isinstance(error, anyio.get_cancelled_exc_class())
         message = "cancelled while on its way" if cancelled else f"batchgen failed while it was on its way: {error!r}"
         ending = Ending(
             State.DOUBT, "cancelled" if cancelled else "bug", message, maybe_microusd=ticket.reserved_microusd
         )
-        await self._ledger.fail(ticket, ending, duration_ms=duration_ms)
-        self._budget.settle(ticket.reserved_microusd, maybe_microusd=ending.maybe_microusd)
+        self._let_go(job, ending)
+        await self._end(ticket, ending, duration_ms)
 
     async def _withdraw(self, ticket: Ticket) -> None:
         ending = Ending(State.WAITING, "not_sent", "the run was stopped before this request was sent")
-        await self._ledger.fail(ticket, ending, duration_ms=None)
-        self._budget.settle(ticket.reserved_microusd)
+        with anyio.CancelScope(shield=True):
+            await self._end(ticket, ending, None)
+
+    async def _end(self, ticket: Ticket, ending: Ending, duration_ms: int | None) -> None:
+        try:
+            await self._ledger.fail(ticket, ending, duration_ms=duration_ms)
+        finally:
+            self._budget.settle(
+                ticket.reserved_microusd,
+                billed_microusd=ending.billed_microusd,
+                maybe_microusd=ending.maybe_microusd,
+                estimated_microusd=ending.estimated_microusd,
+            )
 
 
 def bill_of(cost_microusd: int | None, ticket: Ticket) -> Bill:

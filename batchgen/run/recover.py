@@ -6,7 +6,7 @@ pictures yet are handed over to be finished.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,14 @@ async def settle_the_past(ledger: Ledger, reader: Reader, folder: RunFolder, pro
                 latency_ms=answer.generation.latency_ms,
                 duration_ms=None,
             )
+    await anyio.to_thread.run_sync(_remove_litter, bodies, reader)
     return await ledger.doubt_what_was_sent()
+
+
+def _remove_litter(bodies: Mapping[int, Path], reader: Reader) -> None:
+    """Removes the bodies of answers that became pictures; their process died before it could."""
+    for attempt_id in reader.finished(bodies):
+        bodies[attempt_id].unlink(missing_ok=True)
 
 
 def unfinished_answers(reader: Reader, folder: RunFolder, provider: Provider) -> Iterator[Recovered]:

@@ -12,8 +12,7 @@ from fnmatch import fnmatchcase
 
 import anyio.to_thread
 
-from batchgen import __version__
-from batchgen.errors import ExitCode, UsageError
+from batchgen.errors import BatchgenError, ExitCode, UsageError
 from batchgen.manifest import Limits, Rate
 from batchgen.money import dollars
 from batchgen.plan.plan import Plan
@@ -31,6 +30,7 @@ from batchgen.run.retry import Policy
 from batchgen.run.signals import EXIT_CODES
 from batchgen.store.folder import RunFolder
 from batchgen.store.ledger import Ledger, Reader, open_ledger
+from batchgen.version import __version__
 
 # Up to this many requests and this much money a run starts unconfirmed.
 UNCONFIRMED_REQUESTS = 10_000
@@ -168,8 +168,8 @@ def _reason(result: Result) -> str | None:
 
 
 def _exit_code(result: Result, reason: str | None) -> ExitCode:
-    if result.bug is not None:
-        return ExitCode.BUG
+    if result.failure is not None:
+        return result.failure.exit_code if isinstance(result.failure, BatchgenError) else ExitCode.BUG
     if reason is not None:
         return _SIGNALS.get(reason, ExitCode.STOPPED)
     states = result.ended + result.passed

@@ -229,10 +229,17 @@ def fail(
     )
 
 
+class NameTaken(Exception):
+    """A file is another request's picture: the two have the same name and the very same bytes."""
+
+
 def store(
     db: sqlite3.Connection, *, request_id: int, pictures: Sequence[StoredPicture], downloads: int, now_ms: int
 ) -> None:
-    """Records the published files of an answer. Its spool file is litter from here on."""
+    """Records the published files of an answer; raises :class:`NameTaken`. Its spool file is litter from here on."""
+    for picture in pictures:
+        if db.execute("SELECT 1 FROM pictures WHERE file = ?", (picture.file,)).fetchone():
+            raise NameTaken(picture.file)
     db.executemany(
         "INSERT INTO pictures (request_id, ordinal, file, sha256, bytes, format, width, height, revised_prompt)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -264,6 +271,17 @@ def spoil(db: sqlite3.Connection, *, request_id: int, reason: str, message: str,
         " WHERE id = ?",
         (reason, message, downloads, now_ms, request_id),
     )
+
+
+def settle_doubt(db: sqlite3.Connection, *, request_id: int) -> None:
+    """The last attempt in doubt of a request turned out to be billed: at its estimate, since nobody stated a cost."""
+    db.execute(
+        "UPDATE attempts SET outcome = 'billed', maybe_microusd = 0, cost_flag = 'adopted', estimated_microusd ="
+        " (SELECT coalesce(estimate_microusd, 0) FROM requests WHERE id = :id)"
+        " WHERE outcome = 'in doubt' AND id = (SELECT max(id) FROM attempts WHERE request_id = :id)",
+        {"id": request_id},
+    )
+    db.execute("UPDATE requests SET reason = NULL, message = NULL, status = NULL WHERE id = ?", (request_id,))
 
 
 def doubt_what_was_sent(db: sqlite3.Connection, *, now_ms: int) -> int:

@@ -78,10 +78,10 @@ def write_dataset(folder: RunFolder) -> DatasetFiles:
 
 def is_taken(name: str) -> bool:
     """Whether a column of the user can't have this name: it is one of our fields, or means a file to the loaders."""
-    return name in _TAKEN or name.endswith(("_file_name", "_file_names"))
+    return name in TAKEN or name.endswith(("_file_name", "_file_names"))
 
 
-_TAKEN = frozenset({*BEFORE_WORDS, *AFTER_WORDS, "file_names", "image", "images"})
+TAKEN = frozenset({*BEFORE_WORDS, *AFTER_WORDS, "file_names", "image", "images"})
 
 
 def is_simulated(db: sqlite3.Connection) -> bool:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen.errors import FolderMismatch
+from batchgen.errors import FolderMismatch, StoppedEarly
+from batchgen.store.files import make_folder, publish, sync_folder, write_synced
 from batchgen.store.lock import locked
+
+
+class NotWritable(StoppedEarly):
+    """The disk under the run folder takes nothing now. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +55,26 @@ class RunFolder:
         """Whether a run has been here before."""
         return self.ledger.is_file()
 
-    @contextmanager
+    @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
         """The folder, made where it is missing, proven writable, and held against other runs.
 
-        Raises :class:`FolderMismatch` where it can't be used and :class:`FolderInUse` where another run holds it.
+        Raises :class:`FolderMismatch` where it is no folder, :class:`NotWritable` where the disk takes nothing, and
+        :class:`FolderInUse` where another run holds it.
         """
-        try:
-            self.images.mkdir(parents=True, exist_ok=True)
-            self.state.mkdir(mode=0o700, exist_ok=True)
-            self.spool.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise FolderMismatch(f"{self.root}: can't be used as a run folder: {_reason(error)}") from error
-        with locked(self.lock):
-            for place in (self.images, self.spool):
-                _probe(place)
-            self._remove_leftovers()
+        with contextlib.ExitStack() as stack:
+            with _translated(self.root):
+                self._make()
+                stack.enter_context(locked(self.lock))
+                for place in (self.images, self.spool):
+                    _probe(place)
+                self._remove_leftovers()
             yield
+
+    def _make(self) -> None:
+        make_folder(self.images, Path(self.root.anchor))
+        make_folder(self.state, self.root, mode=0o700)
+        make_folder(self.spool, self.root, mode=0o700)
 
     def _remove_leftovers(self) -> None:
         # A process that died between writing and publishing leaves temporary names; nothing refers to them.
@@ -76,18 +85,26 @@ class RunFolder:
 
 
 def _probe(place: Path) -> None:
-    """Creates, syncs, links and removes a file, so that a full or read-only disk is found before the first cent."""
+    """Publishes a file and removes it, so that a disk that can't do so is found before the first cent."""
     name = place / f".probe-{secrets.token_hex(4)}.part"
+    content = b"batchgen"
+    temporary = write_synced(place, content, mode=0o600)
     try:
-        handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        try:
-            os.write(handle, b"batchgen")
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-            name.unlink()
+        publish(temporary, name, sha256=hashlib.sha256(content).hexdigest())
+        sync_folder(place)
+    finally:
+        temporary.unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _translated(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except (FileExistsError, NotADirectoryError) as error:
+        raise FolderMismatch(f"{root}: can't be used as a run folder: {_reason(error)}") from error
     except OSError as error:
-        raise FolderMismatch(f"{place}: can't be written: {_reason(error)}") from error
+        raise NotWritable(f"{root}: can't be written: {_reason(error)}") from error
 
 
 def _reason(error: OSError) -> str:

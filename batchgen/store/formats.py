@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 # Larger pictures than this are taken for decompression bombs.
 MAX_PIXELS = 100_000_000
+_TAIL_BYTES = 64
 
 
 class NotAPicture(Exception):
@@ -81,10 +82,10 @@ def _complete(name: str, content: bytes) -> bool:
     """Whether the end marker is where the format wants it; formats without one are taken as they are."""
     match name:
         case "png":
-            return content[-12:-4] == b"\0\0\0\0IEND"
+            # Here and below: some encoders append a few bytes of their own behind the end marker.
+            return b"\0\0\0\0IEND\xaeB`\x82" in content[-_TAIL_BYTES:]
         case "jpeg":
-            # Some encoders append a few bytes of their own behind the end marker.
-            return b"\xff\xd9" in content[-64:]
+            return b"\xff\xd9" in content[-_TAIL_BYTES:]
         case "webp":
             (size,) = struct.unpack("<I", content[4:8])
             return len(content) >= int(size) + 8
@@ -92,8 +93,25 @@ def _complete(name: str, content: bytes) -> bool:
             return content.rstrip(b"\0")[-1:] == b";"
         case "svg":
             return b"<svg" in content and content.rstrip().endswith(b">")
+        case "avif" | "mp4":
+            return _boxes_fit(content)
         case _:
             return True
+
+
+def _boxes_fit(content: bytes) -> bool:
+    """Whether the boxes of an ISO media file (ISO/IEC 14496-12, 4.2) end where the file does, or before."""
+    place = 0
+    while place + 8 <= len(content):
+        (size,) = struct.unpack_from(">I", content, place)
+        if size == 0:
+            return True
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", content.ljust(place + 16, b"\0"), place + 8)
+        if size < 8 or place + size > len(content):
+            return False
+        place += size
+    return True
 
 
 def _measure(name: str, content: bytes) -> tuple[int, int]:
@@ -101,11 +119,15 @@ def _measure(name: str, content: bytes) -> tuple[int, int]:
 
     try:
         with warnings.catch_warnings():
-            # Pillow warns from half its own limit on; ours is checked below.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Pillow warns of odd metadata, and from half its own limit on; ours is checked below.
+            warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(content)) as picture:
                 width, height = picture.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+                if name == "tiff" and width * height <= MAX_PIXELS:
+                    # It has no end marker, and its strips may stand anywhere.
+                    picture.load()
+    except Exception as error:
+        # Damaged bytes make Pillow's plugins raise whatever they stumble over.
         raise NotAPicture(f"a {name} file that can't be opened: {error}") from error
     if width * height > MAX_PIXELS:
         raise NotAPicture(f"{width}x{height} is more than {MAX_PIXELS // 1_000_000} million pixels")

@@ -5,6 +5,7 @@ Writing goes through :class:`Ledger`, one group commit at a time; reading is don
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -143,7 +144,7 @@ class Ledger:
         )
 
     async def store(self, request_id: int, pictures: Iterable[StoredPicture], *, folder: Path, downloads: int) -> None:
-        """Records published files; ``folder``, which holds their names, is synced first."""
+        """Records published files; ``folder``, which holds their names, is synced first. Raises :class:`NameTaken`."""
         await self._writer.commit(
             partial(
                 changes.store,
@@ -255,10 +256,14 @@ class Reader:
             for attempt_id, request_id, key, reserved, estimate in rows
         }
 
-    def spools(self) -> frozenset[str]:
-        """The names of the spool files that are still needed: those of answers that are no pictures yet, or never will."""
-        rows = self._rows("SELECT spool FROM requests WHERE state <> 'stored' AND spool IS NOT NULL")
-        return frozenset(name for (name,) in rows)
+    def finished(self, attempts: Iterable[int]) -> frozenset[int]:
+        """Those of ``attempts`` whose request is stored."""
+        rows = self._rows(
+            "SELECT a.id FROM attempts a JOIN requests r ON r.id = a.request_id"
+            " WHERE r.state = 'stored' AND a.id IN (SELECT value FROM json_each(?))",
+            json.dumps(list(attempts)),
+        )
+        return frozenset(attempt_id for (attempt_id,) in rows)
 
     def spent(self) -> Spent:
         """The sums over all attempts this folder has ever made."""

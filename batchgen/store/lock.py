@@ -39,8 +39,8 @@ def locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            raise FolderInUse(f"{path.parent.parent} is in use by {holder}") from None
+            by = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+            raise FolderInUse(f"{path.parent.parent} is in use by {by}") from None
         os.ftruncate(handle, 0)
         started = time.strftime("%Y-%m-%d %H:%M:%S")
         os.write(handle, f"process {os.getpid()} on {socket.gethostname()} since {started}".encode())

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -161,9 +162,10 @@ def _batch(db: sqlite3.Connection, numbers: str) -> Iterator[Record]:
         own = _words.decode(columns)
         titles = _words.decode(axes)
         described = (titles | own | asked, asked, own, titles)
-        yield Record(
-            key, state, provider, model, row, repeat, *described, *figures, tuple(pictures.get(place, ()))
-        )  # fmt: skip
+        # In the order of Record's fields; the figures come as SQLite gives them.
+        found = tuple(pictures.get(place, ()))
+        fields: list[Any] = [key, state, provider, model, row, repeat, *described, *figures, found]
+        yield Record(*fields)
 
 
 # `a.duration_ms` is that of the last attempt: SQLite takes bare columns from the row that holds the maximum.

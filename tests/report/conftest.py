@@ -1,9 +1,9 @@
 """One run folder in which a little of everything happened, the same on every machine."""
 
-import ledgers
 import pytest
 
 from batchgen.request import State
+from tests import ledgers
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 from decimal import Decimal
 from pathlib import Path
 
-import ledgers
 import pandas as pd
 import pytest
 from rich.console import Console
@@ -15,6 +14,7 @@ from batchgen.errors import LedgerDamaged
 from batchgen.money import dollars
 from batchgen.report import print_report, summarise, write_report
 from batchgen.store.folder import RunFolder
+from tests import ledgers
 
 GOLD = Path(__file__).parent / "gold"
 

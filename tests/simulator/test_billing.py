@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-
 from simulator.conftest import GENERATIONS
 
 PAID = "openai/gpt-image-1"

@@ -1,6 +1,5 @@
 import httpx
 import pytest
-
 from simulator.conftest import GENERATIONS
 
 PAID = "openai/gpt-image-1"

@@ -3,14 +3,15 @@
 import json
 from dataclasses import replace
 
-import ledgers
 import pytest
 import yaml
 
+from batchgen.manifest import RESERVED_COLUMNS
 from batchgen.request import Input, State
 from batchgen.store.changes import Bill
-from batchgen.store.dataset import is_taken, write_dataset
+from batchgen.store.dataset import TAKEN, is_taken, write_dataset
 from batchgen.store.files import replace_synced
+from tests import ledgers
 
 
 @pytest.fixture
@@ -239,3 +240,8 @@ def test_more_requests_than_one_batch_keep_their_order(ledger):
     ledger.db.execute("COMMIT")
 
     assert [line["prompt"] for line in metadata(ledger)] == [f"mug {number}" for number in range(1_002)]
+
+
+def test_no_column_that_the_manifest_lets_through_is_left_out_of_the_metadata():
+    allowed_twice = {"model", "prompt", "repeat", "image", "size", "quality", "output_format"}
+    assert {name for name in TAKEN if name not in RESERVED_COLUMNS} <= allowed_twice

@@ -1,0 +1,129 @@
+"""The promise on real prompts: thousands of requests, a kill in the middle, and the service's own books at the end."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from batchgen.simulator.embedded import embedded
+from batchgen.simulator.settings import Settings
+
+PROGRAM = Path(sys.executable).with_name("batchgen")
+PROMPTS = Path(__file__).parents[2] / "shared/data/PartiPrompts.tsv"
+MODELS = ("black-forest-labs/FLUX-1-schnell", "black-forest-labs/FLUX-2-pro")
+
+
+def manifest(folder, api_url, rows, prompt, **limits):
+    """A sweep of two models that cost money over ``rows``."""
+    path = folder / "job.yaml"
+    job = {
+        "provider": {"kind": "simulator", "base_url": api_url},
+        "prompt": prompt,
+        "rows": str(rows),
+        "defaults": {"size": "64x64", "output_format": "webp"},
+        "matrix": {"model": list(MODELS)},
+        "limits": {"concurrency": 64, "budget_usd": 400, **limits},
+    }
+    path.write_text(json.dumps(job), encoding="utf-8")
+    return path
+
+
+def books(api_url):
+    with urllib.request.urlopen(f"{api_url}/_simulator/billing", timeout=30) as answer:
+        return json.load(answer)
+
+
+def paid_by_key(billing):
+    """How often the service billed each request, whatever attempt it was."""
+    paid = Counter()
+    for idempotency_key, counts in billing["idempotency_keys"].items():
+        paid[idempotency_key.rpartition("-")[0]] += counts["billed"]
+    return paid
+
+
+def keys(folder, *states):
+    with sqlite3.connect(folder / ".batchgen/ledger.db") as db:
+        marks = ",".join("?" * len(states))
+        rows = db.execute(f"SELECT key FROM requests WHERE state IN ({marks})", states).fetchall()
+    return {key for (key,) in rows}
+
+
+def wait_until(reached, process):
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PROMPTS.exists(), reason="the real prompt sets lie beside the checkout only where it is made")
+def test_3264_pictures_of_real_prompts_survive_a_kill_and_no_recorded_answer_is_billed_twice(tmp_path):
+    with embedded(Settings(latency_scale=0.1, rate_limits=False, balance_usd=10_000)) as service:
+        job = manifest(tmp_path, service.api_url, PROMPTS, "{Prompt}")
+        out = tmp_path / "out"
+        command = [PROGRAM, "run", job, "--out", out]
+
+        first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: books(service.api_url)["billed"] > 1400, first)
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+        recorded = keys(out, "answered", "stored")
+        on_their_way = keys(out, "sent")
+        assert 500 < len(recorded) < 3264
+
+        again = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+        # Repeating all that was on its way would pass the risk cap: the rest is held, and listed.
+        assert again.returncode == 4, again.stderr
+        held = keys(out, "in doubt")
+        assert held <= on_their_way
+        assert f"{3264 - len(held):,} requests stored, {len(held)} in doubt" in again.stderr
+        asked = subprocess.run([*command, "--retry", "doubt"], capture_output=True, text=True, timeout=110, check=False)
+        assert asked.returncode == 0, asked.stderr
+
+        paid = paid_by_key(books(service.api_url))
+        assert {key for key in recorded if paid[key] != 1} == set()
+        assert {key for key, times in paid.items() if times > 1} <= on_their_way
+        assert max(paid.values()) <= 2
+
+        metadata = [json.loads(line) for line in (out / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
+        assert len(metadata) == 3264
+        assert all((out / line["file_name"]).stat().st_size == line["bytes"] for line in metadata)
+        assert {line["Category"] for line in metadata} >= {"Abstract", "Illustrations", "Writing & Symbols"} - {""}
+
+
+def test_csv_summary_and_terminal_agree_with_the_service_s_books_to_the_micro_dollar(tmp_path):
+    rows = tmp_path / "rows.csv"
+    prompts = [f"a lighthouse, number {number}" for number in range(40)] + ["forbidden-by-simulator"] * 2
+    qualities = ["low", "high"] * 21
+    lines = [f'"{prompt}",{quality}' for prompt, quality in zip(prompts, qualities, strict=True)]
+    rows.write_text("\n".join(["prompt,quality", *lines]), encoding="utf-8")
+    faults = [{"kind": "error_200", "probability": 0.2}]
+    settings = Settings(latency_scale=0.02, rate_limits=False)
+    with embedded(settings) as service:
+        body = json.dumps({"faults": faults}).encode()
+        urllib.request.urlopen(f"{service.api_url}/_simulator/faults", data=body, timeout=30).close()
+        job = manifest(tmp_path, service.api_url, "rows.csv", "{prompt}")
+        done = subprocess.run(
+            [PROGRAM, "run", job, "--out", tmp_path / "out"], capture_output=True, text=True, timeout=110, check=False
+        )
+        assert done.returncode in {0, 1, 3}, done.stderr
+        charged = books(service.api_url)["charged_microusd"]
+
+    assert charged > 0
+    summary = json.loads((tmp_path / "out/summary.json").read_text(encoding="utf-8"))
+    table = pd.read_csv(tmp_path / "out/report.csv", dtype=str)
+    from_csv = sum(round(float(amount) * 1_000_000) for amount in table["billed_usd"])
+    assert summary["billed_microusd"] == charged
+    assert from_csv == charged
+    whole, micro = divmod(charged, 1_000_000)
+    assert f"${whole}.{f'{micro:06d}'.rstrip('0').ljust(2, '0')}" in done.stderr
