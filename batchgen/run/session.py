@@ -103,7 +103,7 @@ async def run_plan(
         recovered = await anyio.to_thread.run_sync(lambda: list(unfinished_answers(reader, folder, provider)))
         run_id = await ledger.begin_run(
             version=__version__,
-            manifest=manifest.name,
+            manifest=str(manifest.source),
             provider=provider.name,
             base_url=provider.base_url,
             planned=total,

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from simulator.conftest import GENERATIONS
+
+from tests.simulator.conftest import GENERATIONS
 
 PAID = "openai/gpt-image-1"
 

@@ -1,6 +1,7 @@
 import httpx
 import pytest
-from simulator.conftest import GENERATIONS
+
+from tests.simulator.conftest import GENERATIONS
 
 PAID = "openai/gpt-image-1"
 

@@ -6,10 +6,10 @@ import time
 import httpx
 import pytest
 from PIL import Image
-from simulator.conftest import GENERATIONS
 
 from batchgen.simulator.catalogue import find_model
 from batchgen.simulator.pricing import latency_s
+from tests.simulator.conftest import GENERATIONS
 
 MB = 1024 * 1024
 
