@@ -58,6 +58,12 @@ class _Bar:
             tqdm.write("simulated: no real money is spent", file=sys.stderr)
         if started.finishing:
             tqdm.write(f"finishing {started.finishing} pictures that are paid for already", file=sys.stderr)
+        if started.balance_microusd is not None and started.balance_microusd < started.expected_microusd:
+            tqdm.write(
+                f"the account holds {dollars(started.balance_microusd)}, about {dollars(started.expected_microusd)} "
+                "are still to be spent: the run will stop before the balance is passed",
+                file=sys.stderr,
+            )
         if started.budget_microusd is not None:
             self._budget = f" of {dollars(started.budget_microusd)}"
         self._bar = tqdm(

@@ -6,14 +6,22 @@ requests in flight turn out to cost.
 
 from __future__ import annotations
 
+from batchgen.money import dollars
 from batchgen.store.ledger import Spent
 
 
 class Budget:
-    """The run's money in micro-dollars. ``cap`` bounds billed, maybe billed and estimated money together."""
+    """The run's money in micro-dollars.
 
-    def __init__(self, cap_microusd: int | None, spent: Spent) -> None:
+    ``cap`` bounds billed, maybe billed and estimated money together, over all runs of a folder. ``balance`` is what the
+    account held when this run began; it bounds what this run may spend, since the service reserves the worst case of
+    every request in flight as well.
+    """
+
+    def __init__(self, cap_microusd: int | None, spent: Spent, *, balance_microusd: int | None = None) -> None:
         self.cap_microusd = cap_microusd
+        self.balance_microusd = balance_microusd
+        self._before_microusd = spent.billed_microusd + spent.maybe_microusd + spent.estimated_microusd
         self.billed_microusd = spent.billed_microusd
         self.maybe_microusd = spent.maybe_microusd
         self.estimated_microusd = spent.estimated_microusd
@@ -24,9 +32,19 @@ class Budget:
         """All that is spent, may be spent, or is reserved for what is in flight."""
         return self.billed_microusd + self.maybe_microusd + self.estimated_microusd + self.reserved_microusd
 
-    def fits(self, amount_microusd: int) -> bool:
-        """Whether a request of that worst-case price can be sent without ever passing the cap."""
-        return self.cap_microusd is None or self.committed_microusd + amount_microusd <= self.cap_microusd
+    def shortage(self, amount_microusd: int) -> str | None:
+        """What a request of that worst-case price could take us past: the budget, the account's balance, or nothing."""
+        wanted = self.committed_microusd + amount_microusd
+        if self.cap_microusd is not None and wanted > self.cap_microusd:
+            return f"the budget of {dollars(self.cap_microusd)} is used up"
+        # What costs nothing needs no balance.
+        if (
+            self.balance_microusd is not None
+            and amount_microusd
+            and wanted - self._before_microusd > self.balance_microusd
+        ):
+            return f"the account's balance of {dollars(self.balance_microusd)} does not cover another request"
+        return None
 
     def reserve(self, amount_microusd: int) -> None:
         self.reserved_microusd += amount_microusd
@@ -61,4 +79,30 @@ class Risk:
         if self.risked_microusd + price_microusd > self.cap_microusd:
             return False
         self.risked_microusd += price_microusd
+        return True
+
+
+class RetryTokens:
+    """The run-wide budget of retries: 20, and one more for every five first attempts, as Finagle and AWS shape it.
+
+    Single requests may fail and be tried again; when most of them do, trying again only makes it worse.
+    """
+
+    # In fifths of a retry, so that sums stay exact: a first attempt earns one, a retry takes five.
+    RETRY = 5
+    START = 20 * RETRY
+    MOST = 100 * RETRY
+
+    def __init__(self) -> None:
+        self._fifths = self.START
+
+    def earn(self) -> None:
+        """A request is sent for the first time."""
+        self._fifths = min(self.MOST, self._fifths + 1)
+
+    def take(self) -> bool:
+        """Whether one more retry may be made; if so, it is counted."""
+        if self._fifths < self.RETRY:
+            return False
+        self._fifths -= self.RETRY
         return True

@@ -16,9 +16,10 @@ import anyio.to_thread
 from batchgen.errors import BatchgenError, LedgerDamaged
 from batchgen.plan.plan import Plan
 from batchgen.plan.prices import PriceBook
-from batchgen.provider.interface import Provider, Verdict
+from batchgen.provider.interface import Failed, Provider, Verdict
 from batchgen.request import State
-from batchgen.run.budget import Budget, Risk
+from batchgen.run.breaker import Refusals
+from batchgen.run.budget import Budget, RetryTokens, Risk
 from batchgen.run.events import Ended, Event, Listener, Progress, Retrying, Stopping
 from batchgen.run.feeder import Feeder, Selection
 from batchgen.run.finish import Finisher
@@ -27,7 +28,7 @@ from batchgen.run.limits import CUT_LOST, CUT_THROTTLED
 from batchgen.run.pool import Pool
 from batchgen.run.purchase import Bought, NotBought, Purchase
 from batchgen.run.recover import Recovered
-from batchgen.run.retry import Again, Policy, StopLane, StopRun
+from batchgen.run.retry import Again, Policy, StopLane, StopRun, Tries
 from batchgen.store.changes import Ending
 from batchgen.store.folder import RunFolder
 from batchgen.store.ledger import Ledger, Reader
@@ -36,6 +37,8 @@ PROGRESS_EVERY_S = 0.2
 # Workers beyond the ceiling: they finish answers while the others keep the ceiling busy with requests.
 _FINISHING = 8
 _RECOVERING = 16
+# The status of a key that may not do this: the first three answers alike end the run.
+_FORBIDDEN = 403
 # Before anything has ever answered, a service that can't be reached gets this long.
 _UNREACHABLE_S = 15.0
 
@@ -88,6 +91,8 @@ class Engine:
         self._feeder = Feeder(
             desk.plan, desk.prices, desk.reader, selection=desk.selection, policy=desk.policy, risk=desk.risk
         )
+        self._tokens = RetryTokens()
+        self._forbidden = Refusals()
         self._finisher = Finisher(desk.provider, desk.ledger, desk.folder, self._tell)
         self._purchase = Purchase(
             desk.provider,
@@ -97,6 +102,7 @@ class Engine:
             policy=desk.policy,
             budget=desk.budget,
             risk=desk.risk,
+            tokens=self._tokens,
             stopped=lambda: self._lanes.stopped is not None,
             let_go=self._let_go,
         )
@@ -152,6 +158,8 @@ class Engine:
     async def _work(self, job: Job) -> None:
         """One job, on one worker; whatever goes wrong ends as a value in the ledger or as the end of the run."""
         self._feeder.noticed(self._lanes.by_model[job.request.model])
+        if job.tries == Tries():
+            self._tokens.earn()
         held = True
 
         def release() -> None:
@@ -183,11 +191,15 @@ class Engine:
                 self._learn_failure(job, outcome)
                 release()
             case _:
+                self._lanes.by_model[job.request.model].breaker.unsent()
                 release()
 
     def _learn_success(self, job: Job, bought: Bought, started: float) -> None:
         lane = self._lanes.by_model[job.request.model]
         lane.limit.succeeded(started)
+        lane.breaker.succeeded(anyio.current_time())
+        lane.refusals.succeeded()
+        self._forbidden.succeeded()
         if bought.answer.rate_limit:
             lane.rate.heard(bought.answer.rate_limit, anyio.current_time())
         self._answered = True
@@ -215,7 +227,9 @@ class Engine:
             lane.limit.cut(CUT_THROTTLED, now)
         elif failed.verdict is Verdict.DOUBT:
             lane.limit.cut(CUT_LOST, now)
+        lane.breaker.failed(failed.verdict, now)
         self._notice_unreachable(failed.reason, failed.message, now)
+        self._notice_hopeless(lane, failed)
         self._follow(job, outcome, lane, now)
 
     def _follow(self, job: Job, outcome: NotBought, lane: Lane, now: float) -> None:
@@ -271,6 +285,15 @@ class Engine:
         self._unreachable_since = min(self._unreachable_since, now)
         if now - self._unreachable_since >= _UNREACHABLE_S:
             self.drain(f"the service can't be reached: {message}")
+
+    def _notice_hopeless(self, lane: Lane, failed: Failed) -> None:
+        """A model that refuses everything, or keeps failing for too long, is left; one that forbids us, the service."""
+        if failed.status == _FORBIDDEN and (why := self._forbidden.noticed(failed)):
+            self.drain(why)
+        elif why := lane.refusals.noticed(failed):
+            lane.closed = lane.closed or why
+        elif lane.breaker.beyond(self._desk.policy.max_wait_s):
+            lane.closed = lane.closed or f"it kept failing: {failed.message}"
 
     async def _finish_recovered(self, recovered: Sequence[Recovered]) -> None:
         todo = iter(recovered)

@@ -10,7 +10,10 @@ from batchgen.request import State
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run is about to send. ``held`` requests stay in doubt, ``finishing`` answers were paid for earlier."""
+    """The run is about to send: ``expected`` is what is likely still to be spent, ``balance`` the account's, if known.
+
+    ``finishing`` answers were paid for by an earlier process and are no pictures yet.
+    """
 
     requests: int
     folder: str
@@ -19,6 +22,7 @@ class Started:
     expected_microusd: int
     budget_microusd: int | None
     finishing: int
+    balance_microusd: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from batchgen.request import Request
+from batchgen.run.breaker import LONGEST_PROBE_S, Breaker, Refusals
 from batchgen.run.budget import Budget
 from batchgen.run.events import Wait
 from batchgen.run.limits import ConcurrencyLimit, StartRate
@@ -48,6 +49,8 @@ class Lane:
         self.model = model
         self.limit = limit
         self.rate = rate
+        self.breaker = Breaker()
+        self.refusals = Refusals()
         self.in_flight = 0
         self.fed = False
         self.closed: str | None = None
@@ -97,10 +100,11 @@ class Lane:
         self.in_flight += 1
         self.rate.take(now)
         self.limit.started(self.in_flight)
+        self.breaker.started()
 
     def blocked_until(self, now: float) -> float:
         """When the clock alone allows the next start; ``now`` where it does already."""
-        return max(self.gate_until, now + self.rate.wait_s(now))
+        return max(self.gate_until, now + self.rate.wait_s(now), self.breaker.blocked_until(now))
 
     def due(self) -> float:
         """When the first waiting job is due; infinite without one."""
@@ -138,7 +142,7 @@ class Lanes:
         if self.stopped is not None or self.in_flight >= self._ceiling:
             return Idle(math.inf)
         until = math.inf
-        too_dear = False
+        too_dear: str | None = None
         for _ in range(len(self._turns)):
             lane = self._turns[0]
             self._turns.rotate(-1)
@@ -153,14 +157,14 @@ class Lanes:
             if (free := lane.blocked_until(now)) > now:
                 until = min(until, free)
                 continue
-            if not self._budget.fits(job.reserve_microusd or 0):
-                too_dear = True
+            if shortage := self._budget.shortage(job.reserve_microusd or 0):
+                too_dear = shortage
                 continue
             self._start(lane, job, now)
             return job
         if too_dear and self.in_flight == 0 and until == math.inf and not any(lane.unread for lane in self._turns):
             # Nothing in flight can free a reservation any more, and no cheaper lane is still being fed.
-            self.stopped = "budget"
+            self.stopped = too_dear
         return Idle(until)
 
     def release(self, model: str) -> None:
@@ -185,6 +189,9 @@ class Lanes:
 def _wait(lane: Lane, now: float) -> Wait | None:
     if lane.closed is not None:
         return None
+    if lane.breaker.is_open and lane.open:
+        probe_s = lane.breaker.blocked_until(now) - now
+        return Wait(lane.model, lane.open, min(probe_s, LONGEST_PROBE_S), "it keeps failing, one is tried at a time")
     if lane.gate_until > now and lane.open:
         return Wait(lane.model, lane.open, lane.gate_until - now, "the service asked to wait")
     if lane.queued and (wait_s := lane.rate.wait_s(now)) > 1:

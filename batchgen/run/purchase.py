@@ -16,7 +16,7 @@ import anyio.to_thread
 from batchgen.money import plausible
 from batchgen.provider.interface import Answer, Answered, Failed, Provider, Verdict
 from batchgen.request import State
-from batchgen.run.budget import Budget, Risk
+from batchgen.run.budget import Budget, RetryTokens, Risk
 from batchgen.run.lanes import Job
 from batchgen.run.retry import Again, Leave, Next, Policy, after
 from batchgen.store.changes import Bill, Ending, Ticket
@@ -62,6 +62,7 @@ class Purchase:
         policy: Policy,
         budget: Budget,
         risk: Risk,
+        tokens: RetryTokens,
         stopped: Callable[[], bool],
         let_go: Callable[[Job, Ending], None],
     ) -> None:
@@ -72,6 +73,7 @@ class Purchase:
         self._policy = policy
         self._budget = budget
         self._risk = risk
+        self._tokens = tokens
         self._stopped = stopped
         self._let_go = let_go
 
@@ -173,6 +175,7 @@ class Purchase:
             job.tries,
             self._policy,
             self._risk,
+            self._tokens,
             price_microusd=job.reserve_microusd,
             now=anyio.current_time(),
         )

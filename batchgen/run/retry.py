@@ -13,7 +13,7 @@ from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_random_e
 
 from batchgen.provider.interface import Failed, Verdict
 from batchgen.request import State
-from batchgen.run.budget import Risk
+from batchgen.run.budget import RetryTokens, Risk
 
 SHORTEST_WAIT_S = 0.2
 LONGEST_BACKOFF_S = 60.0
@@ -77,7 +77,16 @@ class StopLane:
 Next = Again | Leave | StopRun | StopLane
 
 
-def after(failed: Failed, tries: Tries, policy: Policy, risk: Risk, *, price_microusd: int | None, now: float) -> Next:
+def after(
+    failed: Failed,
+    tries: Tries,
+    policy: Policy,
+    risk: Risk,
+    tokens: RetryTokens,
+    *,
+    price_microusd: int | None,
+    now: float,
+) -> Next:
     """What to do about a failed attempt at a request of that worst-case price."""
     match failed.verdict:
         case Verdict.STOP_RUN:
@@ -89,11 +98,11 @@ def after(failed: Failed, tries: Tries, policy: Policy, risk: Risk, *, price_mic
         case Verdict.SPOILED:
             return Leave(State.SPOILED)
         case Verdict.DOUBT:
-            return _after_doubt(tries, policy, risk, price_microusd)
+            return _after_doubt(tries, policy, risk, tokens, price_microusd)
         case Verdict.THROTTLED:
             return _after_throttle(failed, tries, policy, now)
         case Verdict.PASSING | Verdict.OVERLOADED | Verdict.UNCLEAR:
-            return _after_unbilled(failed, tries, policy)
+            return _after_unbilled(failed, tries, policy, tokens)
 
 
 def may_repeat(doubts: int, policy: Policy, risk: Risk, price_microusd: int | None) -> bool:
@@ -106,9 +115,9 @@ def download_wait_s(tries: int) -> float:
     return max(SHORTEST_WAIT_S, _backoff(_state(tries)))
 
 
-def _after_doubt(tries: Tries, policy: Policy, risk: Risk, price_microusd: int | None) -> Next:
+def _after_doubt(tries: Tries, policy: Policy, risk: Risk, tokens: RetryTokens, price_microusd: int | None) -> Next:
     seen = replace(tries, doubts=tries.doubts + 1)
-    if not may_repeat(seen.doubts, policy, risk, price_microusd):
+    if not may_repeat(seen.doubts, policy, risk, price_microusd) or not tokens.take():
         return Leave(State.DOUBT)
     return Again(_backoff(_state(seen.doubts)), seen)
 
@@ -124,7 +133,7 @@ def _after_throttle(failed: Failed, tries: Tries, policy: Policy, now: float) ->
     return Again(wait_s, replace(tries, throttled_since=since))
 
 
-def _after_unbilled(failed: Failed, tries: Tries, policy: Policy) -> Next:
+def _after_unbilled(failed: Failed, tries: Tries, policy: Policy, tokens: RetryTokens) -> Next:
     seen = replace(tries, unbilled=tries.unbilled + 1)
     stop = _unclear_stop if failed.verdict is Verdict.UNCLEAR else stop_after_attempt(policy.attempts)
     state = _state(seen.unbilled)
@@ -133,6 +142,8 @@ def _after_unbilled(failed: Failed, tries: Tries, policy: Policy) -> Next:
     asked = failed.retry_after_s
     if asked is not None and asked > policy.max_wait_s:
         return StopRun(f"the service asks to wait {asked:,.0f} s, longer than the {policy.max_wait_s:,.0f} s allowed")
+    if not tokens.take():
+        return Leave(State.WAITING)
     return Again(_spread(asked) if asked is not None else _backoff(state), seen)
 
 

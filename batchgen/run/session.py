@@ -98,9 +98,11 @@ async def run_plan(
         spent = await anyio.to_thread.run_sync(reader.spent)
         known = await anyio.to_thread.run_sync(reader.count)
         expected = expected_microusd(planned, prices)
+        remaining = max(0, expected - spent.billed_microusd - spent.estimated_microusd)
         total = sum(planned.values())
-        _refuse_unconfirmed(total - known.get(State.STORED, 0), expected, options, manifest.limits)
+        _refuse_unconfirmed(total - known.get(State.STORED, 0), remaining, options, manifest.limits)
         recovered = await anyio.to_thread.run_sync(lambda: list(unfinished_answers(reader, folder, provider)))
+        balance = await provider.balance_microusd()
         run_id = await ledger.begin_run(
             version=__version__,
             manifest=str(manifest.source),
@@ -118,7 +120,7 @@ async def run_plan(
             prices=prices,
             lanes=_lanes(planned, manifest.limits),
             ceiling=manifest.limits.concurrency,
-            budget=Budget(manifest.limits.budget_microusd, spent),
+            budget=Budget(manifest.limits.budget_microusd, spent, balance_microusd=balance),
             risk=Risk(manifest.retry.risk_microusd, expected_microusd=expected, risked_microusd=spent.risked_microusd),
             policy=_policy(plan, options),
             selection=options.selection,
@@ -132,9 +134,10 @@ async def run_plan(
                 folder=str(folder.root),
                 provider=provider.name,
                 simulated=provider.name == "simulator",
-                expected_microusd=expected,
+                expected_microusd=remaining,
                 budget_microusd=manifest.limits.budget_microusd,
                 finishing=len(recovered),
+                balance_microusd=balance,
             )
         )
         engine = Engine(desk)

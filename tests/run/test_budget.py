@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.run.budget import Budget, Risk
+from batchgen.run.budget import Budget, RetryTokens, Risk
 from batchgen.store.ledger import Spent
 
 prices = st.integers(0, 10_000)
@@ -18,7 +18,7 @@ def test_no_history_of_reservations_and_bills_passes_the_cap(cap, spent, data):
             reserved = in_flight.pop(data.draw(st.integers(0, len(in_flight) - 1)))
             column = data.draw(st.sampled_from(["billed_microusd", "maybe_microusd", "estimated_microusd"]))
             budget.settle(reserved, **{column: data.draw(st.integers(0, reserved))})
-        elif budget.fits(price := data.draw(prices)):
+        elif not budget.shortage(price := data.draw(prices)):
             budget.reserve(price)
             in_flight.append(price)
         assert budget.committed_microusd <= max(cap, before)
@@ -28,13 +28,36 @@ def test_no_history_of_reservations_and_bills_passes_the_cap(cap, spent, data):
 
 
 def test_without_a_cap_everything_fits():
-    assert Budget(None, Spent()).fits(10**15)
+    assert Budget(None, Spent()).shortage(10**15) is None
 
 
 def test_a_budget_that_is_used_up_to_the_cent_takes_only_what_is_free():
     budget = Budget(100, Spent(billed_microusd=60, maybe_microusd=30, estimated_microusd=10))
-    assert budget.fits(0)
-    assert not budget.fits(1)
+    assert budget.shortage(0) is None
+    assert budget.shortage(1) == "the budget of $0.0001 is used up"
+
+
+def test_the_account_s_balance_bounds_what_this_run_has_in_flight_and_spends():
+    budget = Budget(None, Spent(billed_microusd=500), balance_microusd=100)
+    budget.reserve(60)
+    assert budget.shortage(40) is None
+    assert budget.shortage(41) == "the account's balance of $0.0001 does not cover another request"
+    budget.settle(60, billed_microusd=10)
+    assert budget.shortage(90) is None
+    assert budget.shortage(91)
+    # What costs nothing is sent from an empty account.
+    assert Budget(None, Spent(), balance_microusd=0).shortage(0) is None
+
+
+def test_retries_are_earned_by_first_attempts_and_bounded():
+    tokens = RetryTokens()
+    assert [tokens.take() for _ in range(21)] == [True] * 20 + [False]
+    for _ in range(10):
+        tokens.earn()
+    assert [tokens.take() for _ in range(3)] == [True, True, False]
+    for _ in range(10_000):
+        tokens.earn()
+    assert sum(tokens.take() for _ in range(200)) == 100
 
 
 @given(

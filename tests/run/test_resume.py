@@ -233,7 +233,7 @@ def test_a_budget_for_ten_of_fifty_bills_ten(town):
         here.write(50, limits={"budget_usd": 10 * price_usd}, prices={MODEL: price_usd})
         code, out, err = here.run()
         assert code == 3, err
-        assert json.loads(out.splitlines()[-1])["reason"] == "budget"
+        assert json.loads(out.splitlines()[-1])["reason"] == "the budget of $0.40 is used up"
         assert here.settled()["accepted"] == 10
         assert here.run()[0] == 3
         assert here.settled()["accepted"] == 10

@@ -6,7 +6,7 @@ import pytest
 
 from batchgen.provider.interface import Failed, Verdict
 from batchgen.request import State
-from batchgen.run.budget import Risk
+from batchgen.run.budget import RetryTokens, Risk
 from batchgen.run.retry import (
     LONGEST_BACKOFF_S,
     SHORTEST_WAIT_S,
@@ -33,10 +33,29 @@ def risk(cap=10**9):
     return Risk(cap, expected_microusd=0, risked_microusd=0)
 
 
-def follow(verdict, tries=None, *, policy=None, cap=10**9, price=PRICE, now=0.0, **given):
+def follow(verdict, tries=None, *, policy=None, cap=10**9, price=PRICE, now=0.0, tokens=None, **given):
     return after(
-        failed(verdict, **given), tries or Tries(), policy or Policy(), risk(cap), price_microusd=price, now=now
+        failed(verdict, **given),
+        tries or Tries(),
+        policy or Policy(),
+        risk(cap),
+        tokens or RetryTokens(),
+        price_microusd=price,
+        now=now,
     )
+
+
+def spent_tokens():
+    tokens = RetryTokens()
+    while tokens.take():
+        pass
+    return tokens
+
+
+def test_without_retry_tokens_a_failed_request_is_left_for_the_next_run_and_a_throttled_one_is_not():
+    assert follow(Verdict.PASSING, tokens=spent_tokens()) == Leave(State.WAITING)
+    assert follow(Verdict.DOUBT, tokens=spent_tokens()) == Leave(State.DOUBT)
+    assert isinstance(follow(Verdict.THROTTLED, tokens=spent_tokens()), Again)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,108 @@
+"""Stops sending to a model that keeps failing, and tries it again with one request at a time.
+
+Throttling and refusals don't count: a service that says no is at work. Numbers as documented in docs/design.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+
+from batchgen.provider.interface import Failed, Verdict
+
+STRAIGHT_FAILURES = 5
+WINDOW_S = 60.0
+WINDOW_ATTEMPTS = 10
+WINDOW_SHARE = 0.5
+FIRST_PROBE_S = 15.0
+LONGEST_PROBE_S = 300.0
+# So many refusals of one kind, and not one success, mean that the model won't take any of these requests.
+EQUAL_REFUSALS = 3
+
+_COUNTED = frozenset({Verdict.DOUBT, Verdict.PASSING, Verdict.OVERLOADED, Verdict.UNCLEAR})
+
+
+class Breaker:
+    """Of one lane: closed while requests pass, open while they don't, half open while one probe is under way."""
+
+    def __init__(self) -> None:
+        self._straight = 0
+        self._recent: deque[tuple[float, bool]] = deque()
+        self._open_since = math.inf
+        self._probe_at = -math.inf
+        self._probe_wait_s = FIRST_PROBE_S
+        self._probing = False
+
+    @property
+    def is_open(self) -> bool:
+        return self._open_since < math.inf
+
+    def blocked_until(self, now: float) -> float:
+        """When the next request may be sent; infinite while a probe is under way."""
+        if not self.is_open:
+            return now
+        return math.inf if self._probing else max(now, self._probe_at)
+
+    def beyond(self, patience_s: float) -> bool:
+        """Whether the next probe would come later than ``patience_s`` after the failures began."""
+        return self.is_open and self._probe_at - self._open_since > patience_s
+
+    def started(self) -> None:
+        """A request is sent: a probe, where the breaker is open."""
+        self._probing = self.is_open
+
+    def succeeded(self, now: float) -> None:
+        """An answer came: whatever was wrong is over."""
+        self._count(now, failed=False)
+        self._straight = 0
+        self._open_since = math.inf
+        self._probing = False
+        self._probe_wait_s = FIRST_PROBE_S
+
+    def failed(self, verdict: Verdict, now: float) -> None:
+        """An attempt brought no picture; verdicts that say nothing of the service's health only end a probe."""
+        probed, self._probing = self._probing, False
+        if verdict not in _COUNTED:
+            return
+        self._straight += 1
+        self._count(now, failed=True)
+        if probed:
+            self._probe_wait_s = min(LONGEST_PROBE_S, self._probe_wait_s * 2)
+            self._probe_at = now + self._probe_wait_s
+        elif not self.is_open and (self._straight >= STRAIGHT_FAILURES or self._mostly_failing()):
+            self._open_since = now
+            self._probe_at = now + self._probe_wait_s
+
+    def unsent(self) -> None:
+        """What :meth:`started` announced was not sent after all."""
+        self._probing = False
+
+    def _count(self, now: float, *, failed: bool) -> None:
+        self._recent.append((now, failed))
+        while self._recent[0][0] < now - WINDOW_S:
+            self._recent.popleft()
+
+    def _mostly_failing(self) -> bool:
+        failures = sum(failed for _, failed in self._recent)
+        return len(self._recent) >= WINDOW_ATTEMPTS and failures >= WINDOW_SHARE * len(self._recent)
+
+
+class Refusals:
+    """Notices that a model, or the service, refuses everything for one and the same reason."""
+
+    def __init__(self) -> None:
+        self._equal: Counter[tuple[int | None, str]] = Counter()
+        self._answered = False
+
+    def succeeded(self) -> None:
+        self._answered = True
+
+    def noticed(self, failed: Failed) -> str | None:
+        """Why nothing more should be sent, once so many equal refusals came and not one answer."""
+        if failed.verdict is not Verdict.REFUSED or failed.reason == "moderation":
+            return None
+        kind = (failed.status, failed.reason)
+        self._equal[kind] += 1
+        if self._answered or self._equal[kind] < EQUAL_REFUSALS:
+            return None
+        return f"the first {EQUAL_REFUSALS} requests were all refused alike: {failed.message}"
