@@ -127,3 +127,16 @@ def test_csv_summary_and_terminal_agree_with_the_service_s_books_to_the_micro_do
     assert from_csv == charged
     whole, micro = divmod(charged, 1_000_000)
     assert f"${whole}.{f'{micro:06d}'.rstrip('0').ljust(2, '0')}" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_thousand_requests_at_once_are_a_thousand_in_flight_at_the_service(tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("\n".join(["n", *map(str, range(1000))]), encoding="utf-8")
+    # Long enough that a busy machine has sent them all before the first is answered.
+    with embedded(Settings(latency_s=4.0, rate_limits=False)) as service:
+        job = manifest(tmp_path, service.api_url, "rows.csv", "number {n}", concurrency=1000, adaptive=False)
+        command = [PROGRAM, "run", job, "--model", "test/test", "--out", tmp_path / "out"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+        assert done.returncode == 0, done.stderr
+        assert books(service.api_url)["peak_in_flight"] == 1000

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def ending(ended: RunReport) -> str:
-    """One line: that nothing was left to buy, that it is done, or why it stopped and how to go on."""
+    """That nothing was left to buy, that it is done, or why it stopped and how to go on."""
     stored = ended.states.get(State.STORED, 0)
     if ended.reason is not None:
-        return f"stopped early: {ended.reason}. Run it again to go on; what is stored is not bought again."
+        return f"stopped early: {ended.reason}\nRun it again to go on; what is stored is not bought again."
     if ended.report is None:
         return f"nothing to buy: {_counted(stored, ended)} in {ended.folder}"
     return f"done: {_counted(stored, ended)}; see {ended.folder / 'report.html'}"

@@ -44,8 +44,8 @@ class _Bar:
                 self._draw(event)
             case Stopping(reason, in_flight, at_stake_microusd):
                 stake = f" ({dollars(at_stake_microusd)} at stake)" if at_stake_microusd else ""
-                landing = f"{in_flight} under way will land{stake}; Ctrl-C again lets go of them"
-                tqdm.write(f"stopping: {visible(reason)}; {landing}", file=sys.stderr)
+                tqdm.write(f"stopping: {visible(reason)}", file=sys.stderr)
+                tqdm.write(f"{in_flight} under way will land{stake}; Ctrl-C again lets go of them", file=sys.stderr)
             case _:
                 pass
 
