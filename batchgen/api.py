@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from batchgen.errors import ExitCode
     from batchgen.manifest import Manifest, Overrides
-    from batchgen.plan.forecast import Forecast
+    from batchgen.plan.forecast import Forecast, Lookup
     from batchgen.plan.plan import Plan
     from batchgen.provider.choose import Service
     from batchgen.provider.interface import Catalogue
@@ -57,8 +57,9 @@ def plan(manifest: Manifest | str | Path) -> Plan:
 class RunReport:
     """What a run left: its ``folder``, how it ended, and how many of the plan's requests are in which state.
 
-    ``reason`` says why it ended before its plan did. ``report`` is ``None`` where nothing was sent or finished, so
-    that what stood in the folder still stands.
+    ``reason`` says why it ended before its plan did. ``report`` is ``None`` where nothing was sent or finished, or the
+    disk took none, so that what stood in the folder still stands. ``unrecorded`` names paid pictures that the ledger
+    could not take, and where they are.
     """
 
     folder: Path
@@ -67,6 +68,7 @@ class RunReport:
     states: Mapping[State, int]
     equal: int
     report: Report | None
+    unrecorded: tuple[str, ...] = ()
 
     def summary(self) -> Summary:
         """What ``summary.json`` says of the whole folder."""
@@ -143,14 +145,17 @@ def forecast(manifest: Manifest | str | Path, *, folder: str | Path | None = Non
     from batchgen.plan.prices import PriceBook
     from batchgen.store.folder import RunFolder
     from batchgen.store.ledger import Reader
+    from batchgen.store.rebuilding import is_lost, remembered
 
     loaded = _manifest(manifest)
     catalogue = anyio.run(_catalogue, service_of(loaded))
     place = RunFolder(folder_of(loaded, folder))
     with ExitStack() as stack:
-        lookup = None
+        lookup: Lookup | None = None
         if place.exists:
             lookup = stack.enter_context(closing(Reader(place.ledger))).states
+        elif is_lost(place):
+            lookup = remembered(place)
         return count(make_plan(loaded, catalogue), PriceBook(loaded.prices, catalogue), lookup, first=first)
 
 
@@ -212,18 +217,30 @@ def _manifest(manifest: Manifest | str | Path) -> Manifest:
 
 
 def _reported(place: RunFolder, finished: Finished) -> RunReport:
-    """Brings the derived files up to date, where anything changed."""
-    result = finished.result
-    report = None
-    if finished.changed or not (place.root / "summary.json").is_file():
-        from batchgen.report import write_report
-        from batchgen.store.dataset import write_dataset
+    """Brings the derived files up to date, where anything changed; how the run ended is told even where it can't."""
+    from batchgen.errors import ExitCode, LedgerDamaged
 
-        write_dataset(place)
-        report = write_report(place)
-    return RunReport(
-        place.root, finished.exit_code, finished.reason, result.ended + result.passed, result.equal, report
-    )
+    result, report = finished.result, None
+    exit_code, reason = finished.exit_code, finished.reason
+    try:
+        if finished.changed or not (place.root / "summary.json").is_file():
+            report = _written(place)
+    except LedgerDamaged as error:
+        exit_code, reason = ExitCode.DAMAGED, reason or str(error)
+    except OSError as error:
+        said = f"the report could not be written ({error}); `batchgen report {place.root}` writes it once it can be"
+        reason = f"{reason}; {said}" if reason else said
+        exit_code = ExitCode.STOPPED if exit_code in {0, 1, 4} else exit_code
+    states = result.ended + result.passed
+    return RunReport(place.root, exit_code, reason, states, result.equal, report, result.unrecorded)
+
+
+def _written(place: RunFolder) -> Report:
+    from batchgen.report import write_report
+    from batchgen.store.dataset import write_dataset
+
+    write_dataset(place)
+    return write_report(place)
 
 
 @asynccontextmanager

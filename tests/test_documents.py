@@ -16,6 +16,9 @@ from tests.documents import ROOT, blocks, commands
 
 BIN = Path(sys.executable).parent
 
+# A document's commands build on each other: they run on one worker, in their order.
+pytestmark = pytest.mark.xdist_group("documents")
+
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from batchgen.cli import adopt, check, init, models, plan, report, run, simulate, status
+from batchgen.cli import adopt, check, init, models, plan, report, run, simulate, status, verify
 from batchgen.version import __version__
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ app.command("plan")(plan.plan)
 app.command("check")(check.check)
 app.command("status")(status.status)
 app.command("report")(report.report)
+app.command("verify")(verify.verify)
 app.command("adopt")(adopt.adopt)
 app.command("models")(models.models)
 app.command("init")(init.init)

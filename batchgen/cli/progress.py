@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from batchgen.money import dollars
 from batchgen.request import State
-from batchgen.run.events import Event, Listener, Progress, Started, Stopping, Wait, silent
+from batchgen.run.events import Event, Listener, Notice, Progress, Started, Stopping, Wait
 from batchgen.store.plain import visible
 
 # Fits 80 columns with a spend, a failure count and a wait; the bar takes what is left.
@@ -20,15 +20,20 @@ _FORMAT = "{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {rate_fmt} ETA {remainin
 
 @contextmanager
 def progress_bar() -> Iterator[Listener]:
-    """A listener that draws on standard error; one that says nothing where that is no terminal."""
+    """A listener that draws on standard error; one that only passes notices on where that is no terminal."""
     if not sys.stderr.isatty():
-        yield silent
+        yield _pass_on
         return
     bar = _Bar()
     try:
         yield bar.hear
     finally:
         bar.close()
+
+
+def _pass_on(event: Event) -> None:
+    if isinstance(event, Notice):
+        sys.stderr.write(f"batchgen: {visible(event.message)}\n")
 
 
 class _Bar:
@@ -46,6 +51,8 @@ class _Bar:
                 stake = f" ({dollars(at_stake_microusd)} at stake)" if at_stake_microusd else ""
                 tqdm.write(f"stopping: {visible(reason)}", file=sys.stderr)
                 tqdm.write(f"{in_flight} under way will land{stake}; Ctrl-C again lets go of them", file=sys.stderr)
+            case Notice(message):
+                tqdm.write(f"batchgen: {visible(message)}", file=sys.stderr)
             case _:
                 pass
 

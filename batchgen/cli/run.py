@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,6 +58,17 @@ def run(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Never repeat a request whose outcome is unknown.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Start however much it is.")] = False,
+    spill_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--spill-dir",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            writable=True,
+            help="A folder on another disk, for paid pictures that the run folder's can't take.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")] = False,
 ) -> None:
     """Run a manifest, or resume it: what is stored is never bought again.
@@ -84,6 +96,7 @@ def run(
         selection=Selection(again=_states(retry or ()), limit=limit, only=_only(only or ())),
         strict=strict,
         confirmed=yes,
+        spill=spill_dir,
     )
     with _listener(as_json=json) as listen:
         ended = api.run(manifest, folder=out, options=options, listen=listen)

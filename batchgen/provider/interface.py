@@ -77,11 +77,15 @@ class Download:
 
 
 class DownloadFailed(Exception):
-    """A picture's address did not give the picture. ``tries`` is how many tries such a failure is worth in all."""
+    """A picture's address did not give the picture. ``tries`` is how many tries such a failure is worth in all.
 
-    def __init__(self, message: str, *, tries: int) -> None:
+    ``passing`` where the picture may still be had there another day.
+    """
+
+    def __init__(self, message: str, *, tries: int, passing: bool = False) -> None:
         super().__init__(message)
         self.tries = tries
+        self.passing = passing
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ async def _get(engine: httpx.AsyncBaseTransport, url: str, redact: Callable[[str
         raise DownloadFailed(f"{_place(url, redact)}: this is no address", tries=1) from error
     except httpx.HTTPError as error:
         what = redact(str(error)) or type(error).__name__
-        raise DownloadFailed(f"{_place(url, redact)}: {what}", tries=PASSING_TRIES) from error
+        raise DownloadFailed(f"{_place(url, redact)}: {what}", tries=PASSING_TRIES, passing=True) from error
 
 
 def _read(response: httpx.Response, url: str, redact: Callable[[str], str]) -> Download:
@@ -54,7 +54,7 @@ def _read(response: httpx.Response, url: str, redact: Callable[[str], str]) -> D
         raise DownloadFailed(f"{where}: it wants a key, and no key is ever sent to a picture's address", tries=1)
     if status in {403, 404, 410}:
         raise DownloadFailed(f"{where}: the picture is no longer there", tries=GONE_TRIES)
-    raise DownloadFailed(where, tries=PASSING_TRIES)
+    raise DownloadFailed(where, tries=PASSING_TRIES, passing=True)
 
 
 def _joined(url: str, target: str, redact: Callable[[str], str]) -> str:

@@ -47,6 +47,8 @@ class Wire:
             self._headers.append(("authorization", f"Bearer {key.reveal()}"))
         self._extensions = {"timeout": {"read": read_timeout_s}}
         self._concurrency = concurrency
+        # Parsing an address costs as much as posting to it: each is parsed once.
+        self._urls: dict[str, httpx.URL] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -70,7 +72,7 @@ class Wire:
         """Posts once and says what came of it."""
         headers = [*self._headers, ("content-type", body.media_type), ("idempotency-key", idempotency_key)]
         request = httpx.Request(
-            "POST", self.base_url + path, headers=headers, content=body.content, extensions=self._extensions
+            "POST", self._url(path), headers=headers, content=body.content, extensions=self._extensions
         )
         try:
             response = await self._engine.handle_async_request(request)
@@ -80,12 +82,18 @@ class Wire:
 
     async def get_json(self, path: str) -> object | None:
         """The decoded answer of a free look-up, or ``None`` where there is none to be had."""
-        request = httpx.Request("GET", self.base_url + path, headers=self._headers)
+        request = httpx.Request("GET", self._url(path), headers=self._headers)
         try:
             response = await self._engine.handle_async_request(request)
             return msgspec.json.decode(response.content) if response.is_success else None
         except (httpx.HTTPError, ValueError, RecursionError):
             return None
+
+    def _url(self, path: str) -> httpx.URL:
+        known = self._urls.get(path)
+        if known is None:
+            known = self._urls[path] = httpx.URL(self.base_url + path)
+        return known
 
     async def download(self, url: str) -> Download:
         return await fetch(self._links, url, plain_http=self._plain_http, redact=self.redact)

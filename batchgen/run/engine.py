@@ -20,7 +20,7 @@ from batchgen.provider.interface import Failed, Provider, Verdict
 from batchgen.request import State
 from batchgen.run.breaker import Refusals
 from batchgen.run.budget import Budget, RetryTokens, Risk
-from batchgen.run.events import Ended, Event, Listener, Progress, Retrying, Stopping
+from batchgen.run.events import Ended, Event, Listener, Notice, Progress, Retrying, Stopping
 from batchgen.run.feeder import Feeder, Selection
 from batchgen.run.finish import Finisher
 from batchgen.run.lanes import Job, Lane, Lanes
@@ -28,10 +28,12 @@ from batchgen.run.limits import CUT_LOST, CUT_THROTTLED
 from batchgen.run.pool import Pool
 from batchgen.run.purchase import Bought, NotBought, Purchase
 from batchgen.run.recover import Recovered
+from batchgen.run.rescue import Lifeboat
 from batchgen.run.retry import Again, Policy, StopLane, StopRun, Tries
 from batchgen.store.changes import Ending
 from batchgen.store.folder import RunFolder
 from batchgen.store.ledger import Ledger, Reader
+from batchgen.store.room import Room
 
 PROGRESS_EVERY_S = 0.2
 # Workers beyond the ceiling: they finish answers while the others keep the ceiling busy with requests.
@@ -52,6 +54,8 @@ class Desk:
     ledger: Ledger
     reader: Reader
     folder: RunFolder
+    room: Room
+    lifeboat: Lifeboat
     prices: PriceBook
     lanes: Sequence[Lane]
     ceiling: int
@@ -68,7 +72,8 @@ class Desk:
 class Result:
     """How a run ended. ``passed`` counts, by state, what needed no sending; ``stopped`` says why it ended early.
 
-    ``failure`` is a bug of ours or a damaged ledger, which count more than how the requests ended.
+    ``failure`` is a bug of ours or a damaged ledger, which count more than how the requests ended. ``unrecorded``
+    names the paid answers that the ledger could not take, and where they are.
     """
 
     ended: Counter[State]
@@ -78,6 +83,7 @@ class Result:
     stopped: str | None
     closed: dict[str, str]
     left: int
+    unrecorded: tuple[str, ...] = ()
     failure: Exception | None = field(default=None, compare=False)
 
 
@@ -93,11 +99,13 @@ class Engine:
         )
         self._tokens = RetryTokens()
         self._forbidden = Refusals()
-        self._finisher = Finisher(desk.provider, desk.ledger, desk.folder, self._tell)
+        self._finisher = Finisher(desk.provider, desk.ledger, desk.folder, desk.room, self._tell)
         self._purchase = Purchase(
             desk.provider,
             desk.ledger,
             desk.folder,
+            desk.room,
+            desk.lifeboat,
             run_id=desk.run_id,
             policy=desk.policy,
             budget=desk.budget,
@@ -142,6 +150,8 @@ class Engine:
                     work.start_soon(self._feed)
                     work.start_soon(self._send)
                 tasks.cancel_scope.cancel()
+        for message in self._desk.lifeboat.messages:
+            self._tell(Notice(message))
         self._tell(self._progress())
         return self._result()
 
@@ -174,6 +184,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a bug of ours must not cancel what others have in flight
             self._give_up(error)
         finally:
+            self._notice_disk()
             release()
 
     async def _buy(self, job: Job, release: Callable[[], None]) -> None:
@@ -277,6 +288,11 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - whoever listens must not cancel what is being paid for
             self._give_up(error)
 
+    def _notice_disk(self) -> None:
+        """A disk that failed may have been mended for what is in flight, and for nothing else."""
+        if self._desk.room.failed is not None:
+            self.drain(self._desk.room.failed)
+
     def _notice_unreachable(self, reason: str, message: str, now: float) -> None:
         """A service that has never answered and can't be connected to is a wrong address, not a passing fault."""
         if reason != "connect" or self._answered:
@@ -304,6 +320,7 @@ class Engine:
                     await self._finish_one(one)
                 except Exception as error:  # noqa: BLE001 - as in `_work`
                     self._give_up(error)
+                self._notice_disk()
 
         async with anyio.create_task_group() as tasks:
             for _ in range(min(_RECOVERING, len(recovered))):
@@ -354,5 +371,6 @@ class Engine:
             stopped=self._lanes.stopped,
             closed={lane.model: lane.closed for lane in self._desk.lanes if lane.closed},
             left=sum(lane.open for lane in self._desk.lanes),
+            unrecorded=tuple(self._desk.lifeboat.messages),
             failure=self._failure,
         )

@@ -82,7 +82,14 @@ class Stopping:
     at_stake_microusd: int
 
 
-Event = Started | Retrying | Ended | Progress | Stopping
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something its user must know though no request ended by it: what was rebuilt, what could not be recorded."""
+
+    message: str
+
+
+Event = Started | Retrying | Ended | Progress | Stopping | Notice
 Listener = Callable[[Event], None]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,19 +21,29 @@ from batchgen.store.changes import NameTaken, StoredPicture
 from batchgen.store.folder import RunFolder
 from batchgen.store.formats import NotAPicture
 from batchgen.store.ledger import Ledger
+from batchgen.store.room import Room
 from batchgen.store.shelf import put_picture
 
 # Disks gain nothing from more writers, and each holds a picture in memory.
 _FILE_THREADS = 16
 
 
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """The pictures of an answer that are on disk, and why the others are not."""
+
+    stored: Sequence[StoredPicture]
+    message: str | None
+
+
 class Finisher:
     """Finishes answers of one run: fetch or decode, check, publish, record."""
 
-    def __init__(self, provider: Provider, ledger: Ledger, folder: RunFolder, listen: Listener) -> None:
+    def __init__(self, provider: Provider, ledger: Ledger, folder: RunFolder, room: Room, listen: Listener) -> None:
         self._provider = provider
         self._ledger = ledger
         self._folder = folder
+        self._room = room
         self._listen = listen
         self._threads = anyio.CapacityLimiter(_FILE_THREADS)
 
@@ -47,46 +58,68 @@ class Finisher:
         spooled: Path | None,
         billed_microusd: int,
     ) -> State:
-        """``stored`` or ``spoiled``. Raises :class:`LedgerFailed` and :class:`OSError` where the disk gives in."""
+        """``stored``, ``spoiled``, or ``answered`` where its pictures may still be fetched in another run.
+
+        One good picture is enough: what the others lack is recorded beside it. Raises :class:`LedgerFailed` and
+        :class:`OSError` where the disk gives in.
+        """
         tries = _Count()
         try:
             try:
-                stored = await self._publish(request_id, pictures, stem, tries)
+                published = await self._publish(request_id, pictures, stem, tries)
             except NameTaken:
                 # An earlier manifest gave this name to a request whose picture has the very same bytes.
-                stored = await self._publish(request_id, pictures, f"{stem}-{key[:8]}", tries)
+                published = await self._publish(request_id, pictures, f"{stem}-{key[:8]}", tries)
         except (DownloadFailed, NotAPicture) as error:
-            reason = "not_a_picture" if isinstance(error, NotAPicture) else "download"
-            await self._ledger.spoil(request_id, reason=reason, message=str(error), downloads=tries.made)
-            self._listen(Ended(key, model, State.SPOILED, None, billed_microusd, reason, str(error)))
-            return State.SPOILED
+            reason, state = await self._give_up(request_id, error, tries)
+            self._listen(Ended(key, model, state, None, billed_microusd, reason, str(error)))
+            return state
         if spooled is not None:
             # Litter from here on; a process that dies before this line leaves a file nobody reads.
             with contextlib.suppress(FileNotFoundError):
                 await anyio.to_thread.run_sync(spooled.unlink)
-        self._listen(Ended(key, model, State.STORED, stored[0].file, billed_microusd))
+        file = published.stored[0].file
+        self._listen(Ended(key, model, State.STORED, file, billed_microusd, message=published.message))
         return State.STORED
 
-    async def _publish(
-        self, request_id: int, pictures: Sequence[Picture], stem: str, tries: _Count
-    ) -> list[StoredPicture]:
-        stored = [
-            await self._put(picture, stem if number == 1 else f"{stem}-{number}", tries)
-            for number, picture in enumerate(pictures, 1)
-        ]
+    async def _give_up(self, request_id: int, error: DownloadFailed | NotAPicture, tries: _Count) -> tuple[str, State]:
+        reason = "not_a_picture" if isinstance(error, NotAPicture) else "download"
+        if isinstance(error, DownloadFailed) and error.passing:
+            await self._ledger.postpone(request_id, reason=reason, message=str(error), downloads=tries.made)
+            return reason, State.ANSWERED
+        await self._ledger.spoil(request_id, reason=reason, message=str(error), downloads=tries.made)
+        return reason, State.SPOILED
+
+    async def _publish(self, request_id: int, pictures: Sequence[Picture], stem: str, tries: _Count) -> _Published:
+        """Puts the good pictures on disk and records them. Raises what the first bad one lacks where none is good."""
+        stored = []
+        lacking: list[DownloadFailed | NotAPicture] = []
+        for number, picture in enumerate(pictures, 1):
+            try:
+                stored.append(await self._put(picture, stem if number == 1 else f"{stem}-{number}", tries))
+            except (DownloadFailed, NotAPicture) as error:
+                lacking.append(error)
+        passing = next((one for one in lacking if isinstance(one, DownloadFailed) and one.passing), None)
+        if passing or not stored:
+            # What is on disk already is found there again, by its bytes.
+            raise passing or lacking[0]
+        message = None
+        if lacking:
+            message = f"{len(lacking)} of {len(pictures)} pictures of the answer are unusable: {lacking[0]}"
         folder = (self._folder.root / stored[0].file).parent
-        await self._ledger.store(request_id, stored, folder=folder, downloads=tries.made)
-        return stored
+        await self._ledger.store(request_id, stored, folder=folder, downloads=tries.made, message=message)
+        self._room.saw(sum(picture.bytes for picture in stored))
+        return _Published(stored, message)
 
     async def _put(self, picture: Picture, stem: str, tries: _Count) -> StoredPicture:
         if picture.base64 is not None:
-            content = partial(_decoded, picture.base64)
+            content = partial(decoded, picture.base64)
         else:
             assert picture.url is not None
             downloaded = await self._downloaded(picture.url, tries)
             content = partial(_itself, downloaded)
         put = partial(_put, self._folder, stem, content, picture.revised_prompt)
-        return await anyio.to_thread.run_sync(put, limiter=self._threads)
+        return await anyio.to_thread.run_sync(self._room.kept, put, limiter=self._threads)
 
     async def _downloaded(self, url: str, tries: _Count) -> bytes:
         async for attempt in AsyncRetrying(
@@ -120,7 +153,8 @@ def _put(folder: RunFolder, stem: str, content: Callable[[], bytes], revised_pro
     return put_picture(folder, stem, content(), revised_prompt=revised_prompt)
 
 
-def _decoded(base64: bytes) -> bytes:
+def decoded(base64: bytes) -> bytes:
+    """The bytes of an inline picture; raises :class:`NotAPicture` where the text holds anything else."""
     try:
         # The lenient default drops what it doesn't know and makes a broken picture of a broken answer.
         return pybase64.b64decode(base64, validate=True)

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
+from batchgen.errors import LedgerDamaged
 from batchgen.money import plausible
 from batchgen.provider.interface import Answer, Answered, Failed, Provider, Verdict
 from batchgen.request import State
 from batchgen.run.budget import Budget, RetryTokens, Risk
 from batchgen.run.lanes import Job
+from batchgen.run.rescue import Lifeboat
 from batchgen.run.retry import Again, Leave, Next, Policy, after
 from batchgen.store.changes import Bill, Ending, Ticket
 from batchgen.store.folder import RunFolder
 from batchgen.store.ledger import Ledger, now_ms
+from batchgen.store.room import Room
 from batchgen.store.shelf import LARGEST_ROW_BYTES, spool
+from batchgen.store.writer import LedgerFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,18 @@ class NotSent:
 
 
 class Purchase:
-    """Buys requests for one run. ``let_go`` is told of those that were under way when :meth:`buy` was broken off."""
+    """Buys requests for one run. ``let_go`` is told of those that were under way when :meth:`buy` was broken off.
+
+    ``lifeboat`` takes the paid answers that the ledger can't record any more.
+    """
 
     def __init__(
         self,
         provider: Provider,
         ledger: Ledger,
         folder: RunFolder,
+        room: Room,
+        lifeboat: Lifeboat,
         *,
         run_id: int,
         policy: Policy,
@@ -69,6 +79,8 @@ class Purchase:
         self._provider = provider
         self._ledger = ledger
         self._folder = folder
+        self._room = room
+        self._lifeboat = lifeboat
         self._run_id = run_id
         self._policy = policy
         self._budget = budget
@@ -149,14 +161,19 @@ class Purchase:
             estimated_microusd=bill.estimated_microusd,
         )
         spooled = await self._spooled(ticket, answer.body)
-        await self._ledger.answer(
-            ticket,
-            bill=bill,
-            body=answer.body if spooled is None else None,
-            spooled=spooled,
-            latency_ms=answer.generation.latency_ms,
-            duration_ms=duration_ms,
-        )
+        try:
+            await self._ledger.answer(
+                ticket,
+                bill=bill,
+                body=answer.body if spooled is None else None,
+                spooled=spooled,
+                latency_ms=answer.generation.latency_ms,
+                duration_ms=duration_ms,
+            )
+        except (LedgerFailed, LedgerDamaged):
+            if spooled is None:
+                await anyio.to_thread.run_sync(self._lifeboat.take, ticket, answer)
+            raise
         return Bought(ticket, answer, bill, spooled)
 
     async def _spooled(self, ticket: Ticket, body: bytes) -> Path | None:
@@ -164,9 +181,11 @@ class Purchase:
         if len(body) <= LARGEST_ROW_BYTES:
             return None
         try:
-            return await anyio.to_thread.run_sync(spool, self._folder, ticket.attempt_id, body)
-        except OSError:
+            write = partial(spool, self._folder, ticket.attempt_id, body)
+            return await anyio.to_thread.run_sync(self._room.kept, write)
+        except OSError as error:
             # It is paid for: the ledger may still have room where the spool has none.
+            self._room.fail(error)
             return None
 
     async def _record_failure(self, job: Job, ticket: Ticket, failed: Failed, duration_ms: int) -> NotBought:

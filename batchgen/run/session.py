@@ -5,14 +5,16 @@ Folder and lock, ledger, provider, what the past left, the account's balance: on
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import anyio.to_thread
 
-from batchgen.errors import BatchgenError, ExitCode, UsageError
+from batchgen.errors import BatchgenError, ExitCode, LedgerDamaged, UsageError
 from batchgen.manifest import Limits, Rate
 from batchgen.money import dollars
 from batchgen.plan.plan import Plan
@@ -21,15 +23,19 @@ from batchgen.provider.interface import Provider
 from batchgen.request import State
 from batchgen.run.budget import Budget, Risk
 from batchgen.run.engine import Desk, Engine, Result
-from batchgen.run.events import Listener, Started, silent
+from batchgen.run.events import Listener, Notice, Started, silent
 from batchgen.run.feeder import Selection
 from batchgen.run.lanes import Lane
 from batchgen.run.limits import ConcurrencyLimit, StartRate
 from batchgen.run.recover import settle_the_past, unfinished_answers
+from batchgen.run.rescue import Lifeboat
 from batchgen.run.retry import Policy
 from batchgen.run.signals import EXIT_CODES
 from batchgen.store.folder import RunFolder
 from batchgen.store.ledger import Ledger, Reader, open_ledger
+from batchgen.store.rebuilding import is_lost, rebuild
+from batchgen.store.room import Room
+from batchgen.store.writer import LedgerFailed
 from batchgen.version import __version__
 
 # Up to this many requests and this much money a run starts unconfirmed.
@@ -39,6 +45,9 @@ UNCONFIRMED_MICROUSD = 50_000_000
 # The reasons a run gives when a signal stopped it, and what the shell expects of each.
 _SIGNALS = {number.name: code for number, code in EXIT_CODES.items()}
 
+# Exit codes of a run that came to its plan's end.
+_FINISHED = frozenset({ExitCode.STORED, ExitCode.FAILURES, ExitCode.DOUBT})
+
 # What a rate may start at once; over a longer window the whole count may, since nobody means to spread a day evenly.
 _BURST = 5
 _BURST_WINDOW_S = 60.0
@@ -46,11 +55,18 @@ _BURST_WINDOW_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a caller may say of a run beyond its manifest. ``confirmed`` lifts the limit of an unconfirmed run."""
+    """What a caller may say of a run beyond its manifest. ``confirmed`` lifts the limit of an unconfirmed run.
+
+    Nothing is sent while less than ``min_free_bytes`` are free on the folder's disk; ``None`` is what
+    ``BATCHGEN_MIN_FREE_MB`` says, or the rule of :class:`Room`. ``spill`` is a folder on another disk for paid
+    pictures that the folder's own one can't take.
+    """
 
     selection: Selection = field(default_factory=Selection)
     strict: bool = False
     confirmed: bool = False
+    min_free_bytes: int | None = None
+    spill: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +107,13 @@ async def run_plan(
     manifest = plan.manifest
     planned = await anyio.to_thread.run_sync(plan.count_by_model)
     _refuse_unpriced(planned, prices, manifest.limits)
+    room = Room(folder, concurrency=manifest.limits.concurrency, min_free_bytes=_min_free_bytes(options))
     async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(open_ledger(folder.ledger, provider=provider.name))
+        await anyio.to_thread.run_sync(stack.enter_context, room.held())
+        await _rebuild_where_lost(folder, plan, options, listen)
+        ledger = await stack.enter_async_context(open_ledger(folder.ledger, provider=provider.name, room=room))
+        if not ledger.has_log:
+            listen(Notice(f"{folder.root}: its file system can't do SQLite's write-ahead log; commits take longer"))
         reader = stack.enter_context(closing(Reader(folder.ledger)))
         await settle_the_past(ledger, reader, folder, provider)
         spent = await anyio.to_thread.run_sync(reader.spent)
@@ -117,6 +138,8 @@ async def run_plan(
             ledger=ledger,
             reader=reader,
             folder=folder,
+            room=room,
+            lifeboat=Lifeboat(folder, options.spill),
             prices=prices,
             lanes=_lanes(planned, manifest.limits),
             ceiling=manifest.limits.concurrency,
@@ -152,10 +175,39 @@ def expected_microusd(planned: Mapping[str, int], prices: PriceBook) -> int:
     return sum(count * price.expected_microusd for count, price in priced if price)
 
 
+def _min_free_bytes(options: Options) -> int | None:
+    """What the caller said, or else the environment. Raises :class:`UsageError`."""
+    stated = os.environ.get("BATCHGEN_MIN_FREE_MB", "")
+    if options.min_free_bytes is not None or not stated:
+        return options.min_free_bytes
+    if not (stated.isascii() and stated.isdigit()):
+        raise UsageError(f"BATCHGEN_MIN_FREE_MB is {stated!r}; it is a whole number of megabytes, such as 256")
+    return int(stated) << 20
+
+
+async def _rebuild_where_lost(folder: RunFolder, plan: Plan, options: Options, listen: Listener) -> None:
+    """Makes a ledger of what an earlier one left, so that nothing is bought again because its memory is gone.
+
+    Raises :class:`UsageError` where pictures are there that belong to no request, unless the run is confirmed.
+    """
+    if not await anyio.to_thread.run_sync(is_lost, folder):
+        return
+    rebuilt = await anyio.to_thread.run_sync(
+        lambda: rebuild(folder, ((one, plan.stem(one)) for one in plan), confirmed=options.confirmed)
+    )
+    listen(Notice(f"{folder.root}: the ledger was lost and has been rebuilt: {rebuilt}"))
+
+
 async def _finished(ledger: Ledger, run_id: int, result: Result) -> Finished:
     reason = _reason(result)
     code = _exit_code(result, reason)
-    await ledger.end_run(run_id, exit_code=code, reason=reason)
+    try:
+        await ledger.end_run(run_id, exit_code=code, reason=reason)
+    except (LedgerFailed, LedgerDamaged) as error:
+        # How the run ended is owed to its user all the same.
+        reason = reason or str(error)
+        if isinstance(error, LedgerDamaged) or code in _FINISHED:
+            code = error.exit_code
     return Finished(run_id, result, code, reason)
 
 
@@ -165,9 +217,12 @@ def _reason(result: Result) -> str | None:
         return result.stopped
     if result.closed:
         return "; ".join(f"{model}: {why}" for model, why in result.closed.items())
+    left = []
     if waiting := result.ended[State.WAITING]:
-        return f"{waiting} requests still fail after all their tries; running again goes on with them"
-    return None
+        left.append(f"{waiting} requests still fail after all their tries; running again goes on with them")
+    if answered := result.ended[State.ANSWERED]:
+        left.append(f"{answered} paid pictures could not be fetched yet; running again fetches them without paying")
+    return "; ".join(left) or None
 
 
 def _exit_code(result: Result, reason: str | None) -> ExitCode:

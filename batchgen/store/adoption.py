@@ -15,7 +15,8 @@ from batchgen.store.ledger import now_ms
 from batchgen.store.schema import connect
 from batchgen.store.shelf import put_picture
 
-_ADOPTABLE = (State.DOUBT, State.SPOILED)
+# What is *sent* while nobody runs was on its way in a process that died: the next run would call it in doubt.
+_ADOPTABLE = (State.DOUBT, State.SPOILED, State.SENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,9 +146,7 @@ def intend(
     if row is None:
         return None
     (request_id,) = row
-    attempts, doubtful = db.execute(
-        "SELECT count(*), coalesce(sum(outcome = 'in doubt'), 0) FROM attempts WHERE request_id = ?", (request_id,)
-    ).fetchone()
+    attempts, doubtful = db.execute(_PAST_ATTEMPTS, {"id": request_id}).fetchone()
     attempt_id = _inserted(
         db,
         "INSERT INTO attempts (request_id, run_id, ordinal, outcome, sent_ms, reserved_microusd)"
@@ -159,10 +157,19 @@ def intend(
         request_id,
         attempt_id,
         request.key,
-        f"{request.key}-{attempts - doubtful + 1}",
+        f"{request.key}-{doubtful or attempts + 1}",
         reserved_microusd,
         estimate_microusd,
     )
+
+
+# How many there were, and the first one still in doubt. What was billed later under its idempotency key has settled
+# that doubt: asking again then means another picture, under another key.
+_PAST_ATTEMPTS = """
+SELECT count(*), min(ordinal) FILTER (WHERE outcome = 'in doubt' AND ordinal > (
+    SELECT coalesce(max(ordinal), 0) FROM attempts WHERE request_id = :id AND outcome = 'billed'
+)) FROM attempts WHERE request_id = :id
+"""
 
 
 def answer(
@@ -234,9 +241,18 @@ class NameTaken(Exception):
 
 
 def store(
-    db: sqlite3.Connection, *, request_id: int, pictures: Sequence[StoredPicture], downloads: int, now_ms: int
+    db: sqlite3.Connection,
+    *,
+    request_id: int,
+    pictures: Sequence[StoredPicture],
+    downloads: int,
+    now_ms: int,
+    message: str | None = None,
 ) -> None:
-    """Records the published files of an answer; raises :class:`NameTaken`. Its spool file is litter from here on."""
+    """Records the published files of an answer; raises :class:`NameTaken`. Its spool file is litter from here on.
+
+    ``message`` says what else was in the answer and could not be used.
+    """
     for picture in pictures:
         if db.execute("SELECT 1 FROM pictures WHERE file = ?", (picture.file,)).fetchone():
             raise NameTaken(picture.file)
@@ -259,8 +275,17 @@ def store(
         ],
     )
     db.execute(
-        "UPDATE requests SET state = 'stored', spool = NULL, downloads = downloads + ?, ended_ms = ? WHERE id = ?",
-        (downloads, now_ms, request_id),
+        "UPDATE requests SET state = 'stored', spool = NULL, reason = NULL, message = ?, downloads = downloads + ?,"
+        " ended_ms = ? WHERE id = ?",
+        (message, downloads, now_ms, request_id),
+    )
+
+
+def postpone(db: sqlite3.Connection, *, request_id: int, reason: str, message: str, downloads: int) -> None:
+    """Records why a paid answer is no picture yet. It stays answered: a later run finishes it without paying."""
+    db.execute(
+        "UPDATE requests SET reason = ?, message = ?, downloads = downloads + ? WHERE id = ? AND state = 'answered'",
+        (reason, message, downloads, request_id),
     )
 
 
@@ -274,11 +299,14 @@ def spoil(db: sqlite3.Connection, *, request_id: int, reason: str, message: str,
 
 
 def settle_doubt(db: sqlite3.Connection, *, request_id: int) -> None:
-    """The last attempt in doubt of a request turned out to be billed: at its estimate, since nobody stated a cost."""
+    """The last attempt of a request, in doubt or on its way in a dead process, turned out to be billed.
+
+    It counts at its estimate, since nobody stated a cost.
+    """
     db.execute(
         "UPDATE attempts SET outcome = 'billed', maybe_microusd = 0, cost_flag = 'adopted', estimated_microusd ="
         " (SELECT coalesce(estimate_microusd, 0) FROM requests WHERE id = :id)"
-        " WHERE outcome = 'in doubt' AND id = (SELECT max(id) FROM attempts WHERE request_id = :id)",
+        " WHERE outcome IN ('in doubt', 'sent') AND id = (SELECT max(id) FROM attempts WHERE request_id = :id)",
         {"id": request_id},
     )
     db.execute("UPDATE requests SET reason = NULL, message = NULL, status = NULL WHERE id = ?", (request_id,))

@@ -19,7 +19,8 @@ from batchgen.errors import FolderMismatch
 from batchgen.request import Request, State
 from batchgen.store import changes
 from batchgen.store.changes import Bill, Ending, StoredPicture, Ticket
-from batchgen.store.schema import connect, connect_read_only, damaged
+from batchgen.store.room import DiskShort, Room
+from batchgen.store.schema import connect, connect_read_only, damaged, has_log
 from batchgen.store.writer import Writer, open_writer
 
 
@@ -72,9 +73,11 @@ def now_ms() -> int:
 class Ledger:
     """The ledger of one run folder, for writing. Made by :func:`open_ledger`."""
 
-    def __init__(self, writer: Writer, path: Path) -> None:
+    def __init__(self, writer: Writer, path: Path, room: Room | None = None, *, has_log: bool = True) -> None:
         self._writer = writer
+        self._room = room
         self.path = path
+        self.has_log = has_log
 
     async def begin_run(
         self, *, version: str, manifest: str, provider: str, base_url: str, planned: int, estimate_microusd: int
@@ -100,18 +103,31 @@ class Ledger:
     async def intend(
         self, request: Request, *, stem: str, run_id: int, reserved_microusd: int, estimate_microusd: int | None
     ) -> Ticket | None:
-        """The right to post ``request`` once, durable before it is given; ``None`` where it must not be posted."""
-        return await self._writer.commit(
-            partial(
-                changes.intend,
-                request=request,
-                stem=stem,
-                run_id=run_id,
-                reserved_microusd=reserved_microusd,
-                estimate_microusd=estimate_microusd,
-                now_ms=now_ms(),
-            )
+        """The right to post ``request`` once, durable before it is given; ``None`` where it must not be posted.
+
+        Raises :class:`DiskShort` where the disk has no room for its answer.
+        """
+        self._want_room()
+        intend = partial(
+            changes.intend,
+            request=request,
+            stem=stem,
+            run_id=run_id,
+            reserved_microusd=reserved_microusd,
+            estimate_microusd=estimate_microusd,
+            now_ms=now_ms(),
         )
+
+        def intend_with_room(db: sqlite3.Connection) -> Ticket | None:
+            # Once more, now that the writer has looked at the disk.
+            self._want_room()
+            return intend(db)
+
+        return await self._writer.commit(intend_with_room)
+
+    def _want_room(self) -> None:
+        if self._room and (shortage := self._room.shortage):
+            raise DiskShort(shortage)
 
     async def answer(
         self,
@@ -143,17 +159,35 @@ class Ledger:
             partial(changes.fail, ticket=ticket, ending=ending, duration_ms=duration_ms, now_ms=now_ms())
         )
 
-    async def store(self, request_id: int, pictures: Iterable[StoredPicture], *, folder: Path, downloads: int) -> None:
-        """Records published files; ``folder``, which holds their names, is synced first. Raises :class:`NameTaken`."""
+    async def store(
+        self,
+        request_id: int,
+        pictures: Iterable[StoredPicture],
+        *,
+        folder: Path,
+        downloads: int,
+        message: str | None = None,
+    ) -> None:
+        """Records published files; ``folder``, which holds their names, is synced first. Raises :class:`NameTaken`.
+
+        ``message`` says what of the answer could not be used.
+        """
         await self._writer.commit(
             partial(
                 changes.store,
                 request_id=request_id,
                 pictures=tuple(pictures),
                 downloads=downloads,
+                message=message,
                 now_ms=now_ms(),
             ),
             folder=folder,
+        )
+
+    async def postpone(self, request_id: int, *, reason: str, message: str, downloads: int) -> None:
+        """Leaves a paid answer for another run to finish, and says why."""
+        await self._writer.commit(
+            partial(changes.postpone, request_id=request_id, reason=reason, message=message, downloads=downloads)
         )
 
     async def spoil(self, request_id: int, *, reason: str, message: str, downloads: int) -> None:
@@ -174,15 +208,15 @@ class Ledger:
 
 
 @asynccontextmanager
-async def open_ledger(path: Path, *, provider: str) -> AsyncIterator[Ledger]:
-    """The ledger at ``path``, for the one process that holds the folder's lock.
+async def open_ledger(path: Path, *, provider: str, room: Room | None = None) -> AsyncIterator[Ledger]:
+    """The ledger at ``path``, for the one process that holds the folder's lock; ``room`` is the disk's under it.
 
     Raises :class:`LedgerDamaged`, or :class:`FolderMismatch` where play money and real money would meet.
     """
     with closing(connect(path)) as db:
         _same_money(db, path, provider)
-        async with open_writer(db) as writer:
-            yield Ledger(writer, path)
+        async with open_writer(db, room) as writer:
+            yield Ledger(writer, path, room, has_log=has_log(db))
 
 
 def _same_money(db: sqlite3.Connection, path: Path, provider: str) -> None:

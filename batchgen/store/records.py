@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from batchgen.request import PARAMETERS, State
-from batchgen.store.schema import connect_read_only
+from batchgen.store.schema import connect_read_only, damaged
 
 ENDED_OTHERWISE = (State.REFUSED, State.SPOILED, State.DOUBT, State.WAITING)
 
@@ -83,8 +83,12 @@ class Record(msgspec.Struct, frozen=True):
 def snapshot(ledger: Path) -> Iterator[sqlite3.Connection]:
     """The ledger as it is at this moment, beside a run that goes on writing. Raises :class:`LedgerDamaged`."""
     with closing(connect_read_only(ledger)) as db:
-        db.execute("BEGIN")
-        yield db
+        try:
+            db.execute("BEGIN")
+            yield db
+        except sqlite3.DatabaseError as error:
+            # A file that was damaged behind its first page opens all the same.
+            raise damaged(ledger, str(error)) from error
 
 
 def records(db: sqlite3.Connection, states: Sequence[State] = tuple(State)) -> Iterator[Record]:

@@ -5,11 +5,13 @@ Each version of the tables is one entry of ``MIGRATIONS``; a ledger from a newer
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 from batchgen.errors import LedgerDamaged
+from batchgen.store.folder import NotWritable
 
 # "bgen" as a big-endian integer: tells our ledger from any other SQLite file.
 APPLICATION_ID = 0x6267656E
@@ -99,21 +101,54 @@ MIGRATIONS = (_VERSION_1,)
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """The ledger at ``path``, made or brought up to date, durable at every commit. Raises :class:`LedgerDamaged`."""
+    """The ledger at ``path``, made or brought up to date, durable at every commit.
+
+    Raises :class:`LedgerDamaged`, and :class:`NotWritable` where it is the disk that gives in.
+    Where the file system can't do a write-ahead log, each commit goes through a journal that is deleted: slower, as
+    durable, and :func:`has_log` tells.
+    """
     if path.exists() and path.stat().st_size:
         # Looked at read-only first: closing a writable connection would fold a foreign file's log into it.
         connect_read_only(path).close()
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:
         path.chmod(0o600)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+        _choose_journal(db)
         db.execute("PRAGMA foreign_keys = ON")
         _migrate(db)
     except sqlite3.DatabaseError as error:
         db.close()
+        if error.sqlite_errorcode & 0xFF in _DISK_ERRORS:
+            raise NotWritable(f"{path}: the ledger can't be written: {error}. Nothing was sent.") from error
         raise damaged(path, str(error)) from error
     return db
+
+
+# What says nothing of the ledger itself, by its primary code: the disk is full, failing or read-only.
+_DISK_ERRORS = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY})
+
+
+def has_log(db: sqlite3.Connection) -> bool:
+    """Whether commits go to a write-ahead log, so that readers and the writer never wait for each other."""
+    return bool(db.execute("PRAGMA journal_mode").fetchone() == ("wal",))
+
+
+def _choose_journal(db: sqlite3.Connection) -> None:
+    try:
+        (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
+    except sqlite3.OperationalError as error:
+        # The memory that a log's readers share can't be had here: some network and FUSE file systems.
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL}:
+            raise
+        mode = "none"
+    if mode == "wal":
+        db.execute("PRAGMA synchronous = FULL")
+        return
+    db.execute("PRAGMA journal_mode = DELETE")
+    # One more than FULL: the journal's removal is the commit, and must itself survive a power cut.
+    db.execute("PRAGMA synchronous = EXTRA")
+    # Without a log, whoever reads for long makes the writer wait.
+    db.execute("PRAGMA busy_timeout = 60000")
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
@@ -161,6 +196,7 @@ def _migrate(db: sqlite3.Connection) -> None:
 def damaged(path: Path, why: str) -> LedgerDamaged:
     """The error for a ledger that can't be read, with what to do about it."""
     return LedgerDamaged(
-        f"{path}: the ledger can't be read ({why}). It was left untouched and nothing was sent. "
-        "The pictures beside it are safe; restore the ledger from a backup, or start in another folder with --out."
+        f"{path}: the ledger can't be read ({why}). It was left untouched and nothing was sent. The pictures beside it "
+        f"are safe: restore the ledger from a backup, or move it away (mv {shlex.quote(str(path))} "
+        f"{shlex.quote(f'{path}.damaged')}) and run again, which rebuilds it from metadata.jsonl and the pictures."
     )

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from batchgen.errors import StoppedEarly
+from batchgen.errors import LedgerDamaged, StoppedEarly
 from batchgen.store.files import sync_folder
+from batchgen.store.room import Room, is_full
 
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], T]
@@ -40,11 +41,12 @@ class _Write:
 class Writer:
     """Commits changes in groups. Made by :func:`open_writer`."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, room: Room | None = None) -> None:
         self._db = db
+        self._room = room
         self._pending: list[_Write] = []
         self._wake = anyio.Event()
-        self._broken: LedgerFailed | None = None
+        self._broken: LedgerFailed | LedgerDamaged | None = None
         self._closing = False
         # A thread of its own: commits must not queue behind pictures being written.
         self._thread = anyio.CapacityLimiter(1)
@@ -53,7 +55,8 @@ class Writer:
         """What ``change`` returned, once it is durable; ``folder`` is synced before the commit that refers to it.
 
         A caller that is cancelled here can't know whether the change was made: it will have been.
-        Raises :class:`LedgerFailed` once the disk has failed, now or earlier.
+        Raises :class:`LedgerFailed` once the disk has failed, now or earlier, and :class:`LedgerDamaged` where it
+        turned out that the ledger is no longer whole.
         """
         if self._broken:
             raise self._broken
@@ -97,26 +100,49 @@ class Writer:
             _fail(group, self._broken)
             return
         try:
+            if self._room:
+                self._room.look()
             for folder in {write.folder for write in group if write.folder}:
                 sync_folder(folder)
             self._transact(group)
         except (sqlite3.Error, OSError) as error:
             # A failed sync may have dropped the pages it failed for: trying again would claim what is not there.
-            self._broken = LedgerFailed(f"the disk under the ledger failed: {error}")
+            self._broken = _broken(error)
             _fail(group, self._broken)
 
     def _transact(self, group: list[_Write]) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        error = self._tried(group)
+        if error is not None and self._room and is_full(error):
+            # Nothing of the group was made, and no sync has failed: SQLite reports those as another error.
+            self._room.make(error)
+            self._fold_log()
+            error = self._tried(group)
+        if error is None:
+            return
+        if _is_disk(error):
+            raise error
+        self._blame(group, error)
+
+    def _fold_log(self) -> None:
+        """Lets the log begin anew: it would go on growing with every commit, where the ballast is only so large."""
         try:
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+
+    def _tried(self, group: list[_Write]) -> Exception | None:
+        """Makes the changes of ``group``, all or none; gives the error where it is none."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
             for write in group:
                 write.result = write.change(self._db)
             self._db.execute("COMMIT")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - handed to the one who can tell a full disk from a wrong change
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            if _is_disk(error):
-                raise
-            self._blame(group, error)
+            return error
+        return None
 
     def _blame(self, group: list[_Write], error: Exception) -> None:
         """One change is wrong in itself: each is made alone, so that only that one fails."""
@@ -132,15 +158,27 @@ def _is_disk(error: Exception) -> bool:
     return isinstance(error, OSError) or type(error) in {sqlite3.OperationalError, sqlite3.DatabaseError}
 
 
-def _fail(group: Iterable[_Write], error: LedgerFailed) -> None:
+def _broken(error: Exception) -> LedgerFailed | LedgerDamaged:
+    if getattr(error, "sqlite_errorcode", None) in _DAMAGED:
+        return LedgerDamaged(f"the ledger is damaged: {error}. Nothing more was sent; `batchgen verify` says more")
+    return LedgerFailed(f"the disk under the ledger failed: {error}; `batchgen verify` says what it holds")
+
+
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def _fail(group: Iterable[_Write], error: LedgerFailed | LedgerDamaged) -> None:
     for write in group:
         write.error = error
 
 
 @asynccontextmanager
-async def open_writer(db: sqlite3.Connection) -> AsyncIterator[Writer]:
-    """A writer for ``db`` that has committed everything it was given when the block ends, even a cancelled one."""
-    writer = Writer(db)
+async def open_writer(db: sqlite3.Connection, room: Room | None = None) -> AsyncIterator[Writer]:
+    """A writer for ``db`` that has committed everything it was given when the block ends, even a cancelled one.
+
+    ``room`` is looked at once per group, and made use of where the disk is full.
+    """
+    writer = Writer(db, room)
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(writer.write_groups)

@@ -12,7 +12,6 @@ from batchgen.request import State
 from batchgen.run import feeder, finish, purchase
 from batchgen.run.events import Ended, Retrying, Started, Stopping
 from batchgen.run.feeder import Selection
-from batchgen.store.writer import LedgerFailed
 
 from .shop import PICTURES, PRICE, b64, failed, hang, hosted, sold
 
@@ -331,7 +330,10 @@ async def test_a_spool_that_is_full_loses_no_paid_answer(customer, monkeypatch):
     me = customer().order(["mug"])
     me.shop.large = True
     monkeypatch.setattr(purchase, "spool", full)
-    assert (await me.run()).exit_code == ExitCode.STORED
+    finished = await me.run()
+    assert me.states() == {"mug": State.STORED}
+    assert finished.exit_code == ExitCode.STOPPED
+    assert "is full" in finished.reason
 
 
 async def test_a_disk_that_takes_no_pictures_stops_the_run_and_keeps_every_paid_answer(customer, monkeypatch):
@@ -351,7 +353,7 @@ async def test_a_disk_that_takes_no_pictures_stops_the_run_and_keeps_every_paid_
     assert me.shop.posts == 100
 
 
-async def test_a_ledger_whose_disk_fails_ends_the_run_and_doubts_what_it_could_not_record(customer, monkeypatch):
+async def test_a_ledger_whose_disk_fails_ends_the_run_and_loses_no_answer(customer, monkeypatch):
     me = customer().order([f"mug {number}" for number in range(50)], limits={"concurrency": 4})
     commits = []
 
@@ -366,14 +368,17 @@ async def test_a_ledger_whose_disk_fails_ends_the_run_and_doubts_what_it_could_n
     transact = Writer._transact
     with monkeypatch.context() as patch:
         patch.setattr(Writer, "_transact", failing)
-        with pytest.raises(LedgerFailed, match="disk I/O error"):
-            await me.run()
+        finished = await me.run(checked=False)
+    assert finished.exit_code == ExitCode.STOPPED
+    assert "disk I/O error" in finished.reason
+    assert "batchgen verify" in finished.reason
     assert me.engine._desk.budget.reserved_microusd == 0
     posts = me.shop.posts
     assert posts < 50
     await me.run(strict=True)
     doubts = [prompt for prompt, state in me.states().items() if state is State.DOUBT]
     assert len(doubts) <= 4
+    assert sum(me.shop.accepted.values()) == 50 - len(doubts)
     assert max(me.shop.accepted.values()) == 1
 
 

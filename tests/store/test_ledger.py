@@ -125,14 +125,24 @@ async def test_a_ticket_is_durable_before_it_is_given(path):
         assert state_of(path, request()) == State.SENT
 
 
-async def test_the_idempotency_key_changes_only_when_the_attempt_before_surely_cost_nothing(path):
+@pytest.mark.parametrize(
+    ("endings", "expected"),
+    [
+        ([State.WAITING, State.WAITING, State.REFUSED], ["1", "2", "3", "4"]),
+        ([State.DOUBT, State.WAITING, State.DOUBT, State.REFUSED], ["1", "1", "1", "1", "1"]),
+        ([State.WAITING, State.DOUBT, State.WAITING], ["1", "2", "2", "2"]),
+        # What was billed under the key in doubt was the same purchase: the next one is another.
+        ([State.DOUBT, State.SPOILED, State.WAITING, State.DOUBT], ["1", "1", "3", "4", "4"]),
+    ],
+)
+async def test_the_idempotency_key_stays_the_same_while_any_earlier_attempt_is_in_doubt(path, endings, expected):
     keys = []
     async with opened(path) as book:
-        for ending in (State.DOUBT, State.WAITING, State.WAITING, State.SPOILED):
+        for ending in (*endings, State.WAITING):
             ticket = await book.intend(request())
             keys.append(ticket.idempotency_key.removeprefix(f"{request().key}-"))
             await book.end(ticket, ending)
-    assert keys == ["1", "1", "2", "3"]
+    assert keys == expected
 
 
 async def test_money_stands_in_exactly_one_column(path):

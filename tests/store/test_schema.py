@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from batchgen.errors import ExitCode, LedgerDamaged
-from batchgen.store.schema import APPLICATION_ID, MIGRATIONS, connect, connect_read_only
+from batchgen.store.schema import APPLICATION_ID, MIGRATIONS, connect, connect_read_only, has_log
 
 
 @pytest.fixture
@@ -108,3 +108,27 @@ def test_a_folder_without_a_ledger_says_so(path):
     with pytest.raises(LedgerDamaged, match="is this a run folder"):
         connect_read_only(path)
     assert not path.exists()
+
+
+def test_a_file_system_without_shared_memory_gets_a_journal_that_is_as_durable(path, monkeypatch):
+    opened = sqlite3.connect
+
+    def without_shared_memory(place, **given):
+        # One of SQLite's own file systems, which can do no log.
+        return opened(f"file:{place}?vfs=unix-none", uri=True, **given)
+
+    monkeypatch.setattr(sqlite3, "connect", without_shared_memory)
+    with closing(connect(path)) as db:
+        assert not has_log(db)
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert db.execute("PRAGMA synchronous").fetchone() == (3,)
+        db.execute("INSERT INTO facts VALUES ('a', 'b')")
+    monkeypatch.undo()
+    with closing(connect_read_only(path)) as db:
+        assert db.execute("SELECT value FROM facts").fetchone() == ("b",)
+
+
+def test_a_damaged_ledger_says_how_it_is_rebuilt(path):
+    junk(path)
+    with pytest.raises(LedgerDamaged, match=rf"mv {path} {path}\.damaged.* rebuilds it from metadata\.jsonl"):
+        connect(path)

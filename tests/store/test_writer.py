@@ -11,9 +11,12 @@ from functools import partial
 import anyio
 import pytest
 
-from batchgen.errors import ExitCode
+from batchgen.errors import ExitCode, LedgerDamaged
+from batchgen.store.folder import RunFolder
+from batchgen.store.room import Room
 from batchgen.store.schema import connect
 from batchgen.store.writer import LedgerFailed, open_writer
+from tests.store.disks import fill, small_disk
 
 pytestmark = pytest.mark.anyio
 
@@ -204,3 +207,50 @@ async def test_a_ledger_whose_disk_gave_in_holds_exactly_what_was_confirmed(tmp_
     assert "the disk under the ledger failed" in message
     with closing(connect(tmp_path / "ledger.db")) as db:
         assert facts(db) == {str(n) for n in range(int(number))}
+
+
+async def test_a_group_that_no_longer_fits_is_committed_in_the_ballast_s_place(tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        folder = RunFolder(disk / "mugs")
+        with folder.opened(), closing(connect(folder.ledger)) as db:
+            room = Room(folder, concurrency=1, min_free_bytes=0)
+            with room.held():
+                db.execute("PRAGMA wal_autocheckpoint = 0")
+                fill(disk, leave=200_000)
+                async with open_writer(db, room) as writer:
+                    made = 0
+                    while room.failed is None:
+                        await writer.commit(lambda db: db.execute("INSERT INTO facts VALUES (randomblob(9), '')"))
+                        made += 1
+                assert "full" in room.failed
+                assert not (folder.state / "ballast").exists()
+            assert db.execute("SELECT count(*) FROM facts").fetchone() == (made,)
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "exit_code"),
+    [
+        (sqlite3.SQLITE_IOERR_FSYNC, LedgerFailed, ExitCode.STOPPED),
+        (sqlite3.SQLITE_CORRUPT, LedgerDamaged, ExitCode.DAMAGED),
+    ],
+)
+async def test_a_disk_that_fails_otherwise_is_never_tried_again(db, tmp_path, code, error, exit_code):
+    folder = RunFolder(tmp_path / "mugs")
+    tries = []
+
+    def failing(db):
+        tries.append(1)
+        found = (
+            sqlite3.OperationalError("it failed") if code != sqlite3.SQLITE_CORRUPT else sqlite3.DatabaseError("bad")
+        )
+        found.sqlite_errorcode = code
+        raise found
+
+    with folder.opened():
+        async with open_writer(db, Room(folder, concurrency=1)) as writer:
+            with pytest.raises(error, match="batchgen verify") as told:
+                await writer.commit(failing)
+            with pytest.raises(error):
+                await writer.commit(partial(put, "later"))
+    assert told.value.exit_code == exit_code
+    assert len(tries) == 1

@@ -1,0 +1,53 @@
+"""``batchgen verify``: compares the files of a run folder with its ledger."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import Annotated
+
+import typer
+
+from batchgen.cli.options import Folder
+from batchgen.errors import ExitCode
+
+
+def verify(
+    folder: Folder,
+    *,
+    read_data: Annotated[
+        bool, typer.Option("--read-data", help="Read every picture and compare its digest, not only its size.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Compare the files of a run folder with its ledger: missing, altered, foreign, unfinished, litter.
+
+    Changes nothing, and works beside a run. Exit code 0: no difference; 1: some; 6: the ledger is damaged.
+    """
+    import msgspec
+
+    from batchgen.store import verification
+    from batchgen.store.folder import RunFolder
+    from batchgen.store.plain import visible
+
+    place = RunFolder(folder)
+    pictures = verification.count_pictures(place)
+    findings = list(verification.verify(place, read_data=read_data))
+    counts = Counter(finding.difference for finding in findings)
+    if json:
+        said = {
+            "folder": str(folder),
+            "pictures": pictures,
+            "data_read": read_data,
+            "counts": {difference.value: counts[difference] for difference in verification.Difference},
+            "findings": findings,
+        }
+        sys.stdout.write(f"{msgspec.json.encode(said).decode()}\n")
+    else:
+        for one in findings:
+            key = f" [{one.key[:12]}]" if one.key else ""
+            sys.stdout.write(f"{one.difference:<10} {visible(one.file)}{key}: {visible(one.message)}\n")
+        found = ", ".join(f"{count:,} {difference}" for difference, count in counts.items())
+        how = "size and digest" if read_data else "size"
+        sys.stderr.write(f"{folder}: {pictures:,} pictures checked by {how}; {found or 'no difference'}\n")
+    raise typer.Exit(ExitCode.FAILURES if findings else ExitCode.STORED)

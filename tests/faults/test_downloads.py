@@ -1,0 +1,120 @@
+"""Pictures that are hosted elsewhere: paid for already, fetched for nothing, never asked for a second time."""
+
+import pytest
+
+HOSTED = {"hosted": True, "harmless": True}
+
+
+def test_an_address_that_expired_spoils_the_request_and_buys_no_other(shop):
+    shop.rules(HOSTED, {"on": "get", "status": 403, "body": "expired"})
+    shop.write(1)
+    assert shop.run().code == 1
+    assert shop.states() == {"spoiled": 1}
+    assert len(shop.billing()) == 1
+    assert 3 <= len(shop.visits("get")) <= 8
+    assert shop.rows("SELECT body IS NOT NULL OR spool IS NOT NULL FROM requests") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        [{"status": 500, "nth": [1, 2]}],
+        [{"cut": "short", "nth": [1, 1]}],
+        [{"cut": "reset in the body", "nth": [1, 1]}],
+        [{"cut": "chunk cut", "nth": [1, 1]}],
+        [{"status": 429, "headers": {"retry-after": "1"}, "nth": [1, 1]}],
+    ],
+    ids=["500", "truncated", "reset", "chunk cut", "429"],
+)
+def test_a_download_that_fails_is_tried_again_for_nothing(shop, failing):
+    shop.rules({**HOSTED, "pad": 50_000}, *({"on": "get", **rule} for rule in failing))
+    shop.write(1)
+    ended = shop.run()
+    assert ended.code == 0, ended.err
+    assert len(shop.billing()) == len(shop.published()) == 1
+
+
+def test_a_kill_during_downloads_buys_nothing_again(shop):
+    shop.rules(HOSTED, {"on": "get", "cut": "hang"})
+    shop.write(4)
+    process = shop.start()
+    shop.wait(lambda: len(shop.visits("get")) >= 4, process)
+    shop.kill(process)
+    shop.rules(HOSTED)
+    assert shop.run().code == 0
+    assert len(shop.billing()) == len(shop.published()) == 4
+
+
+def test_no_secret_travels_with_a_download_or_its_redirect(shop):
+    shop.rules(HOSTED, {"on": "get", "redirect": True, "harmless": True})
+    shop.write(3)
+    assert shop.run().code == 0
+    seen = shop.visits("get") + shop.visits("elsewhere")
+    assert len(seen) == 6
+    for visit in seen:
+        assert not {"authorization", "cookie", "x-api-key", "proxy-authorization", "idempotency-key"} & {
+            *visit["headers"]
+        }
+
+
+INWARD = [
+    "http://169.254.169.254/latest/meta-data/",
+    "https://[::1]:PORT/NUMBER",
+    "https://127.1:PORT/NUMBER",
+    "http://127.0.0.1:PORT/NUMBER",
+    "https://127.0.0.1:PORT/NUMBER",
+    "https://2130706433:PORT/NUMBER",
+    "https://0x7f000001:PORT/NUMBER",
+    "https://[::ffff:127.0.0.1]:PORT/NUMBER",
+    "https://localhost:PORT/NUMBER",
+    "https://0.0.0.0:PORT/NUMBER",
+    "https://user:word@127.0.0.1:PORT/NUMBER",
+    "file:///etc/hostname",
+    "gopher://127.0.0.1:PORT/",
+    "https://",
+    "https://127.0.0.1:99999/",
+    "/etc/hostname",
+]
+
+
+def test_addresses_that_point_inward_are_never_connected_to(shop):
+    # A base that is not written as this machine's own address gets no leave to point to this machine.
+    shop.base_url = f"http://127.1:{shop.ports['shop']}"
+    shop.rules(*({"prompt": f"case {number}.", "url": url} for number, url in enumerate(INWARD)))
+    shop.write([{"prompt": f"case {number}."} for number in range(len(INWARD))])
+    ended = shop.run()
+    assert ended.code == 1, ended.err
+    assert shop.states() == {"spoiled": len(INWARD)}
+    assert not shop.visits("elsewhere, connected")
+    assert {line["class"] for line in shop.failures()} == {"download"}
+    assert ended.seconds < 15
+
+
+def test_a_service_on_this_machine_may_not_point_at_the_network_around_it(shop):
+    urls = ["http://169.254.169.254/", "file:///etc/hostname", "https://10.0.0.1/"]
+    shop.rules(*({"prompt": f"case {number}", "url": url} for number, url in enumerate(urls)))
+    shop.write([{"prompt": f"case {number}"} for number in range(len(urls))])
+    assert shop.run().code == 1
+    assert shop.states() == {"spoiled": 3}
+
+
+@pytest.mark.parametrize("hosted", [True, False], ids=["hosted", "inline"])
+def test_what_is_no_whole_picture_is_never_published_as_one(shop, hosted):
+    kinds = ("html", "json", "cut_jpeg", "cut_png", "bomb", "empty")
+    shop.rules(*({"prompt": kind, "picture": kind, "hosted": hosted, "type": "image/png"} for kind in kinds))
+    shop.write([{"prompt": prompt} for prompt in (*kinds, "good")])
+    ended = shop.run()
+    assert ended.code == 1, ended.err
+    assert shop.prompts("spoiled") == sorted(kinds)
+    assert len(shop.published()) == 1
+    assert ended.peak_rss_bytes < 300 * 2**20
+    kept = "SELECT min(body IS NOT NULL OR spool IS NOT NULL) FROM requests WHERE state = 'spoiled'"
+    assert shop.rows(kept) == [(1,)]
+
+
+@pytest.mark.parametrize(("picture", "extension"), [("webp", ".webp"), ("jpeg", ".jpg")])
+def test_the_extension_follows_the_bytes_and_not_what_was_asked_for(shop, picture, extension):
+    shop.rules({"picture": picture, "hosted": True, "type": "image/png"})
+    shop.write(2, defaults={"model": "shop/cheap", "output_format": "png"})
+    assert shop.run().code == 0
+    assert {path.suffix for path in shop.published()} == {extension}

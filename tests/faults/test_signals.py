@@ -1,0 +1,200 @@
+"""Ctrl-C, terminals that go away, pauses, and clocks that jump."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+SLOW = {"delay_s": 1.0, "harmless": True}
+HANG = {"cut": "hang"}
+
+
+def test_the_first_ctrl_c_sends_nothing_more_and_lands_what_is_in_flight(shop):
+    shop.rules(SLOW)
+    shop.write(40, concurrency=8)
+    process = shop.start()
+    shop.wait(lambda: len(shop.posts()) == 8, process)
+    shop.injected += 1
+    process.send_signal(signal.SIGINT)
+    ended = shop.end(process)
+    assert ended.code in {130, 3}
+    assert len(shop.posts()) == 8
+    assert shop.states() == {"stored": 8}
+    shop.note_recorded()
+    shop.rules()
+    assert shop.run().code == 0
+    assert len(shop.billing()) == 40
+
+
+def test_the_second_ctrl_c_lets_go_at_once_and_lists_what_was_in_flight(shop):
+    shop.rules(HANG)
+    shop.write(40, concurrency=8)
+    process = shop.start()
+    shop.wait(lambda: len(shop.posts()) == 8, process)
+    shop.injected += 2
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    asked = time.monotonic()
+    ended = shop.end(process)
+    assert time.monotonic() - asked < 5
+    assert ended.code == 130
+    assert shop.states() == {"in doubt": 8}
+    assert len(shop.failures()) == 8
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_during_a_wait_ends_the_run_at_once(shop, number):
+    shop.rules({"status": 429, "headers": {"retry-after": "60"}, "body": {"error": "Too many requests"}})
+    shop.write(4)
+    process = shop.start()
+    shop.wait(lambda: len(shop.posts()) >= 4, process)
+    time.sleep(0.3)
+    shop.injected += 1
+    process.send_signal(number)
+    asked = time.monotonic()
+    ended = shop.end(process)
+    assert time.monotonic() - asked < 3
+    assert ended.code in {130, 143}
+    assert not shop.billing()
+
+
+@pytest.mark.parametrize("at_s", [0.02, 0.1, 0.25, 0.5])
+def test_a_signal_while_it_starts_leaves_no_trace_of_a_crash(shop, at_s):
+    shop.write(4)
+    process = shop.start()
+    time.sleep(at_s)
+    shop.injected += 1
+    process.send_signal(signal.SIGTERM)
+    assert shop.end(process).code in {130, 143, -signal.SIGTERM, 0}
+
+
+def test_a_pause_sends_nothing_twice(shop):
+    shop.rules({"delay_s": 0.3, "harmless": True})
+    shop.write(20, concurrency=8)
+    process = shop.start()
+    shop.wait(lambda: len(shop.posts()) >= 8, process)
+    shop.injected += 1
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    process.send_signal(signal.SIGCONT)
+    assert shop.end(process).code == 0
+    assert len(shop.posts()) == 20
+
+
+def test_a_pause_longer_than_the_deadline_still_takes_the_answers_that_came(shop):
+    shop.rules({"delay_s": 0.5, "harmless": True})
+    shop.write(4, retry={"deadline": "2s"})
+    process = shop.start("--strict")
+    shop.wait(lambda: len(shop.posts()) == 4, process)
+    shop.injected += 1
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    process.send_signal(signal.SIGCONT)
+    ended = shop.end(process)
+    assert ended.code in {0, 4}
+    assert len(shop.posts()) == 4
+
+
+# `sitecustomize` is Python's own way of running something first: the program itself stays as it is.
+_JUMPING_CLOCK = """
+import os, time
+_time, _time_ns = time.time, time.time_ns
+def _jump(): return JUMP if os.path.exists(FLAG) else 0
+time.time = lambda: _time() + _jump()
+time.time_ns = lambda: _time_ns() + _jump() * 1_000_000_000
+"""
+
+
+@pytest.mark.parametrize(
+    "jump_s",
+    [
+        pytest.param(
+            -86_400,
+            marks=pytest.mark.xfail(strict=True, reason="total_ms is a difference of wall clocks and turns negative"),
+        ),
+        86_400,
+    ],
+)
+def test_a_clock_that_jumps_a_day_makes_no_negative_times_and_nothing_hangs(shop, jump_s, tmp_path):
+    text = _JUMPING_CLOCK.replace("JUMP", str(jump_s)).replace("FLAG", repr(str(tmp_path / "jump")))
+    (tmp_path / "sitecustomize.py").write_text(text, encoding="utf-8")
+    shop.rules({"nth": [4, 6], "status": 503, "body": {"error": "overloaded"}}, {"delay_s": 0.4, "harmless": True})
+    shop.write(20, concurrency=4)
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    shop.injected += 1
+    process = shop.start(environment={"PYTHONPATH": path})
+    shop.wait(lambda: len(shop.posts()) >= 8, process)
+    (tmp_path / "jump").touch()
+    ended = shop.end(process)
+    assert ended.code == 0, ended.err
+    assert len(shop.billing()) == 20
+    assert shop.rows("SELECT min(duration_ms) >= 0 FROM attempts") == [(1,)]
+    assert shop.summary()["active_s"] >= 0
+    assert shop.summary()["item_ms"]["p50"] >= 0
+    assert shop.rows("SELECT min(ended_ms - first_sent_ms) >= 0 FROM requests") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--json"],
+        pytest.param([], marks=pytest.mark.xfail(strict=True, reason="a closed pipe at the end makes it exit with 1")),
+    ],
+    ids=["json", "plain"],
+)
+def test_a_reader_that_goes_away_does_not_end_what_is_being_paid_for(shop, options):
+    shop.rules({"delay_s": 0.1, "harmless": True})
+    shop.write(20)
+    reading, writing = os.pipe()
+    process = shop.start(*options, stdout=writing)
+    os.close(writing)
+    os.read(reading, 1) if options else None
+    os.close(reading)
+    shop.injected += 1
+    ended = shop.end(process)
+    assert ended.code == 0, ended.err
+    assert len(shop.billing()) == 20
+
+
+@pytest.mark.xfail(strict=True, reason="missing or full standard streams crash the program")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-", ">/dev/full", "2>/dev/full"])
+def test_streams_that_are_closed_or_full_do_not_end_what_is_being_paid_for(shop, closed):
+    shop.write(6)
+    shop.injected += 1
+    ended = shop.run(prefix=["sh", "-c", f'exec "$@" {closed}', "sh"])
+    assert len(shop.billing()) == 6
+    assert shop.states() == {"stored": 6}
+    assert ended.code == 0, ended.err
+
+
+@pytest.mark.xfail(strict=True, reason="it ends with 1 once its terminal takes no more words")
+def test_a_terminal_that_goes_away_drains_the_run(shop):
+    shop.rules(SLOW)
+    shop.write(30, concurrency=4)
+    master, terminal = os.openpty()
+    process = shop.start(stdout=terminal, stderr=terminal, stdin=terminal, start_new_session=True)
+    os.close(terminal)
+    shop.wait(lambda: len(shop.posts()) >= 4)
+    shop.injected += 1
+    os.close(master)
+    process.send_signal(signal.SIGHUP)
+    ended = shop.end(process)
+    assert ended.code == 143
+    assert len(shop.posts()) <= 8
+    assert shop.states()["stored"] == len(shop.billing())
+
+
+@pytest.mark.xfail(strict=True, reason="a SIGHUP that nohup told it to ignore is listened to")
+def test_nohup_runs_on_when_the_terminal_goes_away(shop):
+    shop.rules({"delay_s": 0.2, "harmless": True})
+    shop.write(12, concurrency=4)
+    process = shop.start(prefix=["nohup"], stdin=subprocess.DEVNULL)
+    shop.wait(lambda: len(shop.posts()) >= 2, process)
+    shop.injected += 1
+    process.send_signal(signal.SIGHUP)
+    ended = shop.end(process)
+    assert ended.code == 0, ended.err
+    assert len(shop.billing()) == 12
