@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -36,9 +35,5 @@ def write_ending(ended: RunReport) -> None:
 
 
 def _write(event: dict[str, object]) -> None:
-    # A reader that went away must not end a run that is being paid for.
-    try:
-        sys.stdout.write(f"{msgspec.json.encode(event).decode()}\n")
-        sys.stdout.flush()
-    except (BrokenPipeError, ValueError):
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stdout.write(f"{msgspec.json.encode(event).decode()}\n")
+    sys.stdout.flush()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 
 from batchgen.cli.app import app
+from batchgen.cli.streams import forgive
 from batchgen.errors import BatchgenError, ExitCode
 
 
 def main() -> None:
     """Runs the command that the words of the command line name, and exits with its code."""
+    forgive()
     raise SystemExit(_run())
 
 
@@ -25,10 +26,6 @@ def _run() -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has had enough; Python would complain once more while closing it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.STORED
     except Exception:  # noqa: BLE001 - whatever arrives here is a bug of ours and is shown as one
         traceback.print_exc()
         _say("this is a bug in batchgen; what was bought is recorded, and running again resumes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import time
@@ -23,6 +24,8 @@ MESSAGE_CHARACTERS = 300
 _LONGEST_LATENCY_MS = 7 * 24 * 3600 * 1000
 # Bodies of failures are kept up to this size: enough to find the money in them, too little to fill a disk.
 _KEPT_BODY_BYTES = 64 * 1024
+
+_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 Redact = Callable[[str], str]
 
@@ -103,6 +106,13 @@ def read_transport_error(error: httpx.HTTPError, redact: Redact) -> Failed:
             return Failed(Verdict.STOP_RUN, "certificate", message)
         case AddressRefused():
             return Failed(Verdict.STOP_RUN, "address_refused", message)
+        case httpx.ConnectError() if _errno(error) in _OUT_OF_DESCRIPTORS:
+            return Failed(
+                Verdict.STOP_RUN,
+                "too_many_files",
+                f"this process may open no more files or connections ({message}); raise `ulimit -n`, or lower "
+                "limits.concurrency",
+            )
         case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.PoolTimeout():
             return Failed(Verdict.PASSING, "connect", message)
         case httpx.WriteError() | httpx.WriteTimeout():
@@ -115,6 +125,13 @@ def read_transport_error(error: httpx.HTTPError, redact: Redact) -> Failed:
             return Failed(Verdict.DOUBT, "timeout", message)
         case _:
             return Failed(Verdict.DOUBT, "connection_lost", message)
+
+
+def _errno(error: BaseException | None) -> int | None:
+    """The operating system's number for what lies behind an error."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error.errno if error is not None else None
 
 
 def _read_error(error: _Error, parsed: _Body, body: bytes, redact: Redact, *, status: int) -> Failed:

@@ -63,7 +63,7 @@ def decimal(amount_microusd: int) -> str:
 
 _TEXTS = """
 SELECT r.key, r.state, r.provider, r.model, r.row, r.repeat, r.canonical, r.axes, r.columns, r.latency_ms,
-       r.ended_ms - r.first_sent_ms, r.answered_ms, p.file, r.reason, r.message, r.status
+       max(r.ended_ms - r.first_sent_ms, 0), r.answered_ms, p.file, r.reason, r.message, r.status
 FROM requests r LEFT JOIN pictures p ON p.request_id = r.id AND p.ordinal = 1 ORDER BY r.id
 """
 

@@ -50,7 +50,7 @@ def summed(amounts: Integers, places: Integers, length: int) -> Integers:
 # State, axes and model come as one text: a million rows hold few different ones, each looked up once, not thrice.
 # No unit separator (U+001F) stands in the first two: one is a word of ours, and JSON escapes it in the other.
 _REQUESTS = """
-SELECT id, coalesce(latency_ms, -1), coalesce(ended_ms - first_sent_ms, -1),
+SELECT id, coalesce(latency_ms, -1), coalesce(max(ended_ms - first_sent_ms, 0), -1),
        state || char(31) || axes || char(31) || model
 FROM requests ORDER BY id
 """

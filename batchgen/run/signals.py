@@ -38,7 +38,9 @@ async def interruptible() -> AsyncIterator[Callable[[Engine], None]]:
 
     async def watch() -> None:
         nonlocal interrupted
-        with anyio.open_signal_receiver(*EXIT_CODES) as signals:
+        # What nohup, or a shell's background, told us to ignore stays ignored.
+        heard = [number for number in EXIT_CODES if signal.getsignal(number) is not signal.SIG_IGN]
+        with anyio.open_signal_receiver(*heard) as signals:
             async for number in signals:
                 if not engines:
                     interrupted = True

@@ -6,6 +6,7 @@ business: it syncs each folder once per group of commits, before the commit that
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -76,6 +77,15 @@ def make_folder(folder: Path, root: Path, *, mode: int = 0o777) -> None:
     for level in reversed(missing):
         level.mkdir(mode=mode, exist_ok=True)
         sync_folder(level.parent)
+
+
+def refuse_links(folder: Path, root: Path) -> None:
+    """Raises :class:`NotADirectoryError` where a link between ``root`` and ``folder`` would lead somewhere else."""
+    level = folder
+    while level != root:
+        if level.is_symlink():
+            raise NotADirectoryError(errno.ENOTDIR, "a link stands where a folder of pictures belongs", str(level))
+        level = level.parent
 
 
 def sha256_of(path: Path) -> str:

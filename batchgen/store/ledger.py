@@ -20,7 +20,7 @@ from batchgen.request import Request, State
 from batchgen.store import changes
 from batchgen.store.changes import Bill, Ending, StoredPicture, Ticket
 from batchgen.store.room import DiskShort, Room
-from batchgen.store.schema import connect, connect_read_only, damaged, has_log
+from batchgen.store.schema import connect, connect_read_only, damaged, has_log, translated
 from batchgen.store.writer import Writer, open_writer
 
 
@@ -214,7 +214,8 @@ async def open_ledger(path: Path, *, provider: str, room: Room | None = None) ->
     Raises :class:`LedgerDamaged`, or :class:`FolderMismatch` where play money and real money would meet.
     """
     with closing(connect(path)) as db:
-        _same_money(db, path, provider)
+        with translated(path):
+            _same_money(db, path, provider)
         async with open_writer(db, room) as writer:
             yield Ledger(writer, path, room, has_log=has_log(db))
 

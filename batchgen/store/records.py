@@ -178,7 +178,7 @@ SELECT wanted.key, r.key, r.state, r.provider, r.model, r.row, r.repeat, r.canon
        count(a.id), coalesce(sum(a.outcome = 'billed'), 0),
        coalesce(sum(a.outcome = 'billed' AND a.cost_flag IS NOT NULL), 0),
        coalesce(sum(a.billed_microusd), 0), coalesce(sum(a.maybe_microusd), 0),
-       coalesce(sum(a.estimated_microusd), 0), r.latency_ms, a.duration_ms, r.ended_ms - r.first_sent_ms,
+       coalesce(sum(a.estimated_microusd), 0), r.latency_ms, a.duration_ms, max(r.ended_ms - r.first_sent_ms, 0),
        coalesce(r.answered_ms, r.ended_ms), r.reason, r.message, r.status, max(a.ordinal)
 FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value LEFT JOIN attempts a ON a.request_id = r.id
 GROUP BY wanted.key ORDER BY wanted.key

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import shlex
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from batchgen.errors import LedgerDamaged
@@ -112,16 +113,26 @@ def connect(path: Path) -> sqlite3.Connection:
         connect_read_only(path).close()
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:
-        path.chmod(0o600)
-        _choose_journal(db)
-        db.execute("PRAGMA foreign_keys = ON")
-        _migrate(db)
-    except sqlite3.DatabaseError as error:
+        with translated(path):
+            path.chmod(0o600)
+            _choose_journal(db)
+            db.execute("PRAGMA foreign_keys = ON")
+            _migrate(db)
+    except (LedgerDamaged, NotWritable):
         db.close()
-        if error.sqlite_errorcode & 0xFF in _DISK_ERRORS:
+        raise
+    return db
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Errors while the ledger at ``path`` is opened, as ours: :class:`NotWritable` or :class:`LedgerDamaged`."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_ERRORS:
             raise NotWritable(f"{path}: the ledger can't be written: {error}. Nothing was sent.") from error
         raise damaged(path, str(error)) from error
-    return db
 
 
 # What says nothing of the ledger itself, by its primary code: the disk is full, failing or read-only.
@@ -174,6 +185,9 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
 def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
+    if application == version == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+        # Its making was broken off before the first table: nothing was ever recorded in it.
+        return
     if application != APPLICATION_ID:
         raise damaged(path, "it is not a ledger of batchgen")
     if version > len(MIGRATIONS):

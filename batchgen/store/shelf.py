@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from batchgen.store.changes import StoredPicture
-from batchgen.store.files import make_folder, publish, write_synced
+from batchgen.store.files import make_folder, publish, refuse_links, write_synced
 from batchgen.store.folder import RunFolder
 from batchgen.store.formats import inspect
 
@@ -22,6 +22,7 @@ def put_picture(folder: RunFolder, stem: str, content: bytes, *, revised_prompt:
     """
     found = inspect(content)
     target = folder.root / f"{stem}.{found.extension}"
+    refuse_links(target.parent, folder.root)
     make_folder(target.parent, folder.root)
     sha256 = hashlib.sha256(content).hexdigest()
     published = publish(write_synced(target.parent, content), target, sha256=sha256)

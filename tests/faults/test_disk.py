@@ -14,10 +14,6 @@ KINDS = {
 }
 
 
-UNTRANSLATED = pytest.mark.xfail(strict=True, reason="an error of the disk while a ledger is opened is a crash")
-HALF_MADE = pytest.mark.xfail(strict=True, reason="a ledger whose making was broken off is taken for a foreign file")
-
-
 @pytest.fixture
 def disk(shop):
     """The run folder as a disk of its own, whose size can change."""
@@ -96,8 +92,8 @@ def test_a_disk_that_is_full_from_the_start_costs_nothing(shop, disk):
     ("calls", "number", "error"),
     [
         ("fsync", "14", "EIO"),
-        pytest.param("fdatasync", "8", "EIO", marks=UNTRANSLATED),
-        pytest.param("pwrite64", "30+", "ENOSPC", marks=HALF_MADE),
+        ("fdatasync", "8", "EIO"),
+        ("pwrite64", "30+", "ENOSPC"),
         ("pwrite64", "90+", "ENOSPC"),
         ("pwrite64", "90+", "EROFS"),
         ("pwrite64", "90", "EIO"),

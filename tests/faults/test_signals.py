@@ -1,5 +1,6 @@
 """Ctrl-C, terminals that go away, pauses, and clocks that jump."""
 
+import json
 import os
 import signal
 import subprocess
@@ -111,10 +112,7 @@ time.time_ns = lambda: _time_ns() + _jump() * 1_000_000_000
 @pytest.mark.parametrize(
     "jump_s",
     [
-        pytest.param(
-            -86_400,
-            marks=pytest.mark.xfail(strict=True, reason="total_ms is a difference of wall clocks and turns negative"),
-        ),
+        -86_400,
         86_400,
     ],
 )
@@ -134,14 +132,16 @@ def test_a_clock_that_jumps_a_day_makes_no_negative_times_and_nothing_hangs(shop
     assert shop.rows("SELECT min(duration_ms) >= 0 FROM attempts") == [(1,)]
     assert shop.summary()["active_s"] >= 0
     assert shop.summary()["item_ms"]["p50"] >= 0
-    assert shop.rows("SELECT min(ended_ms - first_sent_ms) >= 0 FROM requests") == [(1,)]
+    # The ledger keeps the moments as the clock told them; what is derived from them makes no sense below zero.
+    lines = (shop.out / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+    assert min(json.loads(line)["total_ms"] for line in lines) >= 0
 
 
 @pytest.mark.parametrize(
     "options",
     [
         ["--json"],
-        pytest.param([], marks=pytest.mark.xfail(strict=True, reason="a closed pipe at the end makes it exit with 1")),
+        [],
     ],
     ids=["json", "plain"],
 )
@@ -159,7 +159,6 @@ def test_a_reader_that_goes_away_does_not_end_what_is_being_paid_for(shop, optio
     assert len(shop.billing()) == 20
 
 
-@pytest.mark.xfail(strict=True, reason="missing or full standard streams crash the program")
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-", ">/dev/full", "2>/dev/full"])
 def test_streams_that_are_closed_or_full_do_not_end_what_is_being_paid_for(shop, closed):
     shop.write(6)
@@ -170,7 +169,6 @@ def test_streams_that_are_closed_or_full_do_not_end_what_is_being_paid_for(shop,
     assert ended.code == 0, ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="it ends with 1 once its terminal takes no more words")
 def test_a_terminal_that_goes_away_drains_the_run(shop):
     shop.rules(SLOW)
     shop.write(30, concurrency=4)
@@ -187,7 +185,6 @@ def test_a_terminal_that_goes_away_drains_the_run(shop):
     assert shop.states()["stored"] == len(shop.billing())
 
 
-@pytest.mark.xfail(strict=True, reason="a SIGHUP that nohup told it to ignore is listened to")
 def test_nohup_runs_on_when_the_terminal_goes_away(shop):
     shop.rules({"delay_s": 0.2, "harmless": True})
     shop.write(12, concurrency=4)
