@@ -16,9 +16,6 @@ from tests.documents import ROOT, blocks, commands
 
 BIN = Path(sys.executable).parent
 
-# A document's commands build on each other: they run on one worker, in their order.
-pytestmark = pytest.mark.xdist_group("documents")
-
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
@@ -46,12 +43,15 @@ def batchgen_commands(document):
     return [(note, line) for note, line in commands(document) if line.startswith("batchgen ")]
 
 
-@pytest.mark.parametrize(("note", "command"), [*batchgen_commands("README.md"), *batchgen_commands("docs/manifest.md")])
-def test_a_command_of_the_documents_works_as_printed(note, command, workplace, service):
-    key = {"IMAGEROUTER_API_KEY": "simulator", "IMAGEROUTER_BASE_URL": service} if note == "with a key" else {}
-    done = run(command, workplace, **key)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("document", ["README.md", "docs/manifest.md"])
+def test_the_commands_of_a_document_work_one_after_the_other_as_printed(document, workplace, service):
+    assert batchgen_commands(document)
+    for note, command in batchgen_commands(document):
+        key = {"IMAGEROUTER_API_KEY": "simulator", "IMAGEROUTER_BASE_URL": service} if note == "with a key" else {}
+        done = run(command, workplace, **key)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert "Traceback" not in done.stderr
 
 
 def test_every_other_shell_line_is_run_by_the_continuous_integration():

@@ -113,12 +113,13 @@ def test_a_disk_that_fails_in_the_middle_stops_the_run_and_loses_nothing_that_wa
     resumed_without_paying_again(shop, 40, doubts=2 if "write" in calls or "sync" in calls else 0)
 
 
-@pytest.mark.xfail(strict=False, reason="with 16 in flight and 24 descriptors it may not end for minutes")
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_process_with_few_file_descriptors_loses_nothing_that_was_paid(shop):
     shop.rules({"pad": 100_000, "delay_s": 0.1, "hosted": True, "harmless": True})
     shop.write(24, concurrency=16)
     shop.injected += 1
-    ended = shop.run("--strict", prefix=["prlimit", "--nofile=24"], timeout=25)
+    ended = shop.run("--strict", prefix=["prlimit", "--nofile=24"], timeout=300)
     assert ended.code in {0, 3}, ended.err
     resumed_without_paying_again(shop, 24)
 
