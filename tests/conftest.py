@@ -12,3 +12,10 @@ def anyio_backend(request):
 def no_credentials_of_the_user(monkeypatch):
     for name in ("IMAGEROUTER_API_KEY", "IMAGEROUTER_BASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
+
+
+def pytest_terminal_summary(terminalreporter):
+    # Here and not beside the faults: with several workers only this file is loaded where the end is printed.
+    from tests.faults.summary import print_table
+
+    print_table(terminalreporter)
