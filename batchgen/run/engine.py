@@ -274,6 +274,9 @@ class Engine:
             case LedgerDamaged():
                 self._failure = error
                 self.drain(str(error))
+            case BatchgenError() | OSError() if self._desk.room.failed:
+                # What failed first says more than what followed from it.
+                self.drain(self._desk.room.failed)
             case BatchgenError():
                 self.drain(str(error))
             case OSError():

@@ -219,6 +219,10 @@ class Purchase:
     async def _end(self, ticket: Ticket, ending: Ending, duration_ms: int | None) -> None:
         try:
             await self._ledger.fail(ticket, ending, duration_ms=duration_ms)
+        except (LedgerFailed, LedgerDamaged):
+            if ending.outcome == "not billed":
+                await anyio.to_thread.run_sync(self._lifeboat.note_unbilled, ticket)
+            raise
         finally:
             self._budget.settle(
                 ticket.reserved_microusd,

@@ -1,7 +1,7 @@
 """What an earlier process left behind, settled before anything new is sent.
 
-Bodies it wrote and could not record become answers; what it had on its way becomes doubt; answers that are no
-pictures yet are handed over to be finished.
+Bodies it wrote and could not record become answers; what it noted as not billed waits to be sent; what else it had on
+its way becomes doubt; answers that are no pictures yet are handed over to be finished.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from pathlib import Path
 import anyio.to_thread
 
 from batchgen.provider.interface import Answered, Provider
-from batchgen.request import Generation
+from batchgen.request import Generation, State
 from batchgen.run.purchase import bill_of
+from batchgen.store.changes import Ending
 from batchgen.store.folder import RunFolder
 from batchgen.store.ledger import Ledger, Reader, Unfinished
-from batchgen.store.shelf import spooled
+from batchgen.store.shelf import spooled, unbilled
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Recovered:
 
 
 async def settle_the_past(ledger: Ledger, reader: Reader, folder: RunFolder, provider: Provider) -> int:
-    """Adopts bodies that were not recorded and doubts the rest of what was sent; returns how many that leaves."""
+    """Settles bodies and notes that were not recorded, and doubts the rest of what was sent; returns how many."""
     bodies = await anyio.to_thread.run_sync(spooled, folder)
     sent = await anyio.to_thread.run_sync(reader.sent)
     for attempt_id in bodies.keys() & sent.keys():
@@ -44,14 +45,20 @@ async def settle_the_past(ledger: Ledger, reader: Reader, folder: RunFolder, pro
                 latency_ms=answer.generation.latency_ms,
                 duration_ms=None,
             )
-    await anyio.to_thread.run_sync(_remove_litter, bodies, reader)
+    notes = await anyio.to_thread.run_sync(unbilled, folder)
+    for attempt_id in notes.keys() & sent.keys() - bodies.keys():
+        message = "it was surely not billed; the ledger could not be written at the time"
+        await ledger.fail(sent[attempt_id], Ending(State.WAITING, "not_billed", message), duration_ms=None)
+    await anyio.to_thread.run_sync(_remove_litter, bodies, notes, reader)
     return await ledger.doubt_what_was_sent()
 
 
-def _remove_litter(bodies: Mapping[int, Path], reader: Reader) -> None:
-    """Removes the bodies of answers that became pictures; their process died before it could."""
+def _remove_litter(bodies: Mapping[int, Path], notes: Mapping[int, Path], reader: Reader) -> None:
+    """Removes the bodies of answers that became pictures, their process died before it could, and notes now taken."""
     for attempt_id in reader.finished(bodies):
         bodies[attempt_id].unlink(missing_ok=True)
+    for note in notes.values():
+        note.unlink(missing_ok=True)
 
 
 def unfinished_answers(reader: Reader, folder: RunFolder, provider: Provider) -> Iterator[Recovered]:

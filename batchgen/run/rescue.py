@@ -1,4 +1,4 @@
-"""The last resort for a paid answer that the ledger can't record: nothing that was paid for is dropped silently.
+"""The last resort for what the ledger can't record any more: nothing that was paid for is dropped silently.
 
 A ledger can be broken while the disk still takes files, and a disk can be full while another one is not.
 """
@@ -18,7 +18,7 @@ from batchgen.store.changes import Ticket
 from batchgen.store.files import sync_folder
 from batchgen.store.folder import RunFolder
 from batchgen.store.formats import NotAPicture, inspect
-from batchgen.store.shelf import spool
+from batchgen.store.shelf import mark_unbilled, spool
 
 
 class Lifeboat:
@@ -42,6 +42,11 @@ class Lifeboat:
             sync_folder(self._folder.spool)
         except OSError:
             self._name(ticket, answer)
+
+    def note_unbilled(self, ticket: Ticket) -> None:
+        """Spares the next run a doubt: this attempt cost nothing, and the ledger can't say so any more."""
+        with contextlib.suppress(OSError):
+            mark_unbilled(self._folder, ticket.attempt_id)
 
     def _name(self, ticket: Ticket, answer: Answered) -> None:
         places = [self._place(ticket, picture) for picture in answer.generation.pictures]

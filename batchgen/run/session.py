@@ -33,7 +33,7 @@ from batchgen.run.retry import Policy
 from batchgen.run.signals import EXIT_CODES
 from batchgen.store.folder import RunFolder
 from batchgen.store.ledger import Ledger, Reader, open_ledger
-from batchgen.store.rebuilding import is_lost, rebuild
+from batchgen.store.rebuilding import is_lost, rebuild, set_aside_bodies
 from batchgen.store.room import Room
 from batchgen.store.writer import LedgerFailed
 from batchgen.version import __version__
@@ -190,6 +190,13 @@ async def _rebuild_where_lost(folder: RunFolder, plan: Plan, options: Options, l
 
     Raises :class:`UsageError` where pictures are there that belong to no request, unless the run is confirmed.
     """
+    if bodies := await anyio.to_thread.run_sync(set_aside_bodies, folder):
+        listen(
+            Notice(
+                f"{folder.root}: its ledger is gone, and {len(bodies)} paid answers of it were not pictures yet; they "
+                f"are kept as {bodies[0]}: JSON as the service sent it"
+            )
+        )
     if not await anyio.to_thread.run_sync(is_lost, folder):
         return
     rebuilt = await anyio.to_thread.run_sync(

@@ -32,6 +32,7 @@ from batchgen.store.schema import connect
 # What reading a line raises that no ledger has written.
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
+OF_THE_LOST = ".of-the-lost-ledger"
 _METADATA = "metadata.jsonl"
 _FAILURES = "failures.jsonl"
 
@@ -100,7 +101,7 @@ def rebuild(folder: RunFolder, plan: Iterable[tuple[Request, str]], *, confirmed
             db.execute("COMMIT")
             # All of it into the one file that is moved; closing would leave behind what the disk has no room for.
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        _set_aside(folder.ledger)
+        _set_aside_logs(folder.ledger)
         temporary.replace(folder.ledger)
         sync_folder(folder.state)
     except (sqlite3.OperationalError, OSError) as error:
@@ -108,6 +109,18 @@ def rebuild(folder: RunFolder, plan: Iterable[tuple[Request, str]], *, confirmed
     finally:
         _remove(temporary)
     return rebuilt
+
+
+def set_aside_bodies(folder: RunFolder) -> list[Path]:
+    """The spooled answers that a lost ledger leaves, where no attempt of a new one can be taken for theirs.
+
+    The numbers in their names were the lost ledger's; a new one counts from 1 again.
+    """
+    if folder.ledger.is_file() and folder.ledger.stat().st_size:
+        return []
+    old = [path for path in folder.spool.iterdir() if path.suffix in {".body", ".unbilled"}]
+    kept = [path.replace(path.with_name(f"{path.name}{OF_THE_LOST}")) for path in old]
+    return [path for path in kept if ".body" in path.suffixes]
 
 
 class _Rebuilding:
@@ -395,9 +408,9 @@ def _remove(ledger: Path) -> None:
         Path(f"{ledger}{suffix}").unlink(missing_ok=True)
 
 
-def _set_aside(ledger: Path) -> None:
+def _set_aside_logs(ledger: Path) -> None:
     """Keeps the logs of the lost ledger from being played into the new one."""
     for suffix in ("-wal", "-shm", "-journal"):
         log = Path(f"{ledger}{suffix}")
         if log.exists():
-            log.replace(log.with_name(f"{log.name}.of-the-lost-ledger"))
+            log.replace(log.with_name(f"{log.name}{OF_THE_LOST}"))

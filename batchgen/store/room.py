@@ -1,7 +1,8 @@
 """Room on the disk for what is already paid for: a mark below which nothing more is sent, and ballast to throw out.
 
-The ballast is a file that really takes its space. Where the disk is full all the same it is removed, and what was in
-flight at that moment is written in its place; nothing new is sent from then on.
+The ballast is files that really take their space. Where the disk is full all the same they are removed, and what was
+in flight at that moment is written in their place; nothing new is sent from then on. The ledger has one of its own:
+pictures would take all of a common one, and what is not in the ledger is found only by the next run.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ T = TypeVar("T")
 
 MIN_FREE_BYTES = 256 << 20
 BALLAST_BYTES = 64 << 20
+LEDGER_BALLAST_BYTES = 4 << 20
 # What an answer is taken to need on disk until some were seen.
 ANSWER_BYTES = 2 << 20
 
-# A disk with less room than four times this gets no ballast: it would be the first thing to fill it.
+# A disk with little more room than this gets no ballast: it would be the first thing to fill it.
 _SMALLEST_BALLAST_BYTES = 64 << 10
 _SEEN_ENOUGH = 20
 
@@ -52,6 +54,7 @@ class Room:
     def __init__(self, folder: RunFolder, *, concurrency: int, min_free_bytes: int | None = None) -> None:
         self._folder = folder
         self._ballast = folder.state / "ballast"
+        self._ledger_ballast = folder.state / "ballast-ledger"
         self._concurrency = concurrency
         self._min_free_bytes = min_free_bytes
         self._lock = threading.Lock()
@@ -69,12 +72,13 @@ class Room:
     def held(self) -> Iterator[None]:
         """Keeps the ballast on disk while the block runs; none where there is no room for it."""
         with contextlib.suppress(OSError):
-            self._lay_ballast()
+            free, _ = _free(self._folder.state)
+            _lay(self._ledger_ballast, min(LEDGER_BALLAST_BYTES, free // 8))
+            _lay(self._ballast, min(BALLAST_BYTES, free // 4))
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):
-                self._ballast.unlink(missing_ok=True)
+            _throw_out(self._ballast, self._ledger_ballast)
 
     def look(self) -> None:
         """Measures what is free; the ledger's writer does so once per group. Raises :class:`OSError`."""
@@ -97,15 +101,14 @@ class Room:
         """Sends nothing more: a write went wrong, and the next one would too."""
         self.failed = self.failed or f"the disk of {self._folder.root} gave an error: {error}"
 
-    def make(self, error: BaseException) -> None:
-        """Throws the ballast out for what is in flight, and sends nothing more."""
+    def make(self, error: BaseException, *, for_ledger: bool = False) -> None:
+        """Throws the ballast out for what is in flight, the ledger's only for the ledger, and sends nothing more."""
         with self._lock:
             self.failed = self.failed or (
                 f"the disk of {self._folder.root} is full ({error}). What was in flight was given the room kept for "
                 "it; make room before going on"
             )
-            with contextlib.suppress(OSError):
-                self._ballast.unlink(missing_ok=True)
+            _throw_out(self._ballast, *([self._ledger_ballast] if for_ledger else []))
 
     def kept(self, write: Callable[[], T]) -> T:
         """What ``write`` returned, which writes new files only; made once more, without the ballast, on a full disk.
@@ -126,19 +129,24 @@ class Room:
         size = self._seen_bytes // self._seen if self._seen >= _SEEN_ENOUGH else ANSWER_BYTES
         return max(MIN_FREE_BYTES, 2 * self._concurrency * size)
 
-    def _lay_ballast(self) -> None:
-        free, _ = _free(self._folder.state)
-        size = min(BALLAST_BYTES, free // 4)
-        if size < _SMALLEST_BALLAST_BYTES or self._ballast.exists():
-            return
-        handle = os.open(self._ballast, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            _allocate(handle, size)
-        except OSError:
-            self._ballast.unlink(missing_ok=True)
-            raise
-        finally:
-            os.close(handle)
+
+def _lay(ballast: Path, size: int) -> None:
+    if size < _SMALLEST_BALLAST_BYTES or ballast.exists():
+        return
+    handle = os.open(ballast, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        _allocate(handle, size)
+    except OSError:
+        ballast.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(handle)
+
+
+def _throw_out(*ballast: Path) -> None:
+    for file in ballast:
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 def _allocate(handle: int, size: int) -> None:

@@ -45,3 +45,14 @@ def spool(folder: RunFolder, attempt_id: int, body: bytes) -> Path:
 def spooled(folder: RunFolder) -> dict[int, Path]:
     """The bodies a process wrote and could not record any more, by attempt."""
     return {int(path.stem): path for path in folder.spool.glob("*.body") if path.stem.isdigit()}
+
+
+def mark_unbilled(folder: RunFolder, attempt_id: int) -> None:
+    """Notes beside the ledger that an attempt was surely not billed. For a thread, not for the event loop."""
+    # An empty file: there is room for its name where there is none for anything else.
+    (folder.spool / f"{attempt_id}.unbilled").touch(mode=0o600)
+
+
+def unbilled(folder: RunFolder) -> dict[int, Path]:
+    """The notes of attempts that were surely not billed, by attempt."""
+    return {int(path.stem): path for path in folder.spool.glob("*.unbilled") if path.stem.isdigit()}

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from batchgen.request import State
 from batchgen.store.files import sha256_of
 from batchgen.store.folder import RunFolder
+from batchgen.store.rebuilding import OF_THE_LOST
 from batchgen.store.records import snapshot
 from batchgen.store.schema import damaged
 
@@ -59,7 +60,9 @@ def verify(folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
                 yield Finding(Difference.FOREIGN, file, None, "the ledger does not know this file")
         yield from _unfinished(db, folder)
         for file in leftovers:
-            if (folder.root / file).exists() and not _wanted(db, file):
+            if file.endswith(f".body{OF_THE_LOST}"):
+                yield Finding(Difference.FOREIGN, file, None, "a paid answer of a lost ledger, as the service sent it")
+            elif (folder.root / file).exists() and not _wanted(db, file):
                 yield Finding(Difference.LITTER, file, None, "left by a process that died; nothing refers to it")
 
 

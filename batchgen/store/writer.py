@@ -114,7 +114,7 @@ class Writer:
         error = self._tried(group)
         if error is not None and self._room and is_full(error):
             # Nothing of the group was made, and no sync has failed: SQLite reports those as another error.
-            self._room.make(error)
+            self._room.make(error, for_ledger=True)
             self._fold_log()
             error = self._tried(group)
         if error is None:

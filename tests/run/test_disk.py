@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from batchgen.errors import ExitCode, LedgerDamaged
-from batchgen.provider.interface import DownloadFailed
+from batchgen.provider.interface import DownloadFailed, Verdict
 from batchgen.request import State
 from batchgen.run import purchase, rescue
 from batchgen.run.events import Ended, Notice
@@ -22,7 +22,7 @@ from batchgen.store.folder import RunFolder
 from batchgen.store.writer import Writer
 from tests.store.disks import fill, small_disk
 
-from .shop import PICTURES, PRICE, hosted
+from .shop import PICTURES, PRICE, failed, hosted, sold
 
 pytestmark = pytest.mark.anyio
 
@@ -151,6 +151,33 @@ async def test_a_ledger_that_turns_out_damaged_ends_the_run_with_its_own_code(cu
         finished = await me.run(checked=False)
     assert finished.exit_code == ExitCode.DAMAGED
     assert isinstance(finished.result.failure, LedgerDamaged)
+
+
+async def test_a_refusal_that_the_ledger_cannot_take_leaves_no_doubt(customer, monkeypatch):
+    me = customer(mug=[failed(Verdict.REFUSED), sold(3)]).order(["mug"])
+    with broken_ledger(monkeypatch, after=4):
+        finished = await me.run(checked=False)
+    assert finished.exit_code == ExitCode.STOPPED
+    assert me.states() == {"mug": State.SENT}
+    assert (await me.run(strict=True)).exit_code == ExitCode.STORED
+    assert me.attempts() == [("not billed", 0, 0), ("billed", PRICE, 0)]
+    assert not list(me.folder.spool.iterdir())
+
+
+async def test_a_body_of_a_lost_ledger_is_never_taken_for_an_answer_of_the_new_one(customer, monkeypatch):
+    me = customer(mug=[sold(3), failed(Verdict.DOUBT)]).order(["mug"])
+    with broken_ledger(monkeypatch, after=4):
+        await me.run(checked=False)
+    (body,) = me.folder.spool.iterdir()
+    for file in me.folder.state.glob("ledger.db*"):
+        file.unlink()
+    with broken_ledger(monkeypatch, after=4):
+        await me.run(checked=False)
+    assert me.states() == {"mug": State.SENT}
+    kept = body.with_name(f"{body.name}.of-the-lost-ledger")
+    assert any(isinstance(event, Notice) and str(kept) in event.message for event in me.events)
+    assert (await me.run(strict=True)).exit_code == ExitCode.DOUBT
+    assert kept.is_file()
 
 
 @pytest.mark.parametrize("url", [None, "https://pictures/1?signature=a"])

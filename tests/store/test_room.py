@@ -78,6 +78,17 @@ def test_a_disk_with_little_room_gets_little_ballast_or_none(folder, monkeypatch
             assert (ballast.stat().st_size if ballast.exists() else None) == size
 
 
+def test_the_ledger_s_ballast_is_thrown_out_for_the_ledger_alone(folder):
+    room, ledger_ballast = Room(folder, concurrency=1), folder.state / "ballast-ledger"
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with room.held():
+        assert ledger_ballast.stat().st_blocks * 512 >= 4 << 20
+        room.make(full)
+        assert ledger_ballast.exists()
+        room.make(full, for_ledger=True)
+        assert not ledger_ballast.exists()
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_on_a_full_disk_the_ballast_goes_and_the_write_is_made_once_more(folder, code):
     room, tries = Room(folder, concurrency=1), []
