@@ -61,6 +61,13 @@ def test_a_service_that_takes_no_more_orders_stops_the_run_within_what_is_in_fli
     assert len(shop.billing()) == 40
 
 
+def test_a_paid_post_is_never_sent_on_to_where_the_service_redirects(shop):
+    shop.rules({"times": 1, "status": 307, "headers": {"location": f"{shop.base_url}/v1/openai/images/generations"}})
+    shop.write(1)
+    assert shop.run().code == 3
+    assert (len(shop.posts()), shop.billing()) == (1, [])
+
+
 def test_an_error_in_a_200_that_passes_costs_two_more_tries(shop):
     shop.rules({"nth": [1, 2], "body": error("The model had a hiccup")})
     shop.write(1)
