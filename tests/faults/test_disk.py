@@ -1,10 +1,8 @@
 """Disks that fill up, turn read-only or fail, and deaths at chosen system calls."""
 
-import os
-import subprocess
-
 import pytest
 
+from tests.faults.disks import Disk
 from tests.faults.tracing import calls_in, dying_at, failed_at, killed_at, needs_strace, written_down
 
 KINDS = {
@@ -16,25 +14,12 @@ KINDS = {
 
 @pytest.fixture
 def disk(shop):
-    """The run folder as a disk of its own, whose size can change."""
     shop.out.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", shop.out], capture_output=True, check=False
-    )
-    if mounted.returncode:
+    mounted = Disk(shop.out)
+    if not mounted.mounted:
         pytest.skip("mounting a disk is not allowed here")
-
-    def remount(options):
-        subprocess.run(["mount", "-o", f"remount,{options}", shop.out], check=True)
-
-    yield remount
-    # Pages may still be held for a moment by a process that was killed.
-    subprocess.run(["umount", "-l", shop.out], check=True)
-
-
-def used_bytes(folder):
-    found = os.statvfs(folder)
-    return (found.f_blocks - found.f_bfree) * found.f_frsize
+    yield mounted
+    mounted.close()
 
 
 def resumed_without_paying_again(shop, requests, *, doubts=0):
@@ -54,14 +39,14 @@ def test_a_disk_that_fills_up_stops_the_run_and_keeps_all_that_was_paid(shop, di
     shop.write(40, concurrency=4)
     process = shop.start("--strict")
     shop.wait(lambda: len(shop.posts()) >= 8, process)
-    disk(f"size={used_bytes(shop.out) + 100_000}")
+    disk.shrink(100_000)
     full_at = len(shop.posts())
     shop.injected += 1
     ended = shop.end(process)
     assert ended.code == 3, ended.err
     assert len(shop.posts()) <= full_at + 3 * 4
     shop.note_recorded()
-    disk("size=1g")
+    disk.grow()
     shop.rules()
     again = shop.run("--strict")
     assert again.code == 0, again.err
@@ -70,16 +55,16 @@ def test_a_disk_that_fills_up_stops_the_run_and_keeps_all_that_was_paid(shop, di
 
 def test_a_disk_that_is_read_only_from_the_start_costs_nothing(shop, disk):
     shop.write(4)
-    disk("ro")
+    disk.remount("ro")
     shop.injected += 1
     assert shop.run().code == 3
     assert not shop.posts()
-    disk("rw")
+    disk.remount("rw")
     assert shop.run().code == 0
 
 
 def test_a_disk_that_is_full_from_the_start_costs_nothing(shop, disk):
-    disk("size=8k")
+    disk.remount("size=8k")
     shop.write(4)
     shop.injected += 1
     ended = shop.run()

@@ -1,4 +1,4 @@
-"""Whole histories of a run folder, made up by Hypothesis: runs, deaths, outages and edits in any order.
+"""Whole histories of a run folder, made up by Hypothesis: runs, deaths, outages, full disks and edits in any order.
 
 ``FAULT_HISTORIES=200`` makes up that many, anew each time; the default is the same few for every day.
 """
@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from tests.faults.disks import Disk
 from tests.faults.shop import Shop, table
 
 HISTORIES = int(os.environ.get("FAULT_HISTORIES", "5"))
@@ -28,6 +29,8 @@ class Histories(RuleBasedStateMachine):
     def open(self, strict):
         self.folder = Path(tempfile.mkdtemp(prefix="histories-"))
         self.shop = Shop(self.folder / "shop")
+        self.shop.out.mkdir()
+        self.disk = Disk(self.shop.out)
         self.options = ["--strict"] if strict else []
         self.shop.rules(
             {"prompt": "mug 1", "pad": 100_000, "delay_s": 0.05, "harmless": True},
@@ -90,6 +93,21 @@ class Histories(RuleBasedStateMachine):
         self.shop.outage(False)
         assert self.shop.end(process).code in {0, 4}
 
+    @rule(room_bytes=st.integers(10_000, 600_000), marked=st.booleans())
+    def run_and_fill_the_disk(self, room_bytes, marked):
+        if self.out_of_order or not self.disk.mounted:
+            return
+        # Without the mark below which nothing is sent, the disk is filled to its last byte.
+        mark = {} if marked else {"BATCHGEN_MIN_FREE_MB": "0"}
+        process = self.shop.start(*self.options, environment={"TMPDIR": str(self.folder), **mark})
+        self.shop.wait_for_posts(len(self.shop.posts()) + 1, process)
+        self.disk.shrink(room_bytes)
+        self.shop.injected += 1
+        ended = self.shop.end(process)
+        assert ended.code in {0, 3, 4}, ended.err
+        self.shop.note_recorded()
+        self.disk.grow()
+
     @invariant()
     def nothing_recorded_is_bought_again(self):
         if hasattr(self, "shop"):
@@ -106,6 +124,7 @@ class Histories(RuleBasedStateMachine):
             SUMS.append(asdict(self.shop.sums()))
         finally:
             self.shop.close()
+            self.disk.close()
             shutil.rmtree(self.folder)
 
 

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+# Longer than any connection is kept.
+PAUSE_S = 60
 SLOW = {"delay_s": 1.0, "harmless": True}
 HANG = {"cut": "hang"}
 
@@ -72,14 +74,16 @@ def test_a_signal_while_it_starts_leaves_no_trace_of_a_crash(shop, at_s):
     assert shop.end(process).code in {130, 143, -signal.SIGTERM, 0}
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(60 + PAUSE_S)
 def test_a_pause_sends_nothing_twice(shop):
     shop.rules({"delay_s": 0.3, "harmless": True})
-    shop.write(20, concurrency=8)
+    shop.write(20, concurrency=8, retry={"deadline": f"{PAUSE_S + 20}s"})
     process = shop.start()
     shop.wait(lambda: len(shop.posts()) >= 8, process)
     shop.injected += 1
     process.send_signal(signal.SIGSTOP)
-    time.sleep(3)
+    time.sleep(PAUSE_S)
     process.send_signal(signal.SIGCONT)
     assert shop.end(process).code == 0
     assert len(shop.posts()) == 20
