@@ -114,7 +114,7 @@ def test_what_is_in_flight_when_the_simulator_ends_is_billed(start, tmp_path):
     with start(tmp_path, latency_s=60.0) as shop:
         post_and_hang_up(shop, "cut off")
         began = time.monotonic()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
     (line,) = ledger(tmp_path)
     assert (line["idempotency_key"], line["outcome"], line["charged_microusd"]) == ("cut off", "billed", 167_000)
 

@@ -6,6 +6,7 @@ aiohttp's session streams bodies through a reader with back pressure; a whole bo
 import asyncio
 import select
 
+import anyio
 import httpx
 from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
@@ -24,6 +25,9 @@ from batchgen.provider.engine.freelist import Origin
 from batchgen.provider.engine.incoming import Answer
 from batchgen.provider.engine.outgoing import Outgoing
 
+# How long an answer that has begun to arrive when time is up may take to be read.
+_ARRIVING_S = 1.0
+_UNREAD_S = 0.05
 # Below this, one copy into one packet is cheaper than a second system call.
 _JOINED_BYTES = 64 * 1024
 _MAX_HEADERS = 1024
@@ -53,12 +57,7 @@ class AiohttpConnection(BaseProtocol):
         return self._reusable
 
     def is_alive(self) -> bool:
-        transport = self.transport
-        if not self._reusable or transport is None or transport.is_closing():
-            return False
-        peek = select.poll()
-        peek.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return not peek.poll(0)
+        return self._reusable and self._is_open() and not self._has_unread()
 
     def close(self) -> None:
         self._reusable = False
@@ -67,7 +66,7 @@ class AiohttpConnection(BaseProtocol):
 
     async def exchange(self, sent: Outgoing) -> Answer:
         """Raises a `Failure`; an answer that arrives before the whole request is written counts as the answer."""
-        if self.transport is None or self.transport.is_closing():
+        if not self._is_open():
             raise ConnectFailed(self._text("closed as soon as it was opened; nothing was sent"))
         self._answer = self._loop.create_future()
         self._message, self._payload = None, None
@@ -78,7 +77,12 @@ class AiohttpConnection(BaseProtocol):
             self._last_progress = self._loop.time()
             if sent.read_timeout_s is not None:
                 self._watch(sent.read_timeout_s)
-            return await self._answer
+            return await asyncio.shield(self._answer)
+        except asyncio.CancelledError:
+            if answer := await self._arriving():
+                return answer
+            self.close()
+            raise
         except BaseException:
             self.close()
             raise
@@ -87,6 +91,30 @@ class AiohttpConnection(BaseProtocol):
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+
+    async def _arriving(self) -> Answer | None:
+        """The answer that lies in the socket, unread, when its time is up: it has arrived, and is paid for.
+
+        A process that was stopped for a while finds its timers due before it has looked at its sockets.
+        """
+        assert self._answer is not None
+        if not self._answer.done() and not self._has_unread():
+            return None
+        with anyio.move_on_after(_ARRIVING_S, shield=True):
+            return await asyncio.shield(self._answer)
+        return None
+
+    def _is_open(self) -> bool:
+        return self.transport is not None and not self.transport.is_closing()
+
+    def _has_unread(self) -> bool:
+        """Whether the socket holds bytes, or an end, that were not read yet."""
+        if not self._is_open():
+            return False
+        assert self.transport is not None
+        peek = select.poll()
+        peek.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(peek.poll(0))
 
     def _new_parser(self, method: str) -> HttpResponseParser:
         return HttpResponseParser(
@@ -227,6 +255,9 @@ class AiohttpConnection(BaseProtocol):
         if unwritten_bytes != self._unwritten_bytes:
             self._unwritten_bytes, self._last_progress = unwritten_bytes, now
         left_s = self._last_progress + timeout_s - now
+        if left_s <= 0 and self._has_unread():
+            # Stopped for a while, the process has yet to read what came meanwhile.
+            left_s = _UNREAD_S
         if left_s > 0:
             self._timer = self._loop.call_later(left_s, self._watch, timeout_s)
         elif self.writing_paused and not self._begun:

@@ -436,7 +436,7 @@ async def test_refused_addresses_are_left_out_of_several(opened, faults, post):
     engine = opened(addresses=AddressRule.GLOBAL_OR_LOOPBACK, resolve=resolve)
     started = time.monotonic()
     assert (await engine.handle_async_request(post(faults.url("ok", host="mixed.test")))).status_code == 200
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 8
 
 
 async def test_the_next_address_is_tried_when_one_refuses(opened, faults, post):
