@@ -21,8 +21,12 @@ def microusd(usd: object) -> int | None:
     """
     if isinstance(usd, bool) or not isinstance(usd, int | float | Decimal | str):
         return None
+    text = str(usd).strip()
+    # `Decimal` takes `1_000`, as Python does and nobody's money is written.
+    if "_" in text:
+        return None
     try:
-        amount = Decimal(str(usd).strip())
+        amount = Decimal(text)
     except InvalidOperation:
         return None
     if not amount.is_finite() or amount < 0 or amount.adjusted() > 12:

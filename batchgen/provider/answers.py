@@ -292,10 +292,9 @@ def _base64(raw: msgspec.Raw) -> bytes | None:
 
 
 def _money(raw: msgspec.Raw) -> int | None:
+    # Only a number is a cost: text, `true` and the like are a service that has lost track of its money.
     text = bytes(raw)
-    if text in {b"null", b"true", b"false"}:
-        return None
-    return microusd(text.strip(b'"').decode("ascii", "replace"))
+    return microusd(text.decode()) if text[:1].isdigit() else None
 
 
 def _latency(raw: msgspec.Raw) -> int | None:

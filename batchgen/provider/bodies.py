@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import urllib.parse
 from collections.abc import Mapping
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -38,7 +40,8 @@ def input_fields(request: Request) -> dict[str, object]:
 def input_parts(request: Request, *, image: str, mask: str) -> list[_Part]:
     """The inputs of a request as form parts named ``image`` and ``mask``. Reads local files: not for the event loop.
 
-    Raises :class:`OSError` where a file is gone since it was planned.
+    Raises :class:`OSError` where a file is gone since it was planned, or holds other bytes than were planned: its
+    picture would be recorded under a key that is not its own.
     """
     parts = [(image, _part(one, f"image-{number}")) for number, one in enumerate(request.image, 1)]
     if request.mask is not None:
@@ -63,8 +66,15 @@ def _inputs(request: Request) -> tuple[Input, ...]:
 def _part(one: Input, name: str) -> tuple[str | None, bytes, str] | tuple[str | None, bytes]:
     extension = one.media_type.partition("/")[2]
     if one.path is not None:
-        return (f"{name}.{extension}", one.path.read_bytes(), one.media_type)
+        return (f"{name}.{extension}", _planned_bytes(one, one.path), one.media_type)
     assert one.uri is not None
     if urllib.parse.urlsplit(one.uri).scheme == "data":
         return (f"{name}.{extension}", pybase64.b64decode(one.uri.partition(",")[2], validate=True), one.media_type)
     return (None, one.uri.encode())
+
+
+def _planned_bytes(one: Input, path: Path) -> bytes:
+    content = path.read_bytes()
+    if f"sha256:{hashlib.sha256(content).hexdigest()}" != one.digest:
+        raise OSError(f"{one.source} holds other bytes than when the run began; run again to plan with the new ones")
+    return content

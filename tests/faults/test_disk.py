@@ -99,12 +99,12 @@ def test_a_disk_that_fails_in_the_middle_stops_the_run_and_loses_nothing_that_wa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(200)
 def test_a_process_with_few_file_descriptors_loses_nothing_that_was_paid(shop):
     shop.rules({"pad": 100_000, "delay_s": 0.1, "hosted": True, "harmless": True})
     shop.write(24, concurrency=16)
     shop.injected += 1
-    ended = shop.run("--strict", prefix=["prlimit", "--nofile=24"], timeout=300)
+    ended = shop.run("--strict", prefix=["prlimit", "--nofile=24"], timeout=150)
     assert ended.code in {0, 3}, ended.err
     resumed_without_paying_again(shop, 24)
 

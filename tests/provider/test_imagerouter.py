@@ -162,6 +162,17 @@ async def test_an_input_that_is_gone_refuses_its_request_and_sends_nothing(recor
     assert recorder.seen == []
 
 
+async def test_an_input_that_changed_since_it_was_planned_is_not_sent_under_its_old_key(
+    recorded, recorder, order, inputs, tmp_path
+):
+    image = (inputs.resolve("a.png"),)
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes() + b"more")
+    failed = await recorded.generate(order(image=image), idempotency_key="i")
+    assert (failed.verdict, failed.reason) == (Verdict.REFUSED, "input_gone")
+    assert "other bytes" in failed.message
+    assert recorder.seen == []
+
+
 @pytest.mark.parametrize(
     ("fault", "verdict"),
     [

@@ -22,6 +22,7 @@ class AiohttpEngine(httpx.AsyncBaseTransport):
         self._idle: FreeList[AiohttpConnection] = FreeList(options.idle_s)
         self._slots = asyncio.Semaphore(options.max_connections)
         self._in_use = 0
+        self._sweep: asyncio.TimerHandle | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         sent = await outgoing(request, self._options.read_timeout_s)
@@ -34,6 +35,8 @@ class AiohttpEngine(httpx.AsyncBaseTransport):
         return response(sent, answer, self._options.max_body_bytes)
 
     async def aclose(self) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
         while (connection := self._idle.oldest()) is not None:
             connection.close()
 
@@ -48,10 +51,23 @@ class AiohttpEngine(httpx.AsyncBaseTransport):
             connection = taken.connection
             answer = await self._tried(connection, sent, taken.idle_for_s)
         if connection.reusable:
-            self._idle.put(sent.origin, connection)
+            self._put(sent.origin, connection)
         else:
             connection.close()
         return answer
+
+    def _put(self, origin: Origin, connection: AiohttpConnection) -> None:
+        self._idle.put(origin, connection)
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(self._options.idle_s, self._close_expired)
+
+    def _close_expired(self) -> None:
+        """Gives back what idle connections hold: a process may open few files, and pictures are files too."""
+        for connection in self._idle.expired():
+            connection.close()
+        self._sweep = None
+        if len(self._idle):
+            self._sweep = asyncio.get_running_loop().call_later(self._options.idle_s, self._close_expired)
 
     async def _tried(self, connection: AiohttpConnection, sent: Outgoing, idle_for_s: float) -> Answer:
         """An exchange on a used connection, whose end teaches how long this origin keeps them."""

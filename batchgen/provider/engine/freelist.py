@@ -105,6 +105,14 @@ class FreeList(Generic[C]):
     def unsettled(self, origin: Origin) -> None:
         self._trusted(origin).on_trial = False
 
+    def expired(self) -> list[C]:
+        """Gives up the connections that were idle for too long to be used again."""
+        now, found = self._clock(), list[C]()
+        for origin, idle in list(self._idle.items()):
+            while idle and now - idle[0].since >= self._idle_s:
+                found.append(self._pop(origin, idle.popleft()).connection)
+        return found
+
     def oldest(self) -> C | None:
         """Gives up the connection idle longest at some origin, to make room for one elsewhere."""
         for origin, idle in self._idle.items():

@@ -57,6 +57,17 @@ def test_what_idled_too_long_is_handed_back_to_be_closed(idle, clock):
     assert (taken.connection, taken.dead, len(idle)) == (None, [old], 0)
 
 
+def test_what_idled_too_long_is_given_up_at_once_and_nothing_younger(idle, clock):
+    old, young, elsewhere = Socket(), Socket(), Socket()
+    proven(idle, old)
+    idle.put(THERE, elsewhere)
+    clock.now += 3.0
+    proven(idle, young)
+    clock.now += 1.0
+    assert (idle.expired(), len(idle)) == ([old, elsewhere], 1)
+    assert idle.take(HERE).connection is young
+
+
 def test_what_died_meanwhile_is_handed_back_and_the_next_one_taken(idle, clock):
     alive, dead = Socket(), Socket(alive=False)
     proven(idle, alive)
