@@ -51,13 +51,19 @@ class RunFolder:
         return self.root / "images"
 
     @property
+    def trash(self) -> Path:
+        return self.root / "trash"
+
+    @property
     def exists(self) -> bool:
         """Whether a run has been here before."""
         return self.ledger.is_file()
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[None]:
+    def opened(self, *, force_unlock: str | None = None) -> Iterator[None]:
         """The folder, made where it is missing, proven writable, and held against other runs.
+
+        ``force_unlock`` names a dead machine whose claim on it counts no more.
 
         Raises :class:`FolderMismatch` where it is no folder, :class:`NotWritable` where the disk takes nothing, and
         :class:`FolderInUse` where another run holds it.
@@ -65,7 +71,7 @@ class RunFolder:
         with contextlib.ExitStack() as stack:
             with _translated(self.root):
                 self._make()
-                stack.enter_context(locked(self.lock))
+                stack.enter_context(locked(self.lock, force_unlock=force_unlock))
                 for place in (self.images, self.spool):
                     _probe(place)
                 self._remove_leftovers()
@@ -80,7 +86,7 @@ class RunFolder:
         # A process that died between writing and publishing leaves temporary names; nothing refers to them.
         for leftover in self.images.rglob(".*.part"):
             leftover.unlink(missing_ok=True)
-        for leftover in self.spool.glob("*.part"):
+        for leftover in (*self.spool.glob("*.part"), *self.trash.glob("*/.*.part"), *self.root.glob(".*.part")):
             leftover.unlink(missing_ok=True)
 
 

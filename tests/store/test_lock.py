@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -79,3 +80,49 @@ def test_a_lock_that_is_a_link_is_not_followed(lock, tmp_path):
 
 def test_nobody_holds_a_folder_that_never_ran(lock):
     assert holder(lock) is None
+
+
+def claim_of(lock, host, *, silent_s):
+    """The lock file as a run on another machine leaves it, whose lock doesn't reach here."""
+    lock.write_text(f"process 7 on {host} since 2026-01-01 10:00:00, boot 00000000-0000-0000-0000-000000000000")
+    moment = time.time() - silent_s
+    os.utime(lock, (moment, moment))
+
+
+def test_a_run_on_another_machine_that_was_there_a_moment_ago_is_respected(lock):
+    claim_of(lock, "elsewhere", silent_s=60)
+    assert "elsewhere" in holder(lock)
+    with pytest.raises(FolderInUse, match="--force-unlock elsewhere"), locked(lock):
+        pass
+    assert sorted(lock.parent.iterdir()) == [lock]
+
+
+def test_a_machine_that_has_been_silent_for_long_has_lost_its_claim(lock):
+    claim_of(lock, "elsewhere", silent_s=121)
+    assert holder(lock) is None
+    with locked(lock):
+        assert f"process {os.getpid()} " in holder(lock)
+
+
+def test_a_claim_is_lifted_for_the_machine_that_is_named_and_no_other(lock):
+    claim_of(lock, "elsewhere", silent_s=1)
+    with pytest.raises(FolderInUse), locked(lock, force_unlock="nowhere"):
+        pass
+    with locked(lock, force_unlock="elsewhere"):
+        pass
+
+
+def test_an_orderly_end_leaves_no_claim(lock):
+    with pytest.raises(ZeroDivisionError), locked(lock):
+        raise ZeroDivisionError
+    assert lock.read_bytes() == b""
+
+
+def test_the_claim_is_renewed_while_the_folder_is_held(lock, monkeypatch):
+    monkeypatch.setattr("batchgen.store.lock.RENEWED_EVERY_S", 0.01)
+    with locked(lock):
+        os.utime(lock, (1, 1))
+        give_up = time.monotonic() + 20
+        while lock.stat().st_mtime == 1:
+            assert time.monotonic() < give_up
+            time.sleep(0.01)
