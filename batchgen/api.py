@@ -20,14 +20,19 @@ if TYPE_CHECKING:
     from batchgen.manifest import Manifest, Overrides
     from batchgen.plan.forecast import Forecast, Lookup
     from batchgen.plan.plan import Plan
+    from batchgen.plan.prices import PriceBook
+    from batchgen.plan.reasons import Explained, Reason
     from batchgen.provider.choose import Service
     from batchgen.provider.interface import Catalogue
+    from batchgen.provider.remembered import LookUp
     from batchgen.report import Report, Summary
     from batchgen.request import State
+    from batchgen.run.ending import Finished
     from batchgen.run.engine import Engine
     from batchgen.run.events import Listener
-    from batchgen.run.session import Finished, Options
+    from batchgen.run.options import Options
     from batchgen.store.folder import RunFolder
+    from batchgen.store.past import Orphans
     from batchgen.store.records import Record
 
 OUTPUTS = Path("outputs")
@@ -59,7 +64,8 @@ class RunReport:
 
     ``reason`` says why it ended before its plan did. ``report`` is ``None`` where nothing was sent or finished, or the
     disk took none, so that what stood in the folder still stands. ``unrecorded`` names paid pictures that the ledger
-    could not take, and where they are.
+    could not take, and where they are. ``orphans`` are what the manifest no longer asks for, where the whole of it was
+    read; ``pruned`` of them were moved to the trash, and ``returned`` requests came back from it.
     """
 
     folder: Path
@@ -69,6 +75,9 @@ class RunReport:
     equal: int
     report: Report | None
     unrecorded: tuple[str, ...] = ()
+    orphans: Orphans | None = None
+    pruned: int = 0
+    returned: int = 0
 
     def summary(self) -> Summary:
         """What ``summary.json`` says of the whole folder."""
@@ -106,10 +115,11 @@ async def run_async(
     import anyio.to_thread
 
     from batchgen.plan.plan import make_plan
-    from batchgen.plan.prices import PriceBook
     from batchgen.provider.choose import choose_provider
-    from batchgen.run.events import silent
-    from batchgen.run.session import Options, run_plan
+    from batchgen.provider.remembered import look_up
+    from batchgen.run.events import Notice, silent
+    from batchgen.run.options import Options
+    from batchgen.run.session import run_plan
     from batchgen.run.signals import interruptible
     from batchgen.store.folder import RunFolder
 
@@ -117,15 +127,19 @@ async def run_async(
     place = RunFolder(folder_of(loaded, folder))
     service = service_of(loaded)
     with ExitStack() as stack:
-        await anyio.to_thread.run_sync(stack.enter_context, place.opened())
+        opened = place.opened(force_unlock=options.force_unlock if options else None)
+        await anyio.to_thread.run_sync(stack.enter_context, opened)
         provider = choose_provider(service, concurrency=loaded.limits.concurrency, state=place.simulator)
         async with interruptible() if signals else _uninterrupted() as watch, provider:
-            catalogue = await provider.catalogue()
+            found = await look_up(provider)
+            planned = await anyio.to_thread.run_sync(make_plan, loaded, found.catalogue)
+            for notice in _notices(found, planned):
+                (listen or silent)(Notice(notice))
             finished = await run_plan(
-                await anyio.to_thread.run_sync(make_plan, loaded, catalogue),
+                planned,
                 provider,
                 place,
-                PriceBook(loaded.prices, catalogue),
+                await anyio.to_thread.run_sync(_prices, loaded, found.catalogue, place),
                 options=options or Options(),
                 listen=listen or silent,
                 on_engine=watch,
@@ -138,25 +152,148 @@ def forecast(manifest: Manifest | str | Path, *, folder: str | Path | None = Non
 
     Sends nothing but a look-up of the catalogue. Raises :class:`~batchgen.errors.ManifestError`.
     """
+    return outlook(manifest, folder=folder, first=first).forecast
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A plan's ``forecast``, how many of its requests there are for each reason, and the ``first`` that are not done.
+
+    ``orphans`` are what the folder holds and the manifest no longer asks for; ``None`` where there is no ledger.
+    """
+
+    forecast: Forecast
+    reasons: Mapping[Reason, int]
+    first: tuple[Explained, ...]
+    orphans: Orphans | None
+
+
+def outlook(
+    manifest: Manifest | str | Path,
+    *,
+    folder: str | Path | None = None,
+    first: int = 3,
+    tell: Callable[[Explained], None] | None = None,
+) -> Outlook:
+    """As :func:`forecast`, with the reason of each request; ``tell`` hears every one, in the plan's order.
+
+    Sends nothing but a look-up of the catalogue. Raises :class:`~batchgen.errors.ManifestError`.
+    """
     import anyio
 
     from batchgen.plan.forecast import forecast as count
     from batchgen.plan.plan import make_plan
-    from batchgen.plan.prices import PriceBook
+    from batchgen.plan.reasons import by_reason, explained, look_over
     from batchgen.store.folder import RunFolder
-    from batchgen.store.ledger import Reader
+    from batchgen.store.past import Past
     from batchgen.store.rebuilding import is_lost, remembered
+    from batchgen.store.relatives import Relatives
+    from batchgen.store.reuse import Sources
 
     loaded = _manifest(manifest)
-    catalogue = anyio.run(_catalogue, service_of(loaded))
+    found = anyio.run(_look_up, service_of(loaded))
     place = RunFolder(folder_of(loaded, folder))
     with ExitStack() as stack:
+        past: Past | None = None
         lookup: Lookup | None = None
         if place.exists:
-            lookup = stack.enter_context(closing(Reader(place.ledger))).states
+            past = stack.enter_context(closing(Past(place.ledger)))
+            lookup = past.states
         elif is_lost(place):
             lookup = remembered(place)
-        return count(make_plan(loaded, catalogue), PriceBook(loaded.prices, catalogue), lookup, first=first)
+        simulated = loaded.provider.kind == "simulator"
+        sources = stack.enter_context(closing(Sources(loaded.reuse, own=place, simulated=simulated)))
+        planned = make_plan(loaded, found.catalogue)
+        counted = count(
+            planned,
+            _prices(loaded, found.catalogue, place),
+            lookup,
+            elsewhere=sources.find if loaded.reuse else None,
+            first=first,
+            limits=loaded.limits,
+            notices=_notices(found, planned),
+        )
+        if past is not None:
+            past.whole = True
+        orphans = past.orphans() if past else None
+        relatives = Relatives(past) if past and orphans and orphans.count and counted.new else None
+        look = look_over(
+            explained(planned, lookup or (lambda _: {}), relatives.of if relatives else (lambda _: ())),
+            first=first if relatives or tell else min(first, counted.open),
+            whole=relatives is not None or tell is not None,
+            tell=tell,
+        )
+        return Outlook(counted, by_reason(counted.by_state, look.changed), look.first, orphans)
+
+
+def explain(manifest: Manifest | str | Path, wanted: str, *, folder: str | Path | None = None) -> tuple[Explained, ...]:
+    """Why requests would be sent or not: those of a row's number, or the one whose key begins with ``wanted``.
+
+    A new request is held against everything the folder ever bought. Touches no network. Raises
+    :class:`~batchgen.errors.UsageError` where nothing, or more than one key, is meant.
+    """
+    from batchgen.plan.explaining import explain_one, pick
+    from batchgen.plan.plan import make_plan
+    from batchgen.store.folder import RunFolder
+    from batchgen.store.past import Past
+    from batchgen.store.relatives import Relatives, all_bought
+
+    loaded = _manifest(manifest)
+    planned = make_plan(loaded)
+    place = RunFolder(folder_of(loaded, folder))
+    picked = pick(planned, wanted)
+    with ExitStack() as stack:
+        if not place.exists:
+            return tuple(explain_one(one, None, (), ()) for one in picked)
+        past = stack.enter_context(closing(Past(place.ledger)))
+        past.read(request.key for request in planned)
+        states = past.states([one.key for one in picked])
+        relatives = Relatives(past)
+        return tuple(explain_one(one, states.get(one.key), relatives.of(one), all_bought(past)) for one in picked)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What `prune` moved to the trash, and what the folder no longer needs to list."""
+
+    folder: Path
+    orphans: Orphans
+    report: Report | None
+
+
+def prune(manifest: Manifest | str | Path, *, folder: str | Path | None = None) -> Pruned:
+    """Moves the pictures that a manifest no longer asks for to the folder's trash; sends nothing and deletes nothing.
+
+    They come back by themselves when they are asked for again. Raises :class:`~batchgen.errors.FolderInUse`.
+    """
+    import anyio
+
+    from batchgen.errors import UsageError
+    from batchgen.plan.plan import make_plan
+    from batchgen.store.folder import RunFolder
+
+    loaded = _manifest(manifest)
+    planned = make_plan(loaded)
+    place = RunFolder(folder_of(loaded, folder))
+    if not place.exists:
+        raise UsageError(f"{place.root}: there is no ledger here; is this a run folder?")
+    with place.opened():
+        orphans = anyio.run(_prune, planned, place)
+        return Pruned(place.root, orphans, _written(place) if orphans.count else None)
+
+
+async def _prune(planned: Plan, place: RunFolder) -> Orphans:
+    from batchgen.run.tidying import Tidying
+    from batchgen.store.ledger import open_ledger
+    from batchgen.store.past import Past
+
+    async with open_ledger(place.ledger, provider=planned.manifest.provider.kind) as ledger:
+        with closing(Past(place.ledger)) as past:
+            tidying = Tidying(ledger, past, place, planned)
+            orphans = await tidying.orphans()
+            await tidying.prune()
+            await tidying.finish()
+            return orphans
 
 
 def open_run(folder: str | Path) -> Run:
@@ -202,14 +339,26 @@ def service_of(manifest: Manifest) -> Service:
     from batchgen.provider.choose import Service
 
     chosen = manifest.provider
-    return Service(chosen.kind, manifest.folder, chosen.base_url, chosen.api_key_env, chosen.simulator)
+    return Service(chosen.kind, manifest.folder, chosen.base_url, chosen.api_key_env, chosen.simulator, chosen.options)
 
 
-async def _catalogue(service: Service) -> Catalogue | None:
+async def _look_up(service: Service) -> LookUp:
     from batchgen.provider.choose import choose_provider
+    from batchgen.provider.remembered import look_up
 
     async with choose_provider(service, concurrency=1, need_key=False) as provider:
-        return await provider.catalogue()
+        return await look_up(provider)
+
+
+def _notices(found: LookUp, planned: Plan) -> tuple[str, ...]:
+    return (*([found.notice] if found.notice else []), *map(str, planned.warnings))
+
+
+def _prices(manifest: Manifest, catalogue: Catalogue | None, place: RunFolder) -> PriceBook:
+    from batchgen.plan.prices import PriceBook
+    from batchgen.store.experience import experience
+
+    return PriceBook(manifest.prices, catalogue, experience(place.ledger, provider=manifest.provider.kind))
 
 
 def _manifest(manifest: Manifest | str | Path) -> Manifest:
@@ -219,12 +368,13 @@ def _manifest(manifest: Manifest | str | Path) -> Manifest:
 def _reported(place: RunFolder, finished: Finished) -> RunReport:
     """Brings the derived files up to date, where anything changed; how the run ended is told even where it can't."""
     from batchgen.errors import ExitCode, LedgerDamaged
+    from batchgen.store.newest import renew_summary
 
     result, report = finished.result, None
     exit_code, reason = finished.exit_code, finished.reason
     try:
-        if finished.changed or not (place.root / "summary.json").is_file():
-            report = _written(place)
+        if finished.changed or not renew_summary(place):
+            report = _written(place, look=exit_code in {0, 1, 4})
     except LedgerDamaged as error:
         exit_code, reason = ExitCode.DAMAGED, reason or str(error)
     except OSError as error:
@@ -232,13 +382,28 @@ def _reported(place: RunFolder, finished: Finished) -> RunReport:
         reason = f"{reason}; {said}" if reason else said
         exit_code = ExitCode.STOPPED if exit_code in {0, 1, 4} else exit_code
     states = result.ended + result.passed
-    return RunReport(place.root, exit_code, reason, states, result.equal, report, result.unrecorded)
+    return RunReport(
+        place.root,
+        exit_code,
+        reason,
+        states,
+        result.equal,
+        report,
+        result.unrecorded,
+        finished.orphans,
+        finished.pruned,
+        finished.returned,
+    )
 
 
-def _written(place: RunFolder) -> Report:
+def _written(place: RunFolder, *, look: bool = False) -> Report:
     from batchgen.report import write_report
     from batchgen.store.dataset import write_dataset
+    from batchgen.store.looking import AFTER_A_RUN_S, look_at_new
 
+    # Nobody who stopped a run waits for advice, and a disk that gave in takes no thumbnails.
+    if look:
+        look_at_new(place, within_s=AFTER_A_RUN_S)
     write_dataset(place)
     return write_report(place)
 

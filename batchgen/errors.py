@@ -97,7 +97,10 @@ class LedgerDamaged(BatchgenError):
     exit_code = ExitCode.DAMAGED
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``did you mean 'prompt'?`` for the known word closest to ``word``, or an empty string."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """``did you mean 'prompt'?`` for the known word closest to ``word``, or an empty string.
+
+    ``cutoff``, from 0 to 1, is how alike the two have to be.
+    """
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f"did you mean {close[0]!r}?" if close else ""

@@ -1,11 +1,19 @@
 """What every test shares: both async backends by default, and nothing taken from the user's environment."""
 
+import secrets
+
 import pytest
 
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request):
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def no_cache_of_the_user(monkeypatch, tmp_path_factory):
+    # Named and not made: most tests remember nothing.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / f"cache-{secrets.token_hex(8)}"))
 
 
 @pytest.fixture(autouse=True)

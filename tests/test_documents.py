@@ -14,6 +14,7 @@ from batchgen.simulator.embedded import embedded
 from batchgen.simulator.settings import Settings
 from tests.documents import ROOT, blocks, commands
 
+DOCUMENTS = ["README.md", "docs/manifest.md", "docs/nights.md", "docs/report.md"]
 BIN = Path(sys.executable).parent
 
 
@@ -44,7 +45,7 @@ def batchgen_commands(document):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("document", ["README.md", "docs/manifest.md"])
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_the_commands_of_a_document_work_one_after_the_other_as_printed(document, workplace, service):
     assert batchgen_commands(document)
     for note, command in batchgen_commands(document):
@@ -52,6 +53,19 @@ def test_the_commands_of_a_document_work_one_after_the_other_as_printed(document
         done = run(command, workplace, **key)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert "Traceback" not in done.stderr
+
+
+def test_what_a_scheduler_starts_is_a_command_that_was_run():
+    shown = {command for _, command in batchgen_commands("docs/nights.md")}
+    started = [
+        line.partition("batchgen ")[2].partition(" >>")[0].strip()
+        for language in ("cron", "ini", "yaml")
+        for _, text in blocks("docs/nights.md", language)
+        for line in text.splitlines()
+        if "batchgen run" in line
+    ]
+    assert len(started) == 3
+    assert {f"batchgen {command}" for command in started} <= shown
 
 
 def test_every_other_shell_line_is_run_by_the_continuous_integration():

@@ -19,16 +19,18 @@ ARROWS = {
     "errors": set(),
     "money": set(),
     "version": set(),
+    "plugins": {"errors"},
     "request": {"errors"},
-    "manifest": {"errors", "money", "request"},
+    "manifest": {"errors", "money", "plugins", "request"},
     "plan": {"errors", "money", "request", "manifest", "provider"},
-    "provider": {"errors", "money", "request", "version", "simulator"},
+    "provider": {"errors", "money", "plugins", "request", "version", "simulator"},
     "store": {"errors", "money", "request"},
     "run": {"errors", "money", "request", "version", "manifest", "plan", "provider", "store"},
     "report": {"errors", "money", "request", "store"},
     "compare": {"errors", "money", "request", "store", "report"},
     "export": {"errors", "money", "request", "store"},
     "simulator": set(),
+    "testing": {"request", "provider"},
 }
 ARROWS["api"] = {*ARROWS}
 ARROWS["cli"] = {*ARROWS}
@@ -38,6 +40,7 @@ DOORS = {
     ("run", "provider"): {"batchgen.provider.interface"},
     ("plan", "provider"): {"batchgen.provider.interface"},
     ("run", "manifest"): {"batchgen.manifest"},
+    ("testing", "provider"): {"batchgen.provider.interface"},
 }
 
 

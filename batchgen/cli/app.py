@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from batchgen.cli import adopt, check, init, models, plan, report, run, simulate, status, verify
+from batchgen.cli import (
+    adopt,
+    check,
+    explain,
+    init,
+    models,
+    plan,
+    prune,
+    report,
+    run,
+    schema,
+    simulate,
+    status,
+    verify,
+)
 from batchgen.version import __version__
 
 app = typer.Typer(
@@ -39,10 +53,13 @@ def batchgen(
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("check")(check.check)
+app.command("explain")(explain.explain)
 app.command("status")(status.status)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)
+app.command("prune")(prune.prune)
 app.command("adopt")(adopt.adopt)
 app.command("models")(models.models)
 app.command("init")(init.init)
+app.command("schema")(schema.schema)
 app.command("simulate")(simulate.simulate)

@@ -4,49 +4,26 @@ from __future__ import annotations
 
 import sys
 
-from batchgen.cli.options import (
-    Budget,
-    Concurrency,
-    Job,
-    Model,
-    Prompt,
-    Provider,
-    Quality,
-    Repeat,
-    Set,
-    Size,
-    read_manifest,
-)
+from batchgen.cli.options import Job, JobOptions, with_job_options
 
 
+@with_job_options
 def check(
     job: Job,
     *,
-    model: Model = None,
-    size: Size = None,
-    quality: Quality = None,
-    settings: Set = None,
-    prompt: Prompt = None,
-    repeat: Repeat = None,
-    provider: Provider = None,
-    budget: Budget = None,
-    concurrency: Concurrency = None,
+    options: JobOptions,
 ) -> None:
     """Find every mistake in a manifest, with its line; sends nothing and asks nobody."""
+    from batchgen.cli.saying import say
     from batchgen.plan.plan import make_plan
 
-    manifest = read_manifest(
-        job,
-        model=model,
-        size=size,
-        quality=quality,
-        settings=settings,
-        prompt=prompt,
-        repeat=repeat,
-        budget=budget,
-        concurrency=concurrency,
-        provider=provider,
-    )
-    counts = make_plan(manifest).count_by_model()
-    total = sum(counts.values())
-    sys.stdout.write(f"{job}: no mistakes; {total:,} requests to {len(counts)} models\n")
+    plan = make_plan(options.read(job))
+    for warning in plan.warnings:
+        say(f"warning: {warning}")
+    counts = {model: count for model, count in plan.count_by_model().items() if count}
+    requests, models = _counted(sum(counts.values()), "request"), _counted(len(counts), "model")
+    sys.stdout.write(f"{job}: no mistakes; {requests} to {models}\n")
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -24,4 +24,10 @@ def _counted(stored: int, ended: RunReport) -> str:
     others = [f"{count:,} {state}" for state, count in ended.states.items() if state is not State.STORED and count]
     if ended.equal:
         others.append(f"{ended.equal:,} equal to another one")
+    if ended.returned:
+        others.append(f"{ended.returned:,} back from the trash")
+    if ended.pruned:
+        others.append(f"{ended.pruned:,} moved to the trash")
+    elif ended.orphans and ended.orphans.count:
+        others.append(f"{ended.orphans.count:,} no longer in the manifest")
     return ", ".join([f"{stored:,} requests stored", *others])

@@ -16,7 +16,7 @@ _STARTERS = {
     "quickstart": ("quickstart.yaml",),
     "dataset": ("dataset.yaml", "dataset.csv"),
     "sweep": ("sweep.yaml",),
-    "nightly": ("nightly.yaml",),
+    "nightly": ("nightly.yaml", "prompts/icons.csv"),
 }
 
 
@@ -27,14 +27,19 @@ def init(
 ) -> None:
     """Write a commented manifest that runs as it is, on the simulator; never overwrites a file."""
     if kind not in _STARTERS:
-        raise UsageError(f"there is no starter {kind!r}; {nearest(kind, _STARTERS) or f'one of {list(_STARTERS)}'}")
-    into.mkdir(parents=True, exist_ok=True)
+        raise UsageError(
+            f"there is no starter {kind!r}; {nearest(kind, _STARTERS) or 'there are ' + ', '.join(_STARTERS)}"
+        )
     targets = {name: into / name for name in _STARTERS[kind]}
     if taken := [str(target) for target in targets.values() if target.exists()]:
         raise UsageError(f"{', '.join(taken)} exists already; nothing was written")
-    for name, target in targets.items():
-        with target.open("x", encoding="utf-8") as handle:
-            handle.write(_starter(name))
+    try:
+        for name, target in targets.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("x", encoding="utf-8") as handle:
+                handle.write(_starter(name))
+    except OSError as error:
+        raise UsageError(f"{error.filename} can't be written: {error.strerror}") from None
     manifest = targets[_STARTERS[kind][0]]
     sys.stdout.write(f"{manifest}\n")
     sys.stderr.write(f"next: batchgen plan {manifest}, then batchgen run {manifest}\n")

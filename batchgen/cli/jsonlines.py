@@ -30,6 +30,9 @@ def write_ending(ended: RunReport) -> None:
             "reason": ended.reason,
             "states": {state.value: count for state, count in ended.states.items()},
             "equal": ended.equal,
+            "orphans": ended.orphans.count if ended.orphans else None,
+            "pruned": ended.pruned,
+            "returned": ended.returned,
         }
     )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 
 from batchgen.cli.app import app
+from batchgen.cli.saying import say
 from batchgen.cli.streams import forgive
 from batchgen.errors import BatchgenError, ExitCode
 
@@ -22,23 +22,16 @@ def _run() -> int:
     except SystemExit as ending:
         return _code(ending)
     except BatchgenError as error:
-        _say(str(error))
+        say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception:  # noqa: BLE001 - whatever arrives here is a bug of ours and is shown as one
         traceback.print_exc()
-        _say("this is a bug in batchgen; what was bought is recorded, and running again resumes")
+        say("this is a bug in batchgen; what was bought is recorded, and running again resumes")
         return ExitCode.BUG
     return ExitCode.STORED
 
 
 def _code(ending: SystemExit) -> int:
     return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
-
-
-def _say(text: str) -> None:
-    from batchgen.store.plain import visible
-
-    for line in text.splitlines():
-        sys.stderr.write(f"batchgen: {visible(line)}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,15 +12,35 @@ import typer
 from batchgen.errors import StoppedEarly
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from batchgen.provider.choose import Service
-    from batchgen.provider.interface import Catalogue, Model
+    from batchgen.provider.interface import Model
+    from batchgen.provider.remembered import LookUp
+
+
+# Of 80 columns, what leaves room for prices and a few words.
+_NAME_WIDTH = 38
+
+
+class Order(enum.StrEnum):
+    """What the list is sorted by."""
+
+    NAME = "name"
+    PRICE = "price"
+    DATE = "date"
 
 
 def models(
-    words: Annotated[str, typer.Argument(metavar="[FILTER]", help="Only models whose name holds this.")] = "",
+    words: Annotated[
+        str, typer.Argument(metavar="[FILTER]", help="Only models whose name, alias or kind holds this.")
+    ] = "",
     *,
     provider: Annotated[str, typer.Option("--provider", help="imagerouter, openai or simulator.")] = "imagerouter",
     base_url: Annotated[str | None, typer.Option("--base-url", help="Address of the service.")] = None,
+    sort: Annotated[Order, typer.Option("--sort", help="By name, price (cheapest first) or date (newest first).")] = (
+        Order.NAME
+    ),
     json: Annotated[bool, typer.Option("--json", help="As JSON lines.")] = False,
 ) -> None:
     """List the models on offer, with the price of a picture in USD; needs no key."""
@@ -27,70 +48,130 @@ def models(
 
     from batchgen.provider.choose import Service
 
-    catalogue = anyio.run(_catalogue, Service(checked_kind(provider), Path.cwd(), base_url))
-    found = [model for name, model in sorted(catalogue.models.items()) if words.lower() in name.lower()]
+    look_up = anyio.run(_look_up, Service(checked_kind(provider), Path.cwd(), base_url))
+    catalogue = look_up.catalogue
+    assert catalogue is not None
+    found = _sorted((model for model in catalogue.models.values() if _holds(model, words.lower())), sort)
     if json:
         _print_json(found)
     else:
         _print_table(found)
+    if look_up.notice:
+        sys.stderr.write(f"batchgen: {look_up.notice}\n")
+    if not found:
+        _say_what_was_meant(words, catalogue.names)
 
 
 def checked_kind(provider: str) -> str:
     """The name of a provider. Raises :class:`UsageError` with the nearest one."""
     from batchgen.errors import UsageError, nearest
+    from batchgen.plugins import kinds
 
-    kinds = ("imagerouter", "openai", "simulator")
-    if provider not in kinds:
-        raise UsageError(f"--provider {provider!r}: {nearest(provider, kinds) or f'one of {kinds}'}")
+    known = kinds()
+    if provider not in known:
+        raise UsageError(f"--provider {provider!r}: {nearest(provider, known) or 'one of ' + ', '.join(known)}")
     return provider
 
 
-async def _catalogue(service: Service) -> Catalogue:
+async def _look_up(service: Service) -> LookUp:
     from batchgen.provider.choose import choose_provider
+    from batchgen.provider.remembered import look_up
 
     async with choose_provider(service, concurrency=1, need_key=False) as provider:
-        catalogue = await provider.catalogue()
-    if catalogue is None:
-        raise StoppedEarly(f"{provider.base_url} gives no catalogue; is the address right, and the network there?")
-    return catalogue
+        found = await look_up(provider)
+        address = provider.base_url
+    if found.catalogue is None:
+        raise StoppedEarly(f"{address} gives no catalogue; is the address right, and the network there?")
+    return found
 
 
-def _print_json(found: list[Model]) -> None:
+def _holds(model: Model, words: str) -> bool:
+    return any(words in name.lower() for name in (model.id, *model.aliases)) or words == model.kind
+
+
+def _sorted(found: Iterable[Model], order: Order) -> list[Model]:
+    by_name = sorted(found, key=lambda model: model.id.lower())
+    match order:
+        case Order.NAME:
+            return by_name
+        case Order.PRICE:
+            # Those without a price come last: they may cost anything.
+            return sorted(by_name, key=lambda model: model.price.expected_microusd if model.price else sys.maxsize)
+        case Order.DATE:
+            return sorted(by_name, key=lambda model: model.released, reverse=True)
+
+
+def _print_json(found: Sequence[Model]) -> None:
     import msgspec
 
     for model in found:
         sys.stdout.write(f"{msgspec.json.encode(model).decode()}\n")
 
 
-def _print_table(found: list[Model]) -> None:
+def _print_table(found: Sequence[Model]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("model", no_wrap=True, overflow="fold")
-    table.add_column("kind")
-    table.add_column("USD a picture", justify="right", no_wrap=True)
-    table.add_column("takes", min_width=12)
-    for model in found:
-        table.add_row(_plain(model.id), model.kind, _price(model), _takes(model))
-    Console().print(table)
-    sys.stderr.write(f"{len(found)} models\n")
+    if found:
+        longest = max(len(name) for model in found for name in (model.id, *model.aliases))
+        table = Table(box=SIMPLE_HEAD)
+        table.add_column("model", overflow="fold", width=min(longest + 2, _NAME_WIDTH))
+        table.add_column("USD each", justify="right", no_wrap=True)
+        table.add_column("at most", justify="right", no_wrap=True)
+        table.add_column("takes")
+        for model in found:
+            table.add_row(_names(model), *_prices(model), _takes(model))
+        Console().print(table)
+    sys.stderr.write(f"{len(found)} {'model' if len(found) == 1 else 'models'}\n")
 
 
-def _price(model: Model) -> str:
+def _names(model: Model) -> str:
+    return "\n".join([_plain(model.id), *(f"[dim]= {_plain(alias)}[/dim]" for alias in model.aliases)])
+
+
+def _prices(model: Model) -> tuple[str, str]:
     from batchgen.money import usd
 
     if model.price is None:
-        return "not stated"
-    low, high = usd(model.price.low_microusd), usd(model.price.high_microusd)
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        return "?", "?"
+    expected, high = usd(model.price.expected_microusd), usd(model.price.high_microusd)
+    return f"{expected:g}", "" if expected == high else f"{high:g}"
 
 
 def _takes(model: Model) -> str:
-    takes = {"quality": model.takes_quality, "image": model.takes_image, "mask": model.takes_mask}
-    sizes = f"{len(model.sizes)} sizes" if model.sizes else "any size"
-    return ", ".join([sizes, *(name for name, taken in takes.items() if taken)])
+    if not (model.price or model.sizes or model.seconds or model.released or model.aliases) and all(_flags(model)):
+        # A bare list of names says nothing of what they take.
+        return "not stated"
+    parts = [name for name, taken in zip(("quality", "image", "mask"), _flags(model), strict=True) if taken]
+    parts.append(_sizes(model))
+    if model.kind != "image":
+        parts.insert(0, f"{model.kind}:")
+    if model.seconds:
+        parts.append(f"{_span(model.seconds)} s")
+    return _plain(", ".join(parts).replace(":,", ":"))
+
+
+def _flags(model: Model) -> tuple[bool, bool, bool]:
+    return model.takes_quality, model.takes_image, model.takes_mask
+
+
+def _sizes(model: Model) -> str:
+    if not model.sizes:
+        return "any size"
+    return model.sizes[0] if len(model.sizes) == 1 else f"{len(model.sizes)} sizes"
+
+
+def _span(seconds: Sequence[str]) -> str:
+    return seconds[0] if len(seconds) == 1 else f"{seconds[0]} to {seconds[-1]}"
+
+
+def _say_what_was_meant(words: str, names: Sequence[str]) -> None:
+    from batchgen.plan.offer import near_names
+
+    near = near_names(words, names)
+    hint = f"; near it: {', '.join(near)}" if near else ""
+    sys.stderr.write(f"batchgen: no model's name holds {words!r}{hint}\n")
 
 
 def _plain(text: str) -> str:

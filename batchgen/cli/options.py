@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -22,63 +27,97 @@ Job = Annotated[
 Folder = Annotated[
     Path, typer.Argument(metavar="FOLDER", show_default=False, help="A run folder, such as outputs/quickstart.")
 ]
-Model = Annotated[list[str] | None, typer.Option("--model", metavar="NAME", help="Model to ask; given again, an axis.")]
-Size = Annotated[
-    list[str] | None, typer.Option("--size", metavar="SIZE", help="WIDTHxHEIGHT or auto; given again, an axis.")
-]
-Quality = Annotated[
-    list[str] | None,
-    typer.Option("--quality", metavar="QUALITY", help="auto, low, medium or high; given again, an axis."),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="NAME=VALUE[,VALUE]", help="Any other parameter or variable; several values, an axis."
-    ),
-]
-Prompt = Annotated[
-    str | None, typer.Option("--prompt", metavar="TEXT", help="Prompt template, such as '{Prompt}, oil on canvas'.")
-]
-Repeat = Annotated[str | None, typer.Option("--repeat", metavar="N", help="Pictures per combination.")]
-Budget = Annotated[
-    str | None, typer.Option("--budget", metavar="USD", help="Never spend more than this in the run folder.")
-]
-Concurrency = Annotated[str | None, typer.Option("--concurrency", metavar="N", help="Most requests under way at once.")]
-Provider = Annotated[str | None, typer.Option("--provider", metavar="KIND", help="imagerouter, openai or simulator.")]
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="FOLDER", help="Run folder; default: the manifest's, or outputs/NAME.")
 ]
 
 
-def read_manifest(
-    job: Path,
-    *,
-    model: Sequence[str] | None,
-    size: Sequence[str] | None,
-    quality: Sequence[str] | None,
-    settings: Sequence[str] | None,
-    prompt: str | None,
-    repeat: str | None,
-    budget: str | None = None,
-    concurrency: str | None = None,
-    provider: str | None,
-) -> Manifest:
-    """The manifest with the command line's options above it. Raises :class:`ManifestError`."""
-    from batchgen.manifest import Overrides, load_manifest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """The options that stand above a manifest, the same for every command that takes one."""
 
-    parameters = {name: tuple(values) for name, values in assignments(settings or (), "--set").items()}
-    for name, values in (("model", model), ("size", size), ("quality", quality)):
-        if values:
-            parameters[name] = tuple(values)
-    overrides = Overrides(
-        parameters=parameters,
-        prompt=prompt,
-        repeat=repeat,
-        budget_usd=budget,
-        concurrency=concurrency,
-        provider=provider,
-    )
-    return load_manifest(job, overrides=overrides)
+    model: Annotated[
+        list[str] | None, typer.Option("--model", metavar="NAME", help="Model to ask; given again, an axis.")
+    ] = None
+    size: Annotated[
+        list[str] | None, typer.Option("--size", metavar="SIZE", help="WIDTHxHEIGHT or auto; given again, an axis.")
+    ] = None
+    quality: Annotated[
+        list[str] | None,
+        typer.Option("--quality", metavar="QUALITY", help="auto, low, medium or high; given again, an axis."),
+    ] = None
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE[,VALUE]",
+            help="Any other parameter or variable; several values, an axis. Quote one that holds a comma: "
+            "--set 'style=\"loose, wet\",flat'.",
+        ),
+    ] = None
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", metavar="TEXT", help="Prompt template, such as '{Prompt}, oil on canvas'.")
+    ] = None
+    repeat: Annotated[str | None, typer.Option("--repeat", metavar="N", help="Pictures per combination.")] = None
+    provider: Annotated[
+        str | None, typer.Option("--provider", metavar="KIND", help="imagerouter, openai or simulator.")
+    ] = None
+    budget: Annotated[
+        str | None, typer.Option("--budget", metavar="USD", help="Never spend more than this in the run folder.")
+    ] = None
+    concurrency: Annotated[
+        str | None, typer.Option("--concurrency", metavar="N", help="Most requests under way at once.")
+    ] = None
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="The run's name; default: the manifest's.")
+    ] = None
+    path: Annotated[
+        str | None,
+        typer.Option("--path", metavar="TEMPLATE", help="Names for the pictures, such as '{category}/{row}'."),
+    ] = None
+
+    def read(self, job: Path) -> Manifest:
+        """The manifest ``job`` with these options above it. Raises :class:`ManifestError` and :class:`UsageError`."""
+        from batchgen.manifest import Overrides, load_manifest
+
+        parameters = {name: tuple(values) for name, values in assignments(self.settings or (), "--set").items()}
+        for name, values in (("model", self.model), ("size", self.size), ("quality", self.quality)):
+            if values:
+                parameters[name] = tuple(values)
+        overrides = Overrides(
+            parameters=parameters,
+            prompt=self.prompt,
+            repeat=self.repeat,
+            budget_usd=self.budget,
+            concurrency=self.concurrency,
+            provider=self.provider,
+            name=self.name,
+            path=self.path,
+        )
+        return load_manifest(job, overrides=overrides)
+
+
+def with_job_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``command`` as typer is to see it: in place of its parameter ``options`` stand the fields of JobOptions."""
+    # Typer reads a signature, so the command is given one in which each field is a parameter.
+    own = inspect.signature(command, eval_str=True)
+    hints = get_type_hints(JobOptions, include_extras=True)
+    names = [field.name for field in fields(JobOptions)]
+    shared = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(JobOptions)
+    ]
+
+    @functools.wraps(command)
+    def called(**given: Any) -> None:
+        command(options=JobOptions(**{name: given.pop(name) for name in names}), **given)
+
+    parameters = [[one] if name != "options" else shared for name, one in own.parameters.items()]
+    called.__signature__ = own.replace(parameters=list(itertools.chain(*parameters)))  # type: ignore[attr-defined]
+    called.__annotations__ = {}
+    return called
 
 
 def assignments(words: Sequence[str], option: str) -> dict[str, list[str]]:
@@ -88,5 +127,14 @@ def assignments(words: Sequence[str], option: str) -> dict[str, list[str]]:
         name, equals, values = word.partition("=")
         if not equals or not name or not values:
             raise UsageError(f"{option} {word!r}: it is written {option} NAME=VALUE")
-        found.setdefault(name, []).extend(values.split(","))
+        found.setdefault(name, []).extend(_values(word, values, option))
     return found
+
+
+def _values(word: str, values: str, option: str) -> list[str]:
+    """The values of one word: a line of CSV, so that one with a comma in it can be quoted."""
+    try:
+        (fields,) = csv.reader([values], strict=True, skipinitialspace=True)
+    except (csv.Error, ValueError):
+        raise UsageError(f'{option} {word!r}: a quote is unbalanced; a value with a comma is written "a, b"') from None
+    return fields

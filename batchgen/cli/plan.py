@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.options import (
-    Job,
-    Model,
-    Out,
-    Prompt,
-    Provider,
-    Quality,
-    Repeat,
-    Set,
-    Size,
-    read_manifest,
-)
+from batchgen.cli.options import Job, JobOptions, Out, with_job_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,55 +16,73 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from batchgen.api import Outlook
     from batchgen.plan.forecast import Forecast, ModelForecast
-    from batchgen.request import Request
+    from batchgen.plan.reasons import Explained
 
 
+@with_job_options
 def plan(
     job: Job,
     *,
-    model: Model = None,
-    size: Size = None,
-    quality: Quality = None,
-    settings: Set = None,
-    prompt: Prompt = None,
-    repeat: Repeat = None,
-    provider: Provider = None,
+    options: JobOptions,
     out: Out = None,
     first: Annotated[int, typer.Option("--first", min=0, help="How many requests to show.")] = 3,
+    batch_jsonl: Annotated[
+        Path | None, typer.Option("--batch-jsonl", metavar="FILE", help="Write the requests as an OpenAI Batch file.")
+    ] = None,
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="One line for every request, with why it would be sent or not.")
+    ] = False,
 ) -> None:
     """Show how many requests a manifest makes, what is done, what is new, and the price; sends nothing."""
     from rich.console import Console
 
     from batchgen import api
 
-    manifest = read_manifest(
-        job,
-        model=model,
-        size=size,
-        quality=quality,
-        settings=settings,
-        prompt=prompt,
-        repeat=repeat,
-        provider=provider,
-    )
-    _print(api.forecast(manifest, folder=out, first=first), Console(), name=manifest.name)
+    manifest = options.read(job)
+    if batch_jsonl is not None:
+        from batchgen.plan.batchfile import write_batch_file
+
+        lines = write_batch_file(api.plan(manifest), batch_jsonl)
+        sys.stderr.write(f"{batch_jsonl}: {lines:,} lines\n")
+    tell = _tell if reasons else None
+    _print(api.outlook(manifest, folder=out, first=0 if reasons else first, tell=tell), Console(), name=manifest.name)
 
 
-def _print(forecast: Forecast, console: Console, *, name: str) -> None:
+def _tell(one: Explained) -> None:
+    from batchgen.cli.reasons import line
+
+    sys.stdout.write(f"{line(one)}\n")
+
+
+def _print(outlook: Outlook, console: Console, *, name: str) -> None:
+    from batchgen.cli.reasons import line, orphan_lines
+
+    forecast = outlook.forecast
     console.print(f"{name}: {forecast.requests:,} requests", style="bold", highlight=False, markup=False)
     for axis, counts in forecast.by_axis.items():
         console.print(f"  {_plain(axis)}: {_counted(counts.items())}", highlight=False, markup=False)
-    console.print(f"  {_states(forecast)}", highlight=False, markup=False)
+    console.print(f"  {_reasons(outlook)}", highlight=False, markup=False)
     console.print(_models(forecast))
     console.print(_money(forecast), highlight=False, markup=False)
-    for request in forecast.first:
-        console.print(_line(request), highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
+    if forecast.new and forecast.duration_s is not None:
+        console.print(f"to wait: {_about(forecast.duration_s)}, by what was measured here", highlight=False)
+    for notice in forecast.notices:
+        console.print(f"note: {_plain(notice)}", highlight=False, markup=False)
+    for text in map(line, outlook.first):
+        console.print(text, highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
+    for text in orphan_lines(outlook.orphans):
+        console.print(text, highlight=False, markup=False)
 
 
-def _states(forecast: Forecast) -> str:
-    parts = [f"{forecast.new:,} new"]
-    parts += [f"{count:,} {state}" for state, count in forecast.by_state.items() if state is not None]
+def _reasons(outlook: Outlook) -> str:
+    from batchgen.plan.reasons import Reason
+
+    forecast = outlook.forecast
+    parts = [f"{count:,} {reason}" for reason, count in ({Reason.NEW: 0} | dict(outlook.reasons)).items()]
+    if forecast.reused:
+        parts.append(f"{forecast.reused:,} reused from other folders")
     if forecast.equal:
         parts.append(f"{forecast.equal:,} equal to another one, bought once")
     return ", ".join(parts)
@@ -83,11 +92,13 @@ def _models(forecast: Forecast) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("model", overflow="fold", min_width=20)
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True)
+    longest = max(map(len, forecast.by_model), default=0)
+    # Of 80 columns, what leaves room for the figures.
+    table.add_column("model", overflow="fold", width=min(longest, 20))
     for heading in ("requests", "new", "low", "expected", "high"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("price from")
+    table.add_column("price by", min_width=9)
     for model, part in forecast.by_model.items():
         table.add_row(_plain(model), f"{part.requests:,}", f"{part.new:,}", *_prices(part))
     return table
@@ -96,13 +107,11 @@ def _models(forecast: Forecast) -> Table:
 def _prices(part: ModelForecast) -> tuple[str, str, str, str]:
     from batchgen.money import dollars
 
-    if part.price is None:
+    cost = part.cost
+    if cost is None:
         return "?", "?", "?", "nobody: see `prices:`"
-    price = part.price
-    low, expected, high = (
-        dollars(part.new * each) for each in (price.low_microusd, price.expected_microusd, price.high_microusd)
-    )
-    return low, expected, high, price.source
+    low, expected, high = map(dollars, (cost.low_microusd, cost.expected_microusd, cost.high_microusd))
+    return low, expected, high, cost.source
 
 
 def _money(forecast: Forecast) -> str:
@@ -115,10 +124,11 @@ def _money(forecast: Forecast) -> str:
     return f"to pay: {expected} expected, {low} at least, {high} at most{unknown}"
 
 
-def _line(request: Request) -> str:
-    parameters = " ".join(f"{name}={value}" for name, value in request.parameters.items() if name != "prompt")
-    prompt = request.parameters.get("prompt", "")
-    return f"  {request.index:>6} {request.key[:8]} {_plain(request.model)} {_plain(prompt)!r} {_plain(parameters)}"
+def _about(seconds: float) -> str:
+    for length, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= length:
+            return f"about {seconds / length:.1f} {unit}s"
+    return f"about {max(1, round(seconds))} s"
 
 
 def _counted(counts: Iterable[tuple[str, int]]) -> str:

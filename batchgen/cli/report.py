@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from batchgen.cli.options import Folder
+from batchgen.errors import StoppedEarly, UsageError, nearest
+
+if TYPE_CHECKING:
+    from batchgen.store.folder import RunFolder
+
+_KINDS = ("png", "pdf")
 
 
-def report(folder: Folder) -> None:
+def report(
+    folder: Folder,
+    *,
+    look: Annotated[
+        bool, typer.Option("--look/--no-look", help="Look at pictures that nobody looked at yet, for their flags.")
+    ] = True,
+    sheet: Annotated[
+        str | None, typer.Option("--sheet", metavar="png|pdf", help="Also make contact sheets of all pictures.")
+    ] = None,
+) -> None:
     """Rebuild report.html, report.csv, summary.json and metadata.jsonl; needs neither manifest nor key."""
+    if sheet is not None and sheet not in _KINDS:
+        raise UsageError(f"--sheet {sheet!r}: it is png or pdf {nearest(sheet.lower(), _KINDS)}".rstrip())
     from rich.console import Console
 
     from batchgen.report import print_report, write_report
@@ -16,7 +36,41 @@ def report(folder: Folder) -> None:
     from batchgen.store.folder import RunFolder
 
     place = RunFolder(folder)
+    if look:
+        _look(place)
     written = write_report(place)
     write_dataset(place)
     print_report(written, Console())
     sys.stderr.write(f"written: {folder / 'report.html'}, report.csv, summary.json, metadata.jsonl\n")
+    if sheet is not None:
+        _sheets(place, sheet)
+
+
+def _sheets(place: RunFolder, kind: str) -> None:
+    from batchgen.report.sheets import write_sheets
+
+    try:
+        sheets = write_sheets(place, "pdf" if kind == "pdf" else "png")
+    except OSError as error:
+        raise StoppedEarly(f"{place.root}: no contact sheet could be written: {error}") from error
+    said = f"{sheets.pictures:,} pictures on {len(sheets.files):,} {'file' if len(sheets.files) == 1 else 'files'}"
+    if sheets.blank:
+        said += f", {sheets.blank:,} of them only by name: they have no thumbnail"
+    sys.stderr.write(f"contact sheet: {said}\n")
+    for file in sheets.files:
+        sys.stdout.write(f"{file}\n")
+
+
+def _look(place: RunFolder) -> None:
+    from batchgen.store.looking import look_at_new
+
+    looked = look_at_new(place, listen=_progress)
+    if looked.problem:
+        sys.stderr.write(f"{looked.left:,} pictures could not be looked at: {looked.problem}\n")
+
+
+def _progress(done: int, wanted: int) -> None:
+    # A step per percent, and only where somebody watches.
+    if sys.stderr.isatty() and (done == wanted or done % max(1, wanted // 100) == 0):
+        sys.stderr.write(f"\rlooked at {done:,} of {wanted:,} pictures{chr(10) if done == wanted else ''}")
+        sys.stderr.flush()

@@ -10,21 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.options import (
-    Budget,
-    Concurrency,
-    Job,
-    Model,
-    Out,
-    Prompt,
-    Provider,
-    Quality,
-    Repeat,
-    Set,
-    Size,
-    assignments,
-    read_manifest,
-)
+from batchgen.cli.options import Job, JobOptions, Out, assignments, with_job_options
+from batchgen.cli.telling import telling
 from batchgen.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -33,18 +20,11 @@ if TYPE_CHECKING:
     from batchgen.run.events import Listener
 
 
+@with_job_options
 def run(
     job: Job,
     *,
-    model: Model = None,
-    size: Size = None,
-    quality: Quality = None,
-    settings: Set = None,
-    prompt: Prompt = None,
-    repeat: Repeat = None,
-    provider: Provider = None,
-    budget: Budget = None,
-    concurrency: Concurrency = None,
+    options: JobOptions,
     out: Out = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="Send only the first N that are to be sent.")
@@ -55,6 +35,39 @@ def run(
     retry: Annotated[
         list[str] | None,
         typer.Option("--retry", metavar="STATE", help="Send again what is refused, spoiled or in doubt (pays again)."),
+    ] = None,
+    canary: Annotated[
+        int,
+        typer.Option("--canary", metavar="N", min=0, help="Send N of them first; the others only if those are stored."),
+    ] = 0,
+    deadline: Annotated[
+        str | None,
+        typer.Option("--deadline", metavar="TIME", help="Send nothing after 05:30, or after a span such as 90m."),
+    ] = None,
+    max_failures: Annotated[
+        str | None,
+        typer.Option("--max-failures", metavar="N|P%", help="Stop after so many failures, or such a share of them."),
+    ] = None,
+    night_budget: Annotated[
+        str | None,
+        typer.Option(
+            "--night-budget",
+            metavar="USD",
+            help="Never spend more in one night: 12 hours from its first purchase, whatever is killed and resumed.",
+        ),
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="At the end, move pictures the manifest no longer asks for to the trash.")
+    ] = False,
+    on_finish: Annotated[
+        str | None,
+        typer.Option("--on-finish", metavar="COMMAND", help="Run this at the end, with the summary on its stdin."),
+    ] = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option(
+            "--webhook", metavar="URL", envvar="BATCHGEN_WEBHOOK", help="POST the summary to this address at the end."
+        ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Never repeat a request whose outcome is unknown.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Start however much it is.")] = False,
@@ -69,6 +82,12 @@ def run(
             help="A folder on another disk, for paid pictures that the run folder's can't take.",
         ),
     ] = None,
+    force_unlock: Annotated[
+        str | None,
+        typer.Option(
+            "--force-unlock", metavar="HOST", help="Take the folder over from a machine that is surely dead, by name."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")] = False,
 ) -> None:
     """Run a manifest, or resume it: what is stored is never bought again.
@@ -76,35 +95,52 @@ def run(
     Ctrl-C once lets what is under way land; twice lets go of it.
     """
     from batchgen import api
-    from batchgen.cli.jsonlines import write_ending
+    from batchgen.run.bounds import Bounds, read_deadline, read_max_failures
     from batchgen.run.feeder import Selection
-    from batchgen.run.session import Options
+    from batchgen.run.options import Options
 
-    manifest = read_manifest(
-        job,
-        model=model,
-        size=size,
-        quality=quality,
-        settings=settings,
-        prompt=prompt,
-        repeat=repeat,
-        budget=budget,
-        concurrency=concurrency,
-        provider=provider,
-    )
-    options = Options(
-        selection=Selection(again=_states(retry or ()), limit=limit, only=_only(only or ())),
-        strict=strict,
-        confirmed=yes,
-        spill=spill_dir,
-    )
-    with _listener(as_json=json) as listen:
-        ended = api.run(manifest, folder=out, options=options, listen=listen)
-    if json:
+    with telling(command=on_finish, webhook=webhook) as teller:
+        manifest = options.read(job)
+        teller.folder = api.folder_of(manifest, out)
+        how = Options(
+            selection=Selection(again=_states(retry or ()), limit=limit, only=_only(only or ())),
+            strict=strict,
+            confirmed=yes,
+            bounds=Bounds(
+                read_deadline(deadline) if deadline is not None else None,
+                read_max_failures(max_failures) if max_failures is not None else None,
+                canary,
+            ),
+            night_microusd=_money(night_budget, "--night-budget"),
+            prune=prune,
+            spill=spill_dir,
+            force_unlock=force_unlock,
+        )
+        with _listener(as_json=json) as listen:
+            ended = api.run(manifest, folder=out, options=how, listen=listen)
+        _end(ended, as_json=json)
+        teller.ended(ended.exit_code, ended.reason)
+    raise typer.Exit(ended.exit_code)
+
+
+def _end(ended: RunReport, *, as_json: bool) -> None:
+    if as_json:
+        from batchgen.cli.jsonlines import write_ending
+
         write_ending(ended)
     else:
         _show(ended)
-    raise typer.Exit(ended.exit_code)
+
+
+def _money(text: str | None, option: str) -> int | None:
+    from batchgen.money import microusd
+
+    if text is None:
+        return None
+    amount = microusd(text)
+    if amount is None:
+        raise UsageError(f"{option} {text!r}: it is an amount in US dollars such as 2 or 0.50, without a currency sign")
+    return amount
 
 
 def _states(words: Sequence[str]) -> frozenset[State]:
@@ -140,10 +176,11 @@ def _show(ended: RunReport) -> None:
     from rich.console import Console
 
     from batchgen.cli.endings import ending
+    from batchgen.cli.reasons import orphan_lines
 
     if ended.report is not None:
         from batchgen.report import print_report
 
         print_report(ended.report, Console(stderr=True))
-    sys.stderr.write(f"{ending(ended)}\n")
+    sys.stderr.write("\n".join([*orphan_lines(ended.orphans if ended.report else None), ending(ended)]) + "\n")
     sys.stdout.write(f"{ended.folder}\n")

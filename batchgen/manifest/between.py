@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterator
 
 from batchgen.errors import nearest
@@ -10,6 +9,7 @@ from batchgen.manifest.checks import axis_paths, settings_of
 from batchgen.manifest.columns import column_problem
 from batchgen.manifest.document import DataPath, Finding
 from batchgen.manifest.freeze import matrix_axis
+from batchgen.manifest.including import chosen
 from batchgen.manifest.jobfile import JobFile
 from batchgen.manifest.show import shown
 from batchgen.manifest.template import Template, TemplateError
@@ -18,11 +18,20 @@ from batchgen.manifest.values import PARAMETERS
 # Names that a path template knows beside the columns and variables.
 PATH_NAMES = ("repeat", "row", "key")
 
+# What other services take and this one does not.
+_NO_PARAMETERS = {
+    "n": "use 'repeat:' for more pictures",
+    "seed": "the service takes no seed; use 'repeat:' for more pictures",
+    "aspect_ratio": "give 'size:', such as 1536x1024",
+}
+
 
 def findings_between(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Finding]:
     """Every mistake between parts that are sound themselves; ``columns`` are the rows', where known."""
     yield from _missing(job, columns)
     yield from _unknown_variables(job, columns)
+    yield from _misspelt(job)
+    yield from _idle_axes(job)
     yield from _combinations(job, columns)
 
 
@@ -53,11 +62,10 @@ def _prompt_suggestion(columns: tuple[str, ...]) -> str:
 
 
 def _known_names(job: JobFile, columns: tuple[str, ...]) -> set[str]:
-    included = (name for entry in job.include for name in entry)
     # An empty axis is told about elsewhere; what it would have set does not count as missing too.
     empty = (name for name, values in job.matrix.items() if not values)
     zipped = (name for entry in job.zip for name in entry)
-    return {*columns, *included, *empty, *zipped, *(name for _, name, _ in settings_of(job))}
+    return {*columns, *empty, *zipped, *(name for _, name, _ in settings_of(job))}
 
 
 def _unknown_variables(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Finding]:
@@ -74,6 +82,34 @@ def _unknown_variables(job: JobFile, columns: tuple[str, ...] | None) -> Iterato
                 yield Finding(path, message, nearest(name, known) or allowed)
 
 
+def _misspelt(job: JobFile) -> Iterator[Finding]:
+    """A variable that no template uses and that reads like a parameter would silently be a column instead."""
+    used = {*_names_in(job.prompt), *_names_in(job.output.path), *PARAMETERS}
+    told: set[str] = set()
+    for path, name, _ in settings_of(job):
+        if name not in used and name not in told and (meant := _meant(name)):
+            told.add(name)
+            yield Finding(path, f"{shown(name)} is no request parameter, and no template uses it", meant)
+
+
+def _meant(name: str) -> str:
+    plain = name.strip().lower().replace("-", "_")
+    return _NO_PARAMETERS.get(plain) or nearest(plain, PARAMETERS, cutoff=0.85)
+
+
+def _idle_axes(job: JobFile) -> Iterator[Finding]:
+    """An axis whose values nothing uses makes the same requests again, and equal requests are bought once."""
+    used = set(PARAMETERS)
+    if job.prompt is not None:
+        # A template for all prompts takes the place of every other one.
+        used = used - {"prompt"} | {*_names_in(job.prompt)}
+    for name, values in job.matrix.items():
+        settings = {setting for one in matrix_axis(job, name).values for setting in one.settings}
+        if len(values) > 1 and not settings & used and not _meant(name):
+            message = f"the axis {shown(name)} changes nothing: its {len(values):,} values make equal requests"
+            yield Finding(("matrix", name), message, f"name {{{name}}} in 'prompt:' or --prompt, or remove the axis")
+
+
 def _names_in(text: str | None) -> tuple[str, ...]:
     try:
         return Template(text).names if text is not None else ()
@@ -83,29 +119,38 @@ def _names_in(text: str | None) -> tuple[str, ...]:
 
 def _combinations(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Finding]:
     known = {name for _, name in axis_paths(job)} | _known_names(job, columns or ()) | set(PARAMETERS)
+    known |= {*_names_in(job.prompt), *_names_in(job.output.path)}
     for section, entries in (("exclude", job.exclude), ("include", job.include)):
         for index, entry in enumerate(entries):
             if not entry:
                 yield Finding((section, index), f"an entry of {section} is empty", "name an axis and a value")
             for name, value in entry.items():
-                if name not in known and columns is not None and section == "exclude":
-                    message = f"exclude names {shown(name)}, which is neither an axis nor a variable"
-                    yield Finding((section, index, name), message, nearest(name, known))
-                elif section == "include" and (problem := column_problem(name)):
-                    yield Finding((section, index, name), problem)
+                path = (section, index, name)
+                if section == "include" and (problem := column_problem(name)):
+                    yield Finding(path, problem)
+                elif name not in known and columns is not None:
+                    message = f"{section} names {shown(name)}, which is neither an axis nor a variable"
+                    yield Finding(path, message, nearest(name, known))
                 else:
-                    yield from _unknown_title(job, (section, index, name), value)
+                    yield from _unknown_title(job, path, value, columns)
 
 
-def _unknown_title(job: JobFile, path: DataPath, value: str) -> Iterator[Finding]:
-    """A choice that matches no title of its axis; ``include`` may bring a new value where the axis is plain."""
+def _unknown_title(job: JobFile, path: DataPath, value: str, columns: tuple[str, ...] | None) -> Iterator[Finding]:
+    """A choice that matches no value of its axis; ``include`` may bring a new value where none has a title."""
     section, name = path[0], str(path[2])
-    if name not in job.matrix:
+    titles = _titles(job, name)
+    if titles is None or (section == "exclude" and name in (columns or ())) or chosen(value, titles):
         return
-    values = matrix_axis(job, name).values
-    if section == "include" and all(name in one.settings for one in values):
+    plain = not isinstance(job.matrix.get(name), dict)
+    if section == "include" and plain and "*" not in value:
         return
-    titles = [one.title for one in values]
-    if not any(fnmatch.fnmatchcase(title, value) for title in titles):
-        message = f"{section}: no value of the axis {shown(name)} matches {shown(value)}"
-        yield Finding(path, message, nearest(value, titles) or f"its values are {', '.join(map(shown, titles[:8]))}")
+    message = f"{section}: no value of the axis {shown(name)} matches {shown(value)}"
+    yield Finding(path, message, nearest(value, titles) or f"its values are {', '.join(map(shown, titles[:8]))}")
+
+
+def _titles(job: JobFile, name: str) -> list[str] | None:
+    """What the values of an axis are called, or of a member of a zip; ``None`` where it is neither."""
+    if name in job.matrix:
+        return [one.title for one in matrix_axis(job, name).values]
+    members = next((members for members in job.zip if name in members), None)
+    return [value for value in members[name] if isinstance(value, str)] if members is not None else None

@@ -15,13 +15,13 @@ from batchgen.manifest.names import folder_problem, name_problem, path_problem
 from batchgen.manifest.show import shown
 from batchgen.manifest.template import Template, TemplateError
 from batchgen.manifest.values import LONGEST_PROMPT, PARAMETERS, Value, check_value
-
-PROVIDERS = ("imagerouter", "openai", "simulator")
+from batchgen.plugins import BUILT_IN, kinds
 
 
 def findings(job: JobFile) -> Iterator[Finding]:
     """Every mistake that one part of the job file makes on its own."""
     yield from _provider(job.provider)
+    yield from _kind(job)
     yield from _names(job)
     yield from _templates(job)
     yield from _axis_sizes(job)
@@ -32,9 +32,9 @@ def findings(job: JobFile) -> Iterator[Finding]:
 
 
 def _provider(provider: ProviderSection) -> Iterator[Finding]:
-    if provider.kind not in PROVIDERS:
-        message = f"provider must be one of {', '.join(PROVIDERS)}, found {shown(provider.kind)}"
-        yield Finding(("provider", "kind"), message, nearest(provider.kind, PROVIDERS))
+    if provider.kind not in BUILT_IN and provider.kind not in (known := kinds()):
+        message = f"provider must be one of {', '.join(known)}, found {shown(provider.kind)}"
+        yield Finding(("provider", "kind"), message, nearest(provider.kind, known) or "is its plugin installed?")
     if provider.base_url is not None and (problem := _base_url_problem(provider.base_url)):
         yield Finding(("provider", "base_url"), f"provider.base_url {problem}")
     # The value may be a key put into the wrong place, so it is not shown.
@@ -44,6 +44,19 @@ def _provider(provider: ProviderSection) -> Iterator[Finding]:
     if provider.simulator and provider.kind != "simulator":
         message = f"provider.simulator is only for the kind simulator, found the kind {shown(provider.kind)}"
         yield Finding(("provider", "simulator"), message)
+    if provider.options and provider.kind in BUILT_IN:
+        suggestion = "put them under 'provider.simulator:'" if provider.kind == "simulator" else ""
+        message = f"provider.options are for the provider of a plugin, found the kind {shown(provider.kind)}"
+        yield Finding(("provider", "options"), message, suggestion)
+
+
+def _kind(job: JobFile) -> Iterator[Finding]:
+    if job.kind == "video" and job.provider.kind == "openai":
+        message = "kind: video is not for the provider openai, whose endpoints make images"
+        yield Finding(("kind",), message, "use imagerouter, or the provider of a plugin")
+    for index, folder in enumerate(job.reuse):
+        if not folder.strip() or "://" in folder or folder.startswith("~"):
+            yield Finding(("reuse", index), f"reuse must name run folders such as outputs/mugs, found {shown(folder)}")
 
 
 def _base_url_problem(url: str) -> str | None:
@@ -117,7 +130,8 @@ def _axis_names(job: JobFile) -> Iterator[Finding]:
         if name in seen:
             yield Finding(path, f"{shown(name)} is an axis twice: it may stand once in 'matrix:' or 'zip:'")
         seen.add(name)
-    for path, name in {**dict(axis_paths(job)), **{path: name for path, name, _ in settings_of(job)}}.items():
+    named = {name: path for path, name, _ in settings_of(job)} | {name: path for path, name in axis_paths(job)}
+    for name, path in named.items():
         if name == "repeat":
             yield Finding(path, "repeat can't vary here", "put 'repeat:' at the top level, or use a column 'repeat'")
         elif problem := column_problem(name):
@@ -185,3 +199,8 @@ def _lanes_and_prices(job: JobFile) -> Iterator[Finding]:
         for name in names:
             if problem := check_value("model", name):
                 yield Finding((*section, name), f"{'.'.join(section)}: {problem}")
+    for name in job.prices:
+        if "*" in name:
+            yield Finding(
+                ("prices", name), f"prices: {shown(name)} is a glob", "give the price of each model by its name"
+            )

@@ -25,32 +25,39 @@ class Finding:
 class Document:
     """``data`` holds text, ``None``, lists and mappings; ``lines`` the line of each path into it, from 1.
 
-    A value that came from a command-line flag stands in ``flags`` instead, under the flag's name.
+    What came from elsewhere stands in ``elsewhere`` instead, with its place: a flag, or a line of another file.
     """
 
     file: str
     data: Mapping[str, object]
     lines: Mapping[DataPath, int] = field(default_factory=dict)
-    flags: Mapping[DataPath, str] = field(default_factory=dict)
+    elsewhere: Mapping[DataPath, str] = field(default_factory=dict)
 
     def line(self, path: DataPath) -> int:
-        """The line of the value at ``path``, or of the nearest thing around it; 0 where the file has none."""
-        for length in range(len(path), 0, -1):
-            if path[:length] in self.flags:
-                return 0
-            if path[:length] in self.lines:
-                return self.lines[path[:length]]
-        return 0
+        """The line of the value at ``path``, or of the nearest thing around it; 0 where this file has none."""
+        parts = _prefixes(path)
+        if any(part in self.elsewhere for part in parts):
+            return 0
+        return next((self.lines[part] for part in parts if part in self.lines), 0)
 
     def place(self, path: DataPath) -> str:
-        """``jobs/mugs.yaml:12``, or the flag such as ``--size``."""
-        for length in range(len(path), 0, -1):
-            if path[:length] in self.flags:
-                return self.flags[path[:length]]
+        """``jobs/mugs.yaml:12``, or where a value from elsewhere came from, such as ``--size``."""
+        for part in _prefixes(path):
+            if part in self.elsewhere:
+                return self.elsewhere[part]
         line = self.line(path)
         return f"{printable(self.file)}:{line}" if line else printable(self.file)
 
     def problems(self, findings: Iterable[Finding]) -> list[Problem]:
-        """The findings with their places, in the order of the file."""
-        ordered = sorted(findings, key=lambda finding: self.line(finding.path))
+        """The findings with their places, in the order of the file; what came from elsewhere first."""
+        ordered = sorted(findings, key=lambda finding: self._order(finding.path))
         return [Problem(finding.message, self.place(finding.path), finding.suggestion) for finding in ordered]
+
+    def _order(self, path: DataPath) -> tuple[int, str, int]:
+        place, _, line = self.place(path).rpartition(":")
+        return (self.line(path), place, int(line) if line.isdigit() else 0)
+
+
+def _prefixes(path: DataPath) -> list[DataPath]:
+    """The path itself and every path around it, the longest first."""
+    return [path[:length] for length in range(len(path), 0, -1)]

@@ -19,6 +19,17 @@ def refuse_unless_readable(path: Path, file: str, place: str = "") -> None:
         raise ManifestError([problem])
 
 
+def inside(folder: Path, path: Path) -> Path:
+    """``path``, which lies in ``folder``. Raises :class:`ValueError`, worded to follow its name, where it does not."""
+    try:
+        if path.resolve().is_relative_to(folder.resolve()):
+            return path
+    # A name that is too long, a ring of links, a folder that is closed.
+    except (OSError, RuntimeError, ValueError):
+        raise ValueError("must be the name of a file") from None
+    raise ValueError(f"must lie inside the manifest's folder {printable(str(folder.resolve()))}")
+
+
 def job_text(path: Path, file: str) -> str:
     """The whole text of a job file. Raises :class:`ManifestError` where it is no UTF-8 or too large."""
     size = path.stat().st_size

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from batchgen.manifest import scalars
 from batchgen.manifest.document import Document
+from batchgen.manifest.including import included
 from batchgen.manifest.jobfile import JobFile, LimitsSection, ProviderSection, RetrySection
 from batchgen.manifest.model import (
     Axis,
@@ -22,6 +23,10 @@ from batchgen.manifest.names import slug
 from batchgen.manifest.rows import InlineRows, Row, Rows
 from batchgen.manifest.template import Template
 from batchgen.manifest.values import Value, normalised
+from batchgen.request import Kind
+
+# A video takes the service minutes where a picture takes it seconds.
+VIDEO_DEADLINE_S = 1800.0
 
 
 def frozen(job: JobFile, rows: Rows, source: Path, document: Document) -> Manifest:
@@ -34,14 +39,16 @@ def frozen(job: JobFile, rows: Rows, source: Path, document: Document) -> Manife
         prompt=Template(job.prompt) if job.prompt is not None else None,
         rows=rows,
         defaults={name: normalised(name, value) for name, value in job.defaults.items() if value is not None},
-        axes=axes(job),
+        axes=(made := axes(job)),
         exclude=_combinations("exclude", job.exclude, document),
-        include=_combinations("include", job.include, document),
+        include=_included(job, made, document),
         repeat=job.repeat,
         limits=_limits(job.limits),
         retry=_retry(job.retry),
         prices=job.prices,
         output=Output(job.output.folder, Template(job.output.path) if job.output.path is not None else None),
+        kind=Kind(job.kind) if job.kind is not None else None,
+        reuse=tuple(dict.fromkeys(job.reuse)),
     )
 
 
@@ -100,10 +107,20 @@ def _combinations(section: str, entries: list[dict[str, str]], document: Documen
     return tuple(Combination(entry, document.place((section, index))) for index, entry in enumerate(entries))
 
 
+def _included(job: JobFile, made: tuple[Axis, ...], document: Document) -> tuple[Combination, ...]:
+    zips = tuple(tuple(members) for members in job.zip)
+    return tuple(
+        Combination(choice, document.place(("include", index)))
+        for index, entry in enumerate(job.include)
+        for choice in included(entry, made, zips)
+    )
+
+
 def _provider(section: ProviderSection) -> ProviderChoice:
-    settings = scalars.natural(section.simulator)
+    settings, options = scalars.natural(section.simulator), scalars.natural(section.options)
     assert isinstance(settings, dict)
-    return ProviderChoice(section.kind, section.base_url, section.api_key_env, settings)
+    assert isinstance(options, dict)
+    return ProviderChoice(section.kind, section.base_url, section.api_key_env, settings, options)
 
 
 def _limits(section: LimitsSection) -> Limits:
@@ -115,6 +132,7 @@ def _retry(section: RetrySection) -> Retry:
     return Retry(
         attempts=section.attempts,
         deadline_s=section.deadline,
+        video_deadline_s=section.deadline if "deadline" in section.model_fields_set else VIDEO_DEADLINE_S,
         max_wait_s=section.max_wait,
         on_doubt=section.on_doubt,
         risk_microusd=section.risk_usd,

@@ -6,12 +6,13 @@ what editors complete and check with.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainValidator, Tag, model_validator
 from pydantic import WithJsonSchema as Schema
 
-from batchgen.manifest import scalars
+from batchgen.manifest import parameter_schema, scalars
 from batchgen.manifest.values import MOST_REPEATS, Value
 
 HOUR_S = 3600.0
@@ -61,14 +62,32 @@ def _no_settings(found: object) -> object:
 
 
 Text = Annotated[str, PlainValidator(_text), Schema(_SCALAR)]
+JobName = Annotated[str, PlainValidator(_text), Schema({"type": "string", "pattern": r"\.[yY][aA]?[mM][lL]$"})]
+RowsName = Annotated[
+    str,
+    PlainValidator(_text),
+    Schema({"type": "string", "pattern": r"\.([cCtT][sS][vV]|[jJ][sS][oO][nN][lL]|[tT][xX][tT])$"}),
+]
+Glob = Annotated[str, PlainValidator(_text), Schema({"type": "string", "minLength": 1})]
 Setting = Annotated[Value, PlainValidator(_value), Schema(_VALUE)]
 Cell = Annotated[Value | None, PlainValidator(_given_value), Schema({"anyOf": [*_VALUE["anyOf"], {"type": "null"}]})]
 Truth = Annotated[bool, PlainValidator(scalars.truth), Schema({"type": "boolean"})]
-Money = Annotated[int, PlainValidator(scalars.money), Schema({"type": ["number", "string"], "minimum": 0})]
+Money = Annotated[
+    int,
+    PlainValidator(scalars.money),
+    Schema({"type": ["number", "string"], "minimum": 0, "pattern": r"^[0-9]+(\.[0-9]+)?$"}),
+]
 StartRate = Annotated[
     scalars.Rate,
     PlainValidator(scalars.rate),
     Schema({"type": "string", "pattern": "^[0-9.]+ ?/ ?(s|sec|second|min|minute|m|h|hour|d|day)$"}),
+]
+
+
+Number = Annotated[
+    Decimal,
+    PlainValidator(scalars.number),
+    Schema({"type": ["number", "string"], "pattern": "^-?[0-9]+(\\.[0-9]+)?$"}),
 ]
 
 
@@ -107,6 +126,7 @@ class ProviderSection(Section):
     base_url: Text | None = None
     api_key_env: Text | None = None
     simulator: Annotated[dict[str, Any], Field(description="Settings of the simulator: latency_scale, …")] = {}
+    options: Annotated[dict[str, Any], Field(description="What a provider of a plugin wants to know besides")] = {}
 
 
 class LaneSection(Section):
@@ -139,38 +159,93 @@ class OutputSection(Section):
     path: Annotated[Text | None, Field(description="A template for file names, without extension")] = None
 
 
-Settings = dict[str, Setting]
+class RangeSection(Section):
+    """Numbers from one end to the other, both included."""
+
+    first: Annotated[Number, Field(alias="from")]
+    to: Number
+    step: Annotated[Number | None, Field(description="Default: 1", json_schema_extra={"not": {"enum": [0, "0"]}})] = (
+        None
+    )
+
+
+class FileSection(Section):
+    """Values of a file: lines of a text, or a column of a CSV, TSV or JSONL file."""
+
+    file: RowsName
+    column: Annotated[Text | None, Field(description="Default: the axis' own name, or the only column")] = None
+    title: Annotated[Text | None, Field(description="The column that titles the values")] = None
+
+
+class FilesSection(Section):
+    """The files that a glob matches, in order, each titled by its name."""
+
+    files: Glob
+
+
+Listed = RangeSection | FileSection | FilesSection
+
+
+def _resolved(found: object) -> object:
+    """By now every range, file and folder has become its values; only the schema still knows of them."""
+    return found
+
+
+Settings = Annotated[dict[str, Setting], Field(json_schema_extra=parameter_schema.settings)]
+Cells = Annotated[dict[str, Cell], Field(json_schema_extra=parameter_schema.settings)]
 Titled = dict[
     str,
     Annotated[
         Annotated[Settings, Tag("as mapping")] | Annotated[Setting, Tag("as value")],
         Discriminator(_settings_form),
-        BeforeValidator(_no_settings),
+        BeforeValidator(_no_settings, json_schema_input_type=Settings | Setting | None),
     ],
 ]
+_Several = Annotated[list[Setting], Field(json_schema_extra={"minItems": 1})]
+# A mapping with these keys is never a mapping of titles.
+_LISTED_KEYS = (["from"], ["to", "step"], ["file"], ["files"])
+_UNTITLED: dict[str, Any] = {"not": {"anyOf": [{"required": keys} for keys in _LISTED_KEYS]}}
 AxisSection = Annotated[
-    Annotated[list[Setting], Tag("as list")] | Annotated[Titled, Tag("as mapping")], Discriminator(_form)
+    Annotated[list[Setting], Tag("as list")] | Annotated[Titled, Tag("as mapping")],
+    Discriminator(_form),
+    BeforeValidator(
+        _resolved,
+        json_schema_input_type=_Several | Listed | Annotated[Titled, Field(json_schema_extra=_UNTITLED)],
+    ),
 ]
+Zipped = Annotated[list[Setting], BeforeValidator(_resolved, json_schema_input_type=_Several | Listed)]
 
 RowsSection = Annotated[
-    Annotated[Text, Tag("as value")] | Annotated[list[dict[str, Cell]], Tag("as list")], Discriminator(_rows_form)
+    Annotated[RowsName, Tag("as value")]
+    | Annotated[list[Cells], Field(json_schema_extra={"minItems": 1}), Tag("as list")],
+    Discriminator(_rows_form),
 ]
 
 
 class JobFile(Section):
     """A batchgen job."""
 
+    extends: Annotated[JobName | None, Field(description="A job file below this one's folder, to which this adds")] = (
+        None
+    )
     name: Annotated[Text | None, Field(description="Default: the file's name; also names the run folder")] = None
     provider: Annotated[ProviderSection, BeforeValidator(_kind, json_schema_input_type=ProviderSection | Text)] = (
         ProviderSection(kind="imagerouter")
     )
+    kind: Annotated[
+        Literal["image", "video"] | None,
+        Field(description="What is made; default: what the catalogue says of a model, else video where seconds is set"),
+    ] = None
     prompt: Annotated[Text | None, Field(description="A template: {name} is replaced, {{ and }} are braces")] = None
     rows: Annotated[
         RowsSection | None, Field(description="A CSV, TSV, JSONL or text file beside this one, or a list of mappings")
     ] = None
-    defaults: Annotated[dict[str, Cell], Field(description="Parameters and variables for every request")] = {}
-    matrix: Annotated[dict[str, AxisSection], Field(description="Every combination of these axes")] = {}
-    zip: Annotated[list[dict[str, list[Setting]]], Field(description="Axes that move together")] = []
+    defaults: Annotated[Cells, Field(description="Parameters and variables for every request")] = {}
+    matrix: Annotated[
+        dict[str, AxisSection],
+        Field(description="Every combination of these axes", json_schema_extra=parameter_schema.axes),
+    ] = {}
+    zip: Annotated[list[dict[str, Zipped]], Field(description="Axes that move together")] = []
     exclude: Annotated[list[dict[str, Text]], Field(description="Combinations to drop; globs allowed")] = []
     include: Annotated[list[dict[str, Text]], Field(description="Single combinations to add")] = []
     repeat: Annotated[Repeat, Field(description="Pictures per combination")] = 1
@@ -178,6 +253,7 @@ class JobFile(Section):
     retry: RetrySection = RetrySection()
     prices: Annotated[dict[str, Money], Field(description="USD per picture, where a service states no cost")] = {}
     output: OutputSection = OutputSection()
+    reuse: Annotated[list[Text], Field(description="Run folders whose pictures are linked instead of bought")] = []
 
 
 def json_schema() -> dict[str, Any]:

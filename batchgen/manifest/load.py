@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.between import findings_between
 from batchgen.manifest.checks import findings
 from batchgen.manifest.document import Document
+from batchgen.manifest.environment import expanded
+from batchgen.manifest.extends import YAML_SUFFIXES, with_bases
 from batchgen.manifest.files import job_text, refuse_unless_readable
 from batchgen.manifest.freeze import frozen, inline_rows
 from batchgen.manifest.jobfile import JobFile
+from batchgen.manifest.listed import listed
 from batchgen.manifest.model import Manifest
 from batchgen.manifest.overrides import Overrides
 from batchgen.manifest.row_check import RowCheck
@@ -19,8 +23,6 @@ from batchgen.manifest.rows import SUFFIXES, InlineRows, Rows, open_rows
 from batchgen.manifest.shape import shaped
 from batchgen.manifest.show import printable
 from batchgen.manifest.yaml import read_yaml
-
-YAML_SUFFIXES = (".yaml", ".yml")
 
 # With mistakes in the job file itself, rows are read only to show some of theirs too.
 _ROWS_LOOKED_AT = 10_000
@@ -33,12 +35,15 @@ def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Ma
     unless there are problems already: whoever streams them checks them on the way.
     """
     source = Path(path)
-    document = (overrides or Overrides()).applied(_document(source))
+    written = expanded((overrides or Overrides()).applied(_document(source)), os.environ)
+    axes = listed(written.document, source.parent)
+    document = axes.document
     shape = shaped(document)
     job = shape.job
-    problems = document.problems((*shape.findings, *findings(job)))
+    found = (*written.findings, *axes.findings, *shape.findings, *findings(job))
+    problems = [*document.problems(found), *axes.problems]
     rows = _rows(job, source, document, problems)
-    if shape.whole and rows is not None:
+    if shape.whole and axes.whole and rows is not None:
         problems += document.problems(findings_between(job, rows.columns))
     if rows is not None and (problems or isinstance(rows, InlineRows)):
         problems += _row_problems(rows)
@@ -57,7 +62,7 @@ def _document(source: Path) -> Document:
     refuse_unless_readable(source, file)
     if suffix in SUFFIXES:
         return Document(file, {"rows": source.name})
-    return read_yaml(job_text(source, printable(file)), file)
+    return with_bases(read_yaml(job_text(source, printable(file)), file), source)
 
 
 def _rows(job: JobFile, source: Path, document: Document, problems: list[Problem]) -> Rows | None:

@@ -11,16 +11,18 @@ from batchgen.manifest.rows import Rows
 from batchgen.manifest.scalars import Rate
 from batchgen.manifest.template import Template
 from batchgen.manifest.values import Value
+from batchgen.request import Kind
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderChoice:
-    """Which service is asked. ``None`` stands for the kind's own default."""
+    """Which service is asked. ``None`` stands for the kind's own default; ``options`` are for a plugin's provider."""
 
     kind: str
     base_url: str | None
     api_key_env: str | None
     simulator: Mapping[str, object]
+    options: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Retry:
 
     attempts: int
     deadline_s: float
+    video_deadline_s: float
     max_wait_s: float
     on_doubt: Literal["retry", "hold"]
     risk_microusd: int | None
@@ -88,7 +91,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A job file as the rest of the program sees it. Relative paths in it are relative to ``folder``."""
+    """A job file as the rest of the program sees it. Relative paths in it are relative to ``folder``.
+
+    ``kind`` is ``None`` where each model's own kind counts. The folders of ``reuse`` are relative to the current one.
+    """
 
     name: str
     source: Path
@@ -105,3 +111,5 @@ class Manifest:
     retry: Retry
     prices: Mapping[str, int]
     output: Output
+    kind: Kind | None
+    reuse: tuple[str, ...]

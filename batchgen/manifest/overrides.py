@@ -24,6 +24,7 @@ class Overrides:
     concurrency: int | str | None = None
     provider: str | None = None
     name: str | None = None
+    path: str | None = None
 
     def applied(self, document: Document) -> Document:
         """The document with these flags in place of what it said, and their names as the places of their values.
@@ -31,7 +32,7 @@ class Overrides:
         Raises :class:`ManifestError` where a flag can't replace what stands in a ``zip``.
         """
         data: dict[str, Any] = dict(document.data)
-        flags: dict[DataPath, str] = dict(document.flags)
+        flags: dict[DataPath, str] = dict(document.elsewhere)
         for path, flag, value in self._single_values():
             _put(data, path, value)
             flags[path] = flag
@@ -40,7 +41,7 @@ class Overrides:
             if values:
                 _refuse_zipped(data.get("zip"), name, flag)
                 flags[_put_parameter(data, name, values)] = flag
-        return replace(document, data=data, flags=flags)
+        return replace(document, data=data, elsewhere=flags)
 
     def _single_values(self) -> Iterator[tuple[tuple[str, ...], str, str]]:
         flags: dict[tuple[str, ...], tuple[str, object]] = {
@@ -49,6 +50,7 @@ class Overrides:
             ("limits", "budget_usd"): ("--budget", self.budget_usd),
             ("limits", "concurrency"): ("--concurrency", self.concurrency),
             ("name",): ("--name", self.name),
+            ("output", "path"): ("--path", self.path),
         }
         for path, (flag, value) in flags.items():
             if value is not None:

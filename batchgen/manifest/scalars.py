@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from batchgen.money import microusd
 
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(ms|s|sec|min|m|h|d)", re.ASCII)
 _RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?/ ?(s|sec|second|min|minute|m|h|hour|d|day)", re.ASCII)
 
@@ -73,6 +75,14 @@ def money(found: object) -> int:
     if amount is None:
         raise ValueError("must be an amount in US dollars such as 25 or 0.04, without a currency sign")
     return amount
+
+
+def number(found: object) -> Decimal:
+    """An exact number such as ``4``, ``-2`` or ``0.25``."""
+    text = found if isinstance(found, str) else ""
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("must be a number such as 4 or 0.25")
+    return Decimal(text)
 
 
 def truth(found: object) -> bool:

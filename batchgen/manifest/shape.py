@@ -5,7 +5,7 @@ Parts with a mistake are left out and the rest is validated again, so that the c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ _SECTIONS: dict[str, type[Section]] = {
 }
 
 # What variables, prompts and models come from none of these.
-_INDEPENDENT = frozenset({"limits", "name", "output", "prices", "provider", "repeat", "retry"})
+_INDEPENDENT = frozenset({"kind", "limits", "name", "output", "prices", "provider", "repeat", "retry", "reuse"})
 
 _EXPECTED = {
     "list_type": "a list",
@@ -67,7 +67,7 @@ def shaped(document: Document) -> Shaped:
     except ValidationError as error:
         errors = error.errors(include_url=False)
     paths = [_path(found["loc"], data) for found in errors]
-    findings += [_finding(found, path) for found, path in zip(errors, paths, strict=True)]
+    findings += [finding(found, path) for found, path in zip(errors, paths, strict=True)]
     for found, path in zip(errors, paths, strict=True):
         data = _without(data, path, unknown=found["type"] == "extra_forbidden")
     return Shaped(
@@ -87,10 +87,11 @@ def _path(location: tuple[Any, ...], data: Any) -> DataPath:
     return tuple(path)
 
 
-def _finding(found: ErrorDetails, path: DataPath) -> Finding:
+def finding(found: ErrorDetails, path: DataPath, known: Sequence[str] = ()) -> Finding:
+    """One of pydantic's errors at ``path`` in our words; ``known`` are the keys of a mapping that is no section."""
     if found["type"] == "extra_forbidden":
-        return _unknown_key(path)
-    value, name = found["input"], _dotted(path)
+        return _unknown_key(path, known)
+    value, name = found["input"], dotted(path)
     if found["type"] == "missing":
         return Finding(path, f"{name} is missing")
     if value is None:
@@ -114,11 +115,12 @@ def _suggestion(path: DataPath, value: object) -> str:
     return ""
 
 
-def _unknown_key(path: DataPath) -> Finding:
+def _unknown_key(path: DataPath, known: Sequence[str]) -> Finding:
     """An unknown key, with the nearest known one or the section it belongs to."""
     section, name = path[:-1], str(path[-1])
-    where = f" under {_dotted(section)}" if section else ""
-    return Finding(path, f"unknown key {shown(name)}{where}", _meant(section, name))
+    where = f" under {dotted(section)}" if section else ""
+    meant = nearest(name, known) or f"known are {', '.join(known)}" if known else _meant(section, name)
+    return Finding(path, f"unknown key {shown(name)}{where}", meant)
 
 
 def _meant(section: DataPath, name: str) -> str:
@@ -136,8 +138,8 @@ def _keys(section: DataPath) -> tuple[str, ...]:
     return tuple((LaneSection if len(section) > 1 else model).model_fields)
 
 
-def _dotted(path: DataPath) -> str:
-    """``limits.lanes.concurrency``; a name that needs it is quoted."""
+def dotted(path: DataPath) -> str:
+    """A path in words: ``limits.lanes.concurrency``; a name that needs it is quoted."""
     steps = [str(step) if isinstance(step, int) or str(step).isidentifier() else shown(step) for step in path]
     return ".".join(steps) or "the job file"
 
@@ -180,5 +182,5 @@ def _credentials(data: object, path: DataPath) -> Iterator[DataPath]:
 
 
 def _credential(path: DataPath) -> Finding:
-    message = f"{_dotted(path)} is refused: a job file is no place for a key"
+    message = f"{dotted(path)} is refused: a job file is no place for a key"
     return Finding(path, message, "put it into the environment or a '.env' file, and remove it here")

@@ -17,9 +17,10 @@ PARAMETERS = (
     *("image", "mask", "seconds"),
 )
 
-# The service's documented limit for a prompt, in characters.
-LONGEST_PROMPT = 10_000
+# The service's documented limit for a prompt, in characters; until autumn 2026 it was half of that.
+LONGEST_PROMPT = 20_000
 LONGEST_SIDE = 16_384
+LONGEST_VIDEO_S = 60
 MOST_REPEATS = 10_000
 
 ALLOWED = {
@@ -29,6 +30,8 @@ ALLOWED = {
 }
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", re.ASCII)
+# Some models take parts of a second; one way to write each number, since the text is part of a request's key.
+_SECONDS = re.compile(r"[1-9][0-9]?(\.[0-9]?[1-9])?", re.ASCII)
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -75,9 +78,9 @@ def _choice(name: str, value: str) -> str | None:
 
 
 def _seconds(name: str, value: str) -> str | None:
-    if value == "auto" or (re.fullmatch("[1-9][0-9]?", value, re.ASCII) and int(value) <= 60):
+    if value == "auto" or (_SECONDS.fullmatch(value) and float(value) <= LONGEST_VIDEO_S):
         return None
-    return f"{name} must be 'auto' or a whole number from 1 to 60, found {shown(value)}"
+    return f"{name} must be 'auto' or a number such as 5 or 2.5 from 1 to {LONGEST_VIDEO_S}, found {shown(value)}"
 
 
 def _repeat(name: str, value: str) -> str | None:

@@ -52,11 +52,9 @@ class Combinations:
         return iter(self._kept) if self._kept is not None else self._made()
 
     @property
-    def set_model(self) -> bool:
-        """Whether every combination names its model, so that no row has a say in it."""
-        return any(all("model" in value.settings for value in axis.values) for axis in self._axes) and all(
-            "model" in self._included(entry).settings for entry in self._include
-        )
+    def kept(self) -> bool:
+        """Whether they are few enough to be the very same objects at every reading."""
+        return self._kept is not None
 
     def _made(self) -> Iterator[Combination]:
         for values in itertools.product(*(axis.values for axis in self._axes)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 from batchgen.errors import UsageError
 from batchgen.manifest import Template, segment_problem
@@ -17,7 +18,11 @@ PER_FOLDER = 1000
 
 _UNSAFE = re.compile(r"[^\w.+=@-]+", re.ASCII)
 # A value that became part of a path is cut here: several of them still fit into one name.
-_LONGEST_VALUE = 120
+_LONGEST_VALUE_BYTES = 120
+# Marks above and below Latin letters, which a plain letter can do without; those of other scripts are part of a word.
+_LATIN_MARKS = re.compile("([A-Za-z])[\u0300-\u036f]+")
+# Letters and marks by their category that show nothing: two names would look alike.
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
 class BadName(UsageError):
@@ -32,10 +37,10 @@ def opaque_stem(index: int, key: str) -> str:
 def named_stem(template: Template, values: Mapping[str, str]) -> str:
     """The user's name for a picture, below ``images/``. Raises :class:`BadName`.
 
-    A value fills one part of a path and can't open a new folder: whatever is no letter, digit or one of ``.+=@-_``
-    becomes a hyphen.
+    A value fills one part of a path and can't open a new folder. Letters and digits of every script stay, Latin ones
+    without their accents; whatever is none, nor one of ``.+=@-_``, becomes a hyphen.
     """
-    path = template.render({name: _slug(values[name]) for name in template.names})
+    path = unicodedata.normalize("NFC", template.render({name: _slug(values[name]) for name in template.names}))
     for part in path.split("/"):
         if not part:
             raise BadName(f"output.path gives {path!r} with an empty part: a value it uses has no letter or digit")
@@ -44,12 +49,34 @@ def named_stem(template: Template, values: Mapping[str, str]) -> str:
     return f"images/{path}"
 
 
+@lru_cache(maxsize=10_000)
 def _slug(text: str) -> str:
-    """``text`` as part of a file name that every system and shell takes."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return _UNSAFE.sub("-", plain).strip("-. ")[:_LONGEST_VALUE].rstrip("-. ")
+    """``text`` as part of a file name that every system takes."""
+    if not text.isascii():
+        text = _plain(text)
+    kept = _UNSAFE.sub("-", text) if text.isascii() else "-".join(_words(text))
+    cut = kept.strip("-. ").encode()[:_LONGEST_VALUE_BYTES].decode(errors="ignore")
+    return cut.rstrip("-. ")
+
+
+def _plain(text: str) -> str:
+    """The one form of ``text`` in which every way to write it is the same, with Latin letters as plain as they get."""
+    decomposed = _INVISIBLE.sub("", unicodedata.normalize("NFKD", text))
+    return unicodedata.normalize("NFC", _LATIN_MARKS.sub(r"\1", decomposed))
+
+
+def _words(text: str) -> list[str]:
+    return "".join(char if _belongs(char) else " " for char in text).split()
+
+
+def _belongs(char: str) -> bool:
+    if char.isascii():
+        return not _UNSAFE.match(char)
+    # Letters, the marks that vowels are in many scripts, and digits.
+    return unicodedata.category(char)[0] in "LMN"
 
 
 def folded(stem: str) -> str:
     """What two names must differ in, to be two files on every system: case and Unicode form do not count."""
-    return unicodedata.normalize("NFC", stem).casefold()
+    # Folding the case may leave a form that is no longer normal, and the other way round.
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", stem).casefold())

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from batchgen.errors import UsageError
+from batchgen import plugins
+from batchgen.errors import BatchgenError, UsageError
 from batchgen.provider import imagerouter, openai
-from batchgen.provider.credentials import find_key
-from batchgen.provider.interface import Provider
+from batchgen.provider.credentials import find_key, redact
+from batchgen.provider.interface import Opening, Provider
 from batchgen.provider.wire import checked_base_url
 
 
@@ -23,6 +25,7 @@ class Service:
     base_url: str | None = None
     api_key_env: str | None = None
     simulator: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -36,8 +39,11 @@ def choose_provider(
 
     ``state`` is where an embedded simulator remembers what it sold; ``need_key=False`` is for free look-ups.
     """
+    plugins.refuse_clashes()
     if service.simulated:
         return _simulator(service, concurrency=concurrency, state=state)
+    if service.kind not in plugins.BUILT_IN:
+        return _of_a_plugin(service, concurrency=concurrency)
     module = imagerouter if service.kind == "imagerouter" else openai
     env = service.api_key_env or module.KEY_ENV
     key = find_key(env, service.folder)
@@ -56,3 +62,34 @@ def _simulator(service: Service, *, concurrency: int, state: Path | None) -> Pro
     from batchgen.provider.simulator import Simulator
 
     return Simulator(service.simulator, state=state, base_url=service.base_url, concurrency=concurrency)
+
+
+def _of_a_plugin(service: Service, *, concurrency: int) -> Provider:
+    plugin = plugins.plugin_of(service.kind)
+    if plugin is None:
+        raise UsageError(f"no provider {service.kind!r} is installed; there are {', '.join(plugins.kinds())}")
+    env = service.api_key_env or f"{re.sub('[^A-Z0-9]+', '_', service.kind.upper())}_API_KEY"
+    key = find_key(env, service.folder)
+    base_url = checked_base_url(service.base_url) if service.base_url is not None else None
+    opening = Opening(service.kind, base_url, key, concurrency, service.options)
+    whose = f"provider {service.kind!r} of {plugins.distribution_of(plugin)}"
+    try:
+        provider = plugin.load()(opening)
+    except BatchgenError:
+        raise
+    except Exception as error:
+        # Somebody else's code: whatever it raises is told in a line, without the key.
+        said = " ".join(redact(str(error), [key] if key else []).split()) or "no reason given"
+        raise UsageError(f"{whose} can't be opened: {type(error).__name__}: {said}") from error
+    if lacking := [name for name in _PROMISED if not hasattr(provider, name)]:
+        raise UsageError(f"{whose} is no provider: it lacks {', '.join(lacking)}")
+    if provider.name != service.kind:
+        # The name decides, among other things, whether its money is play money.
+        raise UsageError(f"{whose} calls itself {provider.name!r}; its name must be its kind")
+    return provider  # type: ignore[no-any-return]
+
+
+_PROMISED = (
+    *("name", "base_url", "__aenter__", "__aexit__"),
+    *("generate", "read", "download", "catalogue", "balance_microusd"),
+)

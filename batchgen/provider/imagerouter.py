@@ -1,6 +1,7 @@
-"""ImageRouter: one API for many image models, priced per request.
+"""ImageRouter: one API for many image and video models, priced per request.
 
-Generations and edits are one handler there, under two addresses; results are hosted unless base64 is asked for.
+Generations, edits and videos are one handler there, under three addresses: a video comes as a picture does, in the
+answer to its post, after heartbeats. Results are hosted unless base64 is asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from batchgen.provider.catalogue import read_catalogue
 from batchgen.provider.credentials import Secret
 from batchgen.provider.interface import Answer, Catalogue, Download, Failed, Verdict
 from batchgen.provider.wire import Body, Wire
-from batchgen.request import Request
+from batchgen.request import Kind, Request
 
 BASE_URL = "https://api.imagerouter.io"
 KEY_ENV = "IMAGEROUTER_API_KEY"
@@ -57,8 +58,8 @@ class ImageRouter:
             body = await _body(request)
         except OSError as error:
             return Failed(Verdict.REFUSED, "input_gone", f"an input picture can't be read any more: {error}")
-        endpoint = "edits" if request.image else "generations"
-        return await self._wire.post(f"/v1/openai/images/{endpoint}", body, idempotency_key=idempotency_key)
+        film = request.kind is Kind.VIDEO
+        return await self._wire.post(_path(request), body, idempotency_key=idempotency_key, film=film)
 
     def read(self, body: bytes) -> Answer:
         return read_body(body, self._wire.redact)
@@ -73,6 +74,12 @@ class ImageRouter:
     async def balance_microusd(self) -> int | None:
         stated = await self._wire.get_json("/v1/credits?by_api_key=true")
         return microusd(stated.get("remaining_credits")) if isinstance(stated, dict) else None
+
+
+def _path(request: Request) -> str:
+    if request.kind is Kind.VIDEO:
+        return "/v1/openai/videos/generations"
+    return f"/v1/openai/images/{'edits' if request.image else 'generations'}"
 
 
 async def _body(request: Request) -> Body:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, Self
 
 from batchgen.request import Generation, Request
+
+if TYPE_CHECKING:
+    from batchgen.provider.credentials import Secret
 
 
 class Verdict(enum.StrEnum):
@@ -116,21 +119,48 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The models a provider offers, by identifier."""
+    """The models a provider offers, by identifier.
+
+    ``binding``: what it says is so, and the service refuses a request that contradicts it. An older copy, or a list
+    that may leave something out, is not: it can tell what is probably wrong, and must stop nothing.
+    """
 
     models: Mapping[str, Model]
+    binding: bool = True
+    _by_alias: Mapping[str, Model] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_alias = {alias: model for model in self.models.values() for alias in model.aliases}
+        object.__setattr__(self, "_by_alias", by_alias)
 
     def find(self, name: str) -> Model | None:
         """The model of that identifier or alias."""
         return self.models.get(name) or self._by_alias.get(name)
 
     @property
-    def _by_alias(self) -> Mapping[str, Model]:
-        return {alias: model for model in self.models.values() for alias in model.aliases}
+    def names(self) -> tuple[str, ...]:
+        """Every name that :meth:`find` answers to."""
+        return (*self.models, *self._by_alias)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the manifest says to the factory of a plugin's provider: a callable from an opening to a :class:`Provider`.
+
+    ``kind`` is the name the provider must have. ``key`` was found under ``api_key_env``, by default ``<KIND>_API_KEY``,
+    in the environment, a ``.env`` or a key file. ``options`` are the manifest's ``provider.options``. At most
+    ``concurrency`` requests are under way at once.
+    """
+
+    kind: str
+    base_url: str | None
+    key: Secret | None
+    concurrency: int
+    options: Mapping[str, object]
 
 
 class Provider(Protocol):
-    """A service that turns requests into pictures, for money. Used inside ``async with``."""
+    """A service that turns requests into pictures or films, for money. Used inside ``async with``."""
 
     name: str
 

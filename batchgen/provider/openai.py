@@ -15,7 +15,7 @@ from batchgen.provider.bodies import input_parts, json_body, multipart_body
 from batchgen.provider.credentials import Secret
 from batchgen.provider.interface import Answer, Catalogue, Download, Failed, Model, Verdict
 from batchgen.provider.wire import Wire
-from batchgen.request import Request
+from batchgen.request import Kind, Request
 
 BASE_URL = "https://api.openai.com/v1"
 KEY_ENV = "OPENAI_API_KEY"
@@ -43,6 +43,9 @@ class OpenAI:
         await self._wire.__aexit__(*exc)
 
     async def generate(self, request: Request, *, idempotency_key: str) -> Answer:
+        if request.kind is Kind.VIDEO:
+            message = "this service's endpoints make images; for videos use imagerouter, or the provider of a plugin"
+            return Failed(Verdict.REFUSED, "invalid_request", message)
         fields = {"model": request.model, **request.parameters}
         inputs = (*request.image, *((request.mask,) if request.mask else ()))
         if not inputs:
@@ -70,7 +73,9 @@ class OpenAI:
         if not isinstance(stated, dict) or not isinstance(stated.get("data"), list):
             return None
         names = [entry.get("id") for entry in stated["data"] if isinstance(entry, dict)]
-        return Catalogue({name: Model(name, "image", None) for name in names if isinstance(name, str)})
+        models = {name: Model(name, "image", None) for name in names if isinstance(name, str)}
+        # Proxies and local servers serve models that they don't list.
+        return Catalogue(models, binding=False)
 
     async def balance_microusd(self) -> int | None:
         return None

@@ -6,14 +6,14 @@ import ipaddress
 import urllib.parse
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import httpx
 import msgspec
 
 from batchgen.errors import UsageError
-from batchgen.provider.answers import read_response, read_transport_error
+from batchgen.provider.answers import Redact, read_response, read_transport_error
 from batchgen.provider.credentials import Secret, redact
 from batchgen.provider.engine.interface import EngineOptions, open_engine, rule_for_links
 from batchgen.provider.interface import Answer, Download
@@ -21,6 +21,9 @@ from batchgen.provider.links import fetch
 from batchgen.version import __version__
 
 USER_AGENT = f"batchgen/{__version__}"
+
+# Of a film, as an answer in base64 and as a download: nobody knows before what an address holds.
+LARGEST_FILM_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,12 @@ class Wire:
         self, base_url: str, key: Secret | None, *, concurrency: int, read_timeout_s: float | None = None
     ) -> None:
         self.base_url = checked_base_url(base_url)
-        self.redact: Callable[[str], str] = lambda text: redact(text, [key] if key else [])
+        self.redact: Redact = lambda text: redact(text, [key] if key else [])
         self._headers = [("user-agent", USER_AGENT), ("accept", "application/json"), ("accept-encoding", "identity")]
         if key is not None:
             self._headers.append(("authorization", f"Bearer {key.reveal()}"))
-        self._extensions = {"timeout": {"read": read_timeout_s}}
+        self._extensions: dict[str, object] = {"timeout": {"read": read_timeout_s}}
+        self._film_extensions = {**self._extensions, "max_body_bytes": LARGEST_FILM_BYTES}
         self._concurrency = concurrency
         # Parsing an address costs as much as posting to it: each is parsed once.
         self._urls: dict[str, httpx.URL] = {}
@@ -59,26 +63,35 @@ class Wire:
             on_this_machine = address is not None and address.is_loopback
             rule = rule_for_links([address] if address else [])
             self._plain_http = on_this_machine
-            self._links = await stack.enter_async_context(
-                open_engine(EngineOptions(max_connections=self._concurrency, addresses=rule))
-            )
+            of_links = replace(options, addresses=rule, max_body_bytes=LARGEST_FILM_BYTES)
+            self._links = await stack.enter_async_context(open_engine(of_links))
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
 
-    async def post(self, path: str, body: Body, *, idempotency_key: str) -> Answer:
-        """Posts once and says what came of it."""
+    async def post(
+        self,
+        path: str,
+        body: Body,
+        *,
+        idempotency_key: str,
+        film: bool = False,
+        read: Callable[[httpx.Response, Redact], Answer] = read_response,
+    ) -> Answer:
+        """Posts once and says what came of it; ``read`` says what a complete response means.
+
+        A ``film`` may be larger than pictures are.
+        """
         headers = [*self._headers, ("content-type", body.media_type), ("idempotency-key", idempotency_key)]
-        request = httpx.Request(
-            "POST", self._url(path), headers=headers, content=body.content, extensions=self._extensions
-        )
+        extensions = self._film_extensions if film else self._extensions
+        request = httpx.Request("POST", self._url(path), headers=headers, content=body.content, extensions=extensions)
         try:
             response = await self._engine.handle_async_request(request)
         except httpx.HTTPError as error:
             return read_transport_error(error, self.redact)
-        return read_response(response, self.redact)
+        return read(response, self.redact)
 
     async def get_json(self, path: str) -> object | None:
         """The decoded answer of a free look-up, or ``None`` where there is none to be had."""

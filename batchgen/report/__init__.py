@@ -10,6 +10,7 @@ from batchgen.report.reading import Report, read_report
 from batchgen.report.summary import Summary
 from batchgen.report.terminal import print_report
 from batchgen.store.files import replace_synced
+from batchgen.store.flags import read_checks
 from batchgen.store.folder import RunFolder
 from batchgen.store.records import snapshot
 
@@ -26,8 +27,8 @@ def write_report(folder: RunFolder) -> Report:
 
     with snapshot(folder.ledger) as db:
         frame = read_frame(db)
-        report = read_report(db, frame, folder)
-        write_csv(db, frame, folder.root / "report.csv")
+        report = read_report(db, frame, folder, read_checks(db, folder))
+        write_csv(db, frame, report.checks, folder.root / "report.csv")
     replace_synced(folder.root / "report.html", page(report))
     replace_synced(folder.root / "summary.json", report.summary.to_json())
     return report
@@ -36,4 +37,4 @@ def write_report(folder: RunFolder) -> Report:
 def summarise(folder: RunFolder) -> Summary:
     """The content of summary.json, without writing anything. Raises :class:`LedgerDamaged`."""
     with snapshot(folder.ledger) as db:
-        return read_report(db, read_frame(db), folder).summary
+        return read_report(db, read_frame(db), folder, read_checks(db, folder)).summary

@@ -66,7 +66,7 @@ def cost_chart(groups: Sequence[Group]) -> CostChart | None:
     longest = max((_spent(group) for group in shown), default=0)
     if not longest:
         return None
-    ticks, end = _axis(longest, words.short_amount)
+    ticks, end = axis(longest, words.short_amount)
     return CostChart(tuple(_bar(group, end) for group in shown), ticks)
 
 
@@ -76,8 +76,21 @@ def latency_chart(groups: Sequence[Group]) -> LatencyChart | None:
     longest = max((group.latency.p99 for group in timed if group.latency), default=0)
     if not longest:
         return None
-    ticks, end = _axis(longest, _seconds)
+    ticks, end = axis(longest, seconds)
     return LatencyChart(tuple(_strip(group, end) for group in timed), ticks)
+
+
+def axis(longest: float, label: Callable[[int], str]) -> tuple[tuple[Tick, ...], float]:
+    """About four round ticks from 0 on, and the value at which the axis ends: the longest, or the last tick past it."""
+    step = _round_step(longest / 4)
+    end = step * math.ceil(longest / step)
+    count = round(end / step)
+    return tuple(Tick(_percent(step * number, end), label(round(step * number))) for number in range(count + 1)), end
+
+
+def seconds(milliseconds: int) -> str:
+    """The time for the axis of a chart."""
+    return f"{milliseconds / 1000:g} s"
 
 
 def _bar(group: Group, end: float) -> Bar:
@@ -108,14 +121,6 @@ def _strip(group: Group, end: float) -> Strip:
     )
 
 
-def _axis(longest: float, label: Callable[[int], str]) -> tuple[tuple[Tick, ...], float]:
-    """About four round ticks from 0 on, and the value at which the axis ends: the longest, or the last tick past it."""
-    step = _round_step(longest / 4)
-    end = step * math.ceil(longest / step)
-    count = round(end / step)
-    return tuple(Tick(_percent(step * number, end), label(round(step * number))) for number in range(count + 1)), end
-
-
 def _round_step(least: float) -> float:
     """The smallest of 1, 2, 5 times a power of ten that is at least ``least``."""
     power = 10.0 ** math.floor(math.log10(least))
@@ -128,7 +133,3 @@ def _spent(group: Group) -> int:
 
 def _percent(value: float, end: float) -> float:
     return round(100 * value / end, 2)
-
-
-def _seconds(milliseconds: int) -> str:
-    return f"{milliseconds / 1000:g} s"

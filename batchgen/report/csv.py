@@ -17,6 +17,7 @@ import pandas as pd
 from batchgen.money import MICROUSD
 from batchgen.report.frame import MONEY
 from batchgen.store.dataset import AFTER_WORDS, BEFORE_WORDS
+from batchgen.store.flags import NONE, Checks
 from batchgen.store.records import timestamp, word_names, words_of
 from batchgen.store.replacing import replacing
 
@@ -31,6 +32,7 @@ _AFTER_WORDS = (
     "pictures",
     "answered_at",
     "file_name",
+    "flags",
     "reason",
     "message",
     "status",
@@ -40,14 +42,17 @@ _AFTER_WORDS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def write_csv(db: sqlite3.Connection, frame: pd.DataFrame, target: Path) -> None:
-    """Writes ``target`` from the texts in the ledger and the sums in ``frame``, in the order of the first attempts."""
+def write_csv(db: sqlite3.Connection, frame: pd.DataFrame, checks: Checks, target: Path) -> None:
+    """Writes ``target`` from the texts in the ledger, the sums in ``frame`` and the flags in ``checks``.
+
+    The rows stand in the order of the first attempts.
+    """
     words = _own_words(db)
     with replacing(target) as raw:
         stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*_BEFORE_WORDS, *map(inert, words.values()), *_AFTER_WORDS])
-        writer.writerows(_rows(db, frame, tuple(words)))
+        writer.writerows(_rows(db, frame, checks, tuple(words)))
         stream.detach()
 
 
@@ -75,10 +80,11 @@ def _own_words(db: sqlite3.Connection) -> dict[str, str]:
     return {name: f"{name}_column" if name in ours else name for name in names}
 
 
-def _rows(db: sqlite3.Connection, frame: pd.DataFrame, words: Sequence[str]) -> Iterator[list[object]]:
+def _rows(db: sqlite3.Connection, frame: pd.DataFrame, checks: Checks, words: Sequence[str]) -> Iterator[list[object]]:
     # The frame was read from the same snapshot in the same order: its sums stand beside the texts, not joined again.
-    sums = zip(*(frame[name].tolist() for name in ("attempts", *MONEY, "pictures")), strict=True)
-    for texts, (attempts, billed, maybe, estimated, pictures) in zip(db.execute(_TEXTS), sums, strict=True):
+    columns = (frame.index, *(frame[name] for name in ("attempts", *MONEY, "pictures")))
+    sums = zip(*(column.tolist() for column in columns), strict=True)
+    for texts, (number, attempts, billed, maybe, estimated, pictures) in zip(db.execute(_TEXTS), sums, strict=True):
         key, state, provider, model, row, repeat, canonical, axes, columns, *rest = texts
         latency_ms, total_ms, answered_ms, file, reason, message, status = rest
         own = words_of(canonical, axes, columns)
@@ -99,6 +105,7 @@ def _rows(db: sqlite3.Connection, frame: pd.DataFrame, words: Sequence[str]) -> 
             pictures,
             timestamp(answered_ms),
             inert(file),
+            ", ".join(checks.requests.get(number, NONE).words),
             inert(reason),
             inert(message),
             status,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,9 @@ def read_frame(db: sqlite3.Connection) -> pd.DataFrame:
     """One row per touched request, by its number in the ledger (the index, ascending).
 
     Columns: ``state``, ``model``, ``axes`` (JSON) as categories; ``latency_ms`` and ``item_ms`` (``UNKNOWN`` where
-    there is none); ``pictures``, ``attempts`` and the three sums of money over all attempts, in micro-dollars.
+    there is none); ``known_ms``, when it was answered or ended; ``reused`` (0 or 1); ``pictures``, ``films`` among
+    them and ``film_ms``, how long those are; ``attempts`` and the three sums of money over all attempts, in
+    micro-dollars.
     """
     frame = _requests(db)
     request_id, *amounts = _integers(db, _ATTEMPTS, width=1 + len(MONEY))
@@ -36,6 +39,10 @@ def read_frame(db: sqlite3.Connection) -> pd.DataFrame:
     frame["pictures"] = (frame["state"] == State.STORED).astype(np.int64)
     several, pictures = _integers(db, _SEVERAL, width=2)
     frame.loc[several, "pictures"] = pictures
+    frame["films"] = frame["film_ms"] = 0
+    with_films, films, film_ms = _integers(db, _FILMS, width=3)
+    frame.loc[with_films, "films"] = films
+    frame.loc[with_films, "film_ms"] = film_ms
     return frame
 
 
@@ -50,14 +57,21 @@ def summed(amounts: Integers, places: Integers, length: int) -> Integers:
 # State, axes and model come as one text: a million rows hold few different ones, each looked up once, not thrice.
 # No unit separator (U+001F) stands in the first two: one is a word of ours, and JSON escapes it in the other.
 _REQUESTS = """
-SELECT id, coalesce(latency_ms, -1), coalesce(max(ended_ms - first_sent_ms, 0), -1),
-       state || char(31) || axes || char(31) || model
+SELECT id, coalesce(latency_ms, -1),
+       iif(reused_from IS NULL, coalesce(max(ended_ms - first_sent_ms, 0), -1), -1), reused_from IS NOT NULL,
+       coalesce(answered_ms, ended_ms, first_sent_ms), state || char(31) || axes || char(31) || model
 FROM requests ORDER BY id
 """
 
 _ATTEMPTS = "SELECT request_id, billed_microusd, maybe_microusd, estimated_microusd FROM attempts"
 
 _SEVERAL = "SELECT request_id, count(*) FROM pictures GROUP BY request_id HAVING count(*) > 1"
+
+
+_FILMS = """
+SELECT request_id, count(*), coalesce(sum(duration_ms), 0) FROM pictures
+WHERE format IN ('mp4', 'mov', 'webm', 'mkv') GROUP BY request_id
+"""
 
 
 def _requests(db: sqlite3.Connection) -> pd.DataFrame:
@@ -67,9 +81,10 @@ def _requests(db: sqlite3.Connection) -> pd.DataFrame:
         *integers, texts = zip(*rows, strict=True)
         numbers.append(np.array(integers, dtype=np.int64))
         codes.append(np.fromiter((kinds.setdefault(text, len(kinds)) for text in texts), np.int64, len(texts)))
-    ids, latency_ms, item_ms = np.hstack([np.empty((3, 0), dtype=np.int64), *numbers])
+    ids, latency_ms, item_ms, reused, known_ms = np.hstack([np.empty((5, 0), dtype=np.int64), *numbers])
     code = np.hstack([np.empty(0, dtype=np.int64), *codes])
-    frame = pd.DataFrame({"latency_ms": latency_ms, "item_ms": item_ms}, index=pd.Index(ids, name="id"))
+    times = {"latency_ms": latency_ms, "item_ms": item_ms, "reused": reused, "known_ms": known_ms}
+    frame = pd.DataFrame(times, index=pd.Index(ids, name="id"))
     parts = [kind.split("\x1f", 2) for kind in kinds]
     for place, name in enumerate(("state", "axes", "model")):
         frame[name] = _category([part[place] for part in parts], code)
@@ -91,7 +106,7 @@ def _integers(db: sqlite3.Connection, query: str, *, width: int) -> Integers:
     return np.hstack([np.empty((width, 0), dtype=np.int64), *chunks])
 
 
-def _chunks(db: sqlite3.Connection, query: str) -> Iterator[list[tuple[object, ...]]]:
+def _chunks(db: sqlite3.Connection, query: str) -> Iterator[list[tuple[Any, ...]]]:
     cursor = db.execute(query)
     while rows := cursor.fetchmany(_CHUNK):
         yield rows

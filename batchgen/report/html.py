@@ -1,19 +1,27 @@
-"""report.html: one page that opens from disk, on a phone and on paper, and runs nothing.
+"""report.html: one page that opens from disk, on a phone and on paper, and asks nobody for anything.
 
-Every text is foreign: it is escaped, loses its control and direction characters, and can't load or run a thing.
+Every text is foreign: it is escaped, loses its control and direction characters, and can't load or run a thing. The
+page's own script sorts its tables and copies its commands; the policy names it by its digest, so that no other runs.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from batchgen.report import words
 from batchgen.report.charts import cost_chart, latency_chart
+from batchgen.report.lines import cost_lines, latency_lines, speed, spending
 from batchgen.report.reading import Report
 from batchgen.store.plain import visible
+
+_TEMPLATES = Path(__file__).parent / "templates"
 
 # Values of one axis, runs, and errors that a page can hold and still be read.
 _ROWS = 100
@@ -29,11 +37,25 @@ def page(report: Report) -> bytes:
         words=words,
         cost=cost_chart(report.models),
         latency=latency_chart(report.models),
+        distributions=[
+            ("Latency", "share of pictures made within", latency_lines(report.curves.latency)),
+            ("Cost", "share of requests that cost at most", cost_lines(report.curves.cost)),
+        ],
+        spending=spending(report.curves.course),
+        speed=speed(report.curves.course),
+        script=Markup(script()),  # noqa: S704 - our own file, which holds nothing foreign
+        digest=base64.b64encode(hashlib.sha256(script().encode()).digest()).decode(),
         rows=_ROWS,
         manifest=report.runs[-1].manifest if report.runs else "",
         hidden_doubts=report.total.doubt - len(report.doubts),
         hidden_failures=report.total.failed + report.total.waiting - len(report.failures),
     ).encode()
+
+
+@cache
+def script() -> str:
+    """The page's script, exactly as it stands between its tags."""
+    return (_TEMPLATES / "report.js").read_text(encoding="utf-8")
 
 
 def address(file: str) -> str:
@@ -43,7 +65,7 @@ def address(file: str) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -53,6 +75,7 @@ def _environment() -> Environment:
     )
     environment.filters["address"] = address
     environment.globals["short"] = _short
+    environment.globals["worth"] = _worth
     return environment
 
 
@@ -63,3 +86,8 @@ def _plain(value: object) -> object:
 
 def _short(text: str, length: int = 240) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _worth(value: float | None) -> float | str:
+    """What a figure counts for when its column is sorted; nothing where it is unknown."""
+    return "" if value is None else value

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice, zip_longest
+from typing import Any
 
 import msgspec
 
 from batchgen.request import State
-from batchgen.store.records import prompt_of
+from batchgen.store.flags import Checks, Flag
+from batchgen.store.records import asked_of, prompt_of
 
 # So many of a kind are shown; failures.jsonl and report.csv hold them all.
 SHOWN = 200
@@ -81,6 +84,40 @@ class Sample:
     estimated_microusd: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A stored request that stands out, with its first picture; ``file`` is relative to the run folder."""
+
+    key: str
+    row: int
+    model: str
+    prompt: str
+    latency_ms: int | None
+    attempts: int
+    spent_microusd: int
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """A picture that a check has something to say about. ``why`` are the flags in words, ``twin`` a file it is like."""
+
+    file: str
+    format: str
+    model: str
+    prompt: str
+    asked: str
+    got: str
+    why: tuple[str, ...]
+    twin: str
+    problem: str
+
+    @property
+    def drawable(self) -> bool:
+        """Whether a browser shows it as a picture."""
+        return self.format in _DRAWABLE
+
+
 def read_runs(db: sqlite3.Connection) -> tuple[Run, ...]:
     """All runs, the first one first."""
     return tuple(Run(*row) for row in db.execute(_RUNS))
@@ -104,6 +141,13 @@ def read_errors(db: sqlite3.Connection) -> tuple[ErrorClass, ...]:
     return tuple(sorted(errors, key=lambda error: (-error.attempts, error.name)))
 
 
+def read_orphans(db: sqlite3.Connection) -> Mapping[str, Any] | None:
+    """How many stored requests the manifest no longer asked for, and the first of them, as the newest run found it."""
+    found = db.execute("SELECT orphans FROM runs WHERE orphans IS NOT NULL ORDER BY id DESC LIMIT 1").fetchone()
+    orphans: Mapping[str, Any] | None = msgspec.json.decode(found[0]) if found else None
+    return orphans
+
+
 def read_unstored(db: sqlite3.Connection, states: Sequence[State]) -> tuple[Unstored, ...]:
     """The first ``SHOWN`` requests in one of ``states``, in the order of the plan."""
     rows = db.execute(_UNSTORED, (msgspec.json.encode(states).decode(), SHOWN))
@@ -122,6 +166,48 @@ def read_samples(db: sqlite3.Connection, numbers: Sequence[int]) -> tuple[Sample
         if kind in _DRAWABLE
     )
 
+
+def read_ranked(db: sqlite3.Connection, numbers: Sequence[int]) -> tuple[Ranked, ...]:
+    """The stored requests ``numbers``, in that order."""
+    rows = db.execute(_RANKED, (msgspec.json.encode(numbers).decode(),))
+    return tuple(Ranked(key, row, model, prompt_of(text), *rest) for key, row, model, text, *rest in rows)
+
+
+def read_flagged(db: sqlite3.Connection, checks: Checks, count: int) -> tuple[Flagged, ...]:
+    """Up to ``count`` of the flagged pictures, of every flag in turn, in the order of the ledger within a flag."""
+    by_flag = [[file for file, flag in checks.flags.items() if flag & one] for one in Flag]
+    turns = (file for some in zip_longest(*by_flag) for file in some if file is not None)
+    files = list(islice(dict.fromkeys(turns), count))
+    rows = db.execute(_FLAGGED, (msgspec.json.encode(files).decode(),))
+    return tuple(
+        Flagged(
+            file,
+            kind,
+            model,
+            prompt_of(canonical),
+            asked_of(canonical),
+            " ".join([f"{width}x{height}" if width else "", kind]).strip(),
+            checks.of(file).words,
+            checks.twins.get(file, ""),
+            checks.problems.get(file, ""),
+        )
+        for file, kind, model, canonical, width, height in rows
+    )
+
+
+_RANKED = """
+SELECT r.key, r.row, r.model, r.canonical, r.latency_ms,
+       (SELECT count(*) FROM attempts WHERE request_id = r.id),
+       (SELECT coalesce(sum(billed_microusd + estimated_microusd), 0) FROM attempts WHERE request_id = r.id), p.file
+FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value JOIN pictures p ON p.request_id = r.id
+WHERE p.ordinal = 1 AND p.home IS NULL ORDER BY wanted.key
+"""
+
+_FLAGGED = """
+SELECT p.file, p.format, r.model, r.canonical, p.width, p.height
+FROM json_each(?) wanted JOIN pictures p ON p.file = wanted.value JOIN requests r ON r.id = p.request_id
+ORDER BY wanted.key
+"""
 
 _RUNS = """
 SELECT id, started_ms, ended_ms, max(coalesce(ended_ms, seen_ms, started_ms) - started_ms, 0), version, manifest,
@@ -165,5 +251,5 @@ SELECT p.format, p.file, r.model, r.canonical, p.width, p.height,
        (SELECT coalesce(sum(billed_microusd), 0) FROM attempts WHERE request_id = r.id),
        (SELECT coalesce(sum(estimated_microusd), 0) FROM attempts WHERE request_id = r.id)
 FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value JOIN pictures p ON p.request_id = r.id
-WHERE p.ordinal = 1 ORDER BY wanted.key
+WHERE p.ordinal = 1 AND p.home IS NULL ORDER BY wanted.key
 """

@@ -9,30 +9,40 @@ from pathlib import Path
 
 import pandas as pd
 
+from batchgen.report.curves import Curves, read_curves
 from batchgen.report.lists import (
+    Flagged,
+    Ranked,
     Run,
     Sample,
     Unstored,
     active_ms,
     read_errors,
+    read_flagged,
+    read_orphans,
+    read_ranked,
     read_runs,
     read_samples,
     read_unstored,
 )
 from batchgen.report.summary import Summary, summary_of
-from batchgen.report.tables import Group, overall, per_axis, per_model, spread
+from batchgen.report.tables import Group, dearest, overall, per_axis, per_model, slowest, spread
 from batchgen.request import State
 from batchgen.store.dataset import is_simulated
+from batchgen.store.flags import Checks
 from batchgen.store.folder import RunFolder
 
 _SAMPLES = 12
+_RANKED = 10
+_FLAGGED = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What became of a run folder's requests. ``doubts`` and ``failures`` are the first ones; ``total`` counts all.
 
-    ``doubt_microusd`` is what the requests now in doubt may have cost, a part of the maybe billed sum.
+    ``doubt_microusd`` is what the requests now in doubt may have cost, a part of the maybe billed sum. ``flagged`` are
+    some of the pictures that ``checks`` has something to say about.
     """
 
     folder: Path
@@ -45,10 +55,15 @@ class Report:
     doubt_microusd: int
     failures: tuple[Unstored, ...]
     samples: tuple[Sample, ...]
+    curves: Curves
+    slowest: tuple[Ranked, ...]
+    dearest: tuple[Ranked, ...]
+    checks: Checks
+    flagged: tuple[Flagged, ...]
 
 
-def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder) -> Report:
-    """The report of ``folder`` from a snapshot of its ledger and the frame read from it."""
+def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, checks: Checks) -> Report:
+    """The report of ``folder`` from a snapshot of its ledger, the frame read from it, and the checks."""
     runs = read_runs(db)
     working_ms = active_ms(runs)
     total = overall(frame, active_ms=working_ms)
@@ -63,6 +78,8 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder) 
             models=models,
             runs=runs,
             errors=read_errors(db),
+            orphans=read_orphans(db),
+            checks=checks,
         ),
         total=total,
         models=models,
@@ -72,4 +89,9 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder) 
         doubt_microusd=int(frame.loc[frame["state"] == State.DOUBT, "maybe_microusd"].sum()),
         failures=read_unstored(db, (State.REFUSED, State.SPOILED, State.WAITING)),
         samples=tuple(sample for sample in samples if (folder.root / sample.file).is_file()),
+        curves=read_curves(frame, [group.name for group in models], runs),
+        slowest=read_ranked(db, slowest(frame, _RANKED)),
+        dearest=read_ranked(db, dearest(frame, _RANKED)),
+        checks=checks,
+        flagged=read_flagged(db, checks, _FLAGGED),
     )

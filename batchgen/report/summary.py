@@ -11,6 +11,7 @@ import msgspec
 from batchgen.money import usd
 from batchgen.report.lists import ErrorClass, Run, active_ms
 from batchgen.report.tables import Group, Percentiles
+from batchgen.store.flags import Checks
 from batchgen.store.records import timestamp
 
 # Raised when a field changes its meaning or goes away; new fields may come at any time.
@@ -23,6 +24,8 @@ class Figures:
 
     requests: int
     pictures: int
+    films: int
+    reused: int
     states: Mapping[str, int]
     success_rate: float | None
     attempts: int
@@ -34,6 +37,7 @@ class Figures:
     estimated_microusd: int
     estimated_usd: float
     billed_per_picture_usd: float | None
+    billed_per_second_usd: float | None
     latency_ms: Percentiles | None
     item_ms: Percentiles | None
     pictures_per_minute: float | None
@@ -48,18 +52,37 @@ class ModelFigures(Figures):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastRun:
-    """The newest run. Its end, exit code and reason are ``None`` while it goes on, or where it was killed."""
+    """The newest run, and what its own attempts cost.
+
+    Its end, exit code and reason are ``None`` while it goes on, or where it was killed.
+    """
 
     started_at: str | None
     ended_at: str | None
     planned: int
     exit_code: int | None
     reason: str | None
+    attempts: int
+    billed_usd: float
+    maybe_billed_usd: float
+    estimated_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFigures:
+    """How many pictures a check has something to say about, and how many of each kind; ``unseen`` wait for a look."""
+
+    flagged: int
+    unseen: int
+    flags: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary(Figures):
-    """A run folder in figures. Times of day are ISO 8601 in UTC; ``active_s`` leaves out the time between runs."""
+    """A run folder in figures. Times of day are ISO 8601 in UTC; ``active_s`` leaves out the time between runs.
+
+    ``orphans`` are the stored requests that the manifest no longer asked for when it was last read as a whole.
+    """
 
     schema: int
     name: str
@@ -69,6 +92,8 @@ class Summary(Figures):
     active_s: float
     runs: int
     last_run: LastRun | None
+    orphans: Mapping[str, Any] | None
+    checks: CheckFigures
     models: Sequence[ModelFigures]
     errors: Sequence[ErrorClass]
 
@@ -87,6 +112,8 @@ def summary_of(
     models: Sequence[Group],
     runs: Sequence[Run],
     errors: Sequence[ErrorClass],
+    orphans: Mapping[str, Any] | None = None,
+    checks: Checks,
 ) -> Summary:
     """The summary of the run folder ``name``."""
     last = runs[-1] if runs else None
@@ -100,6 +127,8 @@ def summary_of(
         active_s=active_ms(runs) / 1000,
         runs=len(runs),
         last_run=_last_run(last) if last else None,
+        orphans=orphans,
+        checks=CheckFigures(flagged=len(checks.flags), unseen=checks.unseen, flags=checks.counts),
         models=[ModelFigures(model=group.name, **_figures(group)) for group in models],
         errors=errors,
     )
@@ -112,14 +141,20 @@ def _last_run(run: Run) -> LastRun:
         planned=run.planned,
         exit_code=run.exit_code,
         reason=run.reason,
+        attempts=run.attempts,
+        billed_usd=usd(run.billed_microusd),
+        maybe_billed_usd=usd(run.maybe_microusd),
+        estimated_usd=usd(run.estimated_microusd),
     )
 
 
 def _figures(group: Group) -> dict[str, Any]:
-    per_picture = group.billed_per_picture_microusd
+    per_picture, per_second = group.billed_per_picture_microusd, group.billed_per_second_microusd
     return {
         "requests": group.requests,
         "pictures": group.pictures,
+        "films": group.films,
+        "reused": group.reused,
         "states": {state.value: count for state, count in group.states.items()},
         "success_rate": group.success_rate,
         "attempts": group.attempts,
@@ -131,6 +166,7 @@ def _figures(group: Group) -> dict[str, Any]:
         "estimated_microusd": group.estimated_microusd,
         "estimated_usd": usd(group.estimated_microusd),
         "billed_per_picture_usd": None if per_picture is None else usd(per_picture),
+        "billed_per_second_usd": None if per_second is None else usd(per_second),
         "latency_ms": group.latency,
         "item_ms": group.item,
         "pictures_per_minute": group.pictures_per_minute,

@@ -43,7 +43,9 @@ class Group:
     """The requests that share a model or a value of an axis, or all of them.
 
     The three sums of money are over all attempts, whatever became of the request, and are never added up.
-    ``latency`` is the service's own account, ``item`` the time from the first attempt to the stored file.
+    ``latency`` is the service's own account, ``item`` the time from the first attempt to the stored file. ``reused``
+    requests, with their ``reused_pictures``, were taken from another folder and cost nothing here. ``films`` count as
+    pictures too; ``filmed_ms`` is how long those are that were bought here, for ``filmed_microusd``.
     """
 
     name: str
@@ -51,7 +53,13 @@ class Group:
     pictures: int
     states: Mapping[State, int]
     estimated_pictures: int
+    reused: int
+    reused_pictures: int
+    films: int
+    filmed_ms: int
+    filmed_microusd: int
     attempts: int
+    retries: int
     billed_microusd: int
     maybe_microusd: int
     estimated_microusd: int
@@ -89,10 +97,6 @@ class Group:
         return self.states[State.WAITING] + self.states[State.SENT] + self.states[State.ANSWERED]
 
     @property
-    def retries(self) -> int:
-        return self.attempts - self.requests
-
-    @property
     def success_rate(self) -> float | None:
         """The stored among the requests that ended, from 0 to 1."""
         ended = sum(self.states[state] for state in _ENDED)
@@ -100,9 +104,19 @@ class Group:
 
     @property
     def billed_per_picture_microusd(self) -> int | None:
-        """Everything billed, spoiled answers too, for each picture whose cost is not an estimate."""
-        priced = self.pictures - self.estimated_pictures
+        """Everything billed, spoiled answers too, for each picture bought here whose cost is not an estimate."""
+        priced = self.pictures - self.estimated_pictures - self.reused_pictures
         return round(self.billed_microusd / priced) if priced else None
+
+    @property
+    def billed_per_second_microusd(self) -> int | None:
+        """What was billed for films, for each second of them."""
+        return round(self.filmed_microusd * 1000 / self.filmed_ms) if self.filmed_ms else None
+
+    @property
+    def unit(self) -> str:
+        """What the group's pictures are called."""
+        return "film" if self.films and self.films == self.pictures else "picture"
 
 
 def overall(frame: pd.DataFrame, *, active_ms: int) -> Group:
@@ -148,6 +162,25 @@ def spread(frame: pd.DataFrame, count: int) -> list[int]:
     return _in_turn(picks)[:count]
 
 
+def slowest(frame: pd.DataFrame, count: int) -> list[int]:
+    """The numbers of the stored requests whose service took longest, the slowest one first."""
+    return _highest(frame, frame["latency_ms"].to_numpy(), count)
+
+
+def dearest(frame: pd.DataFrame, count: int) -> list[int]:
+    """The numbers of the stored requests that cost most over all their attempts, the dearest one first."""
+    return _highest(frame, (frame["billed_microusd"] + frame["estimated_microusd"]).to_numpy(), count)
+
+
+def _highest(frame: pd.DataFrame, values: Integers, count: int) -> list[int]:
+    stored = np.flatnonzero((frame["state"] == State.STORED).to_numpy() & (values > 0))
+    if len(stored) > count:
+        least = np.partition(values[stored], -count)[-count]
+        stored = stored[values[stored] >= least]
+    order = np.argsort(-values[stored], kind="stable")[:count]
+    return [int(number) for number in frame.index.to_numpy()[stored[order]]]
+
+
 def _groups(frame: pd.DataFrame, by: pd.Categorical[str], active_ms: int) -> tuple[Group, ...]:
     codes = by.codes.astype(np.int64)
     names = [str(name) for name in by.categories]
@@ -155,10 +188,16 @@ def _groups(frame: pd.DataFrame, by: pd.Categorical[str], active_ms: int) -> tup
     places = codes[codes >= 0]
     pairs = places * len(State) + inside["state"].cat.codes.to_numpy()
     counts = np.bincount(pairs, minlength=len(names) * len(State)).reshape(len(names), len(State))
-    sums = {name: summed(inside[name].to_numpy(), places, len(names)) for name in ("pictures", "attempts", *MONEY)}
-    sums["estimated_pictures"] = summed(
-        inside["pictures"].where(inside["estimated_microusd"] > 0, 0).to_numpy(), places, len(names)
-    )
+    bought_films = (inside["film_ms"] > 0) & (inside["reused"] == 0) & (inside["estimated_microusd"] == 0)
+    columns = {name: inside[name] for name in ("pictures", "attempts", "reused", "films", *MONEY)} | {
+        "retries": (inside["attempts"] - 1).clip(lower=0),
+        "estimated_pictures": inside["pictures"].where(inside["estimated_microusd"] > 0, 0),
+        "reused_pictures": inside["pictures"].where(inside["reused"] > 0, 0),
+        "filmed_ms": inside["film_ms"].where(bought_films, 0),
+        "filmed_microusd": inside["billed_microusd"].where(bought_films, 0),
+    }
+    sums = {name: summed(column.to_numpy(), places, len(names)) for name, column in columns.items()}
+    made = sums["pictures"] - sums["reused_pictures"]
     stored = inside["state"] == State.STORED
     latency = percentiles(inside["latency_ms"].where(stored, UNKNOWN).to_numpy(), places, len(names))
     item = percentiles(inside["item_ms"].where(stored, UNKNOWN).to_numpy(), places, len(names))
@@ -169,7 +208,7 @@ def _groups(frame: pd.DataFrame, by: pd.Categorical[str], active_ms: int) -> tup
             states={state: int(counts[code, _PLACES[state]]) for state in STATES},
             latency=latency[code],
             item=item[code],
-            pictures_per_minute=int(sums["pictures"][code]) * 60_000 / active_ms if active_ms else None,
+            pictures_per_minute=int(made[code]) * 60_000 / active_ms if active_ms else None,
             **{column: int(amounts[code]) for column, amounts in sums.items()},
         )
         for code, name in enumerate(names)

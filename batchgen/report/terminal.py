@@ -50,7 +50,13 @@ def _parts(report: Report) -> Iterable[Text | Table]:
 def _counts(total: Group) -> str:
     states = [f"{count:,} {state.value}" for state, count in total.states.items() if count and state != State.STORED]
     return ", ".join(
-        [f"{total.requests:,} requests", f"{total.stored:,} stored", *states, f"{total.pictures:,} pictures"]
+        [
+            f"{total.requests:,} requests",
+            f"{total.stored:,} stored",
+            *([f"{total.reused:,} reused"] if total.reused else []),
+            *states,
+            f"{total.pictures:,} {total.unit}s",
+        ]
     )
 
 
@@ -60,22 +66,24 @@ def _money(report: Report) -> Table:
     grid.add_column()
     grid.add_column(justify="right")
     grid.add_column()
-    grid.add_row(
-        "billed", words.amount(total.billed_microusd), f"{words.amount(total.billed_per_picture_microusd)} a picture"
-    )
+    each = f"{words.amount(total.billed_per_picture_microusd)} a {total.unit}"
+    if total.filmed_ms:
+        each += f", {words.amount(total.billed_per_second_microusd)} a second"
+    grid.add_row("billed", words.amount(total.billed_microusd), each)
     grid.add_row("maybe billed", words.amount(total.maybe_microusd), "no answer arrived")
     grid.add_row("estimated", words.amount(total.estimated_microusd), "the service stated no cost")
     grid.add_row(
         "success", words.share(total.success_rate), f"{total.retries:,} {'retry' if total.retries == 1 else 'retries'}"
     )
-    grid.add_row("speed", words.rate(total.pictures_per_minute), "pictures a minute")
+    grid.add_row("speed", words.rate(total.pictures_per_minute), f"{total.unit}s a minute")
     return grid
 
 
 def _groups(name: str, groups: tuple[Group, ...]) -> Iterable[Table | Text]:
-    table = _table(
-        (name, "left"), *[(title, "right") for title in ("stored", "success", "billed", "a picture", "p50", "p95")]
-    )
+    films = any(group.filmed_ms for group in groups)
+    unit = "film" if all(group.unit == "film" for group in groups) else "picture"
+    titles = ("stored", "success", "billed", f"a {unit}", *(["a second"] if films else []), "p50", "p95")
+    table = _table((name, "left"), *[(title, "right") for title in titles])
     for group in groups[:_ROWS]:
         latency = group.latency
         table.add_row(
@@ -84,6 +92,7 @@ def _groups(name: str, groups: tuple[Group, ...]) -> Iterable[Table | Text]:
             words.share(group.success_rate),
             words.amount(group.billed_microusd),
             words.amount(group.billed_per_picture_microusd),
+            *([words.amount(group.billed_per_second_microusd)] if films else []),
             words.span(latency.p50 if latency else None),
             words.span(latency.p95 if latency else None),
         )

@@ -87,6 +87,16 @@ def ending(exit_code: int | None, *, ended: bool) -> str:
         return f"exit code {exit_code}"
 
 
+def attach(folder: Path, key: str) -> str:
+    """What to type to attach a picture found for the request ``key``."""
+    return f"batchgen adopt {shlex.quote(str(folder))} {key} FILE|URL"
+
+
+def rebuild(folder: Path) -> str:
+    """What to type to look at pictures that nobody looked at yet, and to write the report again."""
+    return f"batchgen report {shlex.quote(str(folder))}"
+
+
 def ways_out(folder: Path, manifest: str) -> tuple[tuple[str, str], ...]:
     """The three ways out of doubt: what each means, and what to type, where there is something to type."""
     job = shlex.quote(manifest) if manifest else "JOB"

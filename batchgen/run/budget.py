@@ -6,21 +6,39 @@ requests in flight turn out to cost.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from batchgen.money import dollars
 from batchgen.store.ledger import Spent
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """The cap of one night, and what its earlier runs spent of it: billed, maybe billed and estimated together."""
+
+    cap_microusd: int
+    before_microusd: int
 
 
 class Budget:
     """The run's money in micro-dollars.
 
-    ``cap`` bounds billed, maybe billed and estimated money together, over all runs of a folder. ``balance`` is what the
-    account held when this run began; it bounds what this run may spend, since the service reserves the worst case of
-    every request in flight as well.
+    ``cap`` bounds billed, maybe billed and estimated money together, over all runs of a folder; ``night`` does so for
+    this night's. ``balance`` is what the account held when this run began; it bounds what this run may spend, since
+    the service reserves the worst case of every request in flight as well.
     """
 
-    def __init__(self, cap_microusd: int | None, spent: Spent, *, balance_microusd: int | None = None) -> None:
+    def __init__(
+        self,
+        cap_microusd: int | None,
+        spent: Spent,
+        *,
+        balance_microusd: int | None = None,
+        night: Night | None = None,
+    ) -> None:
         self.cap_microusd = cap_microusd
         self.balance_microusd = balance_microusd
+        self.night = night
         self._before_microusd = spent.billed_microusd + spent.maybe_microusd + spent.estimated_microusd
         self.billed_microusd = spent.billed_microusd
         self.maybe_microusd = spent.maybe_microusd
@@ -37,6 +55,11 @@ class Budget:
         wanted = self.committed_microusd + amount_microusd
         if self.cap_microusd is not None and wanted > self.cap_microusd:
             return f"the budget of {dollars(self.cap_microusd)} is used up"
+        if (
+            self.night is not None
+            and wanted - self._before_microusd + self.night.before_microusd > self.night.cap_microusd
+        ):
+            return f"the night's budget of {dollars(self.night.cap_microusd)} is used up"
         # What costs nothing needs no balance.
         if (
             self.balance_microusd is not None

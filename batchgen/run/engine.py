@@ -30,9 +30,11 @@ from batchgen.run.purchase import Bought, NotBought, Purchase
 from batchgen.run.recover import Recovered
 from batchgen.run.rescue import Lifeboat
 from batchgen.run.retry import Again, Policy, StopLane, StopRun, Tries
+from batchgen.run.tidying import Tidying, Wanted
 from batchgen.store.changes import Ending
 from batchgen.store.folder import RunFolder
 from batchgen.store.ledger import Ledger, Reader
+from batchgen.store.past import Past
 from batchgen.store.room import Room
 
 PROGRESS_EVERY_S = 0.2
@@ -56,6 +58,8 @@ class Desk:
     folder: RunFolder
     room: Room
     lifeboat: Lifeboat
+    past: Past
+    tidying: Tidying
     prices: PriceBook
     lanes: Sequence[Lane]
     ceiling: int
@@ -72,8 +76,9 @@ class Desk:
 class Result:
     """How a run ended. ``passed`` counts, by state, what needed no sending; ``stopped`` says why it ended early.
 
-    ``failure`` is a bug of ours or a damaged ledger, which count more than how the requests ended. ``unrecorded``
-    names the paid answers that the ledger could not take, and where they are.
+    ``wanted_back`` are stored requests whose pictures lie in the trash; ``read_whole`` says that the feeder saw the
+    whole plan. ``failure`` is a bug of ours or a damaged ledger, which count more than how the requests ended.
+    ``unrecorded`` names the paid answers that the ledger could not take, and where they are.
     """
 
     ended: Counter[State]
@@ -83,6 +88,8 @@ class Result:
     stopped: str | None
     closed: dict[str, str]
     left: int
+    wanted_back: tuple[Wanted, ...] = ()
+    read_whole: bool = False
     unrecorded: tuple[str, ...] = ()
     failure: Exception | None = field(default=None, compare=False)
 
@@ -95,11 +102,17 @@ class Engine:
         self._lanes = Lanes(desk.lanes, ceiling=desk.ceiling, budget=desk.budget)
         self._pool = Pool(self._lanes, self._work, workers=desk.ceiling + max(_FINISHING, desk.ceiling // 4))
         self._feeder = Feeder(
-            desk.plan, desk.prices, desk.reader, selection=desk.selection, policy=desk.policy, risk=desk.risk
+            desk.plan,
+            desk.prices,
+            desk.reader,
+            desk.past,
+            selection=desk.selection,
+            policy=desk.policy,
+            risk=desk.risk,
         )
         self._tokens = RetryTokens()
         self._forbidden = Refusals()
-        self._finisher = Finisher(desk.provider, desk.ledger, desk.folder, desk.room, self._tell)
+        self._finisher = Finisher(desk.provider, desk.ledger, desk.folder, desk.room, desk.tidying, self._tell)
         self._purchase = Purchase(
             desk.provider,
             desk.ledger,
@@ -374,6 +387,8 @@ class Engine:
             stopped=self._lanes.stopped,
             closed={lane.model: lane.closed for lane in self._desk.lanes if lane.closed},
             left=sum(lane.open for lane in self._desk.lanes),
+            wanted_back=tuple(self._feeder.wanted_back),
+            read_whole=self._feeder.read_whole,
             unrecorded=tuple(self._desk.lifeboat.messages),
             failure=self._failure,
         )

@@ -12,6 +12,7 @@ from batchgen.request import State
 class Started:
     """The run is about to send: ``expected`` is what is likely still to be spent, ``balance`` the account's, if known.
 
+    ``night_before`` is what earlier runs of this night spent of its budget, ``night``, where it has one.
     ``finishing`` answers were paid for by an earlier process and are no pictures yet.
     """
 
@@ -23,6 +24,8 @@ class Started:
     budget_microusd: int | None
     finishing: int
     balance_microusd: int | None
+    night_microusd: int | None = None
+    night_before_microusd: int = 0
 
 
 @dataclass(frozen=True, slots=True)

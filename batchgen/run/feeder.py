@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -16,12 +16,13 @@ import anyio.to_thread
 
 from batchgen.plan.plan import Plan
 from batchgen.plan.prices import PriceBook
-from batchgen.provider.interface import Price
 from batchgen.request import Request, State
 from batchgen.run.budget import Risk
 from batchgen.run.lanes import Job, Lane
 from batchgen.run.retry import Policy, Tries, may_repeat
+from batchgen.run.tidying import Wanted
 from batchgen.store.ledger import Reader, Standing, now_ms
+from batchgen.store.past import Past
 
 CHUNK = 500
 # A lane is fed again when its queue is down to this many.
@@ -30,20 +31,36 @@ LOW_WATER = 250
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which requests of a plan a run is about. ``again`` are the states the user asked to send once more."""
+    """Which requests of a plan a run is about. ``again`` are the states the user asked to send once more.
+
+    ``keys`` are the only ones, where they are named; ``besides`` were seen to already.
+    """
 
     again: frozenset[State] = frozenset()
     limit: int | None = None
     only: Mapping[str, str] | None = None
+    keys: frozenset[str] | None = None
+    besides: frozenset[str] = frozenset()
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether it reads a plan to its end, and leaves out nothing of it."""
+        return self.limit is None and self.only is None and self.keys is None
 
     def takes(self, request: Request) -> bool:
         """Whether the request has every value that ``only`` asks for, as an axis, a parameter or a column."""
+        if request.key in self.besides or (self.keys is not None and request.key not in self.keys):
+            return False
         return self.only is None or all(value == _valued(request, name) for name, value in self.only.items())
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
+    """Requests to look at, after so many that were ``skipped`` since they are stored."""
+
+    skipped: int
     requests: Sequence[Request]
+    stored: Collection[str]
     standings: Mapping[str, Standing]
 
 
@@ -55,6 +72,7 @@ class Feeder:
         plan: Plan,
         prices: PriceBook,
         reader: Reader,
+        past: Past,
         *,
         selection: Selection,
         policy: Policy,
@@ -63,6 +81,7 @@ class Feeder:
         self._plan = plan
         self._prices = prices
         self._reader = reader
+        self._past = past
         self._selection = selection
         self._policy = policy
         self._risk = risk
@@ -74,6 +93,8 @@ class Feeder:
         self._stopped = False
         self.passed: Counter[State] = Counter()
         self.equal = 0
+        self.wanted_back: list[Wanted] = []
+        self.read_whole = False
 
     def noticed(self, lane: Lane) -> None:
         """A job has left ``lane``: feeds it again once it has room."""
@@ -98,7 +119,10 @@ class Feeder:
         self._queued.discard(key)
 
     async def feed(self, lanes: Sequence[Lane], *, fed: Callable[[], None]) -> None:
-        """Feeds until every lane has read the whole plan, or :meth:`stop`; calls ``fed`` after each feeding."""
+        """Feeds until every lane has read the whole plan, or :meth:`stop`; calls ``fed`` after each feeding.
+
+        ``read_whole`` says afterwards whether every request of the plan was seen; their keys are noted as they pass.
+        """
         while not self._stopped and (unfed := [lane for lane in lanes if not lane.fed and lane.closed is None]):
             self._hungry = anyio.Event()
             low = [lane for lane in unfed if lane.queued <= LOW_WATER]
@@ -107,17 +131,18 @@ class Feeder:
                 fed()
             if not low and not self._stopped:
                 await self._hungry.wait()
+        self.read_whole = self._selection.takes_all and all(lane.fed for lane in lanes)
 
     async def _feed_one(self, lane: Lane) -> None:
         if self._left == 0:
             lane.fed = True
             return
         chunk = await anyio.to_thread.run_sync(self._next_chunk, lane.model)
+        self.passed[State.STORED] += chunk.skipped
         if not chunk.requests:
             lane.fed = True
             return
-        price = self._prices.price(lane.model)
-        jobs = [job for request in chunk.requests if (job := self._job(request, chunk.standings, price))]
+        jobs = [job for request in chunk.requests if (job := self._job(request, chunk))]
         if self._left is not None:
             jobs = jobs[: self._left]
             self._left -= len(jobs)
@@ -129,16 +154,30 @@ class Feeder:
         source = self._sources.get(model)
         if source is None:
             source = self._sources[model] = filter(self._selection.takes, self._plan.requests(model))
-        requests = list(itertools.islice(source, CHUNK))
-        return _Chunk(requests, self._reader.standings(request.key for request in requests))
+        skipped = 0
+        while True:
+            requests = list(itertools.islice(source, CHUNK))
+            keys = [request.key for request in requests]
+            if not self._past.whole:
+                self._past.note(keys)
+            stored = self._past.stored(keys)
+            rest = [key for key in keys if key not in stored]
+            if rest or not requests or self._stopped:
+                return _Chunk(skipped, requests, stored, self._reader.standings(rest))
+            # Nothing here to send: read on, rather than wake everybody for it.
+            skipped += len(requests)
 
-    def _job(self, request: Request, standings: Mapping[str, Standing], price: Price | None) -> Job | None:
+    def _job(self, request: Request, chunk: _Chunk) -> Job | None:
+        if request.key in chunk.stored:
+            self.passed[State.STORED] += 1
+            return None
         if request.key in self._finishing:
             return None
         if request.key in self._queued:
             self.equal += 1
             return None
-        standing = standings.get(request.key)
+        standing = chunk.standings.get(request.key)
+        price = self._prices.price_of(request)
         job = Job(
             request,
             reserve_microusd=price.high_microusd if price else None,
@@ -150,6 +189,8 @@ class Feeder:
             self._queued.add(request.key)
             return job
         self.passed[standing.state] += 1
+        if standing.trashed:
+            self.wanted_back.append(Wanted(request.key, self._plan.stem(request)))
         return None
 
     def _may_send(self, standing: Standing, job: Job) -> bool:

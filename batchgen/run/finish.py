@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,10 @@ from batchgen.provider.interface import DownloadFailed, Provider
 from batchgen.request import Picture, State
 from batchgen.run.events import Ended, Listener
 from batchgen.run.retry import download_wait_s
+from batchgen.run.tidying import Tidying
 from batchgen.store.changes import NameTaken, StoredPicture
 from batchgen.store.folder import RunFolder
-from batchgen.store.formats import NotAPicture
+from batchgen.store.formats import NotAPicture, inspect
 from batchgen.store.ledger import Ledger
 from batchgen.store.room import Room
 from batchgen.store.shelf import put_picture
@@ -39,11 +40,20 @@ class _Published:
 class Finisher:
     """Finishes answers of one run: fetch or decode, check, publish, record."""
 
-    def __init__(self, provider: Provider, ledger: Ledger, folder: RunFolder, room: Room, listen: Listener) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        ledger: Ledger,
+        folder: RunFolder,
+        room: Room,
+        tidying: Tidying,
+        listen: Listener,
+    ) -> None:
         self._provider = provider
         self._ledger = ledger
         self._folder = folder
         self._room = room
+        self._tidying = tidying
         self._listen = listen
         self._threads = anyio.CapacityLimiter(_FILE_THREADS)
 
@@ -66,10 +76,10 @@ class Finisher:
         tries = _Count()
         try:
             try:
-                published = await self._publish(request_id, pictures, stem, tries)
+                published = await self._publish(request_id, key, pictures, stem, tries)
             except NameTaken:
-                # An earlier manifest gave this name to a request whose picture has the very same bytes.
-                published = await self._publish(request_id, pictures, f"{stem}-{key[:8]}", tries)
+                # Another request of the plan has this name from an earlier manifest, and the very same bytes.
+                published = await self._publish(request_id, key, pictures, f"{stem}-{key[:8]}", tries)
         except (DownloadFailed, NotAPicture) as error:
             reason, state = await self._give_up(request_id, error, tries)
             self._listen(Ended(key, model, state, None, billed_microusd, reason, str(error)))
@@ -90,13 +100,15 @@ class Finisher:
         await self._ledger.spoil(request_id, reason=reason, message=str(error), downloads=tries.made)
         return reason, State.SPOILED
 
-    async def _publish(self, request_id: int, pictures: Sequence[Picture], stem: str, tries: _Count) -> _Published:
+    async def _publish(
+        self, request_id: int, key: str, pictures: Sequence[Picture], stem: str, tries: _Count
+    ) -> _Published:
         """Puts the good pictures on disk and records them. Raises what the first bad one lacks where none is good."""
         stored = []
         lacking: list[DownloadFailed | NotAPicture] = []
         for number, picture in enumerate(pictures, 1):
             try:
-                stored.append(await self._put(picture, stem if number == 1 else f"{stem}-{number}", tries))
+                stored.append(await self._put(picture, stem if number == 1 else f"{stem}-{number}", key, tries))
             except (DownloadFailed, NotAPicture) as error:
                 lacking.append(error)
         passing = next((one for one in lacking if isinstance(one, DownloadFailed) and one.passing), None)
@@ -111,14 +123,18 @@ class Finisher:
         self._room.saw(sum(picture.bytes for picture in stored))
         return _Published(stored, message)
 
-    async def _put(self, picture: Picture, stem: str, tries: _Count) -> StoredPicture:
+    async def _put(self, picture: Picture, stem: str, key: str, tries: _Count) -> StoredPicture:
         if picture.base64 is not None:
             content = partial(decoded, picture.base64)
         else:
             assert picture.url is not None
             downloaded = await self._downloaded(picture.url, tries)
             content = partial(_itself, downloaded)
-        put = partial(_put, self._folder, stem, content, picture.revised_prompt)
+        # The old picture of this name moves only once it is sure that there is a new one.
+        if await self._tidying.is_held(stem, key):
+            await anyio.to_thread.run_sync(lambda: inspect(content()), limiter=self._threads)
+        free = await self._tidying.make_way(stem, key)
+        put = partial(_put, self._folder, stem, content, picture.revised_prompt, free)
         return await anyio.to_thread.run_sync(self._room.kept, put, limiter=self._threads)
 
     async def _downloaded(self, url: str, tries: _Count) -> bytes:
@@ -149,8 +165,14 @@ def _no_tries_left(state: RetryCallState) -> bool:
     return isinstance(error, DownloadFailed) and state.attempt_number >= error.tries
 
 
-def _put(folder: RunFolder, stem: str, content: Callable[[], bytes], revised_prompt: str | None) -> StoredPicture:
-    return put_picture(folder, stem, content(), revised_prompt=revised_prompt)
+def _put(
+    folder: RunFolder,
+    stem: str,
+    content: Callable[[], bytes],
+    revised_prompt: str | None,
+    free: Mapping[str, str],
+) -> StoredPicture:
+    return put_picture(folder, stem, content(), revised_prompt=revised_prompt, free=free)
 
 
 def decoded(base64: bytes) -> bytes:

@@ -146,10 +146,11 @@ class Purchase:
 
     async def _post(self, job: Job, ticket: Ticket) -> Answer:
         # Heartbeats defeat every time-out between bytes: the whole call needs one of its own.
-        with anyio.move_on_after(self._policy.deadline_s) as deadline:
+        deadline_s = self._policy.deadline_s_of(job.request.kind)
+        with anyio.move_on_after(deadline_s) as deadline:
             answer = await self._provider.generate(job.request, idempotency_key=ticket.idempotency_key)
         if deadline.cancelled_caught:
-            message = f"no answer within {self._policy.deadline_s:g} s; the service may still finish and bill it"
+            message = f"no answer within {deadline_s:g} s; the service may still finish and bill it"
             return Failed(Verdict.DOUBT, "deadline", message)
         return answer
 

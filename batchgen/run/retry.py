@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_random_exponential
 
 from batchgen.provider.interface import Failed, Verdict
-from batchgen.request import State
+from batchgen.request import Kind, State
 from batchgen.run.budget import RetryTokens, Risk
 
 SHORTEST_WAIT_S = 0.2
@@ -32,8 +32,13 @@ class Policy:
 
     attempts: int = 6
     deadline_s: float = 660.0
+    video_deadline_s: float = 1800.0
     max_wait_s: float = 15 * 60.0
     retry_doubt: bool = True
+
+    def deadline_s_of(self, kind: Kind) -> float:
+        """The longest a call for a result of this kind may take in all."""
+        return self.video_deadline_s if kind is Kind.VIDEO else self.deadline_s
 
 
 @dataclass(frozen=True, slots=True)

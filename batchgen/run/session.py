@@ -1,92 +1,58 @@
 """Opens what a run needs, in the order that costs nothing when something is wrong, and closes it again.
 
-Folder and lock, ledger, provider, what the past left, the account's balance: only then is anything sent.
+Ledger, what the past left, what is left to buy, the account's balance: only then is anything sent.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, closing
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass, replace
+from functools import partial
 
 import anyio.to_thread
 
-from batchgen.errors import BatchgenError, ExitCode, LedgerDamaged, UsageError
-from batchgen.manifest import Limits, Rate
 from batchgen.money import dollars
 from batchgen.plan.plan import Plan
 from batchgen.plan.prices import PriceBook
 from batchgen.provider.interface import Provider
-from batchgen.request import State
-from batchgen.run.budget import Budget, Risk
-from batchgen.run.engine import Desk, Engine, Result
+from batchgen.run.budget import Budget, Night, Risk
+from batchgen.run.ending import Finished, finished
+from batchgen.run.engine import Desk, Engine
 from batchgen.run.events import Listener, Notice, Started, silent
-from batchgen.run.feeder import Selection
-from batchgen.run.lanes import Lane
-from batchgen.run.limits import ConcurrencyLimit, StartRate
+from batchgen.run.options import Options, min_free_bytes
+from batchgen.run.pace import lanes_of, policy_of
+from batchgen.run.permission import expected_microusd, refuse_unconfirmed, refuse_unpriced, to_buy
 from batchgen.run.recover import settle_the_past, unfinished_answers
 from batchgen.run.rescue import Lifeboat
-from batchgen.run.retry import Policy
-from batchgen.run.signals import EXIT_CODES
+from batchgen.run.reuse import Reuse
+from batchgen.run.stages import run_in_stages
+from batchgen.run.tidying import Tidying
 from batchgen.store.folder import RunFolder
-from batchgen.store.ledger import Ledger, Reader, open_ledger
+from batchgen.store.ledger import Ledger, Reader, now_ms, open_ledger
+from batchgen.store.past import Past
 from batchgen.store.rebuilding import is_lost, rebuild, set_aside_bodies
+from batchgen.store.reuse import Sources
 from batchgen.store.room import Room
-from batchgen.store.writer import LedgerFailed
 from batchgen.version import __version__
 
-# Up to this many requests and this much money a run starts unconfirmed.
-UNCONFIRMED_REQUESTS = 10_000
-UNCONFIRMED_MICROUSD = 50_000_000
-
-# The reasons a run gives when a signal stopped it, and what the shell expects of each.
-_SIGNALS = {number.name: code for number, code in EXIT_CODES.items()}
-
-# Exit codes of a run that came to its plan's end.
-_FINISHED = frozenset({ExitCode.STORED, ExitCode.FAILURES, ExitCode.DOUBT})
-
-# What a rate may start at once; over a longer window the whole count may, since nobody means to spread a day evenly.
-_BURST = 5
-_BURST_WINDOW_S = 60.0
-
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What a caller may say of a run beyond its manifest. ``confirmed`` lifts the limit of an unconfirmed run.
+class _Session:
+    """What is open for one run. ``planned`` counts the requests of each model."""
 
-    Nothing is sent while less than ``min_free_bytes`` are free on the folder's disk; ``None`` is what
-    ``BATCHGEN_MIN_FREE_MB`` says, or the rule of :class:`Room`. ``spill`` is a folder on another disk for paid
-    pictures that the folder's own one can't take.
-    """
-
-    selection: Selection = field(default_factory=Selection)
-    strict: bool = False
-    confirmed: bool = False
-    min_free_bytes: int | None = None
-    spill: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """How a run ended, and with which exit code."""
-
-    run_id: int
-    result: Result
-    exit_code: ExitCode
-    reason: str | None
-
-    @property
-    def stored(self) -> int:
-        """Pictures' requests that were finished in this run."""
-        return self.result.ended[State.STORED]
-
-    @property
-    def changed(self) -> bool:
-        """Whether the ledger holds anything that it did not hold before."""
-        return bool(self.result.sent or self.result.ended.total())
+    plan: Plan
+    provider: Provider
+    folder: RunFolder
+    prices: PriceBook
+    options: Options
+    listen: Listener
+    planned: Mapping[str, int]
+    room: Room
+    ledger: Ledger
+    reader: Reader
+    past: Past
+    sources: Sources
 
 
 async def run_plan(
@@ -104,10 +70,34 @@ async def run_plan(
     ``on_engine`` is given the engine before it starts, so that a signal can drain it. Raises :class:`UsageError`
     before anything is sent, and :class:`LedgerDamaged`.
     """
-    manifest = plan.manifest
     planned = await anyio.to_thread.run_sync(plan.count_by_model)
-    _refuse_unpriced(planned, prices, manifest.limits)
-    room = Room(folder, concurrency=manifest.limits.concurrency, min_free_bytes=_min_free_bytes(options))
+    refuse_unpriced(planned, prices, plan.manifest.limits, options)
+    async with _opened(plan, provider, folder, prices, options, listen, planned) as session:
+        await settle_the_past(session.ledger, session.reader, folder, provider)
+        remaining_microusd = await _permitted(session)
+        recovered = await anyio.to_thread.run_sync(lambda: list(unfinished_answers(session.reader, folder, provider)))
+        money = await _money(session, await provider.balance_microusd())
+        run_id = await _begun(session)
+        reused = await _reused(session, run_id)
+        desk = _desk(session, run_id, money)
+        _tell_of_start(session, desk, remaining_microusd, finishing=len(recovered))
+        lanes = partial(lanes_of, planned, plan.manifest.limits)
+        result = await run_in_stages(desk, options.bounds, recovered, lanes=lanes, on_engine=on_engine)
+        return replace(await finished(desk, result, options), reused=reused)
+
+
+@asynccontextmanager
+async def _opened(
+    plan: Plan,
+    provider: Provider,
+    folder: RunFolder,
+    prices: PriceBook,
+    options: Options,
+    listen: Listener,
+    planned: Mapping[str, int],
+) -> AsyncIterator[_Session]:
+    limits = plan.manifest.limits
+    room = Room(folder, concurrency=limits.concurrency, min_free_bytes=min_free_bytes(options))
     async with AsyncExitStack() as stack:
         await anyio.to_thread.run_sync(stack.enter_context, room.held())
         await _rebuild_where_lost(folder, plan, options, listen)
@@ -115,74 +105,10 @@ async def run_plan(
         if not ledger.has_log:
             listen(Notice(f"{folder.root}: its file system can't do SQLite's write-ahead log; commits take longer"))
         reader = stack.enter_context(closing(Reader(folder.ledger)))
-        await settle_the_past(ledger, reader, folder, provider)
-        spent = await anyio.to_thread.run_sync(reader.spent)
-        known = await anyio.to_thread.run_sync(reader.count)
-        expected = expected_microusd(planned, prices)
-        remaining = max(0, expected - spent.billed_microusd - spent.estimated_microusd)
-        total = sum(planned.values())
-        _refuse_unconfirmed(total - known.get(State.STORED, 0), remaining, options, manifest.limits)
-        recovered = await anyio.to_thread.run_sync(lambda: list(unfinished_answers(reader, folder, provider)))
-        balance = await provider.balance_microusd()
-        run_id = await ledger.begin_run(
-            version=__version__,
-            manifest=str(manifest.source),
-            provider=provider.name,
-            base_url=provider.base_url,
-            planned=total,
-            estimate_microusd=expected,
-        )
-        desk = Desk(
-            plan=plan,
-            provider=provider,
-            ledger=ledger,
-            reader=reader,
-            folder=folder,
-            room=room,
-            lifeboat=Lifeboat(folder, options.spill),
-            prices=prices,
-            lanes=_lanes(planned, manifest.limits),
-            ceiling=manifest.limits.concurrency,
-            budget=Budget(manifest.limits.budget_microusd, spent, balance_microusd=balance),
-            risk=Risk(manifest.retry.risk_microusd, expected_microusd=expected, risked_microusd=spent.risked_microusd),
-            policy=_policy(plan, options),
-            selection=options.selection,
-            run_id=run_id,
-            planned=total,
-            listen=listen,
-        )
-        listen(
-            Started(
-                requests=total,
-                folder=str(folder.root),
-                provider=provider.name,
-                simulated=provider.name == "simulator",
-                expected_microusd=remaining,
-                budget_microusd=manifest.limits.budget_microusd,
-                finishing=len(recovered),
-                balance_microusd=balance,
-            )
-        )
-        engine = Engine(desk)
-        on_engine(engine)
-        result = await engine.run(recovered)
-        return await _finished(ledger, run_id, result)
-
-
-def expected_microusd(planned: Mapping[str, int], prices: PriceBook) -> int:
-    """What so many requests of each model are expected to cost; models without a known price count as nothing."""
-    priced = ((count, prices.price(model)) for model, count in planned.items())
-    return sum(count * price.expected_microusd for count, price in priced if price)
-
-
-def _min_free_bytes(options: Options) -> int | None:
-    """What the caller said, or else the environment. Raises :class:`UsageError`."""
-    stated = os.environ.get("BATCHGEN_MIN_FREE_MB", "")
-    if options.min_free_bytes is not None or not stated:
-        return options.min_free_bytes
-    if not (stated.isascii() and stated.isdigit()):
-        raise UsageError(f"BATCHGEN_MIN_FREE_MB is {stated!r}; it is a whole number of megabytes, such as 256")
-    return int(stated) << 20
+        past = stack.enter_context(closing(Past(folder.ledger)))
+        sources = Sources(plan.manifest.reuse, own=folder, simulated=provider.name == "simulator")
+        stack.callback(sources.close)
+        yield _Session(plan, provider, folder, prices, options, listen, planned, room, ledger, reader, past, sources)
 
 
 async def _rebuild_where_lost(folder: RunFolder, plan: Plan, options: Options, listen: Listener) -> None:
@@ -205,93 +131,121 @@ async def _rebuild_where_lost(folder: RunFolder, plan: Plan, options: Options, l
     listen(Notice(f"{folder.root}: the ledger was lost and has been rebuilt: {rebuilt}"))
 
 
-async def _finished(ledger: Ledger, run_id: int, result: Result) -> Finished:
-    reason = _reason(result)
-    code = _exit_code(result, reason)
-    try:
-        await ledger.end_run(run_id, exit_code=code, reason=reason)
-    except (LedgerFailed, LedgerDamaged) as error:
-        # How the run ended is owed to its user all the same.
-        reason = reason or str(error)
-        if isinstance(error, LedgerDamaged) or code in _FINISHED:
-            code = error.exit_code
-    return Finished(run_id, result, code, reason)
+async def _permitted(session: _Session) -> int:
+    """What is left to buy, in micro-dollars, where so much may be bought; raises :class:`UsageError` where not."""
+    manifest = session.plan.manifest
+    sources = session.sources if manifest.reuse else None
+    left = await anyio.to_thread.run_sync(to_buy, session.plan, session.past, session.planned, sources)
+    remaining_microusd = expected_microusd(left, session.prices)
+    refuse_unconfirmed(sum(left.values()), remaining_microusd, session.options, manifest.limits)
+    typical_bytes = await anyio.to_thread.run_sync(session.reader.typical_bytes)
+    if warning := session.room.warning(sum(left.values()), typical_bytes):
+        session.listen(Notice(warning))
+    return remaining_microusd
 
 
-def _reason(result: Result) -> str | None:
-    """Why the run ended before its plan did, if it did."""
-    if result.stopped is not None:
-        return result.stopped
-    if result.closed:
-        return "; ".join(f"{model}: {why}" for model, why in result.closed.items())
-    left = []
-    if waiting := result.ended[State.WAITING]:
-        left.append(f"{waiting} requests still fail after all their tries; running again goes on with them")
-    if answered := result.ended[State.ANSWERED]:
-        left.append(f"{answered} paid pictures could not be fetched yet; running again fetches them without paying")
-    return "; ".join(left) or None
-
-
-def _exit_code(result: Result, reason: str | None) -> ExitCode:
-    if result.failure is not None:
-        return result.failure.exit_code if isinstance(result.failure, BatchgenError) else ExitCode.BUG
-    if reason is not None:
-        return _SIGNALS.get(reason, ExitCode.STOPPED)
-    states = result.ended + result.passed
-    if states[State.DOUBT]:
-        return ExitCode.DOUBT
-    return ExitCode.FAILURES if states[State.REFUSED] or states[State.SPOILED] else ExitCode.STORED
-
-
-def _policy(plan: Plan, options: Options) -> Policy:
-    retry = plan.manifest.retry
-    return Policy(
-        attempts=retry.attempts,
-        deadline_s=retry.deadline_s,
-        max_wait_s=retry.max_wait_s,
-        retry_doubt=retry.on_doubt == "retry" and not options.strict,
+async def _begun(session: _Session) -> int:
+    return await session.ledger.begin_run(
+        version=__version__,
+        manifest=str(session.plan.manifest.source),
+        provider=session.provider.name,
+        base_url=session.provider.base_url,
+        planned=sum(session.planned.values()),
+        estimate_microusd=expected_microusd(session.planned, session.prices),
     )
 
 
-def _lanes(models: Iterable[str], limits: Limits) -> list[Lane]:
-    # The rate a service states in its headers is the account's: lanes that follow it share one bucket.
-    stated = StartRate(None, follow=limits.adaptive)
-    return [_lane(model, limits, stated) for model in models]
+async def _reused(session: _Session, run_id: int) -> int:
+    """Takes what other folders have bought already; returns how many requests that are."""
+    if not session.plan.manifest.reuse:
+        return 0
+    reuse = Reuse(
+        session.plan,
+        session.sources,
+        session.ledger,
+        session.reader,
+        session.folder,
+        session.room,
+        run_id=run_id,
+    )
+    taken = await reuse.run(session.options.selection)
+    for notice in taken.notices():
+        session.listen(Notice(notice))
+    return taken.count
 
 
-def _lane(model: str, limits: Limits, stated: StartRate) -> Lane:
-    own = [lane for lane in limits.lanes if model == lane.pattern or fnmatchcase(model, lane.pattern)]
-    ceilings = [limits.concurrency, *(lane.concurrency for lane in own if lane.concurrency is not None)]
-    rate = next((lane.rate for lane in own if lane.rate is not None), limits.rate)
-    limit = ConcurrencyLimit(min(ceilings), adaptive=limits.adaptive)
-    return Lane(model, limit, stated if rate is None else _start_rate(rate))
+@dataclass(frozen=True, slots=True)
+class _Money:
+    """What may be spent, and what of it may be risked."""
+
+    budget: Budget
+    risk: Risk
 
 
-def _start_rate(rate: Rate) -> StartRate:
-    burst = _BURST if rate.window_s <= _BURST_WINDOW_S else max(1, int(rate.count))
-    # A rate the user wrote down is a limit: the service's own headers don't raise it.
-    return StartRate(rate.starts_per_s, burst=min(burst, max(1, int(rate.count))), follow=False)
+async def _money(session: _Session, balance_microusd: int | None) -> _Money:
+    manifest = session.plan.manifest
+    spent = await anyio.to_thread.run_sync(session.reader.spent)
+    night = await anyio.to_thread.run_sync(_night, session.reader, session.options)
+    expected = expected_microusd(session.planned, session.prices)
+    return _Money(
+        Budget(manifest.limits.budget_microusd, spent, balance_microusd=balance_microusd, night=night),
+        Risk(manifest.retry.risk_microusd, expected_microusd=expected, risked_microusd=spent.risked_microusd),
+    )
 
 
-def _refuse_unpriced(planned: Mapping[str, int], prices: PriceBook, limits: Limits) -> None:
-    unknown = sorted(model for model in planned if prices.price(model) is None)
-    if limits.budget_microusd is not None and unknown:
-        raise UsageError(
-            f"limits.budget_usd can't be kept: nobody states a price for {', '.join(unknown)}; "
-            f"give it as `prices: {{{unknown[0]}: 0.04}}`"
+def _desk(session: _Session, run_id: int, money: _Money) -> Desk:
+    manifest, options = session.plan.manifest, session.options
+    return Desk(
+        plan=session.plan,
+        provider=session.provider,
+        ledger=session.ledger,
+        reader=session.reader,
+        folder=session.folder,
+        room=session.room,
+        lifeboat=Lifeboat(session.folder, options.spill),
+        past=session.past,
+        tidying=Tidying(session.ledger, session.past, session.folder, session.plan),
+        prices=session.prices,
+        lanes=lanes_of(session.planned, manifest.limits),
+        ceiling=manifest.limits.concurrency,
+        budget=money.budget,
+        risk=money.risk,
+        policy=policy_of(manifest.retry, strict=options.strict),
+        selection=options.selection,
+        run_id=run_id,
+        planned=sum(session.planned.values()),
+        listen=session.listen,
+    )
+
+
+def _night(reader: Reader, options: Options) -> Night | None:
+    if options.night_microusd is None:
+        return None
+    return Night(options.night_microusd, reader.night(now_ms=now_ms()))
+
+
+def _tell_of_start(session: _Session, desk: Desk, remaining_microusd: int, *, finishing: int) -> None:
+    budget = desk.budget
+    session.listen(
+        Started(
+            requests=desk.planned,
+            folder=str(session.folder.root),
+            provider=session.provider.name,
+            simulated=session.provider.name == "simulator",
+            expected_microusd=remaining_microusd,
+            budget_microusd=budget.cap_microusd,
+            finishing=finishing,
+            balance_microusd=budget.balance_microusd,
+            night_microusd=budget.night.cap_microusd if budget.night else None,
+            night_before_microusd=budget.night.before_microusd if budget.night else 0,
         )
+    )
+    if budget.night is not None and budget.night.before_microusd:
+        session.listen(Notice(_goes_on(budget.night)))
 
 
-def _refuse_unconfirmed(requests: int, expected: int, options: Options, limits: Limits) -> None:
-    if options.confirmed or options.selection.limit is not None:
-        return
-    if requests > UNCONFIRMED_REQUESTS:
-        raise UsageError(
-            f"{requests:,} requests are more than the {UNCONFIRMED_REQUESTS:,} of an unconfirmed run; "
-            "look at `batchgen plan`, then confirm with --yes, or try --limit 20 first"
-        )
-    if expected > UNCONFIRMED_MICROUSD and limits.budget_microusd is None:
-        raise UsageError(
-            f"about {dollars(expected)} is more than the {dollars(UNCONFIRMED_MICROUSD)} of an unconfirmed run; "
-            "look at `batchgen plan`, then confirm with --yes, or set --budget"
-        )
+def _goes_on(night: Night) -> str:
+    return (
+        f"this run goes on with tonight's budget of {dollars(night.cap_microusd)}: "
+        f"{dollars(night.before_microusd)} of it are spent"
+    )

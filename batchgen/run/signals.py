@@ -19,6 +19,9 @@ EXIT_CODES = {
 }
 
 
+_NAMES = frozenset(number.name for number in EXIT_CODES)
+
+
 class Interrupted(StoppedEarly):
     """A signal came before anything was sent."""
 
@@ -29,12 +32,18 @@ class Interrupted(StoppedEarly):
 async def interruptible() -> AsyncIterator[Callable[[Engine], None]]:
     """Watches for signals while the block runs, and yields what to call with the engine once there is one.
 
-    The first signal drains the engine, the second cancels it; without an engine the first raises
+    The first signal drains the newest engine, the second cancels it; without an engine the first raises
     :class:`Interrupted`. Only for the main thread.
     """
     engines: list[Engine] = []
     failure: Exception | None = None
     interrupted = False
+
+    def attend(engine: Engine) -> None:
+        # The signal may have come while one engine had ended and the next was not there yet.
+        if engines and (why := engines[-1].stopped) in _NAMES:
+            engine.drain(why)
+        engines.append(engine)
 
     async def watch() -> None:
         nonlocal interrupted
@@ -45,15 +54,15 @@ async def interruptible() -> AsyncIterator[Callable[[Engine], None]]:
                 if not engines:
                     interrupted = True
                     tasks.cancel_scope.cancel()
-                elif engines[0].stopped is None:
-                    engines[0].drain(signal.Signals(number).name)
+                elif engines[-1].stopped is None:
+                    engines[-1].drain(signal.Signals(number).name)
                 else:
-                    engines[0].cancel()
+                    engines[-1].cancel()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watch)
         try:
-            yield engines.append
+            yield attend
         except Exception as error:  # noqa: BLE001 - raised below: a task group would wrap it into a group
             failure = error
         tasks.cancel_scope.cancel()

@@ -5,7 +5,7 @@ from starlette.routing import Route
 
 from batchgen.simulator.dialects import Dialect, ImageRouter, OpenAI
 from batchgen.simulator.downloads import DownloadsEndpoint
-from batchgen.simulator.images import ImagesEndpoint
+from batchgen.simulator.generations import GenerationsEndpoint
 from batchgen.simulator.pages import Pages
 from batchgen.simulator.service import Service
 
@@ -14,13 +14,16 @@ _DIALECTS: dict[str, type[Dialect]] = {"/v1/openai": ImageRouter, "/v1": OpenAI}
 
 
 def api(service: Service) -> Starlette:
-    """``/v1/openai`` speaks ImageRouter's dialect and ``/v1`` OpenAI's."""
+    """``/v1/openai`` speaks ImageRouter's dialect and ``/v1`` OpenAI's; only the first one makes videos."""
     images = [
-        Route(f"{base}/images/{kind}", ImagesEndpoint(service, dialect()), methods=["POST"])
+        Route(f"{base}/images/{kind}", GenerationsEndpoint(service, dialect()), methods=["POST"])
         for base, dialect in _DIALECTS.items()
         for kind in ("generations", "edits")
     ]
-    return Starlette(routes=[*images, *Pages(service).routes()])
+    videos = Route(
+        "/v1/openai/videos/generations", GenerationsEndpoint(service, ImageRouter(), "video"), methods=["POST"]
+    )
+    return Starlette(routes=[*images, videos, *Pages(service).routes()])
 
 
 def pictures(service: Service) -> Starlette:

@@ -25,9 +25,14 @@ class Model:
     takes_image: bool = False
     takes_mask: bool = False
     takes_quality: bool = False
-    always: Literal["", "webp", "jpeg", "png"] = ""  # the format it gives whatever is asked for
+    always: Literal["", "webp", "jpeg", "png", "mp4", "webm"] = ""  # the format it gives whatever is asked for
     pictures: int = 1  # entries in one answer
+    seconds: tuple[float, ...] = ()  # the lengths of a video it makes, "auto" first; empty: it makes pictures
     released: str = "2025-01-01"
+
+    @property
+    def makes(self) -> Literal["image", "video"]:
+        return "video" if self.seconds else "image"
 
     @property
     def free(self) -> bool:
@@ -137,6 +142,53 @@ MODELS = (
         takes_quality=True,
         pictures=3,
         released="2025-11-19",
+    ),
+    Model(
+        id="ir/test-video",
+        name="Test Video",
+        price_microusd=(0, 0, 0),
+        median_s=4.0,
+        takes_image=True,
+        takes_mask=True,
+        takes_quality=True,
+        always="mp4",
+        seconds=(5,),
+        released="2025-05-04",
+    ),
+    Model(
+        id="openai/sora-2",
+        name="Sora 2",
+        price_microusd=(400_000, 400_000, 1_200_000),
+        median_s=90.0,
+        sigma=0.3,
+        sizes=("1280x720", "720x1280"),
+        takes_image=True,
+        always="mp4",
+        seconds=(4, 8, 12),
+        released="2025-09-30",
+    ),
+    Model(
+        id="google/veo-3-fast",
+        name="Veo 3 Fast",
+        price_microusd=(600_000, 600_000, 1_200_000),
+        median_s=70.0,
+        sizes=("1280x720", "720x1280", "1920x1080", "1080x1920"),
+        takes_image=True,
+        always="mp4",
+        seconds=(4, 6, 8),
+        released="2025-06-12",
+    ),
+    Model(
+        id="lightricks/ltx-2",
+        name="LTX-2",
+        price_microusd=(30_000, 150_000, 860_000),
+        median_s=25.0,
+        sizes=("1024x1024", "1408x768", "896x1280", "1280x896", "768x1408"),
+        takes_image=True,
+        takes_quality=True,
+        always="webm",
+        seconds=(5, 1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 6, 7, 8, 9, 10, 12, 15, 19),
+        released="2026-01-05",
     ),
 )
 

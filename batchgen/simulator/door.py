@@ -1,8 +1,9 @@
-"""The door of the image endpoint: who asks, for what, may they, and can the account pay."""
+"""The door of a generation endpoint: who asks, for what, may they, and can the account pay."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import anyio
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from batchgen.simulator.access import key_name
 from batchgen.simulator.bodies import read_fields
 from batchgen.simulator.dialects import Dialect
 from batchgen.simulator.faults import GENERATION_KINDS, Fault
-from batchgen.simulator.limits import Standing, images_per_s
+from batchgen.simulator.limits import Standing, images_per_s, videos_per_s
 from batchgen.simulator.mishaps import failure_of, insufficient_credits, turned_away_by
 from batchgen.simulator.orders import Order, order_from
 from batchgen.simulator.problems import Failure, TurnedAway
@@ -32,9 +33,10 @@ class Admission:
 class Door:
     """Lets requests in, one after the other, as one dialect words them."""
 
-    def __init__(self, service: Service, dialect: Dialect) -> None:
+    def __init__(self, service: Service, dialect: Dialect, makes: Literal["image", "video"]) -> None:
         self._service = service
         self._dialect = dialect
+        self._makes = makes
 
     async def admit(self, request: Request, headers: dict[str, str]) -> Admission:
         """The request, accepted. Adds what every answer from here on says about limits to ``headers``."""
@@ -42,7 +44,7 @@ class Door:
         name = key_name(request, settings.required_key)
         self._count(request, name, headers)
         fields = await read_fields(request, self._dialect.json_limit_bytes)
-        order = order_from(fields, self._dialect.house(settings.prompt_limit))
+        order = order_from(fields, replace(self._dialect.house(settings.prompt_limit), makes=self._makes))
         self._allow_free(order, name)
         fault = self._fault(order)
         if fault is not None and not fault.billed and (away := turned_away_by(fault)) is not None:
@@ -61,8 +63,9 @@ class Door:
             address = request.client.host if request.client else ""
             self._refuse_beyond(self._service.by_address.take(address, settings.requests_per_s_per_address, now_s))
         if settings.rate_limits:
-            limit = images_per_s(self._service.sales.available_microusd)
-            standing = self._service.by_account.take(name, limit, now_s)
+            balance = self._service.sales.available_microusd
+            limit = images_per_s(balance) if self._makes == "image" else videos_per_s(balance)
+            standing = self._service.by_account.take(f"{name} {self._makes}", limit, now_s)
             headers.update(self._dialect.limit_headers(standing))
             self._refuse_beyond(standing)
 

@@ -1,4 +1,4 @@
-"""The storage host: hosted pictures, drawn when somebody asks for them."""
+"""The storage host: hosted pictures and films, drawn when somebody asks for them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DownloadsEndpoint:
             return
         attempt = self._service.attempts[picture.id]
         self._service.attempts[picture.id] += 1
-        kind = f"image/{picture.drawing.picture_format}"
+        kind = picture.drawing.media_type
         fault = self._service.faults.striking(DOWNLOAD_KINDS, picture.model, picture.id, attempt)
         match fault.kind if fault else None:
             case "download_status" if fault:
@@ -36,6 +36,9 @@ class DownloadsEndpoint:
                 await wire.start(200, {"Content-Type": kind, "Content-Length": str(len(data))})
                 await wire.write(data[: len(data) // 2])
                 await wire.cut()
+            case "cut_file":
+                data = await self._service.drawn(picture)
+                await _answer(wire, 200, kind, data[: len(data) // 2])
             case _:
                 await _answer(wire, 200, kind, await self._service.drawn(picture))
 

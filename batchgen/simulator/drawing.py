@@ -11,9 +11,10 @@ from PIL import Image, ImageDraw, ImageFont
 from batchgen.simulator.scenery import landscape
 
 PictureFormat = Literal["webp", "jpeg", "png"]
+FilmFormat = Literal["mp4", "webm"]
 
 # The fastest settings that still look good: a simulator's CPU is taken from the program that is tried on it.
-_ENCODING: dict[PictureFormat, dict[str, Any]] = {
+_ENCODING: dict[str, dict[str, Any]] = {
     "webp": {"quality": 60, "method": 0},
     "jpeg": {"quality": 82},
     "png": {"compress_level": 1},
@@ -23,24 +24,37 @@ _WHITE = (255, 255, 255)
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """All that decides how a picture looks: ``seed`` tells repeats apart, ``footer`` is the small line below."""
+    """All that decides how a picture looks: ``seed`` tells repeats apart, ``footer`` is the small line below.
+
+    A film is a drawing of some ``seconds``.
+    """
 
     prompt: str
     footer: str
     width: int
     height: int
-    picture_format: PictureFormat
+    picture_format: PictureFormat | FilmFormat
     seed: str
+    seconds: float = 0.0
+
+    @property
+    def media_type(self) -> str:
+        return f"{'video' if self.seconds else 'image'}/{self.picture_format}"
 
 
 def draw(drawing: Drawing, inputs: Sequence[bytes] = ()) -> bytes:
     """The encoded picture; ``inputs`` are encoded pictures shown on it as cards."""
+    buffer = io.BytesIO()
+    painted(drawing, inputs).save(buffer, drawing.picture_format.upper(), **_ENCODING[drawing.picture_format])
+    return buffer.getvalue()
+
+
+def painted(drawing: Drawing, inputs: Sequence[bytes] = ()) -> Image.Image:
+    """The picture, not encoded yet."""
     picture = landscape(drawing.width, drawing.height, drawing.seed)
     _paste_cards(picture, inputs)
     _write(picture, drawing)
-    buffer = io.BytesIO()
-    picture.save(buffer, drawing.picture_format.upper(), **_ENCODING[drawing.picture_format])
-    return buffer.getvalue()
+    return picture
 
 
 def thumbnail(data: bytes, side: int = 512) -> bytes | None:

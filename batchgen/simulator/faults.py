@@ -32,6 +32,7 @@ FaultKind = Literal[
     "not_an_image",
     "download_status",
     "download_truncate",
+    "cut_file",
 ]
 
 GENERATION_KINDS: frozenset[FaultKind] = frozenset(
@@ -51,7 +52,7 @@ GENERATION_KINDS: frozenset[FaultKind] = frozenset(
         "wrong_cost",
     }
 )
-DOWNLOAD_KINDS: frozenset[FaultKind] = frozenset({"not_an_image", "download_status", "download_truncate"})
+DOWNLOAD_KINDS: frozenset[FaultKind] = frozenset({"not_an_image", "download_status", "download_truncate", "cut_file"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

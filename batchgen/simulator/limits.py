@@ -39,3 +39,8 @@ class FixedWindow:
 def images_per_s(balance_microusd: int) -> int:
     """The account's limit: four a second for every dollar left, at least 6 and at most 100."""
     return max(6, min(100, balance_microusd * 4 // 1_000_000))
+
+
+def videos_per_s(balance_microusd: int) -> int:
+    """The account's limit for videos: one a second for every six dollars left, at least 1 and at most 20."""
+    return max(1, min(20, balance_microusd // 6_000_000))

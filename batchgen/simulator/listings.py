@@ -25,12 +25,12 @@ def chosen(query: Mapping[str, str]) -> Sequence[Model]:
 
 
 def _matches(model: Model, query: Mapping[str, str]) -> bool:
-    output = query.get("outputType", query.get("type", "image"))
+    output = query.get("outputType", query.get("type", model.makes))
     words = query.get("name", "").lower()
     provider = query.get("provider", "").lower()
     free = query.get("free", "").lower()
     return (
-        output == "image"
+        output == model.makes
         and (words in model.id.lower() or words in model.name.lower())
         and provider in {"", _provider(model).lower()}
         and (not free or model.free == (free == "true"))
@@ -54,7 +54,7 @@ def as_v1(model: Model) -> dict[str, Any]:
     return {
         "id": model.id,
         "release_date": model.released,
-        "output": ["image"],
+        "output": [model.makes],
         "providers": [{"id": "simulator", "model_name": model.id, "pricing": pricing}],
         "supported_params": {"quality": model.takes_quality, "mask": model.takes_mask, "edit": model.takes_image},
         "sizes": _sizes(model),
@@ -64,12 +64,13 @@ def as_v1(model: Model) -> dict[str, Any]:
 def _entry(model: Model) -> dict[str, Any]:
     return {
         "release_date": model.released,
-        "output": ["image"],
+        "output": [model.makes],
         "inputs": {
             "image": model.takes_image,
             "mask": model.takes_mask,
             "quality": model.takes_quality,
             "size": _sizes(model),
+            **({"seconds": sorted(model.seconds)} if model.seconds else {}),
         },
         "price": _price(model),
     }

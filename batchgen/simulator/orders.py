@@ -11,13 +11,13 @@ from typing import Literal, cast
 import msgspec
 
 from batchgen.simulator.catalogue import Model, find_model
-from batchgen.simulator.drawing import PictureFormat
+from batchgen.simulator.drawing import FilmFormat, PictureFormat
 from batchgen.simulator.inputs import InputPicture
 from batchgen.simulator.problems import invalid
 
 ResponseFormat = Literal["url", "b64_json", "b64_ephemeral"]
 
-MOST_INPUTS = 16
+MOST_INPUTS = {"image": 16, "video": 6}
 MOST_TIMES = 10  # OpenAI's limit for `n`
 _SIDE = range(16, 4097)
 _FREE_SIDE = 1024
@@ -50,7 +50,8 @@ class Order:
     quality: str
     width: int
     height: int
-    picture_format: PictureFormat
+    picture_format: PictureFormat | FilmFormat
+    seconds: float  # of a video; 0 for a picture
     response_format: ResponseFormat
     times: int  # how many generations the one request buys
     inputs: tuple[InputPicture, ...]
@@ -68,18 +69,19 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What differs between services that take the same request."""
+    """What differs between services, and their endpoints, that take the same request."""
 
     prompt_limit: int
+    makes: Literal["image", "video"] = "image"
     takes_n: bool = False
     gpt_image_in_base64: bool = False
 
 
 def order_from(fields: Fields, house: House) -> Order:
     """The order that the fields describe. Raises ``TurnedAway`` with what is wrong."""
-    model = _model(fields)
-    if len(fields.images) > MOST_INPUTS:
-        raise invalid(f"Too many images: at most {MOST_INPUTS} are allowed")
+    model = _model(fields, house)
+    if len(fields.images) > MOST_INPUTS[house.makes]:
+        raise invalid(f"Too many images: at most {MOST_INPUTS[house.makes]} are allowed")
     if len(fields.masks) > 1:
         raise invalid("Too many masks: only one is allowed")
     width, height = _size(fields, model)
@@ -91,6 +93,7 @@ def order_from(fields: Fields, house: House) -> Order:
         width=width,
         height=height,
         picture_format=model.always or asked_format,
+        seconds=_seconds(fields, model),
         response_format=_response_format(fields, model, house),
         times=_times(fields) if house.takes_n else 1,
         inputs=fields.images,
@@ -99,14 +102,33 @@ def order_from(fields: Fields, house: House) -> Order:
     )
 
 
-def _model(fields: Fields) -> Model:
+def _model(fields: Fields, house: House) -> Model:
     name = _text(fields, "model")
     if not name:
         raise invalid("'model' is a required parameter")
     model = find_model(name)
     if model is None:
         raise invalid(f"model '{name}' is not available", code="model_not_found")
+    if model.makes != house.makes:
+        raise invalid(f"model '{name}' makes {model.makes}s; use /v1/openai/{model.makes}s/generations")
     return model
+
+
+def _seconds(fields: Fields, model: Model) -> float:
+    """The length of a video, which a form can only send as text; a picture has none."""
+    asked = fields.values.get("seconds")
+    if not model.seconds:
+        return 0.0
+    if asked in (None, "", "auto"):
+        return model.seconds[0]
+    try:
+        seconds = float(str(asked))
+    except ValueError:
+        seconds = 0.0
+    if seconds not in model.seconds:
+        taken = ", ".join(f"{one:g}" for one in sorted(model.seconds))
+        raise invalid(f"Invalid seconds '{asked}': {model.id} takes {taken}")
+    return seconds
 
 
 def _prompt(fields: Fields, house: House) -> str:

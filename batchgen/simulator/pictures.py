@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from batchgen.simulator.drawing import Drawing, draw
+from batchgen.simulator.films import film
 from batchgen.simulator.lines import LineFile
 from batchgen.simulator.orders import Order
 
@@ -29,17 +30,26 @@ def pictures_for(order: Order, nth: int) -> tuple[Picture, ...]:
 
 
 def _picture(order: Order, nth: int, place: int) -> Picture:
-    look = (order.model.id, order.prompt, order.width, order.height, order.quality, order.picture_format, nth, place)
+    look: tuple[object, ...] = (
+        *(order.model.id, order.prompt, order.width, order.height, order.quality, order.picture_format, nth, place),
+        *([order.seconds] if order.seconds else []),
+    )
     inputs = tuple(picture.sha256 for picture in (*order.inputs, *([order.mask] if order.mask else [])))
     drawing = Drawing(
         prompt=order.prompt,
-        footer=f"{order.model.id}  ·  {order.width}x{order.height}  ·  {order.quality}  ·  no. {nth + 1}",
+        footer="  ·  ".join(_caption(order, nth)),
         width=order.width,
         height=order.height,
         picture_format=order.picture_format,
         seed=_digest(*look, *inputs),
+        seconds=order.seconds,
     )
     return Picture(_digest(order.body_sha256, nth, place)[:24], order.model.id, drawing, inputs)
+
+
+def _caption(order: Order, nth: int) -> tuple[str, ...]:
+    seconds = (f"{order.seconds:g} s",) if order.seconds else ()
+    return (order.model.id, f"{order.width}x{order.height}", order.quality, *seconds, f"no. {nth + 1}")
 
 
 def _digest(*words: object) -> str:
@@ -70,8 +80,8 @@ class PictureStore:
 
     def drawn(self, picture: Picture) -> bytes:
         """The picture's bytes; inputs that were no pictures are left out. Takes milliseconds: call it in a thread."""
-        cards = (self._cards.get(name) for name in picture.inputs)
-        return draw(picture.drawing, [card for card in cards if card is not None])
+        cards = [card for name in picture.inputs if (card := self._cards.get(name)) is not None]
+        return film(picture.drawing, cards) if picture.drawing.seconds else draw(picture.drawing, cards)
 
     def close(self) -> None:
         self._lines.close()

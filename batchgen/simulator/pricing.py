@@ -12,9 +12,15 @@ _LEAN = {"low": -1.0, "medium": 0.0, "auto": 0.0, "high": 0.8}
 _REFERENCE_PIXELS = 1024 * 1024
 
 
-def cost_microusd(model: Model, quality: str, width: int, height: int) -> int:
-    """Between the model's least and most: the average for medium quality and 1024x1024, more for better and larger."""
+def cost_microusd(model: Model, quality: str, width: int, height: int, seconds: float = 0.0) -> int:
+    """Between the model's least and most: the average for medium quality and 1024x1024, more for better and larger.
+
+    A video costs its average at the length that ``auto`` means, and in proportion at others.
+    """
     least, average, most = model.price_microusd
+    if model.seconds:
+        cost = min(max(average * seconds / model.seconds[0], least), most)
+        return math.ceil(round(cost / _STEP_MICROUSD, 6)) * _STEP_MICROUSD
     doublings = math.log2(max(1, width * height) / _REFERENCE_PIXELS)
     lean = (_LEAN[quality] if model.takes_quality else 0.0) + 0.2 * max(-1.0, min(1.0, doublings))
     lean = max(-1.0, min(1.0, lean))

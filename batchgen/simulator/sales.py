@@ -72,7 +72,7 @@ class Sales:
             customer=customer,
             nth=nth,
             reserved_microusd=most_microusd,
-            cost_microusd=cost_microusd(order.model, order.quality, order.width, order.height) * order.times,
+            cost_microusd=_cost_microusd(order),
             failure=failure,
         )
         self._reserved_microusd += most_microusd
@@ -109,6 +109,10 @@ class Sales:
         if sale.failure is not None:
             return ()
         return pictures_for(sale.order, self.ledger.times_billed(sale.order.body_sha256))
+
+
+def _cost_microusd(order: Order) -> int:
+    return cost_microusd(order.model, order.quality, order.width, order.height, order.seconds) * order.times
 
 
 def _purchase(sale: Sale, pictures: tuple[Picture, ...]) -> Purchase:

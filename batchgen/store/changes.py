@@ -93,9 +93,19 @@ def begin_run(
     )
 
 
-def end_run(db: sqlite3.Connection, *, run_id: int, now_ms: int, exit_code: int, reason: str | None) -> None:
+def end_run(
+    db: sqlite3.Connection,
+    *,
+    run_id: int,
+    now_ms: int,
+    exit_code: int,
+    reason: str | None,
+    orphans: str | None = None,
+) -> None:
+    """Closes a run; ``orphans`` is what it found of them, as JSON, where it read the whole plan."""
     db.execute(
-        "UPDATE runs SET ended_ms = ?, exit_code = ?, reason = ? WHERE id = ?", (now_ms, exit_code, reason, run_id)
+        "UPDATE runs SET ended_ms = ?, exit_code = ?, reason = ?, orphans = ? WHERE id = ?",
+        (now_ms, exit_code, reason, orphans, run_id),
     )
 
 
@@ -114,38 +124,17 @@ def intend(
     The promise is kept here, in the one place every post passes: a request that is on its way or has been answered
     is not sent, whatever the caller believed.
     """
-    row = db.execute(
-        """
-        INSERT INTO requests (key, state, position, row, repeat, provider, kind, model, canonical, columns, axes,
-                              stem, estimate_microusd, run_id, first_sent_ms)
-        VALUES (?, 'sent', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (key) DO UPDATE SET state = 'sent', run_id = excluded.run_id, not_before_ms = NULL,
-            reason = NULL, message = NULL, status = NULL, body = NULL, ended_ms = NULL,
-            columns = excluded.columns, axes = excluded.axes, position = excluded.position, row = excluded.row,
-            stem = excluded.stem, estimate_microusd = excluded.estimate_microusd
-        WHERE state NOT IN ('sent', 'answered', 'stored')
-        RETURNING id
-        """,
-        (
-            request.key,
-            request.index,
-            request.row,
-            request.repeat,
-            request.provider,
-            request.kind,
-            request.model,
-            request.canonical.decode(),
-            _json(request.columns),
-            _json(request.axes),
-            stem,
-            estimate_microusd,
-            run_id,
-            now_ms,
-        ),
-    ).fetchone()
-    if row is None:
+    request_id = _entered(
+        db,
+        State.SENT,
+        request=request,
+        stem=stem,
+        run_id=run_id,
+        estimate_microusd=estimate_microusd,
+        now_ms=now_ms,
+    )
+    if request_id is None:
         return None
-    (request_id,) = row
     attempts, doubtful = db.execute(_PAST_ATTEMPTS, {"id": request_id}).fetchone()
     attempt_id = _inserted(
         db,
@@ -161,6 +150,50 @@ def intend(
         reserved_microusd,
         estimate_microusd,
     )
+
+
+def _entered(
+    db: sqlite3.Connection,
+    state: State,
+    *,
+    request: Request,
+    stem: str,
+    run_id: int,
+    estimate_microusd: int | None,
+    now_ms: int,
+) -> int | None:
+    """The number of a request that is now in ``state``; ``None`` where it is on its way or has been answered."""
+    row = db.execute(
+        """
+        INSERT INTO requests (key, state, position, row, repeat, provider, kind, model, canonical, columns, axes,
+                              stem, estimate_microusd, run_id, first_sent_ms)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (key) DO UPDATE SET state = excluded.state, run_id = excluded.run_id, not_before_ms = NULL,
+            reason = NULL, message = NULL, status = NULL, body = NULL, ended_ms = NULL,
+            columns = excluded.columns, axes = excluded.axes, position = excluded.position, row = excluded.row,
+            stem = excluded.stem, estimate_microusd = excluded.estimate_microusd
+        WHERE state NOT IN ('sent', 'answered', 'stored')
+        RETURNING id
+        """,
+        (
+            request.key,
+            state,
+            request.index,
+            request.row,
+            request.repeat,
+            request.provider,
+            request.kind,
+            request.model,
+            request.canonical.decode(),
+            _json(request.columns),
+            _json(request.axes),
+            stem,
+            estimate_microusd,
+            run_id,
+            now_ms,
+        ),
+    ).fetchone()
+    return None if row is None else int(row[0])
 
 
 # How many there were, and the first one still in doubt. What was billed later under its idempotency key has settled
@@ -256,9 +289,11 @@ def store(
     for picture in pictures:
         if db.execute("SELECT 1 FROM pictures WHERE file = ?", (picture.file,)).fetchone():
             raise NameTaken(picture.file)
+    # The name belongs to this picture from here on.
+    db.executemany("DELETE FROM leaving WHERE file = ?", [(picture.file,) for picture in pictures])
     db.executemany(
-        "INSERT INTO pictures (request_id, ordinal, file, sha256, bytes, format, width, height, revised_prompt)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO pictures (request_id, ordinal, file, sha256, bytes, format, width, height, duration_ms,"
+        " revised_prompt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 request_id,
@@ -269,6 +304,7 @@ def store(
                 picture.format.name,
                 picture.format.width,
                 picture.format.height,
+                picture.format.duration_ms,
                 picture.revised_prompt,
             )
             for ordinal, picture in enumerate(pictures, 1)
@@ -279,6 +315,35 @@ def store(
         " ended_ms = ? WHERE id = ?",
         (message, downloads, now_ms, request_id),
     )
+
+
+def reuse(
+    db: sqlite3.Connection,
+    *,
+    request: Request,
+    stem: str,
+    run_id: int,
+    pictures: Sequence[StoredPicture],
+    reused_from: str,
+    answered_ms: int | None,
+    now_ms: int,
+) -> bool:
+    """Records ``request`` as stored with pictures that another folder had bought: no attempt, and no money.
+
+    ``reused_from`` says which folder. ``False``, and nothing recorded, where it is on its way or has been answered
+    here by now. Raises :class:`NameTaken`.
+    """
+    request_id = _entered(
+        db, State.ANSWERED, request=request, stem=stem, run_id=run_id, estimate_microusd=None, now_ms=now_ms
+    )
+    if request_id is None:
+        return False
+    store(db, request_id=request_id, pictures=pictures, downloads=0, now_ms=now_ms)
+    db.execute(
+        "UPDATE requests SET reused_from = ?, answered_ms = ?, latency_ms = NULL WHERE id = ?",
+        (reused_from, answered_ms, request_id),
+    )
+    return True
 
 
 def postpone(db: sqlite3.Connection, *, request_id: int, reason: str, message: str, downloads: int) -> None:

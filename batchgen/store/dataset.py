@@ -9,18 +9,30 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import msgspec
 
 from batchgen.money import usd
 from batchgen.request import State
 from batchgen.store.card import card
-from batchgen.store.files import replace_synced
+from batchgen.store.files import make_folder, replace_synced
+from batchgen.store.flags import NONE, Flag, read_checks
 from batchgen.store.folder import RunFolder
-from batchgen.store.records import ENDED_OTHERWISE, Record, RecordedPicture, records, snapshot, timestamp, word_names
+from batchgen.store.records import (
+    ENDED_OTHERWISE,
+    Record,
+    RecordedPicture,
+    records,
+    snapshot,
+    timestamp,
+    trashed_records,
+    word_names,
+)
 from batchgen.store.replacing import replacing
+from batchgen.store.trash import MOVED
 
 # Every field of a line that isn't a word of the request, with its type in the terms of `datasets`.
 BEFORE_WORDS: Mapping[str, str] = {"file_name": "string", "key": "string", "provider": "string", "model": "string"}
@@ -36,10 +48,13 @@ AFTER_WORDS: Mapping[str, str] = {
     "created_at": "string",
     "width": "int64",
     "height": "int64",
+    "duration_ms": "int64",
     "format": "string",
     "bytes": "int64",
     "sha256": "string",
     "revised_prompt": "string",
+    "reused_from": "string",
+    "flags": "string",
     "simulated": "bool",
 }
 
@@ -60,12 +75,15 @@ def write_dataset(folder: RunFolder) -> DatasetFiles:
     """
     with snapshot(folder.ledger) as db:
         simulated = is_simulated(db)
+        flags = read_checks(db, folder)
         words = tuple(name for name in word_names(db, (State.STORED,)) if not is_taken(name))
         pictures = _write_lines(
             folder,
             "metadata.jsonl",
             (
-                _picture_line(record, picture, words, first=not number, simulated=simulated)
+                _picture_line(
+                    record, picture, words, first=not number, simulated=simulated, flag=flags.of(picture.file)
+                )
                 for record in records(db, (State.STORED,))
                 for number, picture in enumerate(record.pictures)
             ),
@@ -76,12 +94,44 @@ def write_dataset(folder: RunFolder) -> DatasetFiles:
     return DatasetFiles(pictures, failures)
 
 
+def write_moved(folder: RunFolder, dated: str) -> None:
+    """Writes what lies in a folder of the trash, such as ``trash/2026-03-01-020000``, as lines of metadata.jsonl.
+
+    ``was`` is where each picture stood. Where nothing lies there any more the list goes too.
+    """
+    with snapshot(folder.ledger) as db:
+        found = iter(trashed_records(db, dated))
+        first = next(found, None)
+        if first is None:
+            _remove_list(folder, dated)
+            return
+        simulated = is_simulated(db)
+        lines = (
+            _picture_line(record, picture, _own_words(record), first=not number, simulated=simulated)
+            | {"was": picture.home}
+            for record in chain([first], found)
+            for number, picture in enumerate(record.pictures)
+        )
+        make_folder(folder.root / dated, folder.root)
+        _write_lines(folder, f"{dated}/{MOVED}", lines)
+
+
+def _own_words(record: Record) -> tuple[str, ...]:
+    return tuple(name for name in record.words if not is_taken(name))
+
+
+def _remove_list(folder: RunFolder, dated: str) -> None:
+    (folder.root / dated / MOVED).unlink(missing_ok=True)
+    with suppress(OSError):
+        (folder.root / dated).rmdir()
+
+
 def is_taken(name: str) -> bool:
     """Whether a column of the user can't have this name: it is one of our fields, or means a file to the loaders."""
     return name in TAKEN or name.endswith(("_file_name", "_file_names"))
 
 
-TAKEN = frozenset({*BEFORE_WORDS, *AFTER_WORDS, "file_names", "image", "images"})
+TAKEN = frozenset({*BEFORE_WORDS, *AFTER_WORDS, "file_names", "image", "images", "video", "videos"})
 
 
 def is_simulated(db: sqlite3.Connection) -> bool:
@@ -90,7 +140,13 @@ def is_simulated(db: sqlite3.Connection) -> bool:
 
 
 def _picture_line(
-    record: Record, picture: RecordedPicture, words: tuple[str, ...], *, first: bool, simulated: bool
+    record: Record,
+    picture: RecordedPicture,
+    words: tuple[str, ...],
+    *,
+    first: bool,
+    simulated: bool,
+    flag: Flag = NONE,
 ) -> dict[str, object]:
     cost_microusd = record.billed_microusd + record.estimated_microusd if first else 0
     line: dict[str, object] = {
@@ -113,10 +169,13 @@ def _picture_line(
         "created_at": timestamp(record.answered_ms),
         "width": picture.width,
         "height": picture.height,
+        "duration_ms": picture.duration_ms,
         "format": picture.format,
         "bytes": picture.bytes,
         "sha256": picture.sha256,
         "revised_prompt": picture.revised_prompt,
+        "reused_from": record.reused_from,
+        "flags": ", ".join(flag.words) or None,
         "simulated": simulated,
     }
     return line

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from batchgen.errors import FolderMismatch
 from batchgen.request import Request, State
@@ -21,17 +21,23 @@ from batchgen.store import changes
 from batchgen.store.changes import Bill, Ending, StoredPicture, Ticket
 from batchgen.store.room import DiskShort, Room
 from batchgen.store.schema import connect, connect_read_only, damaged, has_log, translated
-from batchgen.store.writer import Writer, open_writer
+from batchgen.store.writer import Change, Writer, open_writer
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the ledger knows of a key: its state, when it may be sent, and how often it has been in doubt."""
+    """What the ledger knows of a key: its state, when it may be sent, and how often it has been in doubt.
+
+    ``trashed`` says that its pictures lie in the trash.
+    """
 
     state: State
     not_before_ms: int
     doubts: int
     estimate_microusd: int | None
+    trashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,10 @@ class LastRun:
     reason: str | None
 
 
+# A night: long enough for every run that resumes another, short enough to be over when the next one begins.
+NIGHT_MS = 12 * 3_600_000
+
+
 def now_ms() -> int:
     """The wall clock in milliseconds since the epoch: for the record, never for measuring."""
     return time.time_ns() // 1_000_000
@@ -95,9 +105,11 @@ class Ledger:
             )
         )
 
-    async def end_run(self, run_id: int, *, exit_code: int, reason: str | None) -> None:
+    async def end_run(self, run_id: int, *, exit_code: int, reason: str | None, orphans: str | None = None) -> None:
         await self._writer.commit(
-            partial(changes.end_run, run_id=run_id, now_ms=now_ms(), exit_code=exit_code, reason=reason)
+            partial(
+                changes.end_run, run_id=run_id, now_ms=now_ms(), exit_code=exit_code, reason=reason, orphans=orphans
+            )
         )
 
     async def intend(
@@ -184,6 +196,35 @@ class Ledger:
             folder=folder,
         )
 
+    async def reuse(
+        self,
+        request: Request,
+        pictures: Iterable[StoredPicture],
+        *,
+        stem: str,
+        run_id: int,
+        reused_from: str,
+        answered_ms: int | None,
+        folder: Path,
+    ) -> bool:
+        """Records pictures that another folder had bought; ``folder``, which holds their names, is synced first.
+
+        ``False`` where the request needs none any more. Raises :class:`NameTaken`.
+        """
+        return await self._writer.commit(
+            partial(
+                changes.reuse,
+                request=request,
+                stem=stem,
+                run_id=run_id,
+                pictures=tuple(pictures),
+                reused_from=reused_from,
+                answered_ms=answered_ms,
+                now_ms=now_ms(),
+            ),
+            folder=folder,
+        )
+
     async def postpone(self, request_id: int, *, reason: str, message: str, downloads: int) -> None:
         """Leaves a paid answer for another run to finish, and says why."""
         await self._writer.commit(
@@ -201,6 +242,10 @@ class Ledger:
                 now_ms=now_ms(),
             )
         )
+
+    async def change(self, change: Change[T]) -> T:
+        """What ``change`` returned, durable: for moves between names, whose folders the caller has synced."""
+        return await self._writer.commit(change)
 
     async def doubt_what_was_sent(self) -> int:
         """Puts in doubt what an earlier process left on its way; returns how many requests that are."""
@@ -247,7 +292,7 @@ class Reader:
         """What is known of each of ``keys``; the unknown ones are left out."""
         rows = self._rows(
             # One bound value for any number of keys: no limit on their count, and one prepared statement.
-            "SELECT key, state, coalesce(not_before_ms, 0), estimate_microusd, id FROM requests"
+            "SELECT key, state, coalesce(not_before_ms, 0), estimate_microusd, trashed_ms IS NOT NULL, id FROM requests"
             " WHERE key IN (SELECT value FROM json_each(?))",
             _json_array(keys),
         )
@@ -257,8 +302,9 @@ class Reader:
                 not_before_ms,
                 self._doubts(request_id) if state in {State.DOUBT, State.WAITING} else 0,
                 estimate,
+                bool(trashed),
             )
-            for key, state, not_before_ms, estimate, request_id in rows
+            for key, state, not_before_ms, estimate, trashed, request_id in rows
         }
 
     def states(self, keys: Iterable[str]) -> Mapping[str, State]:
@@ -313,6 +359,31 @@ class Reader:
             """
         )
         return Spent(*row)
+
+    def night(self, *, now_ms: int) -> int:
+        """What the runs of this night spent: billed, maybe billed and estimated money together, in micro-dollars.
+
+        A night is the ``NIGHT_MS`` from the start of the first run that sent anything after the last night was over,
+        so that a run that was killed and those that resume it share one budget, and tomorrow's has its own.
+        """
+        rows = self._rows(
+            "SELECT r.started_ms, sum(a.billed_microusd + a.maybe_microusd + a.estimated_microusd)"
+            " FROM runs r JOIN attempts a ON a.run_id = r.id GROUP BY r.id ORDER BY r.id"
+        )
+        began_ms, spent_microusd = None, 0
+        for started_ms, amount in rows:
+            # A clock that was set back does not begin a new night.
+            if began_ms is None or started_ms >= began_ms + NIGHT_MS:
+                began_ms, spent_microusd = started_ms, 0
+            spent_microusd += amount
+        return 0 if began_ms is None or now_ms >= began_ms + NIGHT_MS else spent_microusd
+
+    def typical_bytes(self) -> int | None:
+        """The mean size of the newest answers' pictures, or ``None`` where there are none."""
+        ((size,),) = self._rows(
+            "SELECT avg(bytes) FROM (SELECT bytes FROM pictures ORDER BY request_id DESC LIMIT 1000)"
+        )
+        return None if size is None else round(size)
 
     def count(self) -> Mapping[State, int]:
         """How many requests are in each state."""

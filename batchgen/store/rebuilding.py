@@ -19,7 +19,7 @@ import msgspec
 
 from batchgen.errors import UsageError
 from batchgen.money import MICROUSD
-from batchgen.request import DELIVERY, PARAMETERS, Input, Kind, Request, State, canonical_json
+from batchgen.request import DELIVERY, PARAMETERS, Input, Kind, Request, State, canonical_json, key_of
 from batchgen.store import changes
 from batchgen.store.changes import Bill, Ending, StoredPicture, Ticket
 from batchgen.store.dataset import AFTER_WORDS, BEFORE_WORDS
@@ -28,6 +28,7 @@ from batchgen.store.folder import NotWritable, RunFolder
 from batchgen.store.formats import Format, NotAPicture, inspect
 from batchgen.store.ledger import now_ms
 from batchgen.store.schema import connect
+from batchgen.store.trash import MOVED, remember_home
 
 # What reading a line raises that no ledger has written.
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -66,13 +67,14 @@ def is_lost(folder: RunFolder) -> bool:
     """Whether a run has been here and its ledger is gone. A ledger that is there, but damaged, is not lost."""
     if folder.ledger.is_file() and folder.ledger.stat().st_size:
         return False
-    lines = (folder.root / name for name in (_METADATA, _FAILURES))
+    lines = (folder.root / name for name in (_METADATA, _FAILURES, *_trash_lists(folder)))
     return any(path.is_file() and path.stat().st_size for path in lines) or any(_files(folder))
 
 
 def remembered(folder: RunFolder) -> Callable[[Iterable[str]], Mapping[str, State]]:
     """Looks up the states of keys as :func:`rebuild` would bring them back; changes nothing."""
-    states = {line["key"]: State.STORED for line in _lines(folder.root / _METADATA) if line}
+    stored = (_METADATA, *_trash_lists(folder))
+    states = {line["key"]: State.STORED for name in stored for line in _lines(folder.root / name) if line}
     for line in _lines(folder.root / _FAILURES):
         if line and line.get("state") in _STATES:
             states[line["key"]] = State(line["state"])
@@ -146,6 +148,8 @@ class _Rebuilding:
         )
         for _, lines in groupby(self._lines(_METADATA), key=lambda line: line.get("key")):
             self._paid(list(lines))
+        for moved in _trash_lists(self._folder):
+            self._trashed(moved)
         for line in self._lines(_FAILURES):
             self._failed(line)
         left = {str(PurePosixPath(file).with_suffix("")): file for file in self._strangers()}
@@ -181,6 +185,9 @@ class _Rebuilding:
             return
         begun_ms = answered_ms - (first.get("request_ms") or 0)
         stem = str(PurePosixPath(pictures[0].file).with_suffix(""))
+        if isinstance(first.get("reused_from"), str) and all(map(self._holds, pictures)):
+            self._reused(request, stem, pictures, first["reused_from"], answered_ms)
+            return
         ticket = self._ticket(request, stem, begun_ms)
         if ticket is None:
             self._unmatched += len(lines)
@@ -195,6 +202,30 @@ class _Rebuilding:
         else:
             message = f"{pictures[0].file} was missing or altered when the ledger was rebuilt"
             self._spoil(ticket, message, ended_ms)
+
+    def _reused(
+        self, request: Request, stem: str, pictures: list[StoredPicture], reused_from: str, answered_ms: int
+    ) -> None:
+        recorded = changes.reuse(
+            self._db,
+            request=request,
+            stem=stem,
+            run_id=self._run_id,
+            pictures=pictures,
+            reused_from=reused_from,
+            answered_ms=answered_ms,
+            now_ms=self._now_ms,
+        )
+        self._stored += recorded
+        self._unmatched += 0 if recorded else len(pictures)
+
+    def _trashed(self, moved: str) -> None:
+        """What was moved to the trash was paid for as well, and comes back when it is wanted."""
+        for _, group in groupby(self._lines(moved), key=lambda line: line.get("key")):
+            lines = list(group)
+            self._paid(lines)
+            homes = {str(line.get("file_name")): str(line["was"]) for line in lines if line.get("was")}
+            remember_home(self._db, homes, self._now_ms)
 
     def _failed(self, line: dict[str, Any]) -> None:
         try:
@@ -269,20 +300,25 @@ class _Rebuilding:
             self._db.execute("INSERT OR IGNORE INTO facts VALUES ('simulated', ?)", (str(int(line["simulated"])),))
         parameters = {name: words[name] for name in PARAMETERS if name in words and name not in DELIVERY}
         self._position += 1
-        canonical = canonical_json(
-            provider=line["provider"],
-            kind=Kind.IMAGE,
-            model=line["model"],
-            parameters=parameters,
-            image=tuple(Input("", digest) for digest in words.get("inputs", "").split()),
-            mask=Input("", words["mask"]) if "mask" in words else None,
-            repeat=int(line["repeat"]),
-        )
+        forms = {
+            kind: canonical_json(
+                provider=line["provider"],
+                kind=kind,
+                model=line["model"],
+                parameters=parameters,
+                image=tuple(Input("", digest) for digest in words.get("inputs", "").split()),
+                mask=Input("", words["mask"]) if "mask" in words else None,
+                repeat=int(line["repeat"]),
+            )
+            for kind in Kind
+        }
+        # A line does not say what was asked for; its key does.
+        kind = next((kind for kind, form in forms.items() if key_of(form) == line["key"]), Kind.IMAGE)
         return Request(
             key=line["key"],
-            canonical=canonical,
+            canonical=forms[kind],
             provider=line["provider"],
-            kind=Kind.IMAGE,
+            kind=kind,
             model=line["model"],
             parameters=parameters,
             repeat=int(line["repeat"]),
@@ -350,6 +386,11 @@ def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
             yield line if isinstance(line, dict) and isinstance(line.get("key"), str) else None
 
 
+def _trash_lists(folder: RunFolder) -> list[str]:
+    """The lists of what lies in the trash, by their names relative to the run folder."""
+    return [path.relative_to(folder.root).as_posix() for path in sorted(folder.trash.glob(f"*/{MOVED}"))]
+
+
 def _files(folder: RunFolder) -> Iterator[str]:
     """The files below ``images/``, by their names relative to the run folder; hidden ones are nobody's pictures."""
     for path in folder.images.rglob("*"):
@@ -368,11 +409,13 @@ def _columns(line: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _picture(line: Mapping[str, Any]) -> StoredPicture:
-    """The picture of a line. Raises :class:`ValueError` for a file outside ``images/``."""
+    """The picture of a line. Raises :class:`ValueError` for a file outside ``images/`` and ``trash/``."""
     file = PurePosixPath(line["file_name"])
-    if file.is_absolute() or ".." in file.parts or file.parts[:1] != ("images",):
+    if file.is_absolute() or ".." in file.parts or file.parts[:1] not in {("images",), ("trash",)}:
         raise ValueError(f"{file} is no picture of this folder")
-    found = Format(line["format"], file.suffix.removeprefix("."), line["width"], line["height"])
+    # Lines of before there were films state no length.
+    duration_ms = line.get("duration_ms")
+    found = Format(line["format"], file.suffix.removeprefix("."), line["width"], line["height"], duration_ms)
     return StoredPicture(str(file), line["sha256"], int(line["bytes"]), found, line["revised_prompt"])
 
 

@@ -22,12 +22,15 @@ ENDED_OTHERWISE = (State.REFUSED, State.SPOILED, State.DOUBT, State.WAITING)
 
 _BATCH = 1_000
 
-_IN_STATES = "FROM requests WHERE state IN (SELECT value FROM json_each(?))"
+_IN_STATES = "FROM requests WHERE state IN (SELECT value FROM json_each(?)) AND trashed_ms IS NULL"
 
 
 # Structs rather than dataclasses: a frozen dataclass of this size takes ten times as long to make.
 class RecordedPicture(msgspec.Struct, frozen=True, gc=False):
-    """One stored file; ``file`` is relative to the run folder, with ``/`` between its parts."""
+    """One stored file; ``file`` is relative to the run folder, with ``/`` between its parts.
+
+    ``home`` is where it stood before it was moved to the trash; ``duration_ms`` is a film's length, where it says one.
+    """
 
     file: str
     sha256: str
@@ -36,6 +39,8 @@ class RecordedPicture(msgspec.Struct, frozen=True, gc=False):
     width: int | None
     height: int | None
     revised_prompt: str | None
+    home: str | None = None
+    duration_ms: int | None = None
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -68,15 +73,19 @@ class Record(msgspec.Struct, frozen=True):
     reason: str | None
     message: str | None
     status: int | None
+    reused_from: str | None
     pictures: tuple[RecordedPicture, ...]
 
     @property
     def cost_source(self) -> str | None:
-        """``stated`` by the service, ``estimated`` where any part of it is, ``None`` where no cost is known."""
+        """``stated`` by the service, ``estimated`` where any part of it is, ``reused`` where nothing was sent for it.
+
+        ``None`` where no cost is known.
+        """
         if self.estimated_microusd:
             return "estimated"
         known = self.billed_microusd or self.answers > self.unpriced
-        return "stated" if known else None
+        return "stated" if known else "reused" if self.reused_from is not None else None
 
 
 @contextmanager
@@ -92,11 +101,22 @@ def snapshot(ledger: Path) -> Iterator[sqlite3.Connection]:
 
 
 def records(db: sqlite3.Connection, states: Sequence[State] = tuple(State)) -> Iterator[Record]:
-    """Every request in one of ``states``, in the order of the plan."""
+    """Every request in one of ``states`` whose pictures are not in the trash, in the order of the plan."""
     # Sorting the numbers alone and fetching by them is faster than having SQLite sort wide rows on disk.
     numbers = [
         number for (number,) in db.execute(f"SELECT id {_IN_STATES} ORDER BY position, repeat, id", (_encode(states),))
     ]
+    yield from _in_batches(db, numbers)
+
+
+def trashed_records(db: sqlite3.Connection, folder: str) -> Iterator[Record]:
+    """Every request with pictures in ``folder`` of the trash, such as ``trash/2026-03-01-020000``."""
+    # "0" is the character behind "/".
+    inside = "SELECT DISTINCT request_id FROM pictures WHERE file > ? || '/' AND file < ? || '0' ORDER BY request_id"
+    yield from _in_batches(db, [number for (number,) in db.execute(inside, (folder, folder))])
+
+
+def _in_batches(db: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[Record]:
     for start in range(0, len(numbers), _BATCH):
         yield from _batch(db, _encode(numbers[start : start + _BATCH]))
 
@@ -125,6 +145,12 @@ def prompt_of(canonical: str) -> str:
     """The prompt of a canonical request, empty where it has none."""
     # Not by SQLite's `json_extract`, which ends a text at a NUL character.
     return _canonical.decode(canonical).parameters.get("prompt", "")
+
+
+def asked_of(canonical: str) -> str:
+    """The size and the format that a canonical request asks for, such as ``1024x1024 webp``, as far as it does."""
+    asked = _canonical.decode(canonical).parameters
+    return " ".join(filter(None, (asked.get("size"), asked.get("output_format"))))
 
 
 def timestamp(milliseconds: int | None) -> str | None:
@@ -178,13 +204,14 @@ SELECT wanted.key, r.key, r.state, r.provider, r.model, r.row, r.repeat, r.canon
        count(a.id), coalesce(sum(a.outcome = 'billed'), 0),
        coalesce(sum(a.outcome = 'billed' AND a.cost_flag IS NOT NULL), 0),
        coalesce(sum(a.billed_microusd), 0), coalesce(sum(a.maybe_microusd), 0),
-       coalesce(sum(a.estimated_microusd), 0), r.latency_ms, a.duration_ms, max(r.ended_ms - r.first_sent_ms, 0),
-       coalesce(r.answered_ms, r.ended_ms), r.reason, r.message, r.status, max(a.ordinal)
+       coalesce(sum(a.estimated_microusd), 0), r.latency_ms, a.duration_ms,
+       iif(r.reused_from IS NULL, max(r.ended_ms - r.first_sent_ms, 0), NULL),
+       coalesce(r.answered_ms, r.ended_ms), r.reason, r.message, r.status, r.reused_from, max(a.ordinal)
 FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value LEFT JOIN attempts a ON a.request_id = r.id
 GROUP BY wanted.key ORDER BY wanted.key
 """
 
 _PICTURES = """
-SELECT wanted.key, p.file, p.sha256, p.bytes, p.format, p.width, p.height, p.revised_prompt
+SELECT wanted.key, p.file, p.sha256, p.bytes, p.format, p.width, p.height, p.revised_prompt, p.home, p.duration_ms
 FROM json_each(?) wanted JOIN pictures p ON p.request_id = wanted.value ORDER BY wanted.key, p.ordinal
 """

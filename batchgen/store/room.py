@@ -80,6 +80,22 @@ class Room:
         finally:
             _throw_out(self._ballast, self._ledger_ballast)
 
+    def warning(self, pictures: int, typical_bytes: int | None) -> str | None:
+        """What to say before a run whose pictures the disk will not hold all: it stops in time, and can go on.
+
+        ``typical_bytes`` is the size of the pictures this folder has seen.
+        """
+        free, _ = _free(self._folder.state)
+        size = typical_bytes or ANSWER_BYTES
+        fitting = max(0, free - self._mark()) // size
+        if pictures <= fitting:
+            return None
+        guess = "" if typical_bytes else ", a guess until some were seen"
+        return (
+            f"the disk of {self._folder.root} has room for about {fitting:,} of {pictures:,} pictures "
+            f"({_mb(size)} each{guess}); the run will stop in time, and go on once there is room"
+        )
+
     def look(self) -> None:
         """Measures what is free; the ledger's writer does so once per group. Raises :class:`OSError`."""
         free, names = _free(self._folder.state)
@@ -166,4 +182,4 @@ def _free(place: Path) -> tuple[int, int | None]:
 
 
 def _mb(size: int) -> str:
-    return f"{size / (1 << 20):,.0f} MiB"
+    return f"{size / (1 << 20):,.{0 if size >= 10 << 20 else 2}f} MiB"

@@ -98,7 +98,38 @@ CREATE TABLE pictures (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = (_VERSION_1,)
+# `trashed_ms`: the request's pictures lie in the trash; `home` is where each stood before. `leaving` holds names that
+# are still on disk though their picture has moved; where a `successor` is named, the name stays until that request is
+# stored. `orphans` is what a run found of them, as JSON.
+_VERSION_2 = """
+ALTER TABLE requests ADD COLUMN trashed_ms INTEGER;
+CREATE INDEX requests_trashed ON requests (key) WHERE trashed_ms IS NOT NULL;
+ALTER TABLE pictures ADD COLUMN home TEXT;
+ALTER TABLE runs ADD COLUMN orphans TEXT;
+CREATE TABLE leaving (file TEXT PRIMARY KEY, moved_to TEXT NOT NULL, successor TEXT) WITHOUT ROWID;
+"""
+
+# `reused_from`: the run folder a request's pictures were linked from; nothing was sent for it here.
+_VERSION_3 = """
+ALTER TABLE requests ADD COLUMN reused_from TEXT;
+ALTER TABLE pictures ADD COLUMN duration_ms INTEGER;
+"""
+
+MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
+
+# What a ledger of an older version lacks, for those who only read it: it is not changed for them.
+_AS_NEW = {
+    1: """
+CREATE TEMP VIEW requests AS SELECT *, NULL AS trashed_ms, NULL AS reused_from FROM main.requests;
+CREATE TEMP VIEW pictures AS SELECT *, NULL AS home, NULL AS duration_ms FROM main.pictures;
+CREATE TEMP VIEW runs AS SELECT *, NULL AS orphans FROM main.runs;
+CREATE TEMP VIEW leaving AS SELECT NULL AS file, NULL AS moved_to, NULL AS successor WHERE 0;
+""",
+    2: """
+CREATE TEMP VIEW requests AS SELECT *, NULL AS reused_from FROM main.requests;
+CREATE TEMP VIEW pictures AS SELECT *, NULL AS duration_ms FROM main.pictures;
+""",
+}
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -173,6 +204,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         raise damaged(path, str(error)) from error
     try:
         _refuse_foreign(db, path)
+        _show_as_new(db)
     except sqlite3.DatabaseError as error:
         db.close()
         raise damaged(path, str(error)) from error
@@ -195,6 +227,12 @@ def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
             f"{path}: written by a newer batchgen (ledger version {version}, this one reads up to "
             f"{len(MIGRATIONS)}); it was left untouched. Upgrade batchgen to go on."
         )
+
+
+def _show_as_new(db: sqlite3.Connection) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if views := _AS_NEW.get(version):
+        db.executescript(views)
 
 
 def _migrate(db: sqlite3.Connection) -> None:

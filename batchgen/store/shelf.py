@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from batchgen.store.changes import StoredPicture
 from batchgen.store.files import make_folder, publish, refuse_links, write_synced
 from batchgen.store.folder import RunFolder
 from batchgen.store.formats import inspect
+from batchgen.store.trash import may_replace
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 # Answers up to this size are kept in the ledger itself; larger ones get a spool file.
 LARGEST_ROW_BYTES = 64 * 1024
 
 
-def put_picture(folder: RunFolder, stem: str, content: bytes, *, revised_prompt: str | None) -> StoredPicture:
+def put_picture(
+    folder: RunFolder, stem: str, content: bytes, *, revised_prompt: str | None, free: Mapping[str, str] = _NOTHING
+) -> StoredPicture:
     """The published file for ``content``, named ``stem`` and the extension its bytes call for.
 
+    ``free`` are names it may take from old files, each with the name under which that file stands now.
     Durable but for its name: the ledger's writer syncs the folder. Raises :class:`NotAPicture` where the bytes are
     none, and :class:`OSError`. For a thread, not for the event loop.
     """
@@ -25,7 +33,11 @@ def put_picture(folder: RunFolder, stem: str, content: bytes, *, revised_prompt:
     refuse_links(target.parent, folder.root)
     make_folder(target.parent, folder.root)
     sha256 = hashlib.sha256(content).hexdigest()
-    published = publish(write_synced(target.parent, content), target, sha256=sha256)
+    temporary = write_synced(target.parent, content)
+    if may_replace(folder, target.relative_to(folder.root).as_posix(), free):
+        published = temporary.replace(target)
+    else:
+        published = publish(temporary, target, sha256=sha256)
     return StoredPicture(
         file=published.relative_to(folder.root).as_posix(),
         sha256=sha256,

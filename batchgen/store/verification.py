@@ -55,8 +55,9 @@ def verify(folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
         _check(db, folder)
         yield from _recorded(db, folder, read_data=read_data)
         answered = dict(db.execute("SELECT stem, key FROM requests WHERE state = 'answered'"))
+        leaving = {file for (file,) in db.execute("SELECT file FROM leaving")}
         for file in files:
-            if not _has(db, file) and not _belongs(file, answered):
+            if not _has(db, file) and file not in leaving and not _belongs(file, answered):
                 yield Finding(Difference.FOREIGN, file, None, "the ledger does not know this file")
         yield from _unfinished(db, folder)
         for file in leftovers:
@@ -74,11 +75,14 @@ def _check(db: sqlite3.Connection, folder: RunFolder) -> None:
 
 def _recorded(db: sqlite3.Connection, folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
     pictures = db.execute(
-        "SELECT p.file, r.key, p.bytes, p.sha256 FROM pictures p JOIN requests r ON r.id = p.request_id"
+        "SELECT p.file, r.key, p.bytes, p.sha256, p.home FROM pictures p JOIN requests r ON r.id = p.request_id"
         " ORDER BY r.position, r.repeat, p.ordinal"
     )
-    for file, key, size, sha256 in pictures:
+    for file, key, size, sha256, home in pictures:
         path = folder.root / file
+        if home is not None and not path.exists():
+            # Whoever empties the trash knows what they do.
+            continue
         if path.is_symlink() or not path.is_file():
             yield Finding(Difference.MISSING, file, key, "it was stored and is no file here any more")
         elif (found := path.stat().st_size) != size:

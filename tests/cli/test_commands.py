@@ -30,7 +30,7 @@ def test_plan_counts_by_axis_prices_what_is_new_and_leaves_no_folder(batchgen, j
 
 def test_plan_knows_what_is_done(batchgen, job):
     batchgen("run", job, "--limit", 3)
-    assert "1 new, 3 stored" in batchgen("plan", job).stdout
+    assert "1 new, 3 done" in batchgen("plan", job).stdout
 
 
 def test_status_tells_counts_and_money(batchgen, job):

@@ -69,6 +69,9 @@ def test_json_events_end_with_the_exit_code_and_every_line_is_json(batchgen, job
         "reason": None,
         "states": {"stored": 4},
         "equal": 0,
+        "orphans": 0,
+        "pruned": 0,
+        "returned": 0,
     }
 
 
@@ -140,7 +143,7 @@ def test_play_money_and_real_money_are_refused_in_one_folder(batchgen, job, tmp_
 
 
 def test_an_expensive_run_wants_to_be_confirmed(batchgen, job):
-    job.write_text(job.read_text().replace("test/test", "openai/gpt-image-1"))
+    job.write_text(job.read_text().replace("test/test", "openai/gpt-image-1").replace("64x64", "1024x1024"))
     done = batchgen("run", job, "--repeat", 100)
     assert done.returncode == 2
     assert "--yes" in done.stderr
@@ -165,4 +168,4 @@ def test_running_the_module_s_entry_in_process_gives_the_same_code(batchgen, job
         check=False,
     )
     assert done.returncode == 0
-    assert "4 requests to 1 models" in done.stdout
+    assert "4 requests to 1 model" in done.stdout

@@ -56,7 +56,7 @@ def test_after_its_ledger_was_moved_away_a_run_rebuilds_it_and_buys_nothing(batc
     before = books.read_bytes()
     summary = json.loads((tmp_path / "outputs/job/summary.json").read_text())
     (tmp_path / "outputs/job/.batchgen/ledger.db").rename(tmp_path / "ledger.db.damaged")
-    assert "0 new, 4 stored" in batchgen("plan", job).stdout
+    assert "0 new, 4 done" in batchgen("plan", job).stdout
     done = batchgen("run", job)
     assert done.returncode == 0, done.stderr
     assert "the ledger was lost and has been rebuilt: 4 requests stored" in done.stderr

@@ -1,5 +1,7 @@
 """What the wire does: resets, cuts, silence, floods and outages, at every moment of a request that may be paid for."""
 
+import json
+
 import pytest
 
 CUTS = [
@@ -87,7 +89,8 @@ def test_a_service_that_comes_up_late_is_waited_for(shop):
     shop.outage(True)
     shop.write(6, prices={"shop/cheap": 0.01})
     process = shop.start("--json")
-    assert '"retrying"' in next(line for line in process.stdout if '"started"' not in line)
+    spoken = (line for line in process.stdout if json.loads(line)["event"] not in {"started", "notice"})
+    assert json.loads(next(spoken))["event"] == "retrying"
     shop.outage(False)
     assert shop.end(process).code == 0
     assert len(shop.billing()) == 6

@@ -15,47 +15,65 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Mutation:
-    """One rule that is gone: ``old`` in ``file`` became ``new``, and the tests that ``notice`` names turn red."""
+class Edit:
+    """``old`` in ``file`` became ``new``."""
 
     file: str
     old: str
     new: str
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One rule that is gone by all its ``edits``, and the tests that ``notice`` names turn red."""
+
     notice: str
+    edits: list[Edit]
 
 
 DURABLE = "tests/faults/test_disk.py -k test_each_step_is_durable_before_the_next_one_refers_to_it"
+READ = "        return read(response, self.redact)\n"
 COMMIT = '            self._db.execute("COMMIT")\n'
 
 MUTATIONS = {
     "commits that a power cut undoes": Mutation(
-        "store/schema.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL", DURABLE
+        DURABLE, [Edit("store/schema.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL")]
     ),
     "folders that are never synced": Mutation(
-        "store/files.py", '    """Makes the names in ``folder`` durable."""\n', "    return\n", DURABLE
+        DURABLE, [Edit("store/files.py", '    """Makes the names in ``folder`` durable."""\n', "    return\n")]
     ),
     "an intent that is committed after its request was sent": Mutation(
-        "store/writer.py",
-        COMMIT,
-        "            import time\n            for write in group:\n"
-        f"                anyio.from_thread.run_sync(write.done.set)\n            time.sleep(0.1)\n{COMMIT}",
         DURABLE,
+        [
+            Edit(
+                "store/writer.py",
+                COMMIT,
+                "            import time\n            for write in group:\n"
+                f"                anyio.from_thread.run_sync(write.done.set)\n            time.sleep(0.1)\n{COMMIT}",
+            )
+        ],
     ),
     "costs that are no finite number": Mutation(
-        "money.py",
-        "if not amount.is_finite() or amount < 0 or amount.adjusted() > 12:",
-        "if amount.is_nan():",
         "tests/faults/test_money.py -k test_a_cost_that_is_no_cost_counts_as_its_estimate_and_is_flagged",
+        [
+            Edit("provider/answers.py", "if text[:1].isdigit() else None", "if True else None"),
+            Edit(
+                "money.py", "if not amount.is_finite() or amount < 0 or amount.adjusted() > 12:", "if amount.is_nan():"
+            ),
+        ],
     ),
     "a paid post that follows a redirect": Mutation(
-        "provider/wire.py",
-        "        return read_response(response, self.redact)\n",
-        "        if response.is_redirect:\n"
-        '            request = httpx.Request("POST", response.headers["location"], headers=headers,'
-        " content=body.content)\n"
-        "            response = await self._engine.handle_async_request(request)\n"
-        "        return read_response(response, self.redact)\n",
         "tests/faults/test_answers.py -k test_a_paid_post_is_never_sent_on_to_where_the_service_redirects",
+        [
+            Edit(
+                "provider/wire.py",
+                READ,
+                "        if response.is_redirect:\n"
+                '            request = httpx.Request("POST", response.headers["location"], headers=headers,'
+                " content=body.content)\n"
+                f"            response = await self._engine.handle_async_request(request)\n{READ}",
+            )
+        ],
     ),
 }
 
@@ -69,10 +87,11 @@ def test_a_rule_that_is_gone_is_noticed(name, tmp_path):
     for folder in ("batchgen", "tests"):
         shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
-    file = tmp_path / "batchgen" / mutation.file
-    text = file.read_text(encoding="utf-8")
-    assert text.count(mutation.old) == 1, "the rule is written in another way now"
-    file.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+    for edit in mutation.edits:
+        file = tmp_path / "batchgen" / edit.file
+        text = file.read_text(encoding="utf-8")
+        assert text.count(edit.old) == 1, "the rule is written in another way now"
+        file.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutation.notice.split()],
         cwd=tmp_path,

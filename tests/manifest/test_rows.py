@@ -134,10 +134,15 @@ def test_a_cell_may_hold_a_list_of_pictures(rows):
     assert [row["image"] for row in values(read)] == [("x.png", "y.png"), "z.png"]
 
 
+def test_a_cell_may_hold_several_pictures_between_bars(rows):
+    read = rows("a.csv", "prompt,image,mood\na,x.png | y.png,calm|wild\n")
+    assert values(read) == [{"prompt": "a", "image": ("x.png", "y.png"), "mood": "calm|wild"}]
+
+
 def test_a_broken_list_of_pictures_is_told(rows):
-    assert (
-        "a.csv:2: image must be one path or a list" in problems(lambda: list(rows("a.csv", "prompt,image\na,[x\n")))[0]
-    )
+    for cell in ("[x", "a.png|", "|", "[]", "[1]"):
+        (told,) = problems(lambda cell=cell: list(rows("a.csv", f"prompt,image\na,{cell}\n")))
+        assert told.startswith("a.csv:2: image must be one path, several as a.png|b.png, or a list")
 
 
 def test_jsonl_values_become_text_with_their_digits(rows):
@@ -155,9 +160,35 @@ def test_openai_batch_lines_are_read_as_they_are(rows):
     assert values(rows("a.jsonl", json.dumps(line))) == [expected]
 
 
+def test_what_stands_beside_the_body_of_a_batch_line_is_a_column_of_one_s_own(rows):
+    line = {
+        "custom_id": "r-1",
+        "mood": "calm",
+        "body": {"model": "m", "prompt": "a", "n": 1, "user": "me", "mask": None},
+    }
+    assert values(rows("a.jsonl", json.dumps(line))) == [
+        {"custom_id": "r-1", "mood": "calm", "model": "m", "prompt": "a"}
+    ]
+
+
+def test_a_field_that_the_service_does_not_take_is_told_once_for_all_lines(rows):
+    body = {"model": "m", "prompt": "a", "background": "transparent"}
+    lines = [json.dumps({"custom_id": str(number), "body": body}) for number in range(50)]
+    lines.append(json.dumps({"custom_id": "x", "body": {"model": "m", "sise": "1x1"}}))
+    told = problems(lambda: list(rows("a.jsonl", "\n".join(lines))))
+    assert len(told) == 2
+    assert told[0].startswith(
+        "a.jsonl:1: body.background would be lost: the service takes no 'background' (it may hold"
+    )
+    assert told[1] == "a.jsonl:51: body.sise would be lost: the service takes no 'sise' (did you mean 'size'?)"
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        ('{"custom_id": "1", "body": "a cat"}', "body must be an object with the request's parameters, found 'a cat'"),
+        ('{"custom_id": "1", "method": "GET", "body": {}}', "method must be POST, found 'GET'"),
+        ('{"custom_id": "1", "prompt": "a", "body": {}}', "prompt must stand inside of body"),
         ('{"prompt": "a",}', "a.jsonl:2:"),
         ('["a"]', "an object is expected, found a list (write one object a line"),
         ('{"prompt": "a", "prompt": "b"}', "the name 'prompt' stands twice"),

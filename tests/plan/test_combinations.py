@@ -61,13 +61,6 @@ def test_a_title_brings_everything_it_sets():
     assert included.settings == {"style": "35mm", "size": "1536x1024", "model": "m"}
 
 
-def test_every_combination_names_its_model_only_if_the_included_ones_do_too():
-    assert Combinations([MODEL]).set_model
-    assert not Combinations([STYLE]).set_model
-    assert Combinations([MODEL, STYLE], [], [choice(model="c/9")]).set_model
-    assert not Combinations([MODEL, STYLE], [], [choice(style="oil")]).set_model
-
-
 def test_a_value_with_brackets_matches_itself():
     assert matches({"style": "a[b]c"}, {"style": "a[b]c"}, {})
     assert matches({"style": "a[bx]c"}, {"style": "abc"}, {})

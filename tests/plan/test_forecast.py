@@ -1,10 +1,7 @@
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from batchgen.plan.forecast import _DistinctKeys, forecast
+from batchgen.plan.forecast import forecast
 from batchgen.plan.prices import PriceBook
 from batchgen.provider.interface import Catalogue, Model, Price
-from batchgen.request import State, key_of
+from batchgen.request import Experience, State
 
 SWEEP = """\
 prompt: "{subject}, {style}"
@@ -61,17 +58,22 @@ def test_an_empty_plan_costs_nothing():
     assert (told.requests, told.new, told.equal, told.high_microusd, told.unpriced) == (0, 0, 0, 0, ())
 
 
-@settings(deadline=None)
-@given(st.lists(st.integers(0, 300)))
-def test_keys_are_told_apart_as_a_set_would(numbers):
-    seen, known = set(), _DistinctKeys()
-    for number in numbers:
-        assert known.add(f"{number:032x}"[::-1]) == (number not in seen)
-        seen.add(number)
+def test_each_request_is_priced_by_what_was_billed_for_its_like(plan):
+    experience = [
+        Experience("a/1", None, 20, 5, 10, 30, 2_000),
+        Experience("a/1", ("low", "", ""), 10, 5, 6, 7, 1_000),
+        Experience("a/1", ("high", "", ""), 4, 25, 26, 30, 3_000),
+    ]
+    sweep = plan("prompt: a\nmatrix: {model: [a/1], quality: [low, high]}\nlimits: {concurrency: 2}\n")
+    told = forecast(sweep, PriceBook({}, CATALOGUE, experience), limits=sweep.manifest.limits)
+    # The one with enough experience of its own, the other by the model's.
+    assert told.by_model["a/1"].cost == Price(10, 16, 80, "20 billed here")
+    assert told.duration_s == 2.0
 
 
-def test_ten_thousand_keys_are_still_told_apart():
-    known = _DistinctKeys()
-    keys = [key_of(b"%d" % number) for number in range(10_000)]
-    assert all(known.add(key) for key in keys)
-    assert not any(known.add(key) for key in keys)
+def test_the_time_is_not_told_where_one_model_was_never_measured(plan):
+    sweep = plan(SWEEP)
+    prices = PriceBook({}, CATALOGUE, [Experience("a/1", None, 20, 5, 10, 30, 2_000)])
+    assert forecast(sweep, prices, limits=sweep.manifest.limits).duration_s is None
+    known = {request.key: State.STORED for request in sweep if request.model == "a/2"}
+    assert forecast(sweep, prices, lambda _: known, limits=sweep.manifest.limits).duration_s == 8 * 2 / 16

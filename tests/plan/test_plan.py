@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 
 from batchgen.errors import ManifestError
 from batchgen.manifest import load_manifest
-from batchgen.plan.plan import MAX_PROBLEMS, Plan, make_plan
+from batchgen.plan.plan import Plan
+from batchgen.plan.survey import MAX_PROBLEMS
 from batchgen.provider.interface import Catalogue, Model
+from batchgen.request import canonical_json, key_of
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
-ALIASED = Catalogue({"google/gemini": Model("google/gemini", "image", None, aliases=("gemini", "nano-banana"))})
+ALIASED = Catalogue(
+    {"google/gemini": Model("google/gemini", "image", None, aliases=("gemini", "nano-banana"))}, binding=False
+)
 
 
 def keys(plan):
@@ -268,7 +272,7 @@ def test_each_input_is_read_once_for_the_whole_plan(load):
         ('prompt: "{subject}"\nrows: [{subject: " "}]\ndefaults: {model: m}\n', "prompt is blank"),
         ("prompt: a\ndefaults: {model: m, image: none.png}\n", "no such file"),
         ("prompt: a\ndefaults: {model: m}\nrows: [{image: none.png}]\n", "job.yaml:3: "),
-        ('prompt: a\ndefaults: {model: m}\nrows: [{x: "狐"}]\noutput: {path: "{x}"}\n', "empty part"),
+        ('prompt: a\ndefaults: {model: m}\nrows: [{x: "🦊"}]\noutput: {path: "{x}"}\n', "empty part"),
     ],
 )
 def test_a_mistake_that_shows_only_when_rows_meet_axes_is_told(plan, tmp_path, content, words):
@@ -278,8 +282,8 @@ def test_a_mistake_that_shows_only_when_rows_meet_axes_is_told(plan, tmp_path, c
 
 def test_a_prompt_that_grows_too_long_is_told(plan):
     assert (
-        "10,000 at most"
-        in problems(plan, f'prompt: "{{a}}{{a}}"\nrows: [{{a: {"x" * 6000}}}]\ndefaults: {{model: m}}\n')[0]
+        "20,000 at most"
+        in problems(plan, f'prompt: "{{a}}{{a}}"\nrows: [{{a: {"x" * 11000}}}]\ndefaults: {{model: m}}\n')[0]
     )
 
 
@@ -291,7 +295,15 @@ def test_all_mistakes_are_told_at_once_up_to_a_limit(plan, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("mug", "Mug"), ("caf\u00e9", "cafe"), ("caf\u00e9", "Cafe\u0301"), ("a b", "a/b")]
+    ("first", "second"),
+    [
+        ("mug", "Mug"),
+        ("caf\u00e9", "cafe"),
+        ("caf\u00e9", "Cafe\u0301"),
+        ("a b", "a/b"),
+        ("ΣΑΣ", "σας"),
+        ("が", "か\u3099"),
+    ],
 )
 def test_two_requests_of_one_name_are_told(plan, first, second):
     rows = json.dumps([{"x": first}, {"x": second}])
@@ -329,8 +341,10 @@ def manifests(draw):
     """A small job with rows, axes, rules and repeats, some of them in the rows."""
     rows = draw(st.lists(st.fixed_dictionaries({"subject": WORDS}, optional={
         "model": WORDS, "repeat": st.sampled_from(["1", "2", "3"]), "size": st.sampled_from(["1x1", "2x2"]),
+        "image": st.sampled_from(["a.png", ["b.png", "a.png"]]), "mask": st.just("c.png"), "quality": st.just("low"),
     }), min_size=1, max_size=4))  # fmt: skip
-    job = {"prompt": "{subject}", "rows": rows, "defaults": {"model": "m"}, "repeat": draw(st.integers(1, 3))}
+    defaults = {"model": "m", "style": "plain"}
+    job = {"prompt": "{subject} {style}", "rows": rows, "defaults": defaults, "repeat": draw(st.integers(1, 3))}
     matrix = draw(st.fixed_dictionaries({}, optional={"model": TITLES, "style": TITLES}))
     if matrix:
         job["matrix"] = matrix
@@ -347,9 +361,23 @@ def manifests(draw):
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(manifests())
 def test_a_lane_gives_exactly_its_requests_of_the_whole_plan(tmp_path, job):
+    for name in "abc":
+        (tmp_path / f"{name}.png").write_bytes(PNG + name.encode())
     (tmp_path / "job.yaml").write_text(json.dumps(job))
-    plan = make_plan(load_manifest(tmp_path / "job.yaml"))
+    plan = Plan(load_manifest(tmp_path / "job.yaml"))
     whole = list(plan)
+    assert (not whole) == bool(plan.survey.problems)
+    for request in whole:
+        assert request.canonical == canonical_json(
+            provider=request.provider,
+            kind=request.kind,
+            model=request.model,
+            parameters=request.parameters,
+            image=request.image,
+            mask=request.mask,
+            repeat=request.repeat,
+        )
+        assert request.key == key_of(request.canonical)
     assert [request.index for request in whole] == list(range(len(whole)))
     counted = Counter(request.model for request in whole)
     assert {model: count for model, count in plan.count_by_model().items() if count} == counted

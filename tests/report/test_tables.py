@@ -119,7 +119,7 @@ def test_the_frame_is_read_without_a_query_per_request(eventful):
         db.set_trace_callback(queries.append)
         read_frame(db)
 
-    assert len(queries) == 3
+    assert len(queries) == 4
 
 
 def test_samples_come_from_every_model_in_turn(ledger):

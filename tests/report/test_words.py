@@ -38,7 +38,7 @@ def test_an_ending_is_told_in_words(exit_code, ended, text):
 
 @pytest.mark.parametrize("longest", [1, 7, 999, 1_000_000, 123_456_789_012])
 def test_an_axis_has_a_few_round_ticks_and_holds_the_longest_bar(longest):
-    ticks, end = charts._axis(longest, str)
+    ticks, end = charts.axis(longest, str)
 
     assert end >= longest
     assert 2 <= len(ticks) <= 6

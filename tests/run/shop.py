@@ -11,7 +11,8 @@ from batchgen.plan.plan import make_plan
 from batchgen.plan.prices import PriceBook
 from batchgen.provider.interface import Answered, Download, DownloadFailed, Failed, Verdict
 from batchgen.request import Generation, Picture, State
-from batchgen.run.session import Options, run_plan
+from batchgen.run.options import Options
+from batchgen.run.session import run_plan
 from batchgen.store.folder import RunFolder
 from batchgen.store.records import snapshot
 from batchgen.store.shelf import spooled

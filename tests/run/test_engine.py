@@ -266,14 +266,6 @@ async def test_a_paid_picture_that_cannot_be_had_is_spoiled_and_not_bought_again
     assert (me.shop.posts, me.shop.downloads[url]) == (1, tries)
 
 
-async def test_equal_pictures_under_one_name_are_two_files(customer):
-    me = customer(old=[sold(1)], new=[sold(1)])
-    for prompt in ("old", "new"):
-        me.order([prompt], output={"path": "logo"})
-        assert (await me.run()).exit_code == ExitCode.STORED
-    assert len(list(me.folder.images.iterdir())) == 2
-
-
 @pytest.mark.parametrize("large", [False, True])
 async def test_a_process_that_dies_after_the_answer_finishes_it_without_a_post(customer, monkeypatch, large):
     me = customer().order([*OTHERS])

@@ -236,8 +236,8 @@ def test_the_same_request_takes_the_same_time_and_the_median_is_the_models():
     assert 26 < statistics.median(draws) < 30
 
 
-def test_videos_are_not_there(shop):
-    assert shop.http.post("/v1/openai/videos/generations", json={}).status_code == 404
+def test_videos_are_made_in_one_dialect_only(shop):
+    assert shop.http.post("/v1/videos/generations", json={}).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,10 @@ def test_the_catalogue_needs_no_key(shop):
     ("query", "ids"),
     [
         ("name=schnell&free=true", ["black-forest-labs/FLUX-1-schnell:free"]),
-        ("provider=google&sort=price", ["google/gemini-2.5-flash", "google/imagen-4"]),
-        ("sort=date&limit=2", ["black-forest-labs/FLUX-2-pro", "qwen/qwen-image-layered"]),
-        ("type=video", []),
+        ("provider=google&sort=price", ["google/gemini-2.5-flash", "google/imagen-4", "google/veo-3-fast"]),
+        ("sort=date&limit=2", ["lightricks/ltx-2", "black-forest-labs/FLUX-2-pro"]),
+        ("type=image&sort=date&limit=2", ["black-forest-labs/FLUX-2-pro", "qwen/qwen-image-layered"]),
+        ("type=video", ["ir/test-video", "openai/sora-2", "google/veo-3-fast", "lightricks/ltx-2"]),
     ],
 )
 def test_the_catalogue_can_be_filtered_and_sorted(shop, query, ids):

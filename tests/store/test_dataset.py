@@ -1,8 +1,8 @@
 """metadata.jsonl, failures.jsonl and the card, read with the loaders our users use."""
 
 import json
-from dataclasses import replace
 
+import msgspec
 import pytest
 import yaml
 
@@ -191,7 +191,7 @@ HOSTILE = "---\nconfigs: []\n<img src=x onerror=alert(1)> [x](javascript:y) `| \
 
 
 def test_a_hostile_name_is_plain_text_in_the_card_and_its_front_matter(ledger):
-    ledger.store(replace(ledger.request(columns={HOSTILE: "1"}), model=HOSTILE))
+    ledger.store(msgspec.structs.replace(ledger.request(columns={HOSTILE: "1"}), model=HOSTILE))
     write_dataset(ledger.folder)
     _, front, text = (ledger.folder.root / "README.md").read_text().split("---\n", 2)
 
@@ -234,7 +234,7 @@ def test_more_requests_than_one_batch_keep_their_order(ledger):
         ledger.answer(ticket, Bill(40_000))
         ledger.db.execute("UPDATE requests SET state = 'stored' WHERE id = ?", (ticket.request_id,))
         ledger.db.execute(
-            "INSERT INTO pictures VALUES (?, 1, ?, 'ab', 1, 'png', 1, 1, NULL)",
+            "INSERT INTO pictures (request_id, ordinal, file, sha256, bytes, format) VALUES (?, 1, ?, 'ab', 1, 'png')",
             (ticket.request_id, f"images/{number}.png"),
         )
     ledger.db.execute("COMMIT")

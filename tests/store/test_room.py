@@ -60,6 +60,15 @@ def test_a_disk_that_runs_out_of_names_is_short_too(folder, monkeypatch):
     assert "31 more files" in room.shortage
 
 
+def test_a_disk_too_small_for_all_pictures_is_said_before_the_run(folder, monkeypatch):
+    free_bytes(monkeypatch, (256 << 20) + (200 << 20))
+    room = Room(folder, concurrency=1)
+    assert room.warning(100, None) is None
+    assert "room for about 100 of 101 pictures (2.00 MiB each, a guess" in room.warning(101, None)
+    assert room.warning(200, 1 << 20) is None
+    assert "about 200 of 201 pictures (1.00 MiB each)" in room.warning(201, 1 << 20)
+
+
 def test_ballast_really_takes_its_space_and_is_gone_afterwards(folder):
     ballast = folder.state / "ballast"
     with Room(folder, concurrency=1).held():

@@ -132,3 +132,48 @@ def test_a_damaged_ledger_says_how_it_is_rebuilt(path):
     junk(path)
     with pytest.raises(LedgerDamaged, match=rf"mv {path} {path}\.damaged.* rebuilds it from metadata\.jsonl"):
         connect(path)
+
+
+def of_version(path, version):
+    """A ledger with a picture in it, as a batchgen of that version left it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript("; ".join(MIGRATIONS[:version]))
+        db.executescript(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}")
+        db.execute(
+            "INSERT INTO runs (id, started_ms, version, manifest, provider, base_url, planned, estimate_microusd)"
+            " VALUES (1, 0, '0.1', '', '', '', 1, 0)"
+        )
+        db.execute(
+            "INSERT INTO requests (id, key, state, position, row, repeat, provider, kind, model, canonical, columns,"
+            " axes, stem, run_id, first_sent_ms) VALUES (1, 'a', 'stored', 0, 0, 1, '', 'image', '', '{}', '{}', '{}',"
+            " '', 1, 0)"
+        )
+        db.execute(
+            "INSERT INTO pictures (request_id, ordinal, file, sha256, bytes, format)"
+            " VALUES (1, 1, 'images/a.png', '00', 1, 'png')"
+        )
+
+
+OLD = range(1, len(MIGRATIONS))
+FILMS = "SELECT r.key, r.reused_from, p.file, p.duration_ms FROM requests r JOIN pictures p ON p.request_id = r.id"
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_an_old_ledger_is_brought_up_to_date_with_all_it_holds(path, version):
+    of_version(path, version)
+    with closing(connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert db.execute(FILMS).fetchall() == [("a", None, "images/a.png", None)]
+        db.execute("UPDATE pictures SET duration_ms = 5000")
+    with closing(connect(path)) as db:
+        assert db.execute(FILMS).fetchall() == [("a", None, "images/a.png", 5000)]
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_an_old_ledger_is_read_as_a_new_one_and_stays_as_it_is(path, version):
+    of_version(path, version)
+    before = path.read_bytes()
+    with closing(connect_read_only(path)) as db:
+        assert db.execute(FILMS).fetchall() == [("a", None, "images/a.png", None)]
+        assert db.execute("PRAGMA user_version").fetchone() == (version,)
+    assert path.read_bytes() == before

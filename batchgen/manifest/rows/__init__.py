@@ -15,7 +15,7 @@ from batchgen.manifest.show import printable
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".txt")
 
-__all__ = ["SUFFIXES", "InlineRows", "Row", "Rows", "open_rows"]
+__all__ = ["SUFFIXES", "InlineRows", "Row", "Rows", "TextRows", "open_rows"]
 
 
 def open_rows(path: Path, file: str, place: str = "") -> Rows:

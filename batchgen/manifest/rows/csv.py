@@ -63,7 +63,7 @@ class CsvRows:
             values = dict(zip(columns, fields, strict=True))
             if "" in fields:
                 values = given(values)
-            if lists and values.get("image", "").startswith("["):
+            if lists and ("|" in (image := values.get("image", "")) or image.startswith("[")):
                 values = _with_list(values, f"{file}:{line}", broken)
             yield Row(number, f"{file}:{line}", values)
 
@@ -187,11 +187,21 @@ def _row_that_fails(path: Path, dialect: Any) -> int:
 
 
 def _with_list(values: Mapping[str, Value], place: str, broken: Broken) -> dict[str, Value]:
-    try:
-        images = json.loads(str(values["image"]))
-    except (ValueError, RecursionError):
-        images = None
-    if not isinstance(images, list) or not images or not all(isinstance(one, str) for one in images):
-        broken.add(place, f'image must be one path or a list like ["a.png", "b.png"], found {shown(values["image"])}')
-        return {**values}
+    """The values with each picture of the cell on its own: they stand between bars, or in a list as JSON writes it."""
+    written = str(values["image"])
+    images: object = _json(written) if written.startswith("[") else [one.strip() for one in written.split("|")]
+    if not isinstance(images, list) or not images or not all(isinstance(one, str) and one for one in images):
+        message = (
+            f'image must be one path, several as a.png|b.png, or a list ["a.png", "b.png"], found {shown(written)}'
+        )
+        broken.add(place, message)
+        return {name: value for name, value in values.items() if name != "image"}
     return {**values, "image": tuple(images)}
+
+
+def _json(text: str) -> object:
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found

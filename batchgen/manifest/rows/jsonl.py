@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from batchgen.errors import nearest
 from batchgen.manifest.files import not_utf8
 from batchgen.manifest.rows.interface import Broken, Row
 from batchgen.manifest.show import shown
@@ -16,6 +17,10 @@ from batchgen.manifest.values import PARAMETERS, Value
 
 _HALF = re.compile("[\ud800-\udfff]")
 _BATCH_ENDPOINTS = ("/images/generations", "/images/edits")
+_BATCH_LINE = frozenset({"method", "url", "body"})
+_BATCH_BODY = frozenset({*PARAMETERS, "n"}) - {"seconds"}
+# Says who asked, not what for.
+_BATCH_IGNORED = frozenset({"user"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class JsonlRows:
     def __iter__(self) -> Iterator[Row]:
         broken = Broken()
         number = 0
+        told: set[str] = set()
         try:
             with self.path.open(encoding="utf-8-sig", newline="\n") as lines:
                 for line, text in enumerate(lines, start=1):
@@ -43,6 +49,9 @@ class JsonlRows:
                     try:
                         values = _values(text)
                     except _BadLineError as error:
+                        if isinstance(error, _UnknownFieldError) and error.message in told:
+                            continue
+                        told.add(error.message)
                         broken.add(f"{place}{error.column}", error.message, error.suggestion)
                         continue
                     yield Row(number, place, values)
@@ -65,6 +74,16 @@ class _BadLineError(ValueError):
         self.column = column
 
 
+class _UnknownFieldError(_BadLineError):
+    """A field of the body that the service does not take; told once, since every line of the file may have it."""
+
+    def __init__(self, name: str) -> None:
+        allowed = f"it may hold {', '.join(sorted(_BATCH_BODY))}; a column of your own stands beside body"
+        super().__init__(
+            f"body.{name} would be lost: the service takes no {shown(name)}", nearest(name, _BATCH_BODY) or allowed
+        )
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) != len(pairs):
@@ -83,7 +102,7 @@ def _values(line: str) -> dict[str, Value]:
     # Only an escape can bring a half of a character into valid UTF-8.
     if "\\u" in line and (half := _HALF.search(json.dumps(record, ensure_ascii=False))):
         raise _BadLineError(f"the line holds {shown(half[0])}, half a character, which can't be written to a file")
-    if isinstance(record.get("body"), dict) and ("custom_id" in record or "url" in record):
+    if "body" in record and ("custom_id" in record or "url" in record):
         return _texts(_batch_values(record), line)
     return _texts(record, line)
 
@@ -123,12 +142,23 @@ def _text(name: str, value: Any, line: str) -> Value:
 
 
 def _batch_values(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters in the body of an OpenAI Batch line, and its ``custom_id`` as a column."""
-    url = record.get("url")
+    """What an OpenAI Batch line asks for; its ``custom_id`` and whatever else stands beside the body are columns."""
+    url, method = record.get("url"), record.get("method")
     if url is not None and not str(url).endswith(_BATCH_ENDPOINTS):
         raise _BadLineError(f"url must end in {' or '.join(_BATCH_ENDPOINTS)}, found {shown(url)}")
-    body = dict(record["body"])
+    if method not in (None, "POST"):
+        raise _BadLineError(f"method must be POST, found {shown(method)}")
+    if not isinstance(record["body"], dict):
+        raise _BadLineError(f"body must be an object with the request's parameters, found {shown(record['body'])}")
+    body = {name: value for name, value in record["body"].items() if value is not None and name not in _BATCH_IGNORED}
+    for name in body:
+        if name not in _BATCH_BODY:
+            raise _UnknownFieldError(name)
     pictures = body.pop("n", None)
     if pictures not in (None, "1"):
         body["repeat"] = pictures
-    return {"custom_id": record["custom_id"], **body} if "custom_id" in record else body
+    beside = {name: value for name, value in record.items() if name not in _BATCH_LINE}
+    for name in beside:
+        if name in PARAMETERS or name == "repeat":
+            raise _BadLineError(f"{name} must stand inside of body, found it beside body")
+    return {**beside, **body}

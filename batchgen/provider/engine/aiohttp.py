@@ -25,14 +25,14 @@ class AiohttpEngine(httpx.AsyncBaseTransport):
         self._sweep: asyncio.TimerHandle | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        sent = await outgoing(request, self._options.read_timeout_s)
+        sent = await outgoing(request, self._options)
         async with self._slots:
             self._in_use += 1
             try:
                 answer = await self._answered(sent)
             finally:
                 self._in_use -= 1
-        return response(sent, answer, self._options.max_body_bytes)
+        return response(sent, answer)
 
     async def aclose(self) -> None:
         if self._sweep is not None:
@@ -105,7 +105,7 @@ class AiohttpEngine(httpx.AsyncBaseTransport):
         options = self._options
         secure = origin.scheme == "https"
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: AiohttpConnection(origin, options.max_header_bytes, options.max_body_bytes),
+            lambda: AiohttpConnection(origin, options.max_header_bytes),
             address,
             origin.port,
             ssl=self._tls if secure else None,

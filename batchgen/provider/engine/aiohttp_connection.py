@@ -36,11 +36,11 @@ _MAX_HEADERS = 1024
 class AiohttpConnection(BaseProtocol):
     """Used by one exchange at a time; after a failure or a cancellation it is closed and never alive again."""
 
-    def __init__(self, origin: Origin, max_header_bytes: int, max_body_bytes: int) -> None:
+    def __init__(self, origin: Origin, max_header_bytes: int) -> None:
         super().__init__(asyncio.get_running_loop())
         self._origin = origin
         self._max_header_bytes = max_header_bytes
-        self._max_body_bytes = max_body_bytes
+        self._max_body_bytes = 0
         self._answer: asyncio.Future[Answer] | None = None
         self._message: RawResponseMessage | None = None
         self._payload: StreamReader | None = None
@@ -71,6 +71,7 @@ class AiohttpConnection(BaseProtocol):
         self._answer = self._loop.create_future()
         self._message, self._payload = None, None
         self._header_bytes, self._unwritten_bytes = 0, 0
+        self._max_body_bytes = sent.max_body_bytes
         self._parser = self._new_parser(sent.method)
         try:
             self._write(sent.head, sent.body)

@@ -79,14 +79,14 @@ class HttpcoreEngine(httpx.AsyncBaseTransport):
         self._in_use = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        sent = await outgoing(request, self._options.read_timeout_s)
+        sent = await outgoing(request, self._options)
         async with self._slots:
             self._in_use += 1
             try:
                 answer = await self._answered(sent)
             finally:
                 self._in_use -= 1
-        return response(sent, answer, self._options.max_body_bytes)
+        return response(sent, answer)
 
     async def aclose(self) -> None:
         while (connection := self._idle.oldest()) is not None:
@@ -123,7 +123,7 @@ class HttpcoreEngine(httpx.AsyncBaseTransport):
         phase = Phase()
         try:
             answer = await connection.handle_async_request(_request(sent, phase))
-            body = await self._whole_body(connection, answer, sent.origin)
+            body = await self._whole_body(connection, answer, sent)
         except BaseException as error:
             await _closed(connection)
             if isinstance(error, _TRANSLATED):
@@ -131,8 +131,8 @@ class HttpcoreEngine(httpx.AsyncBaseTransport):
             raise
         return Answer(answer.status, list(answer.headers), body)
 
-    async def _whole_body(self, connection: Connection, answer: httpcore.Response, origin: Origin) -> bytes:
-        parts, received, cap = [], 0, self._options.max_body_bytes
+    async def _whole_body(self, connection: Connection, answer: httpcore.Response, sent: Outgoing) -> bytes:
+        parts, received, cap = [], 0, sent.max_body_bytes
         try:
             async for part in answer.aiter_stream():
                 received += len(part)
@@ -145,7 +145,7 @@ class HttpcoreEngine(httpx.AsyncBaseTransport):
             if received <= cap:
                 raise
         if received > cap:
-            raise BodyTooLarge(f"{origin}: the answer passes {cap} bytes, not read further", headers_received=True)
+            raise BodyTooLarge(f"{sent.origin}: the answer passes {cap} bytes, not read further", headers_received=True)
         await answer.aclose()
         return b"".join(parts)
 

@@ -21,13 +21,13 @@ class Answer:
     body: bytes
 
 
-def response(sent: Outgoing, answer: Answer, max_body_bytes: int) -> httpx.Response:
+def response(sent: Outgoing, answer: Answer) -> httpx.Response:
     headers, body = answer.headers, answer.body
     coding = next((value for name, value in headers if name.lower() == b"content-encoding"), b"identity").lower()
     if coding == b"identity" or not body:
         return httpx.Response(answer.status, headers=headers, content=body)
     if all(part.strip() in sent.accepted_codings for part in coding.split(b",")):
-        body = _inflated(sent, headers, body, max_body_bytes)
+        body = _inflated(sent, headers, body)
     return _as_given(answer.status, headers, body)
 
 
@@ -38,16 +38,16 @@ def _as_given(status: int, headers: Headers, body: bytes) -> httpx.Response:
     return plain
 
 
-def _inflated(sent: Outgoing, headers: Headers, body: bytes, max_body_bytes: int) -> bytes:
+def _inflated(sent: Outgoing, headers: Headers, body: bytes) -> bytes:
     slices = (body[start : start + _SLICE_BYTES] for start in range(0, len(body), _SLICE_BYTES))
     packed = httpx.Response(200, headers=headers, content=slices)
     whole = bytearray()
     try:
         for part in packed.iter_bytes():
             whole += part
-            if len(whole) > max_body_bytes:
+            if len(whole) > sent.max_body_bytes:
                 raise BodyTooLarge(
-                    f"{sent.origin}: the answer inflates beyond {max_body_bytes} bytes", headers_received=True
+                    f"{sent.origin}: the answer inflates beyond {sent.max_body_bytes} bytes", headers_received=True
                 )
     except httpx.DecodingError as error:
         raise AnswerUndecodable(

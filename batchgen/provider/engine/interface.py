@@ -9,7 +9,7 @@ An engine is an `httpx.AsyncBaseTransport`: a whole request goes in, a response 
    bytes, and inflates only what was asked for.
 5. It never looks through all connections for one request.
 
-`request.extensions["timeout"]["read"]` overrides the time between bytes.
+`request.extensions["timeout"]["read"]` overrides the time between bytes, `["max_body_bytes"]` the cap on a body.
 """
 
 import httpx

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from batchgen.provider.engine.freelist import Origin
+from batchgen.provider.engine.options import EngineOptions
 
 _PORTS = {"http": 80, "https": 443}
 # The length is counted here, and a whole body needs no chunks.
@@ -22,10 +23,11 @@ class Outgoing:
     headers: list[tuple[bytes, bytes]] = field(repr=False)
     body: bytes = field(repr=False)
     read_timeout_s: float | None
+    max_body_bytes: int
     accepted_codings: bytes
 
 
-async def outgoing(request: httpx.Request, read_timeout_s: float) -> Outgoing:
+async def outgoing(request: httpx.Request, options: EngineOptions) -> Outgoing:
     """Raises httpx.UnsupportedProtocol or httpx.LocalProtocolError for what cannot be sent as HTTP/1.1."""
     try:
         body = request.content
@@ -56,7 +58,8 @@ async def outgoing(request: httpx.Request, read_timeout_s: float) -> Outgoing:
         head=_head(origin, request.method, url.raw_path, headers),
         headers=headers,
         body=body,
-        read_timeout_s=_read_timeout_s(request, read_timeout_s),
+        read_timeout_s=_read_timeout_s(request, options.read_timeout_s),
+        max_body_bytes=request.extensions.get("max_body_bytes", options.max_body_bytes),
         accepted_codings=accepted,
     )
 

@@ -357,6 +357,14 @@ async def test_a_body_as_large_as_the_cap_is_read(opened, faults, post):
     assert len(response.content) == 2**20
 
 
+async def test_a_request_may_have_a_cap_of_its_own(opened, faults, post):
+    large = post(faults.url("echo"), b"x" * 2**20)
+    large.extensions["max_body_bytes"] = 2**20
+    engine = opened(max_body_bytes=2**16)
+    assert len((await engine.handle_async_request(large)).content) == 2**20
+    assert isinstance(await failure_of(engine, post(faults.url("echo"), b"x" * 2**20)), BodyTooLarge)
+
+
 async def test_compressed_bytes_nobody_asked_for_stay_as_they_are(opened, faults, post):
     response = await opened().handle_async_request(post(faults.url("gzipped")))
     assert response.content.startswith(b"\x1f\x8b")

@@ -1,10 +1,10 @@
-"""The image endpoint: what was let in at the door is generated, settled and answered."""
+"""The generation endpoints: what was let in at the door is generated, settled and answered, picture or video."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import msgspec
@@ -29,13 +29,13 @@ _HEADERS = {"Content-Type": "application/json; charset=utf-8", "Keep-Alive": "ti
 _PAGE = b"<html><head><title>%d</title></head><body><h1>Error %d</h1><p>The web server had a problem.</p></body></html>"
 
 
-class ImagesEndpoint:
-    """``POST …/images/generations`` and ``…/images/edits`` as an ASGI application, in one dialect."""
+class GenerationsEndpoint:
+    """``POST …/images/generations``, ``…/images/edits`` or ``…/videos/generations`` as an ASGI app, in one dialect."""
 
-    def __init__(self, service: Service, dialect: Dialect) -> None:
+    def __init__(self, service: Service, dialect: Dialect, makes: Literal["image", "video"] = "image") -> None:
         self._service = service
         self._dialect = dialect
-        self._door = Door(service, dialect)
+        self._door = Door(service, dialect, makes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._service.received += 1

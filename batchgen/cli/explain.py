@@ -1,0 +1,62 @@
+"""``batchgen explain``: why a request would be sent, or not."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from batchgen.cli.options import Job, JobOptions, Out, with_job_options
+
+if TYPE_CHECKING:
+    from batchgen.plan.reasons import Explained
+
+
+@with_job_options
+def explain(
+    job: Job,
+    key: Annotated[
+        str,
+        typer.Argument(metavar="KEY", show_default=False, help="A request's key, its beginning, or a row's number."),
+    ],
+    *,
+    options: JobOptions,
+    out: Out = None,
+) -> None:
+    """Say why a request would be sent: what its nearest bought relative has, and it has otherwise. Sends nothing."""
+    from batchgen import api
+
+    for one in api.explain(options.read(job), key, folder=out):
+        sys.stdout.write("\n".join(_lines(one)) + "\n")
+
+
+def _lines(one: Explained) -> list[str]:
+    from batchgen.cli.reasons import difference
+    from batchgen.store.plain import visible
+
+    request = one.request
+    prompt = visible(request.parameters.get("prompt", ""))
+    heading = f"{request.key} row {request.row}, repeat {request.repeat}, {visible(request.model)}"
+    lines = [heading, f'  "{prompt}"', f"  {_meaning(one)}"]
+    if one.relative is not None:
+        lines += [f"    {difference(found)}" for found in one.relative.differences]
+    return lines
+
+
+def _meaning(one: Explained) -> str:
+    from batchgen.plan.reasons import Reason
+
+    relative = f"{one.relative.key[:8]}" if one.relative else ""
+    if one.reason is Reason.NEW and relative:
+        return f"new: nothing that was bought is like it; the nearest is {relative}, which differs in"
+    return {
+        Reason.NEW: "new: nothing was bought in this folder yet",
+        Reason.CHANGED: f"changed: it takes the place of {relative}, from which it differs in",
+        Reason.DONE: "done: it is stored, and is not bought again",
+        Reason.PAID: "paid for, and no picture on disk yet: the next run finishes it without paying",
+        Reason.WAITING: "waiting: its last try was not billed, and the next run tries again",
+        Reason.REFUSED: "refused: it is sent again with --retry refused, or when it changes",
+        Reason.SPOILED: "spoiled: billed, and nothing usable came; --retry spoiled pays again",
+        Reason.DOUBT: "in doubt: it may have been billed; --retry doubt may pay again",
+    }[one.reason]

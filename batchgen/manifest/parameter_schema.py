@@ -1,0 +1,37 @@
+"""What a JSON Schema can know of request parameters; the rest is judged by :mod:`batchgen.manifest.values`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchgen.manifest.images import MOST_IMAGES
+from batchgen.manifest.values import ALLOWED, PARAMETERS
+
+_TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
+_SIZE: dict[str, Any] = {"type": "string", "pattern": "^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$"}
+_IMAGES: dict[str, Any] = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MOST_IMAGES}]}
+
+RULES: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(PARAMETERS, _TEXT),
+    **{name: {"enum": list(words)} for name, words in ALLOWED.items()},
+    "prompt": {"type": ["string", "number", "boolean"]},
+    "size": _SIZE,
+    "image": _IMAGES,
+    "seconds": {"type": ["number", "string"]},
+}
+
+
+def settings(schema: dict[str, Any]) -> None:
+    """Adds the rules to the schema of a mapping of settings; where such a mapping is a row, a value may be missing."""
+    optional = {"type": "null"} in schema["additionalProperties"].get("anyOf", ())
+    schema["properties"] = {
+        name: {"anyOf": [rule, {"type": "null"}]} if optional else rule for name, rule in RULES.items()
+    }
+
+
+def axes(schema: dict[str, Any]) -> None:
+    """Adds the rules to the schema of the matrix, whose axes are lists first of all."""
+    _, *others = schema["additionalProperties"]["anyOf"]
+    schema["properties"] = {
+        name: {"anyOf": [{"type": "array", "items": rule, "minItems": 1}, *others]} for name, rule in RULES.items()
+    }

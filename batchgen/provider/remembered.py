@@ -1,0 +1,124 @@
+"""The catalogue a service gave last, kept in the user's cache folder for the day it can't be reached.
+
+Without it an alias would not be resolved that day, and a request under another name is another purchase. A copy that
+is damaged, foreign or missing is no error: then nothing is known, and nothing is stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from batchgen.provider.interface import Catalogue, Model, Provider
+
+# A look-up is no reason to wait longer: the run can do without.
+LOOK_UP_S = 15.0
+
+# Raised whenever the file's content changes its meaning.
+_VERSION = 1
+_LARGEST_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """A service's catalogue: what it says now or, ``age_s`` ago, said before. ``notice`` is for the user."""
+
+    catalogue: Catalogue | None
+    age_s: float | None = None
+    notice: str | None = None
+
+
+async def look_up(provider: Provider) -> LookUp:
+    """The catalogue of a provider that has been entered, fresh if that can be had, else the copy of an earlier day."""
+    catalogue = None
+    with anyio.move_on_after(LOOK_UP_S):
+        catalogue = await provider.catalogue()
+    # A service on this machine is there whenever it is asked, and its address is another one each time.
+    if provider.name == "simulator":
+        return LookUp(catalogue)
+    if catalogue is not None and catalogue.models:
+        await anyio.to_thread.run_sync(remember, provider.base_url, catalogue)
+        return LookUp(catalogue)
+    return await anyio.to_thread.run_sync(recall, provider.base_url) or LookUp(None, notice=_nothing(provider))
+
+
+def remember(base_url: str, catalogue: Catalogue) -> None:
+    """Keeps the catalogue for :func:`recall`, where there is a place to keep it."""
+    with suppress(OSError, RuntimeError):
+        target = _file(base_url)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        kept = _Kept(_VERSION, base_url, time.time(), tuple(catalogue.models.values()), catalogue.binding)
+        temporary = target.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            temporary.write_bytes(msgspec.json.encode(kept))
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def recall(base_url: str) -> LookUp | None:
+    """The copy of that service's catalogue, or ``None``. It binds nobody: the service may offer something else now."""
+    try:
+        file = _file(base_url)
+        if file.stat().st_size > _LARGEST_BYTES:
+            return None
+        kept = _decoder.decode(file.read_bytes())
+    except (OSError, RuntimeError, ValueError, RecursionError):
+        return None
+    if kept.version != _VERSION or kept.base_url != base_url or not kept.models:
+        return None
+    age_s = max(0.0, time.time() - kept.saved_s)
+    notice = f"catalogue from {_ago(age_s)}: {base_url} gives none now"
+    return LookUp(Catalogue({model.id: model for model in kept.models}, binding=False), age_s, notice)
+
+
+def cache_folder() -> Path:
+    """Where this system's users keep what can be had again; ``XDG_CACHE_HOME`` counts on each."""
+    stated = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if stated.is_absolute():
+        return stated / "batchgen"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "batchgen"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "batchgen" / "Cache"
+    return Path.home() / ".cache" / "batchgen"
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    version: int
+    base_url: str
+    saved_s: float
+    models: tuple[Model, ...]
+    binding: bool
+
+
+_decoder = msgspec.json.Decoder(_Kept)
+
+
+def _file(base_url: str) -> Path:
+    return cache_folder() / f"catalogue-{blake2b(base_url.encode(), digest_size=8).hexdigest()}.json"
+
+
+def _nothing(provider: Provider) -> str | None:
+    # Many servers with OpenAI's endpoints have no list, and nobody expects one of them.
+    if provider.name == "openai":
+        return None
+    return f"{provider.base_url} gives no catalogue: aliases, prices and what models take are not known"
+
+
+def _ago(age_s: float) -> str:
+    for seconds, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        count = int(age_s // seconds)
+        if count:
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"

@@ -1,0 +1,134 @@
+"""The small pictures of a run folder, named by the digest of the large ones; none is decoded twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from batchgen.store.bench import Bench
+from batchgen.store.files import make_folder, refuse_links
+from batchgen.store.folder import RunFolder
+from batchgen.store.shrink import Job, Look
+
+FOLDER = "compare/thumbs"
+
+# What a decoder for still pictures can open; films and drawings (SVG) are shown as what they are.
+STILL = frozenset({"png", "jpeg", "webp", "gif", "tiff", "avif"})
+
+
+class Shot(Protocol):
+    """What is to be known of a stored picture to look at it; ``file`` is relative to the run folder."""
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def file(self) -> str: ...
+
+    @property
+    def format(self) -> str: ...
+
+
+S = TypeVar("S", bound=Shot)
+
+
+def thumbnail_name(sha256: str) -> str:
+    """Where the thumbnail of a picture stands, relative to the run folder."""
+    return f"{FOLDER}/{sha256[:2]}/{sha256}.webp"
+
+
+class Thumbnails:
+    """The thumbnails of one folder, and what was seen when each was made; both outlive the process."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._diary = folder.root / FOLDER / "looks.jsonl"
+        self._looks = dict(_read(self._diary))
+
+    @property
+    def any(self) -> bool:
+        """Whether any picture was ever looked at."""
+        return bool(self._looks)
+
+    def look(self, sha256: str) -> Look | None:
+        """What is known of a picture; ``None`` where it was never looked at, or its thumbnail is gone."""
+        look = self._looks.get(sha256)
+        if look is None or (not look.problem and not (self._folder.root / thumbnail_name(sha256)).is_file()):
+            return None
+        return look
+
+    def seen(self, sha256: str) -> Look | None:
+        """What is known of a picture, whether or not its thumbnail is still there."""
+        return self._looks.get(sha256)
+
+    def make(
+        self,
+        bench: Bench,
+        shots: Iterable[Shot],
+        listen: Callable[[Look], None] = lambda _: None,
+        *,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Makes what is missing for ``shots``; each look is on disk before ``listen`` hears of it.
+
+        It stops early once it is ``enough``. Raises ``OSError`` where the folder can't be written.
+        """
+        jobs = self._jobs(shots)
+        if not jobs:
+            return
+        make_folder(self._diary.parent, self._folder.root)
+        with self._diary.open("ab") as diary:
+            for look in bench.shrink_all(jobs):
+                diary.write(msgspec.json.encode(look) + b"\n")
+                diary.flush()
+                self._looks[look.sha256] = look
+                listen(look)
+                if enough():
+                    return
+
+    def missing(self, shots: Iterable[S]) -> Iterator[S]:
+        """Those of ``shots`` that :meth:`make` would look at, one of each digest."""
+        asked: set[str] = set()
+        for shot in shots:
+            if shot.sha256 not in asked and self._job(shot) is not None:
+                asked.add(shot.sha256)
+                yield shot
+
+    def _jobs(self, shots: Iterable[Shot]) -> list[Job]:
+        return [job for shot in self.missing(shots) if (job := self._job(shot))]
+
+    def _job(self, shot: Shot) -> Job | None:
+        if shot.format not in STILL or self.look(shot.sha256) is not None:
+            return None
+        source, root = inside(self._folder.root, shot.file), self._folder.root
+        if source is None or not source.is_file():
+            return None
+        return Job(shot.sha256, str(source), str(root / thumbnail_name(shot.sha256)))
+
+
+def inside(root: Path, file: str) -> Path | None:
+    """The path of a recorded file, or ``None`` where it would lead out of ``root``: a ledger may be a stranger's."""
+    path = root / file
+    if ".." in path.parts or not path.is_relative_to(root) or path == root:
+        return None
+    try:
+        refuse_links(path, root)
+    except NotADirectoryError:
+        return None
+    return path
+
+
+def _read(diary: Path) -> Iterator[tuple[str, Look]]:
+    if not diary.is_file():
+        return
+    with diary.open("rb") as lines:
+        for line in lines:
+            try:
+                look = msgspec.json.decode(line, type=Look)
+            except msgspec.MsgspecError:
+                continue  # the process that wrote it died: its picture is looked at again
+            if look.problem or look.tint:
+                yield look.sha256, look

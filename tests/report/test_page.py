@@ -1,0 +1,204 @@
+"""report.html in a real browser, opened from disk."""
+
+import hashlib
+import io
+import shutil
+
+import pytest
+from PIL import Image
+
+from batchgen.report import write_report
+from batchgen.request import State
+from batchgen.store import changes
+from batchgen.store.formats import inspect
+from batchgen.store.looking import look_at_new
+from tests import ledgers
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+HOSTILE = '</script><script>window.ran=1</script><img src=x onerror="window.ran=1"> \u202eevil {{ 7 * 7 }}'
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no chromium here: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # The sandbox needs a user other than root.
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three models, one with a hostile name; failures, doubts, flags, two runs, an axis."""
+    with ledgers.build(tmp_path_factory.mktemp("run") / "mugs") as ledger:
+        ledger.begin()
+        for number in range(12):
+            model = ("maker/one", "maker/two", f"maker/{HOSTILE}")[number % 3]
+            request = ledger.request(
+                f"mug {number} {HOSTILE}", model=model, axes={"model": model, "look": ("ink", "oil")[number % 2]}
+            )
+            store(ledger, request, number, billed=10_000 * (1 + number % 3))
+        ledger.end(3, HOSTILE)
+        ledger.now_ms += 3_600_000
+        ledger.begin()
+        ledger.fail(ledger.request(HOSTILE, model="maker/one"), reason="moderation", message=HOSTILE)
+        for number in range(3):
+            lost = ledger.request(f"lost {number}", model="maker/two")
+            ledger.fail(lost, State.DOUBT, reason="deadline", message="no answer", status=None, maybe_microusd=45_000)
+        ledger.end(4)
+        look_at_new(ledger.folder)
+        write_report(ledger.folder)
+        return ledger.folder
+
+
+def store(ledger, request, number, **money):
+    ticket = ledger.send(request)
+    ledger.answer(ticket, changes.Bill(money["billed"], 0, None), latency_ms=1_000 * (1 + number * 7 % 12))
+    stream = io.BytesIO()
+    # The first two show nothing; the others differ.
+    Image.linear_gradient("L").rotate(30 * number).resize((64, 48 + number)).save(stream, "PNG")
+    content = stream.getvalue() if number > 1 else ledgers.picture_bytes(number * 40)
+    file = f"images/00000/{request.index:09d}.png"
+    (ledger.folder.root / file).parent.mkdir(parents=True, exist_ok=True)
+    (ledger.folder.root / file).write_bytes(content)
+    picture = changes.StoredPicture(file, hashlib.sha256(content).hexdigest(), len(content), inspect(content))
+    changes.store(ledger.db, request_id=ticket.request_id, pictures=[picture], downloads=0, now_ms=ledger.now_ms)
+
+
+@pytest.fixture
+def visit(browser, folder):
+    """Opens the report; whatever the console complains of fails the test. ``page.asked`` are all its requests."""
+    contexts, complaints = [], []
+
+    def open_page(*, width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto((folder.root / "report.html").as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def column(page, number):
+    cells = page.locator("[aria-labelledby=models] table").first.locator(f"tbody tr > :nth-child({number})")
+    return cells.all_inner_texts()
+
+
+def head(page, name):
+    return page.locator("[aria-labelledby=models] table").first.get_by_role("button", name=name, exact=True)
+
+
+def test_a_column_of_figures_is_sorted_by_what_they_are_worth_highest_first_then_lowest(visit):
+    page = visit()
+    head(page, "billed").click()
+    falling = column(page, 10)
+    assert falling == ["$0.12", "$0.08", "$0.04"]
+    assert page.locator("th[aria-sort=descending]").inner_text() == "billed"
+    head(page, "billed").click()
+    assert column(page, 10) == falling[::-1]
+    assert page.locator("th[aria-sort]").count() == 1
+
+
+def test_a_column_of_names_is_sorted_from_a_to_z_with_the_keyboard_too(visit):
+    page = visit()
+    head(page, "model").focus()
+    page.keyboard.press("Enter")
+    names = column(page, 1)
+    assert names == sorted(names, key=str.lower)
+    page.keyboard.press("Enter")
+    assert column(page, 1) == names[::-1]
+
+
+def test_what_is_unknown_comes_last_either_way(visit):
+    page = visit()
+    spent = page.locator("[aria-label='models, times'] table")
+    spent.get_by_role("button", name="p50", exact=True).first.click()
+    first = spent.locator("tbody tr > :nth-child(2)").all_inner_texts()
+    assert first[0] != "–"
+
+
+def test_nothing_is_asked_for_outside_the_folder_and_no_foreign_text_runs(visit, folder):
+    page = visit()
+    root = folder.root.as_uri()
+    assert page.asked
+    assert all(url.startswith(root) for url in page.asked)
+    assert page.evaluate("window.ran") is None
+    assert page.locator("img[src=x]").count() == 0
+    assert "<script>window.ran=1</script>" in page.locator("body").inner_text()
+
+
+def test_the_policy_lets_no_other_script_run(browser, folder, tmp_path):
+    text = (folder.root / "report.html").read_text(encoding="utf-8")
+    altered = tmp_path / "altered.html"
+    altered.write_text(text.replace("</main>", "</main><script>window.ran = 1</script>"), encoding="utf-8")
+    page = browser.new_page()
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(altered.as_uri())
+    assert page.evaluate("window.ran") is None
+    assert any("Content Security Policy" in text for text in said)
+    page.close()
+
+
+def test_everything_is_there_without_scripts(visit):
+    page = visit(java_script_enabled=False)
+    assert page.locator("th", has_text="billed").first.is_visible()
+    assert page.locator("code.copy", has_text="batchgen adopt").count() == 4
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+def test_the_page_never_scrolls_sideways(visit, width):
+    page = visit(width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing_serious(visit, scheme, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = visit(color_scheme=scheme, width=width, bypass_csp=True)
+    found = axe.Axe().run(page).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in {"serious", "critical"}] == []
+
+
+def test_each_request_in_doubt_has_its_own_command_which_is_copied_whole(visit, folder):
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    first = page.locator("td code.copy").first
+    first.locator("xpath=following-sibling::button").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == first.inner_text()
+    assert copied.startswith(f"batchgen adopt {folder.root} ")
+
+
+def test_flags_are_shown_with_their_pictures_and_the_slowest_lead_to_theirs(visit):
+    page = visit()
+    assert "2 blank" in page.locator(".counts").inner_text()
+    first = page.locator(".flagged img").first
+    first.scroll_into_view_if_needed()
+    assert first.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    slowest = page.get_by_role("region", name="The slowest")
+    figures = slowest.locator("tbody td:nth-child(2)").all_inner_texts()
+    assert figures[0] == "12.0 s"
+    assert len(figures) == 10
+    assert slowest.locator("tbody a").first.get_attribute("href").startswith("./images/")
+
+
+def test_on_paper_no_table_is_cut_off(visit):
+    page = visit(width=794)
+    page.emulate_media(media="print")
+    assert page.locator("main").evaluate("main => main.scrollWidth <= main.clientWidth")
+    assert not page.locator(".copies").first.is_visible()
+    assert page.pdf(format="A4").startswith(b"%PDF")

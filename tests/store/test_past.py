@@ -1,0 +1,147 @@
+"""A ledger held against a plan: orphans, their traces, and ledgers of an older version."""
+
+import sqlite3
+import tracemalloc
+
+import pytest
+
+from batchgen.errors import LedgerDamaged
+from batchgen.request import State
+from batchgen.store.past import SHOWN, Past
+from batchgen.store.relatives import Relatives, all_bought
+from batchgen.store.schema import _VERSION_1, APPLICATION_ID
+from tests import ledgers
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    with ledgers.build(tmp_path / "out") as builder:
+        builder.begin()
+        yield builder
+
+
+@pytest.fixture
+def past(shelf):
+    opened = []
+
+    def open_past():
+        opened.append(Past(shelf.folder.ledger))
+        return opened[-1]
+
+    yield open_past
+    for one in opened:
+        one.close()
+
+
+def test_orphans_are_stored_and_not_asked_for(shelf, past):
+    asked, gone, refused = (shelf.request(prompt) for prompt in ("asked", "gone", "refused"))
+    shelf.store(asked)
+    (file,) = shelf.store(gone)
+    shelf.fail(refused)
+    here = past()
+    here.read([asked.key])
+    found = here.orphans()
+    assert found.count == 1
+    assert [(one.key, one.prompt, one.file) for one in found.first] == [(gone.key, "gone", file)]
+    assert here.asks_for(asked.key)
+    assert not here.asks_for(gone.key)
+
+
+def test_only_the_first_orphans_are_named_in_the_plan_s_order(shelf, past):
+    for number in range(SHOWN + 3):
+        shelf.store(shelf.request(f"mug {number}"))
+    here = past()
+    here.read([])
+    assert here.orphans().count == SHOWN + 3
+    assert [one.prompt for one in here.orphans().first] == [f"mug {number}" for number in range(SHOWN)]
+    assert [len(batch) for batch in here.orphan_requests()] == [SHOWN + 3]
+
+
+def test_states_are_given_and_their_keys_are_noted(shelf, past):
+    known, unknown = shelf.request("known"), shelf.request("unknown")
+    shelf.store(known)
+    here = past()
+    assert not here.empty
+    assert here.states([known.key, unknown.key]) == {known.key: State.STORED}
+    assert here.asks_for(unknown.key)
+
+
+def test_what_is_in_the_trash_is_no_orphan(shelf, past):
+    one = shelf.request("gone")
+    shelf.store(one)
+    shelf.db.execute("UPDATE requests SET trashed_ms = 1")
+    here = past()
+    here.read([])
+    assert here.orphans().count == 0
+
+
+def test_a_million_keys_take_no_memory_of_ours(shelf, past):
+    here = past()
+    tracemalloc.start()
+    here.read(f"{number:032x}" for number in range(200_000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    assert here.asks_for(f"{199_999:032x}")
+
+
+def test_relatives_share_a_place_or_words(shelf, past):
+    shelf.store(shelf.request("a red mug on a table", columns={"id": "1"}))
+    shelf.store(shelf.request("an owl in a tree at night", columns={"id": "2"}))
+    here = past()
+    here.read([])
+    relatives = Relatives(here)
+
+    def related(*given, row, **more):
+        one = shelf.request(*given, **more)
+        return {ledgers_prompt(found) for found in relatives.of(_at(one, row))}
+
+    assert related("all other words", row=99, columns={"id": "2"}) == {"an owl in a tree at night"}
+    assert related("a red mug on a chair", row=99) == {"a red mug on a table"}
+    assert related("the fox in a tree at night", row=99) == {"an owl in a tree at night"}
+    assert related("nothing like it", row=0) == {"a red mug on a table"}
+    assert related("nothing like it", row=99) == set()
+    assert len(list(all_bought(here))) == 2
+
+
+def test_many_orphans_alike_are_not_all_looked_at(shelf, past):
+    for number in range(60):
+        shelf.store(shelf.request(f"icon of thing {number} in the very same style"))
+    here = past()
+    here.read([])
+    found = Relatives(here).of(_at(shelf.request("icon of thing 99 in the very same style"), 999))
+    assert 0 < len(found) <= 32
+
+
+def test_a_ledger_of_the_first_version_is_read_as_it_is_and_not_changed(tmp_path):
+    path = tmp_path / "ledger.db"
+    with sqlite3.connect(path) as db:
+        db.executescript(f"{_VERSION_1}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1")
+        db.execute(
+            "INSERT INTO requests (key, state, position, row, repeat, provider, kind, model, canonical, columns, axes,"
+            " stem, run_id, first_sent_ms) VALUES ('ab', 'stored', 0, 1, 1, 's', 'image', 'm',"
+            " '{\"parameters\":{\"prompt\":\"p\"}}', '{}', '{}', 'x', 1, 0)"
+        )
+    before = path.read_bytes()
+    here = Past(path)
+    here.read([])
+    assert here.orphans().count == 1
+    here.close()
+    assert path.read_bytes() == before
+
+
+def test_a_folder_without_a_ledger_has_no_past(tmp_path):
+    with pytest.raises(LedgerDamaged, match="there is no ledger here"):
+        Past(tmp_path / "ledger.db")
+
+
+def ledgers_prompt(bought):
+    from batchgen.store.records import prompt_of
+
+    return prompt_of(bought.canonical.decode())
+
+
+def _at(request, row):
+    import msgspec
+
+    return msgspec.structs.replace(request, row=row)

@@ -1,0 +1,200 @@
+"""Night after night: only what changed is bought, by the service's own books."""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests import ledgers
+
+PROGRAM = Path(sys.executable).with_name("batchgen")
+PROMPTS = Path(__file__).parents[2] / "shared/data/PartiPrompts.tsv"
+ROWS = 1632
+MODELS = ("test/test", "black-forest-labs/FLUX-1-schnell")
+
+WORDS = (
+    "amber",
+    "blue",
+    "cat",
+    "dog",
+    "elm",
+    "fox",
+    "gold",
+    "hill",
+    "ink",
+    "jar",
+    "kite",
+    "lamp",
+    "moon",
+    "nest",
+    "oak",
+)
+
+
+class Nights:
+    """A folder with a manifest, and the program that cron would start in it."""
+
+    def __init__(self, folder, rows, prompt, *, models=("test/test",), **more):
+        self.folder = folder
+        self.models = len(models)
+        self.rows = rows
+        job = {
+            "provider": {"kind": "simulator", "simulator": {"latency_s": 0.0, "rate_limits": False}},
+            "prompt": prompt,
+            "rows": rows.name,
+            "defaults": {"size": "64x64"},
+            "matrix": {"model": list(models)},
+            "limits": {"concurrency": 64, "adaptive": False, "budget_usd": 400},
+            **more,
+        }
+        (folder / "job.yaml").write_text(json.dumps(job))
+
+    def write(self, lines):
+        self.rows.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+    def lines(self):
+        return self.rows.read_text(encoding="utf-8").splitlines()
+
+    def run(self, *options):
+        done = subprocess.run(
+            [PROGRAM, "run", "job.yaml", *options],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def plan(self, *options):
+        command = [PROGRAM, "plan", "job.yaml", *options]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    def bought(self):
+        """How often each request was billed, by the service's own books: their idempotency keys begin with its key."""
+        books = self.folder / "outputs/job/.batchgen/simulator/billing.jsonl"
+        lines = [json.loads(line) for line in books.read_text().splitlines()]
+        return Counter(line["idempotency_key"].split("-")[0] for line in lines if line.get("outcome") == "billed")
+
+    def prompts(self, keys):
+        """The prompts of these keys, as metadata.jsonl has them."""
+        return Counter(line["prompt"] for line in self.metadata() if line["key"] in keys)
+
+    def metadata(self):
+        text = (self.folder / "outputs/job/metadata.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+
+def generated(folder):
+    dice = random.Random(20_26)
+    nights = Nights(folder, folder / "rows.csv", "{text}")
+    nights.write(["id,text", *(f"{row},{' '.join(dice.choices(WORDS, k=8))} {row}" for row in range(ROWS))])
+    return nights
+
+
+def parti(folder):
+    if not PROMPTS.exists():
+        pytest.skip("the real prompt sets lie beside the checkout only where it is made")
+    shutil.copy(PROMPTS, folder / "rows.tsv")
+    return Nights(folder, folder / "rows.tsv", "{Prompt}", models=MODELS)
+
+
+@pytest.fixture(scope="module", params=[generated, pytest.param(parti, marks=pytest.mark.slow)])
+def first_night(request, tmp_path_factory):
+    """A folder in which everything was bought once."""
+    nights = request.param(tmp_path_factory.mktemp("first"))
+    assert len(nights.lines()) == ROWS + 1
+    nights.run()
+    assert nights.bought().total() == nights.models * ROWS
+    return nights
+
+
+@pytest.fixture
+def nights(first_night, tmp_path):
+    """A copy of that folder for one test."""
+    here = tmp_path / "night"
+    shutil.copytree(first_night.folder, here, copy_function=shutil.copyfile)
+    again = object.__new__(Nights)
+    again.folder, again.rows, again.models = here, here / first_night.rows.name, first_night.models
+    return again
+
+
+def edited(line):
+    """The line with one word more in its prompt."""
+    head, separator, rest = line.partition("," if "," in line and "\t" not in line else "\t")
+    return f"crimson {line}" if "\t" in line else f"{head}{separator}crimson {rest}"
+
+
+@pytest.mark.timeout(300)
+def test_a_word_edited_in_one_of_1632_rows_buys_the_requests_of_that_row(nights):
+    header, *lines = nights.lines()
+    lines[700] = edited(lines[700])
+    nights.write([header, *lines])
+    before = nights.bought()
+    plan = nights.plan()
+    assert f"0 new, {nights.models} changed, {nights.models * (ROWS - 1):,} done" in plan
+    assert "crimson" in plan
+    nights.run()
+    new = nights.bought() - before
+    assert list(new.values()) == [1] * nights.models
+    ((prompt, count),) = nights.prompts(new).items()
+    assert (count, prompt.startswith("crimson")) == (nights.models, True)
+
+
+@pytest.mark.timeout(300)
+def test_rows_in_another_order_buy_nothing(nights):
+    header, *lines = nights.lines()
+    random.Random(1).shuffle(lines)
+    nights.write([header, *lines])
+    before = nights.bought()
+    done = nights.run()
+    assert done.stderr == f"nothing to buy: {nights.models * ROWS:,} requests stored in outputs/job\n"
+    assert nights.bought() == before
+
+
+@pytest.mark.timeout(300)
+def test_added_rows_buy_themselves_and_removed_ones_become_orphans_that_can_be_pruned(nights):
+    header, *lines = nights.lines()
+    added = [edited(line) for line in lines[-3:]]
+    nights.write([header, *lines[5:], *added])
+    before = nights.bought()
+    done = nights.run("--prune")
+    assert (nights.bought() - before).total() == nights.models * 3
+    assert f"{nights.models * 5} moved to the trash" in done.stderr
+    assert len(nights.metadata()) == nights.models * (ROWS - 2)
+    # Tomorrow the rows are there again.
+    nights.write([header, *lines, *added])
+    after = nights.bought()
+    assert f"{nights.models * 5} back from the trash" in nights.run().stderr
+    assert nights.bought() == after
+    assert len(nights.metadata()) == nights.models * (ROWS + 3)
+
+
+def test_other_bytes_in_an_input_picture_buy_what_depends_on_it(tmp_path):
+    nights = Nights(
+        tmp_path,
+        tmp_path / "rows.csv",
+        "{what} in a {where}",
+        matrix={"where": ["shop", "garden"]},
+        defaults={"size": "64x64", "model": "test/test"},
+    )
+    for name, shade in (("mug", 1), ("pot", 2)):
+        (tmp_path / f"{name}.png").write_bytes(ledgers.picture_bytes(shade))
+    nights.write(["what,image", "a mug,mug.png", "a pot,pot.png", "a cup,"])
+    nights.run()
+    before = nights.bought()
+    (tmp_path / "mug.png").write_bytes(ledgers.picture_bytes(3))
+    assert "0 new, 2 changed, 4 done" in nights.plan()
+    assert "image:" in nights.plan()
+    nights.run()
+    assert nights.prompts(nights.bought() - before) == {"a mug in a shop": 1, "a mug in a garden": 1}
+    # The same bytes under another name are the same picture.
+    (tmp_path / "pot.png").rename(tmp_path / "kettle.png")
+    nights.write(["what,image", "a mug,mug.png", "a pot,kettle.png", "a cup,"])
+    assert "nothing to buy" in nights.run().stderr
