@@ -14,7 +14,7 @@ from batchgen.simulator.embedded import embedded
 from batchgen.simulator.settings import Settings
 from tests.documents import ROOT, blocks, commands
 
-DOCUMENTS = ["README.md", "docs/manifest.md", "docs/nights.md", "docs/report.md"]
+DOCUMENTS = ["README.md", "docs/manifest.md", "docs/nights.md", "docs/ranking.md", "docs/report.md"]
 BIN = Path(sys.executable).parent
 
 

@@ -10,11 +10,13 @@ import typer
 from batchgen.cli import (
     adopt,
     check,
+    compare,
     explain,
     init,
     models,
     plan,
     prune,
+    rank,
     report,
     run,
     schema,
@@ -56,6 +58,8 @@ app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("status")(status.status)
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
+app.command("rank")(rank.rank)
 app.command("verify")(verify.verify)
 app.command("prune")(prune.prune)
 app.command("adopt")(adopt.adopt)

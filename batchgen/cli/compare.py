@@ -1,0 +1,65 @@
+"""``batchgen compare``: the page on which the pictures of a run folder are compared, as files or served."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from batchgen.cli.options import Folder
+from batchgen.errors import StoppedEarly, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchgen.compare.writing import Progress
+
+
+def compare(
+    folder: Folder,
+    *,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve the page on this machine instead; it grows while a run goes on.")
+    ] = False,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port for --serve; 0 for any free one.")] = 0,
+) -> None:
+    """Write compare.html, on which pictures are compared side by side and voted on blind; it opens from disk."""
+    from batchgen.store.folder import RunFolder
+
+    if port and not serve:
+        raise UsageError("--port: it is the port of --serve, which is missing")
+    place = RunFolder(folder)
+    try:
+        if serve:
+            from batchgen.compare.serving import serve as serve_page
+
+            serve_page(place, port=port, on_ready=_announce)
+            return
+        from batchgen.compare.writing import write_page
+
+        written = write_page(place, _progress)
+    except OSError as error:
+        raise StoppedEarly(f"{folder}: {error}") from error
+    pictures = f"{written.entries:,} cells"
+    if written.without_thumbnail:
+        pictures += f", {written.without_thumbnail:,} without a thumbnail ({written.problem})"
+    sys.stderr.write(f"written: {pictures}; open it in a browser, or vote with `batchgen compare {folder} --serve`\n")
+    sys.stdout.write(f"{written.page}\n")
+
+
+def _announce(url: str, folder: Path) -> None:
+    sys.stdout.write(f"{url}\n")
+    sys.stdout.flush()
+    sys.stderr.write(f"{folder} on this machine only; votes go to {folder / 'votes.jsonl'}; Ctrl-C ends it\n")
+
+
+def _progress(progress: Progress) -> None:
+    # A step per percent, not one per picture; a file gets the last one only.
+    if not sys.stderr.isatty() and progress.done < progress.wanted:
+        return
+    if progress.done == progress.wanted or progress.done % max(1, progress.wanted // 100) == 0:
+        end = "\n" if progress.done == progress.wanted else ""
+        start = "\r" if sys.stderr.isatty() else ""
+        sys.stderr.write(f"{start}thumbnails: {progress.done:,} of {progress.wanted:,}{end}")
+        sys.stderr.flush()

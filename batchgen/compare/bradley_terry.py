@@ -1,0 +1,80 @@
+"""The Bradley-Terry model: strengths such that A beats B with probability 1 / (1 + exp(b - a)).
+
+Fitted by maximum likelihood under a weak prior. The likelihood alone has a finite maximum only where every model has,
+directly or through others, both beaten and been beaten by every other (Ford 1957; arXiv 1411.1168 has the condition
+with ties, and why a penalty is wanted where it fails).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
+
+# The prior: every strength is normal around 0 with this standard deviation, in log-odds. It puts 95 % of models between
+# winning 5 % and 95 % against the mean of them, and weighs as much as two votes on each model: 1 / PRIOR_SD**2 against
+# the 1/4 that a vote between equals tells.
+PRIOR_SD = 1.5
+PRECISION = 1 / PRIOR_SD**2
+
+# A step this long, in log-odds, leaves the region in which the quadratic picture of the likelihood is any good.
+_LONGEST_STEP = 2.0
+_CLOSE = 1e-10
+_MOST_STEPS = 200
+
+
+def strengths(wins: Floats, *, precision: float = PRECISION, centre: Floats | float = 0.0) -> Floats:
+    """Strengths in log-odds, ``(..., models)``, for ``wins[..., i, j]``: how often ``i`` beat ``j``, ties being ½ each.
+
+    What is maximised is the log-likelihood minus ``precision / 2 * sum((strengths - centre)**2)``. With the default
+    ``centre`` the strengths add up to 0. ``precision`` is above 0, so there is exactly one maximum, and it is finite.
+    """
+    stack = wins.reshape(math.prod(wins.shape[:-2]), *wins.shape[-2:])
+    centre = np.broadcast_to(np.asarray(centre, dtype=np.float64), wins.shape[:-1]).reshape(stack.shape[:-1])
+    return _newton(stack, precision, centre).reshape(wins.shape[:-1])
+
+
+def reaches(wins: Floats) -> Booleans:
+    """``[i, j]``: whether ``i`` beat or tied ``j``, or one that did, and so on; each reaches itself."""
+    linked: Booleans = (wins > 0) | np.eye(len(wins), dtype=np.bool_)
+    for _ in range(len(wins).bit_length()):
+        linked = linked @ linked
+    return linked
+
+
+def components(wins: Floats) -> list[list[int]]:
+    """The models by groups that were compared with each other, directly or through others."""
+    linked = reaches(wins + wins.T)
+    return [np.flatnonzero(row).tolist() for place, row in enumerate(linked) if row.argmax() == place]
+
+
+def _newton(wins: Floats, precision: float, centre: Floats) -> Floats:
+    """Newton's method on all problems of the stack at once; the objective is strictly concave."""
+    votes = wins + wins.transpose(0, 2, 1)
+    won = wins.sum(axis=2)
+    found = np.zeros(won.shape)
+    diagonal = np.arange(won.shape[1])
+    # No step is known better than the rounding of its slope allows.
+    close = _CLOSE + 4 * np.finfo(np.float64).eps * float(won.sum(axis=1).max(initial=0.0)) / precision
+    for _ in range(_MOST_STEPS):
+        chance = _logistic(found[:, :, None] - found[:, None, :])
+        slope = won - (votes * chance).sum(axis=2) - precision * (found - centre)
+        bend = votes * chance * (1 - chance)
+        curve = -bend
+        curve[:, diagonal, diagonal] += bend.sum(axis=2) + precision
+        step = np.linalg.solve(curve, slope[:, :, None])[:, :, 0]
+        longest = np.abs(step).max(axis=1, keepdims=True, initial=0.0)
+        found += step * np.minimum(1.0, _LONGEST_STEP / np.maximum(longest, _CLOSE))
+        if longest.max(initial=0.0) < close:
+            return found
+    raise ArithmeticError(f"no maximum within {_MOST_STEPS} steps")
+
+
+def _logistic(difference: Floats) -> Floats:
+    # By the hyperbolic tangent, which neither overflows nor warns.
+    result: Floats = 0.5 * (1.0 + np.tanh(0.5 * difference))
+    return result

@@ -1,0 +1,97 @@
+"use strict";
+
+/** Numbers and foreign text as people read them, and elements made of them. No text ever becomes markup. */
+const words = (() => {
+  // Control characters, and those that reorder or hide text: spelled out, as everywhere in batchgen.
+  const UNSEEN =
+    /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+  const NONE = "–";
+
+  const spelled = (character) => {
+    const number = character.charCodeAt(0);
+    return number < 0x100 ? `\\x${number.toString(16).padStart(2, "0")}` : `\\u${number.toString(16).padStart(4, "0")}`;
+  };
+
+  /** `text` in which nothing moves, hides or turns other text around. */
+  const visible = (text) => String(text).replace(UNSEEN, spelled);
+
+  const count = (number) => number.toLocaleString("en-US");
+
+  /** Whole micro-dollars as dollars, exact, with two decimals at least. */
+  const money = (microusd) => {
+    if (microusd < 0 || microusd === null) return NONE;
+    const [whole, fraction] = (microusd / 1e6).toFixed(6).split(".");
+    return `$${count(Number(whole))}.${fraction.slice(0, 2)}${fraction.slice(2).replace(/0+$/, "")}`;
+  };
+
+  /** A mean need not be exact to the last place. */
+  const roughly = (microusd) => {
+    if (microusd === null) return NONE;
+    const dollars = microusd / 1e6;
+    return dollars >= 0.1 || dollars === 0 ? `$${dollars.toFixed(2)}` : `$${Number(dollars.toPrecision(2))}`;
+  };
+
+  const span = (milliseconds) => {
+    if (milliseconds === null || milliseconds < 0) return NONE;
+    const seconds = milliseconds / 1000;
+    if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+    if (seconds < 99.5) return `${Math.round(seconds)} s`;
+    return `${Math.floor(Math.round(seconds) / 60)} min ${String(Math.round(seconds) % 60).padStart(2, "0")} s`;
+  };
+
+  /** 100 % only where nothing is missing. */
+  const share = (part, whole) => {
+    if (!whole) return NONE;
+    if (part === whole || !part) return `${part ? 100 : 0} %`;
+    return `${Math.min(Math.max((100 * part) / whole, 0.1), 99.9).toFixed(1)} %`;
+  };
+
+  const size = (bytes) => (bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+
+  const moment = (milliseconds) =>
+    milliseconds < 0 ? NONE : `${new Date(milliseconds).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+
+  const short = (text, length) => (text.length <= length ? text : `${text.slice(0, length - 1)}…`);
+
+  /** An element with attributes (functions are listeners) and children; texts become text nodes. */
+  const make = (tag, attributes = {}, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (typeof value === "function") element.addEventListener(name, value);
+      else if (value === true) element.setAttribute(name, "");
+      else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+    }
+    element.append(...children.filter((child) => child !== null && child !== undefined));
+    return element;
+  };
+
+  /** The address of a file of the run folder: a name can't leave the folder or become another scheme. */
+  const address = (file) => `./${file.split("/").map(encodeURIComponent).join("/")}`;
+
+  const copy = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // A page from disk may not have the clipboard of its own.
+      const area = make("textarea", { class: "away", "aria-hidden": "true" });
+      area.value = text;
+      (document.querySelector("dialog[open]") || document.body).append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+    say("copied");
+  };
+
+  let fading;
+  /** A short notice, read aloud as well. */
+  const say = (text) => {
+    document.querySelector(".notice")?.remove();
+    const notice = make("div", { class: "notice", role: "status" }, visible(text));
+    (document.querySelector("dialog[open]") || document.body).append(notice);
+    clearTimeout(fading);
+    fading = setTimeout(() => notice.remove(), 2500);
+  };
+
+  return { visible, count, money, roughly, span, share, size, moment, short, make, address, copy, say, NONE };
+})();

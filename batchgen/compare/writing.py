@@ -1,0 +1,163 @@
+"""The page as files of the run folder, which opens from disk: nothing in it needs a server, and nothing leaves it.
+
+``compare.html`` stands beside the pictures, all else in ``compare/``: the page's own scripts, the rows in files of
+10,000, the details of 1,000 rows each, loaded when one of them comes into sight, and the thumbnails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from batchgen.compare.columns import GONE, Row, batch, details
+from batchgen.compare.entries import About, Entry, Shot, read_about, read_entries
+from batchgen.store.bench import Bench
+from batchgen.store.files import make_folder, replace_synced
+from batchgen.store.flags import Checks, checks
+from batchgen.store.folder import RunFolder
+from batchgen.store.records import snapshot
+from batchgen.store.shrink import Look
+from batchgen.store.thumbnails import Thumbnails, inside
+
+ROWS_A_FILE = 10_000
+DETAILS_A_FILE = 1_000
+
+# Nothing but the page's own files; a page from disk talks to nobody.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src {connect}; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The page, how many entries it shows, and how many of their pictures have no thumbnail, with one reason why."""
+
+    page: Path
+    entries: int
+    without_thumbnail: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """So many of the missing thumbnails are made."""
+
+    done: int
+    wanted: int
+
+
+def write_page(folder: RunFolder, listen: Callable[[Progress], None] = lambda _: None) -> Written:
+    """Writes the page of ``folder`` from its ledger as it is now, after the thumbnails that are missing.
+
+    Raises :class:`LedgerDamaged` where there is no ledger to read, and ``OSError`` where the folder takes no files.
+    """
+    with snapshot(folder.ledger) as db:
+        entries = tuple(read_entries(db))
+        about = read_about(db, folder.root.resolve().name)
+    thumbnails = Thumbnails(folder)
+    _make_thumbnails(thumbnails, entries, listen)
+    with snapshot(folder.ledger) as db:
+        found = checks(db, thumbnails.look)
+    rows = _rows(folder.root, entries, thumbnails.look, found)
+    _write_files(folder.root, about, rows)
+    problems = [row.look.problem for row in rows if row.look and row.look.problem]
+    return Written(folder.root / "compare.html", len(entries), len(problems), problems[0] if problems else "")
+
+
+def page_file(name: str) -> bytes:
+    """A file of the page as it is shipped. Raises ``FileNotFoundError`` for any other name."""
+    if name not in page_names():
+        raise FileNotFoundError(name)
+    return (resources.files("batchgen.compare") / "page" / name).read_bytes()
+
+
+def page_names() -> frozenset[str]:
+    """The scripts and the style of the page."""
+    files = (resources.files("batchgen.compare") / "page").iterdir()
+    return frozenset(file.name for file in files if file.name.endswith((".js", ".css")))
+
+
+def page_html(*, connect: str = "'none'") -> bytes:
+    """compare.html under a policy that lets scripts talk to ``connect`` and nobody else."""
+    text = (resources.files("batchgen.compare") / "page" / "compare.html").read_text(encoding="utf-8")
+    return text.replace("{policy}", POLICY.format(connect=connect)).encode()
+
+
+def about_json(about: About, **more: object) -> dict[str, Any]:
+    return {**asdict(about), **more}
+
+
+def script(call: str, *values: object) -> bytes:
+    """A script that hands ``values`` to the page. They are lists, texts and numbers: no text of theirs is code."""
+    return f"{call}({', '.join(msgspec.json.encode(value).decode() for value in values)});\n".encode()
+
+
+def _rows(root: Path, entries: Sequence[Entry], look: Callable[[str], Look | None], found: Checks) -> list[Row]:
+    """The entries in their places, with what is known of their pictures."""
+    return [
+        Row(place, entry, look(entry.shot.sha256), found.of(entry.shot.file) | _gone(root, entry.shot))
+        if entry.shot
+        else Row(place, entry, None, 0)
+        for place, entry in enumerate(entries)
+    ]
+
+
+def _gone(root: Path, shot: Shot) -> int:
+    path = inside(root, shot.file)
+    return 0 if path and path.is_file() else GONE
+
+
+def _make_thumbnails(thumbnails: Thumbnails, entries: Sequence[Entry], listen: Callable[[Progress], None]) -> None:
+    shots = [entry.shot for entry in entries if entry.shot]
+    wanted = sum(1 for _ in thumbnails.missing(shots))
+    done = 0
+
+    def count(_: Look) -> None:
+        nonlocal done
+        done += 1
+        listen(Progress(done, wanted))
+
+    if wanted:
+        with Bench() as bench:
+            thumbnails.make(bench, shots, count)
+
+
+def _write_files(root: Path, about: About, rows: Sequence[Row]) -> None:
+    place = root / "compare"
+    make_folder(place, root)
+    files = {name: page_file(name) for name in page_names()}
+    parts = {
+        **_parts("rows", rows, ROWS_A_FILE, batch),
+        **_parts("details", rows, DETAILS_A_FILE, details),
+    }
+    # A page that was open while this ran must not mix its rows with new details.
+    stamp = hashlib.sha256(b"".join(parts.values())).hexdigest()[:16]
+    names = list(parts)
+    facts = about_json(about, stamp=stamp, live=False, total=len(rows), chunk=DETAILS_A_FILE)
+    files |= {name: script("table.stamp", stamp) + part for name, part in parts.items()}
+    files["data.js"] = script("table.begin", facts, [f"compare/{name}" for name in names if name.startswith("rows")])
+    for name, content in files.items():
+        replace_synced(place / name, content)
+    replace_synced(root / "compare.html", page_html())
+    _remove_others(place, set(files))
+
+
+def _parts(kind: str, rows: Sequence[Row], length: int, made: Callable[[Sequence[Row]], Any]) -> dict[str, bytes]:
+    return {
+        f"{kind}-{start // length:05d}.js": script(f"table.{kind}", made(rows[start : start + length]))
+        for start in range(0, len(rows), length)
+    }
+
+
+def _remove_others(place: Path, wanted: set[str]) -> None:
+    """Scripts of an earlier page; thumbnails and all that is not ours stay."""
+    for file in place.glob("*.js"):
+        if file.name not in wanted and file.name.startswith(("rows-", "details-")):
+            file.unlink()

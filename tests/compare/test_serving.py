@@ -1,0 +1,293 @@
+"""The local server: who may ask, what it gives, how it grows beside a run, and how it ends."""
+
+import http.client
+import json
+import subprocess
+import threading
+from urllib.parse import urlsplit
+
+import pytest
+
+from batchgen.compare import votes
+from batchgen.compare.growing import Growth
+from batchgen.store.folder import RunFolder
+from tests.compare import folders
+from tests.compare.conftest import PROGRAM, SETTLED, served, until
+
+VOTE = {"item": "mug", "a": "maker/one", "b": "maker/two", "winner": "a", "voter": "me", "ts": 1, "ms": 5, "side": "b"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    with folders.building(tmp_path_factory.mktemp("run") / "small") as made:
+        for number in range(3):
+            for model in ("maker/one", "maker/two"):
+                made.store(made.request(f"mug {number}", model=model, axes={"model": model}))
+        made.fail(made.request("rude", model="maker/two", axes={"model": "maker/two"}))
+        drawing = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+        made.store(made.request("svg", model="maker/one"), content=drawing)
+        made.store(made.request("lost", model="maker/one"), file="../outside.png")
+        made.end()
+    return made.folder
+
+
+@pytest.fixture(scope="module")
+def url(folder):
+    with served(folder.root) as address:
+        yield address
+
+
+class Answer:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.body = response.read()
+
+
+def ask(url, path="/", *, method="GET", body=None, **headers):
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=10)
+    try:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, {"Host": place.netloc, **named})
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
+
+
+def post(url, vote, **headers):
+    own = {"Origin": url.rstrip("/"), "Content_Type": "application/json"}
+    body = vote if isinstance(vote, bytes) else json.dumps(vote).encode()
+    return ask(url, "/votes", method="POST", body=body, **{**own, **headers})
+
+
+@pytest.mark.parametrize("path", ["/", "/rows?after=0", "/votes", "/compare/data.js", "/compare/page.css"])
+def test_every_answer_says_what_may_be_done_with_it(url, path):
+    answer = ask(url, path)
+    assert answer.status == 200
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1"},
+        {"Host": "127.0.0.1:1"},
+        {"Host": "[::1]:80"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+        {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/rows", "/votes"])
+def test_a_name_rebound_to_this_machine_and_other_sites_get_nothing(url, path, headers):
+    answer = ask(url, path, **headers)
+    assert answer.status == 403
+    assert b"mug" not in answer.body
+
+
+def test_a_link_from_elsewhere_opens_the_page(url):
+    assert ask(url, Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="navigate").status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Content_Type": "text/plain"}, {"Host": "evil.example"}],
+)
+def test_another_site_cannot_vote(url, folder, headers):
+    before = votes.read(folder.root)
+    assert post(url, VOTE, **headers).status in {403, 415}
+    assert votes.read(folder.root) == before
+
+
+def test_a_post_without_an_origin_is_no_browser_s(url):
+    answer = ask(url, "/votes", method="POST", body=json.dumps(VOTE), Content_Type="application/json")
+    assert answer.status == 403
+
+
+@pytest.mark.parametrize(
+    ("vote", "status"),
+    [
+        (b"{}", 422),
+        (b"[]", 422),
+        (b"\xff\xfe", 422),
+        (json.dumps({**VOTE, "b": VOTE["a"]}).encode(), 422),
+        (json.dumps({**VOTE, "winner": "me"}).encode(), 422),
+        (b'{"item": "' + b"x" * 70_000 + b'"}', 413),
+    ],
+)
+def test_what_is_no_vote_is_refused_with_the_reason(url, folder, vote, status):
+    before = votes.read(folder.root)
+    answer = post(url, vote)
+    assert answer.status == status
+    assert answer.body
+    assert votes.read(folder.root) == before
+
+
+def test_a_vote_is_on_disk_when_it_is_answered(url, folder):
+    assert post(url, VOTE).status == 204
+    (found,) = [vote for vote in votes.read(folder.root).votes if vote.voter == "me"]
+    assert (found.a, found.b, found.side) == ("maker/one", "maker/two", "b")
+    assert json.loads(ask(url, "/votes").body)[0]["item"] == "mug"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/images/../.batchgen/ledger.db",
+        "/images/..%2f.batchgen%2fledger.db",
+        "/.batchgen/ledger.db",
+        "/images/%2e%2e/%2e%2e/etc/passwd",
+        "/images//etc/passwd",
+        "/../outside.png",
+        "/images/../../outside.png",
+        "/compare/thumbs/../../.batchgen/ledger.db",
+        "/compare/../serving.py",
+        "/compare/compare.html",
+        "/compare/thumbs/looks.jsonl",
+        "/metadata.jsonl",
+    ],
+)
+def test_only_pictures_of_the_ledger_are_served(url, folder, path):
+    (folder.root.parent / "outside.png").write_bytes(folders.picture("secret"))
+    assert ask(url, path).status == 404
+
+
+def test_a_link_in_place_of_a_picture_is_not_followed(tmp_path):
+    with folders.building(tmp_path / "run") as made:
+        file = made.root / made.store(made.request("mug"))
+    file.unlink()
+    (tmp_path / "secret.png").write_bytes(folders.picture("secret"))
+    file.symlink_to(tmp_path / "secret.png")
+    with served(made.root) as address:
+        assert ask(address, f"/{file.relative_to(made.root)}").status == 404
+
+
+def test_a_picture_comes_as_what_it_is_and_runs_nothing(url, folder):
+    growth = Growth(folder)
+    growth.look()
+    files = {row.entry.shot.format: row.entry.shot.file for row in growth.since(0).rows if row.entry.shot}
+    drawing = ask(url, f"/{files['svg']}")
+
+    assert drawing.headers["content-type"] == "image/svg+xml"
+    assert "sandbox" in drawing.headers["content-security-policy"]
+    assert ask(url, f"/{files['png']}").status in {200, 404}
+
+
+def test_a_number_that_is_none_is_refused(url):
+    assert ask(url, "/rows?after=-1").status == 400
+    assert ask(url, "/rows?after=x").status == 400
+
+
+def test_only_what_changed_is_given_again(tmp_path):
+    with folders.building(tmp_path / "run") as made:
+        growth = Growth(made.folder)
+        made.store(made.request("one"))
+        growth.look()
+        first = growth.since(0)
+        growth.look()
+        assert growth.since(first.after).rows == ()
+        waiting = made.request("two")
+        ticket = made.send(waiting)
+        growth.look()
+        second = growth.since(first.after)
+        made.answer(ticket, folders.changes.Bill(1, 0, None))
+        growth.look()
+        third = growth.since(second.after)
+
+    assert [row.entry.words["prompt"] for row in first.rows] == ["one"]
+    assert [(row.place, row.entry.state) for row in second.rows] == [(1, "sent")]
+    assert [(row.place, row.entry.state) for row in third.rows] == [(1, "answered")]
+    assert len(growth.since(0).rows) == 2
+
+
+def test_the_page_asks_the_server_for_more_as_long_as_there_is(tmp_path, monkeypatch):
+    from batchgen.compare import growing
+
+    monkeypatch.setattr(growing, "MOST_ROWS", 3)
+    with folders.building(tmp_path / "run") as made:
+        growth = Growth(made.folder)
+        for number in range(8):
+            made.store(made.request(f"mug {number}"))
+            growth.look()
+    seen, after, more = [], 0, True
+    while more:
+        change = growth.since(after)
+        seen += [row.place for row in change.rows]
+        after, more = change.after, change.more
+    assert seen == list(range(8))
+
+
+MANIFEST = """\
+provider: {kind: simulator, simulator: {latency_s: 0.6}}
+prompt: "{subject} in {style}"
+rows: [{subject: mug}, {subject: "<b>bold</b>"}, {subject: bowl}]
+defaults: {size: 64x64}
+matrix: {model: [test/test, black-forest-labs/FLUX-1-schnell], style: [ink, oil, clay]}
+limits: {concurrency: 2, adaptive: false}
+"""
+
+
+def test_the_page_grows_while_a_run_goes_on(visit, tmp_path):
+    (tmp_path / "job.yaml").write_text(MANIFEST, encoding="utf-8")
+    run = subprocess.Popen(
+        [PROGRAM, "run", "job.yaml", "--out", "run"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        ledger = RunFolder(tmp_path / "run").ledger
+        waiting = threading.Event()
+        while not (ledger.is_file() and _sent(ledger)):
+            waiting.wait(0.05)
+        with served(tmp_path / "run") as address:
+            page = visit(address)
+            early = page.evaluate("table.columns.state.filter((_, place) => table.state(place) === 'stored').length")
+            until(
+                page, "table.length === 18 && table.columns.state.every((_, place) => table.state(place) === 'stored')"
+            )
+            until(page, "!table.about().running")
+            until(page, SETTLED)
+            until(page, "table.columns.thumb.every((one) => one === 1)")
+            page.keyboard.press("v")
+            page.wait_for_selector("dialog.vote .choice img")
+            with page.expect_response("**/votes"):
+                page.keyboard.press("ArrowLeft")
+            asked = page.asked
+            page.close()
+    finally:
+        assert run.wait(60) == 0
+
+    assert early < 18
+    assert {urlsplit(one).netloc for one in asked if not one.startswith("blob:")} == {urlsplit(address).netloc}
+    assert len(votes.read(tmp_path / "run").votes) == 1
+
+
+def _sent(ledger):
+    from contextlib import closing
+
+    from batchgen.store.schema import connect_read_only
+
+    with closing(connect_read_only(ledger)) as db:
+        tables = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'requests'").fetchone()
+        return tables != (0,) and db.execute("SELECT count(*) FROM requests").fetchone() > (2,)
+
+
+def test_a_port_that_is_taken_is_said_in_a_line(url, folder):
+    done = subprocess.run(
+        [PROGRAM, "compare", str(folder.root), "--serve", "--port", str(urlsplit(url).port)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "in use" in done.stderr
+    assert "Traceback" not in done.stderr
