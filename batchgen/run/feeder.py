@@ -142,9 +142,10 @@ class Feeder:
         if not chunk.requests:
             lane.fed = True
             return
-        jobs = [job for request in chunk.requests if (job := self._job(request, chunk))]
+        # No further than the limit: what may be risked is spent when a job is made.
+        made = (job for request in chunk.requests if (job := self._job(request, chunk)))
+        jobs = list(itertools.islice(made, self._left))
         if self._left is not None:
-            jobs = jobs[: self._left]
             self._left -= len(jobs)
         now, wall_ms = anyio.current_time(), now_ms()
         for job in jobs:

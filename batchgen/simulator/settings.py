@@ -28,7 +28,7 @@ class Settings:
     # The service also counts 20 requests a second per address; off here, where every client has the same address.
     requests_per_s_per_address: int = 0
     free_per_day: int = 50
-    prompt_limit: int = 10_000
+    prompt_limit: int = 20_000
     catalogue_shape: Literal["object", "array"] = "object"
     seed: int = 0
     faults: tuple[Fault, ...] = ()

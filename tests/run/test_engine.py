@@ -409,6 +409,15 @@ async def test_a_listener_that_fails_cancels_nothing_that_is_paid_for(customer, 
     assert finished.exit_code == (ExitCode.BUG if deaf_to is Ended else ExitCode.STORED)
 
 
+async def test_a_limit_takes_no_more_of_what_may_be_risked_than_it_sends(customer):
+    prompts = ["mug", "cup", "jug"]
+    me = customer(**{prompt: [failed(Verdict.DOUBT)] for prompt in prompts}).order(prompts)
+    await me.run(strict=True)
+    await me.run(selection=Selection(limit=1))
+    assert me.shop.posts == 4
+    assert me.engine._desk.risk.risked_microusd == PRICE
+
+
 async def test_a_limit_sends_so_many_and_the_next_run_goes_on(customer):
     me = customer().order([f"mug {number}" for number in range(20)])
     for sent in (7, 14, 20):
