@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from batchgen.store.files import make_folder, refuse_links, sha256_of, sync_folder
+from batchgen.store.files import make_folder, publish, refuse_links, sha256_of, sync_folder
 from batchgen.store.folder import RunFolder
 
 # What was moved is told beside it, in the form of metadata.jsonl.
@@ -255,20 +255,8 @@ def _placed(folder: RunFolder, temporary: Path, target: Path, free: Mapping[str,
         # A rename between two names of one file does nothing at all.
         temporary.unlink(missing_ok=True)
         return target
-    candidate, number = target, 1
-    while True:
-        try:
-            os.link(temporary, candidate, follow_symlinks=False)
-        except FileExistsError:
-            # An earlier process got this far, or a person put the very same picture there.
-            if _same(candidate, temporary) or (candidate.is_file() and sha256_of(candidate) == sha256_of(temporary)):
-                break
-            number += 1
-            candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
-        else:
-            break
-    temporary.unlink()
-    return candidate
+    # An earlier process may have got this far, or a person put the very same picture there.
+    return publish(temporary, target, sha256=sha256_of(temporary))
 
 
 def _same(one: Path, other: Path) -> bool:
