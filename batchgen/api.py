@@ -8,7 +8,7 @@ Everything heavy is imported inside the call that needs it, so that ``import bat
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batchgen.plan.prices import PriceBook
     from batchgen.plan.reasons import Explained, Reason
     from batchgen.provider.choose import Service
-    from batchgen.provider.interface import Catalogue
+    from batchgen.provider.interface import Catalogue, Provider
     from batchgen.provider.remembered import LookUp
     from batchgen.report import Report, Summary
     from batchgen.request import State
@@ -65,7 +65,8 @@ class RunReport:
     ``reason`` says why it ended before its plan did. ``report`` is ``None`` where nothing was sent or finished, or the
     disk took none, so that what stood in the folder still stands. ``unrecorded`` names paid pictures that the ledger
     could not take, and where they are. ``orphans`` are what the manifest no longer asks for, where the whole of it was
-    read; ``pruned`` of them were moved to the trash, and ``returned`` requests came back from it.
+    read; ``pruned`` of them were moved to the trash, and ``returned`` requests came back from it. ``withdrawn`` ones
+    had ended without a picture, and are not asked for any more.
     """
 
     folder: Path
@@ -78,6 +79,7 @@ class RunReport:
     orphans: Orphans | None = None
     pruned: int = 0
     returned: int = 0
+    withdrawn: int = 0
 
     def summary(self) -> Summary:
         """What ``summary.json`` says of the whole folder."""
@@ -114,36 +116,33 @@ async def run_async(
     """As :func:`run`, inside a running event loop, asyncio or trio. ``signals`` is for the main thread only."""
     import anyio.to_thread
 
-    from batchgen.plan.plan import make_plan
-    from batchgen.provider.choose import choose_provider
-    from batchgen.provider.remembered import look_up
     from batchgen.run.events import Notice, silent
-    from batchgen.run.options import Options
+    from batchgen.run.options import Options, within
     from batchgen.run.session import run_plan
     from batchgen.run.signals import interruptible
     from batchgen.store.folder import RunFolder
 
     loaded = await anyio.to_thread.run_sync(_manifest, manifest)
+    options = within(loaded.limits, options or Options())
     place = RunFolder(folder_of(loaded, folder))
-    service = service_of(loaded)
     with ExitStack() as stack:
-        opened = place.opened(force_unlock=options.force_unlock if options else None)
-        await anyio.to_thread.run_sync(stack.enter_context, opened)
-        provider = choose_provider(service, concurrency=loaded.limits.concurrency, state=place.simulator)
-        async with interruptible() if signals else _uninterrupted() as watch, provider:
-            found = await look_up(provider)
-            planned = await anyio.to_thread.run_sync(make_plan, loaded, found.catalogue)
-            for notice in _notices(found, planned):
-                (listen or silent)(Notice(notice))
-            finished = await run_plan(
-                planned,
-                provider,
-                place,
-                await anyio.to_thread.run_sync(_prices, loaded, found.catalogue, place),
-                options=options or Options(),
-                listen=listen or silent,
-                on_engine=watch,
-            )
+        async with interruptible() if signals else _uninterrupted() as watch:
+            judged = await _judge(loaded, place)
+            await anyio.to_thread.run_sync(_refuse_early, judged, place, options)
+            opened = place.opened(force_unlock=options.force_unlock)
+            await anyio.to_thread.run_sync(stack.enter_context, opened)
+            async with judged.provider:
+                for notice in judged.notices:
+                    (listen or silent)(Notice(notice))
+                finished = await run_plan(
+                    judged.plan,
+                    judged.provider,
+                    place,
+                    judged.prices,
+                    options=options,
+                    listen=listen or silent,
+                    on_engine=watch,
+                )
         return await anyio.to_thread.run_sync(_reported, place, finished)
 
 
@@ -184,26 +183,28 @@ def outlook(
     from batchgen.plan.forecast import forecast as count
     from batchgen.plan.plan import make_plan
     from batchgen.plan.reasons import by_reason, explained, look_over
+    from batchgen.provider.choose import look_up_of
     from batchgen.store.folder import RunFolder
+    from batchgen.store.memo import memo_in
     from batchgen.store.past import Past
-    from batchgen.store.rebuilding import is_lost, remembered
     from batchgen.store.relatives import Relatives
+    from batchgen.store.remains import is_lost, remembered
     from batchgen.store.reuse import Sources
 
     loaded = _manifest(manifest)
-    found = anyio.run(_look_up, service_of(loaded))
+    found = anyio.run(look_up_of, service_of(loaded))
     place = RunFolder(folder_of(loaded, folder))
+    planned = make_plan(loaded, found.catalogue, memo=memo_in(place))
     with ExitStack() as stack:
         past: Past | None = None
         lookup: Lookup | None = None
         if place.exists:
-            past = stack.enter_context(closing(Past(place.ledger)))
+            past = stack.enter_context(closing(Past(place.ledger, planned.outline.numbers)))
             lookup = past.states
         elif is_lost(place):
             lookup = remembered(place)
         simulated = loaded.provider.kind == "simulator"
         sources = stack.enter_context(closing(Sources(loaded.reuse, own=place, simulated=simulated)))
-        planned = make_plan(loaded, found.catalogue)
         counted = count(
             planned,
             _prices(loaded, found.catalogue, place),
@@ -213,8 +214,6 @@ def outlook(
             limits=loaded.limits,
             notices=_notices(found, planned),
         )
-        if past is not None:
-            past.whole = True
         orphans = past.orphans() if past else None
         relatives = Relatives(past) if past and orphans and orphans.count and counted.new else None
         look = look_over(
@@ -226,27 +225,32 @@ def outlook(
         return Outlook(counted, by_reason(counted.by_state, look.changed), look.first, orphans)
 
 
-def explain(manifest: Manifest | str | Path, wanted: str, *, folder: str | Path | None = None) -> tuple[Explained, ...]:
+def explain(
+    manifest: Manifest | str | Path,
+    wanted: str,
+    *,
+    folder: str | Path | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> tuple[Explained, ...]:
     """Why requests would be sent or not: those of a row's number, or the one whose key begins with ``wanted``.
 
-    A new request is held against everything the folder ever bought. Touches no network. Raises
+    A new request is held against everything the folder ever bought. Sends nothing but a look-up of the catalogue, by
+    which aliases and videos are told; ``notice`` hears where an old copy of it, or none, had to do. Raises
     :class:`~batchgen.errors.UsageError` where nothing, or more than one key, is meant.
     """
     from batchgen.plan.explaining import explain_one, pick
-    from batchgen.plan.plan import make_plan
     from batchgen.store.folder import RunFolder
     from batchgen.store.past import Past
     from batchgen.store.relatives import Relatives, all_bought
 
     loaded = _manifest(manifest)
-    planned = make_plan(loaded)
+    planned = _planned(loaded, notice)
     place = RunFolder(folder_of(loaded, folder))
     picked = pick(planned, wanted)
     with ExitStack() as stack:
         if not place.exists:
             return tuple(explain_one(one, None, (), ()) for one in picked)
-        past = stack.enter_context(closing(Past(place.ledger)))
-        past.read(request.key for request in planned)
+        past = stack.enter_context(closing(Past(place.ledger, planned.outline.numbers)))
         states = past.states([one.key for one in picked])
         relatives = Relatives(past)
         return tuple(explain_one(one, states.get(one.key), relatives.of(one), all_bought(past)) for one in picked)
@@ -254,46 +258,79 @@ def explain(manifest: Manifest | str | Path, wanted: str, *, folder: str | Path 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What `prune` moved to the trash, and what the folder no longer needs to list."""
+    """What `prune` moved to the trash, and how many failures the folder no longer lists, being ``withdrawn``."""
 
     folder: Path
     orphans: Orphans
+    withdrawn: int
     report: Report | None
 
 
-def prune(manifest: Manifest | str | Path, *, folder: str | Path | None = None) -> Pruned:
-    """Moves the pictures that a manifest no longer asks for to the folder's trash; sends nothing and deletes nothing.
+def prune(
+    manifest: Manifest | str | Path,
+    *,
+    folder: str | Path | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> Pruned:
+    """Moves the pictures that a manifest no longer asks for to the folder's trash; buys nothing and deletes nothing.
 
-    They come back by themselves when they are asked for again. Raises :class:`~batchgen.errors.FolderInUse`.
+    They come back by themselves when they are asked for again. The catalogue is looked up, as for :func:`explain`.
+    Raises :class:`~batchgen.errors.FolderInUse`.
     """
     import anyio
 
     from batchgen.errors import UsageError
-    from batchgen.plan.plan import make_plan
     from batchgen.store.folder import RunFolder
 
     loaded = _manifest(manifest)
-    planned = make_plan(loaded)
+    planned = _planned(loaded, notice)
     place = RunFolder(folder_of(loaded, folder))
     if not place.exists:
         raise UsageError(f"{place.root}: there is no ledger here; is this a run folder?")
     with place.opened():
-        orphans = anyio.run(_prune, planned, place)
-        return Pruned(place.root, orphans, _written(place) if orphans.count else None)
+        orphans, withdrawn = anyio.run(_prune, planned, place)
+        return Pruned(place.root, orphans, withdrawn, _written(place) if orphans.count or withdrawn else None)
 
 
-async def _prune(planned: Plan, place: RunFolder) -> Orphans:
+async def _prune(planned: Plan, place: RunFolder) -> tuple[Orphans, int]:
     from batchgen.run.tidying import Tidying
     from batchgen.store.ledger import open_ledger
     from batchgen.store.past import Past
 
     async with open_ledger(place.ledger, provider=planned.manifest.provider.kind) as ledger:
-        with closing(Past(place.ledger)) as past:
+        with closing(Past(place.ledger, planned.outline.numbers)) as past:
             tidying = Tidying(ledger, past, place, planned)
             orphans = await tidying.orphans()
             await tidying.prune()
+            withdrawn = await tidying.withdraw()
             await tidying.finish()
-            return orphans
+            return orphans, withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """How many requests' pictures `restore` brought back, and the files they are, relative to ``folder``."""
+
+    folder: Path
+    requests: int
+    files: tuple[str, ...]
+    report: Report
+
+
+def restore(folder: str | Path, names: Sequence[str]) -> Restored:
+    """Brings pictures back from the trash of a run folder, by names they had or by keys; sends and pays nothing.
+
+    All or none: raises :class:`~batchgen.errors.UsageError` with everything that is in the way. Raises
+    :class:`~batchgen.errors.FolderInUse` while a run is going on.
+    """
+    import anyio
+
+    from batchgen.run import restoring
+    from batchgen.store.folder import RunFolder
+
+    place = RunFolder(Path(folder))
+    restored = anyio.run(restoring.restore, place, names)
+    return Restored(place.root, restored.requests, restored.files, _written(place))
 
 
 def open_run(folder: str | Path) -> Run:
@@ -330,7 +367,15 @@ class Run:
 
 
 def folder_of(manifest: Manifest, folder: str | Path | None = None) -> Path:
-    """Where a manifest's run lives: ``folder``, else its ``output.folder``, else ``outputs/<name>``."""
+    """Where a manifest's run lives: ``folder``, else its ``output.folder``, else ``outputs/<name>``.
+
+    Raises :class:`UsageError` where ``folder`` is the address of a bucket or a server.
+    """
+    from batchgen.errors import UsageError
+    from batchgen.manifest.names import elsewhere_problem
+
+    if folder is not None and (problem := elsewhere_problem(str(folder))):
+        raise UsageError(f"the run folder {problem}")
     return Path(folder or manifest.output.folder or OUTPUTS / manifest.name)
 
 
@@ -342,12 +387,67 @@ def service_of(manifest: Manifest) -> Service:
     return Service(chosen.kind, manifest.folder, chosen.base_url, chosen.api_key_env, chosen.simulator, chosen.options)
 
 
-async def _look_up(service: Service) -> LookUp:
-    from batchgen.provider.choose import choose_provider
-    from batchgen.provider.remembered import look_up
+def _planned(manifest: Manifest, notice: Callable[[str], None] | None) -> Plan:
+    """The plan that a run would follow: without the catalogue, requests would have other keys."""
+    import anyio
 
-    async with choose_provider(service, concurrency=1, need_key=False) as provider:
-        return await look_up(provider)
+    from batchgen.plan.plan import make_plan
+    from batchgen.provider.choose import look_up_of
+
+    found = anyio.run(look_up_of, service_of(manifest))
+    if found.notice and notice:
+        notice(found.notice)
+    return make_plan(manifest, found.catalogue)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What a run needs and nothing was wrong with; its folder was not touched, and ``provider`` is not entered."""
+
+    plan: Plan
+    provider: Provider
+    prices: PriceBook
+    notices: tuple[str, ...]
+
+
+async def _judge(manifest: Manifest, place: RunFolder) -> _Judged:
+    """Raises :class:`UsageError` with all that is wrong with the provider's key and address and with the plan."""
+    import anyio.to_thread
+
+    from batchgen.errors import Together
+    from batchgen.plan.plan import make_plan
+    from batchgen.provider.choose import choose_provider, look_up_of
+    from batchgen.store.memo import memo_in
+
+    service = service_of(manifest)
+    together = Together()
+    with together.noted():
+        provider = choose_provider(service, concurrency=manifest.limits.concurrency, state=place.simulator)
+    catalogue = None
+    with together.noted():
+        found = await look_up_of(service)
+        catalogue = found.catalogue
+    with together.noted():
+        planned = await anyio.to_thread.run_sync(lambda: make_plan(manifest, catalogue, memo=memo_in(place)))
+    together.refuse()
+    prices = await anyio.to_thread.run_sync(_prices, manifest, catalogue, place)
+    return _Judged(planned, provider, prices, _notices(found, planned))
+
+
+def _refuse_early(judged: _Judged, place: RunFolder, options: Options) -> None:
+    """Raises :class:`UsageError` for what a run refuses to begin, where that can be said before there is a folder."""
+    from batchgen.run.matching import refuse_no_match
+    from batchgen.run.options import min_free_bytes
+    from batchgen.run.permission import refuse_unconfirmed, refuse_unpriced
+    from batchgen.store.remains import is_lost
+
+    min_free_bytes(options)
+    refuse_no_match(judged.plan, options.selection)
+    counts, limits = judged.plan.count_by_model(), judged.plan.manifest.limits
+    refuse_unpriced(counts, judged.prices, limits, options)
+    # Else the ledger, or another folder, says what is left to buy.
+    if not place.exists and not is_lost(place) and not judged.plan.manifest.reuse:
+        refuse_unconfirmed(counts, judged.prices, options, limits)
 
 
 def _notices(found: LookUp, planned: Plan) -> tuple[str, ...]:
@@ -355,10 +455,12 @@ def _notices(found: LookUp, planned: Plan) -> tuple[str, ...]:
 
 
 def _prices(manifest: Manifest, catalogue: Catalogue | None, place: RunFolder) -> PriceBook:
+    from batchgen.plan.lengths import usual_length_s
     from batchgen.plan.prices import PriceBook
     from batchgen.store.experience import experience
 
-    return PriceBook(manifest.prices, catalogue, experience(place.ledger, provider=manifest.provider.kind))
+    seen = experience(place.ledger, provider=manifest.provider.kind)
+    return PriceBook(manifest.prices, catalogue, seen, usual_s=usual_length_s(manifest))
 
 
 def _manifest(manifest: Manifest | str | Path) -> Manifest:
@@ -373,8 +475,10 @@ def _reported(place: RunFolder, finished: Finished) -> RunReport:
     result, report = finished.result, None
     exit_code, reason = finished.exit_code, finished.reason
     try:
-        if finished.changed or not renew_summary(place):
-            report = _written(place, look=exit_code in {0, 1, 4})
+        if finished.changed or finished.renewed or not renew_summary(place):
+            written = _written(place, look=exit_code in {0, 1, 4})
+            # Other rows and columns are no news of a run that bought nothing.
+            report = written if finished.changed or not finished.renewed else None
     except LedgerDamaged as error:
         exit_code, reason = ExitCode.DAMAGED, reason or str(error)
     except OSError as error:
@@ -393,6 +497,7 @@ def _reported(place: RunFolder, finished: Finished) -> RunReport:
         finished.orphans,
         finished.pruned,
         finished.returned,
+        finished.withdrawn,
     )
 
 
@@ -404,8 +509,9 @@ def _written(place: RunFolder, *, look: bool = False) -> Report:
     # Nobody who stopped a run waits for advice, and a disk that gave in takes no thumbnails.
     if look:
         look_at_new(place, within_s=AFTER_A_RUN_S)
-    write_dataset(place)
-    return write_report(place)
+    report = write_report(place)
+    write_dataset(place, report.checks)
+    return report
 
 
 @asynccontextmanager

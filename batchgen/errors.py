@@ -13,8 +13,13 @@ from __future__ import annotations
 
 import difflib
 import enum
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class ExitCode(enum.IntEnum):
@@ -73,6 +78,38 @@ class ManifestError(UsageError):
         if hidden:
             lines.append(f"… and {hidden} more")
         return "\n".join(lines)
+
+
+class Together:
+    """Collects the mistakes of several steps, to tell them as one."""
+
+    def __init__(self) -> None:
+        self._problems: dict[Problem, None] = {}
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Keeps the mistakes that end the block; what comes after it goes on."""
+        try:
+            yield
+        except UsageError as error:
+            self._note(error)
+
+    def each(self, read: Callable[[T], R], given: T | None) -> R | None:
+        """What ``read`` makes of ``given``, where it is given and no mistake."""
+        try:
+            return read(given) if given is not None else None
+        except UsageError as error:
+            self._note(error)
+            return None
+
+    def refuse(self) -> None:
+        """Raises :class:`ManifestError` with what was kept, if anything was."""
+        if self._problems:
+            raise ManifestError(self._problems)
+
+    def _note(self, error: UsageError) -> None:
+        problems = error.problems if isinstance(error, ManifestError) else [Problem(str(error))]
+        self._problems.update(dict.fromkeys(problems))
 
 
 class FolderMismatch(UsageError):

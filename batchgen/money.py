@@ -5,7 +5,6 @@ Three sums exist and are never mixed: billed, maybe billed, estimated.
 
 from __future__ import annotations
 
-import math
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 MICROUSD = 1_000_000
@@ -52,8 +51,3 @@ def dollars(amount_microusd: int) -> str:
     whole, micro = divmod(abs(amount_microusd), MICROUSD)
     decimals = f"{micro:06d}".rstrip("0").ljust(2, "0")
     return f"{sign}${whole:,}.{decimals}"
-
-
-def rounded_up(amount_usd: float) -> int:
-    """Micro-dollars of an amount in USD, rounded up: for reservations, which must never be too small."""
-    return math.ceil(round(amount_usd * MICROUSD, 3))

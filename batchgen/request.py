@@ -169,6 +169,11 @@ def key_of(canonical: bytes) -> str:
     return blake2b(canonical, digest_size=16).hexdigest()
 
 
+def number_of(key: str) -> int:
+    """The first 64 bits of a key: enough to tell millions apart, in a tenth of the memory of its digits."""
+    return int(key[:16], 16)
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One entry of an answer: hosted at ``url``, or inline as ``base64`` text that is not decoded yet."""

@@ -11,9 +11,9 @@ temporary one.
 import argparse
 import gc
 import json
-import os
-import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from contextlib import closing
@@ -28,7 +28,9 @@ from batchgen.plan.plan import Plan, make_plan
 from batchgen.plan.prices import PriceBook
 from batchgen.provider.interface import Failed, Verdict
 from batchgen.run.session import Options, run_plan
+from batchgen.store.described import record_described
 from batchgen.store.folder import RunFolder
+from batchgen.store.memo import keep_memo, memo_in
 from batchgen.store.schema import connect
 
 GOAL_US = 3.0
@@ -83,20 +85,22 @@ def drained(plan):
         pass
 
 
-def growth_mb(manifest):
-    """By how much a process grows that surveys and expands, as a run does."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        drained(make_plan(manifest))
-        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        os.write(writing, str(grown).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        return int(pipe.read()) / 1024
+GROWTH = """
+import resource, sys
+from batchgen.manifest import load_manifest
+from batchgen.plan.plan import make_plan
+manifest = load_manifest(sys.argv[1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for _ in make_plan(manifest):
+    pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def growth_mb(job):
+    """By how much a process of its own grows that surveys and expands, as a run does."""
+    done = subprocess.run([sys.executable, "-c", GROWTH, str(job)], check=True, capture_output=True, text=True)
+    return int(done.stdout) / 1024
 
 
 def expansion(folder, count, rounds):
@@ -114,7 +118,7 @@ def expansion(folder, count, rounds):
         started = time.perf_counter()
         next(iter(Plan(manifest)))
         first_ms = (time.perf_counter() - started) * 1e3
-        grown = growth_mb(manifest)
+        grown = growth_mb(folder / "job.yaml")
         took = statistics.median(expansions)
         missed = "" if took <= GOAL_US and grown <= GOAL_MB else f" above {GOAL_US:g} µs or {GOAL_MB} MB"
         print(
@@ -156,11 +160,13 @@ class Service:
 
 
 def store_all_but_the_last(folder, plan, count):
-    """A ledger as a run would have left it, written in bulk."""
+    """A ledger as a run would have left it, written in bulk, and what it kept of its plan."""
+    keep_memo(folder, plan.memo())
     with closing(connect(folder.ledger)) as db:
         db.execute("PRAGMA synchronous = OFF")
         db.execute("BEGIN")
         db.execute("INSERT INTO facts VALUES ('simulated', '1')")
+        record_described(db, plan.fingerprint)
         db.execute(
             "INSERT INTO runs (started_ms, version, manifest, provider, base_url, planned, estimate_microusd)"
             " VALUES (0, '0', 'job.yaml', 'simulator', '', ?, 0)",
@@ -198,7 +204,7 @@ async def resumed_s(manifest, folder):
     service = Service()
     started = now()
     async with service:
-        plan = await anyio.to_thread.run_sync(make_plan, manifest)
+        plan = await anyio.to_thread.run_sync(lambda: make_plan(manifest, memo=memo_in(folder)))
         surveyed = now()
         await run_plan(
             plan,

@@ -1,5 +1,6 @@
 """Every command, manifest and program that a document shows is run as it stands."""
 
+import json
 import os
 import re
 import shutil
@@ -53,6 +54,14 @@ def test_the_commands_of_a_document_work_one_after_the_other_as_printed(document
         done = run(command, workplace, **key)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert "Traceback" not in done.stderr
+
+
+def test_every_field_of_the_summary_is_in_the_table(workplace):
+    assert run("batchgen run jobs/quickstart.yaml --out outputs/fields", workplace).returncode == 0
+    summary = json.loads((workplace / "outputs/fields/summary.json").read_text(encoding="utf-8"))
+    table = "\n".join(re.findall(r"^\| (`.*?) \|", (ROOT / "docs/nights.md").read_text("utf-8"), re.MULTILINE))
+    told = set(re.findall(r"`(\w+)`", table))
+    assert {name for name in summary if not name.endswith("_microusd")} <= told
 
 
 def test_what_a_scheduler_starts_is_a_command_that_was_run():

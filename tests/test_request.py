@@ -1,7 +1,7 @@
 """The fast way to a canonical request gives, byte for byte, what its plain definition gives."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.request import PARAMETERS, CanonicalForm, Input, Kind, canonical_json, encoded, key_of
@@ -23,7 +23,6 @@ def calls(draw):
     }
 
 
-@settings(deadline=None)
 @given(calls(), st.sets(NAMES), st.lists(st.tuples(calls(), st.integers(1, 10_000)), min_size=1, max_size=3))
 def test_a_form_filled_with_values_is_the_canonical_json_of_them(fixed, names, others):
     # What varies is given by every row, or it does not vary.

@@ -22,7 +22,7 @@ ARROWS = {
     "plugins": {"errors"},
     "request": {"errors"},
     "manifest": {"errors", "money", "plugins", "request"},
-    "plan": {"errors", "money", "request", "manifest", "provider"},
+    "plan": {"errors", "money", "request", "version", "manifest", "provider"},
     "provider": {"errors", "money", "plugins", "request", "version", "simulator"},
     "store": {"errors", "money", "request"},
     "run": {"errors", "money", "request", "version", "manifest", "plan", "provider", "store"},

@@ -18,7 +18,9 @@ def adopt(
     source: Annotated[str, typer.Argument(metavar="FILE|URL", show_default=False, help="The picture.")],
 ) -> None:
     """Attach a picture recovered by hand to a request in doubt, so that it is not paid for again."""
-    from batchgen.store import adoption
+    import anyio
+
+    from batchgen.run import adopting
     from batchgen.store.folder import RunFolder
     from batchgen.store.formats import NotAPicture
 
@@ -26,9 +28,11 @@ def adopt(
     if not place.exists:
         raise UsageError(f"{folder}: there is no ledger here; is this a run folder?")
     try:
-        adopted = adoption.adopt(place, key, _content(source))
+        adopted = anyio.run(adopting.adopt, place, key, _content(source))
     except NotAPicture as error:
         raise UsageError(f"{source}: {error}") from error
+    for file in adopted.made_way:
+        sys.stderr.write(f"the picture that had its name is in the trash now: {folder / file}\n")
     sys.stderr.write(f"request {adopted.key} is stored; `batchgen report {folder}` brings the report up to date\n")
     sys.stdout.write(f"{folder / adopted.file}\n")
 

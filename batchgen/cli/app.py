@@ -18,6 +18,7 @@ from batchgen.cli import (
     prune,
     rank,
     report,
+    restore,
     run,
     schema,
     simulate,
@@ -62,6 +63,7 @@ app.command("compare")(compare.compare)
 app.command("rank")(rank.rank)
 app.command("verify")(verify.verify)
 app.command("prune")(prune.prune)
+app.command("restore")(restore.restore)
 app.command("adopt")(adopt.adopt)
 app.command("models")(models.models)
 app.command("init")(init.init)

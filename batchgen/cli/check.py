@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from batchgen.cli.options import Job, JobOptions, with_job_options
+from batchgen.errors import ManifestError, Problem, Together
+
+if TYPE_CHECKING:
+    from batchgen.manifest import Manifest
 
 
 @with_job_options
@@ -14,16 +19,32 @@ def check(
     options: JobOptions,
 ) -> None:
     """Find every mistake in a manifest, with its line; sends nothing and asks nobody."""
-    from batchgen.cli.saying import say
+    from batchgen.cli.saying import counted, say
     from batchgen.plan.plan import make_plan
 
-    plan = make_plan(options.read(job))
+    manifest = options.read(job)
+    together = Together()
+    together.each(_check_simulator, manifest)
+    plan = together.each(make_plan, manifest)
+    together.refuse()
+    assert plan is not None
     for warning in plan.warnings:
         say(f"warning: {warning}")
     counts = {model: count for model, count in plan.count_by_model().items() if count}
-    requests, models = _counted(sum(counts.values()), "request"), _counted(len(counts), "model")
+    requests, models = counted(sum(counts.values()), "request"), counted(len(counts), "model")
     sys.stdout.write(f"{job}: no mistakes; {requests} to {models}\n")
 
 
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def _check_simulator(manifest: Manifest) -> None:
+    """Raises :class:`ManifestError` for settings that no simulator has."""
+    if manifest.provider.kind != "simulator":
+        return
+    import msgspec
+
+    from batchgen.simulator.settings import BadSettings, settings_from_json
+
+    try:
+        settings_from_json(msgspec.json.encode(manifest.provider.simulator))
+    except BadSettings as error:
+        place = manifest.places.get(("provider", "simulator"), str(manifest.source))
+        raise ManifestError([Problem(f"provider.simulator: {error}", place)]) from None

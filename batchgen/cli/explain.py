@@ -26,9 +26,14 @@ def explain(
 ) -> None:
     """Say why a request would be sent: what its nearest bought relative has, and it has otherwise. Sends nothing."""
     from batchgen import api
+    from batchgen.cli.saying import say
+    from batchgen.plan.explaining import MOST
 
-    for one in api.explain(options.read(job), key, folder=out):
+    found = api.explain(options.read(job), key, folder=out, notice=lambda text: say(f"note: {text}"))
+    for one in found[:MOST]:
         sys.stdout.write("\n".join(_lines(one)) + "\n")
+    if len(found) > MOST:
+        say(f"row {key.strip()} makes more than these {MOST}; name another one by its key")
 
 
 def _lines(one: Explained) -> list[str]:
@@ -38,7 +43,9 @@ def _lines(one: Explained) -> list[str]:
     request = one.request
     prompt = visible(request.parameters.get("prompt", ""))
     heading = f"{request.key} row {request.row}, repeat {request.repeat}, {visible(request.model)}"
-    lines = [heading, f'  "{prompt}"', f"  {_meaning(one)}"]
+    # Without them, requests of a sweep that share a prompt look the same.
+    axes = "".join(f"  {visible(name)}={visible(value)}" for name, value in request.axes.items() if name != "model")
+    lines = [heading, f'  "{prompt}"', *([axes] if axes else []), f"  {_meaning(one)}"]
     if one.relative is not None:
         lines += [f"    {difference(found)}" for found in one.relative.differences]
     return lines

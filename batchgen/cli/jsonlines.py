@@ -33,6 +33,7 @@ def write_ending(ended: RunReport) -> None:
             "orphans": ended.orphans.count if ended.orphans else None,
             "pruned": ended.pruned,
             "returned": ended.returned,
+            "withdrawn": ended.withdrawn,
         }
     )
 

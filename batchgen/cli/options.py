@@ -27,8 +27,18 @@ Job = Annotated[
 Folder = Annotated[
     Path, typer.Argument(metavar="FOLDER", show_default=False, help="A run folder, such as outputs/quickstart.")
 ]
+
+
+def _out(text: str) -> Path:
+    # `Path("")` is the current folder, and a variable that is not set must not fill that with pictures.
+    if not text.strip():
+        raise UsageError("--out is blank; it is a folder such as outputs/mugs")
+    return Path(text)
+
+
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="FOLDER", help="Run folder; default: the manifest's, or outputs/NAME.")
+    Path | None,
+    typer.Option("--out", metavar="FOLDER", parser=_out, help="Run folder; default: the manifest's, or outputs/NAME."),
 ]
 
 
@@ -60,8 +70,13 @@ class JobOptions:
     ] = None
     repeat: Annotated[str | None, typer.Option("--repeat", metavar="N", help="Pictures per combination.")] = None
     provider: Annotated[
-        str | None, typer.Option("--provider", metavar="KIND", help="imagerouter, openai or simulator.")
+        str | None,
+        typer.Option("--provider", metavar="KIND", help="imagerouter, openai, simulator, or a plugin's kind."),
     ] = None
+    allow_outside: Annotated[
+        bool,
+        typer.Option("--allow-outside", help="Rows and pictures may lie outside the manifest's folder."),
+    ] = False
     budget: Annotated[
         str | None, typer.Option("--budget", metavar="USD", help="Never spend more than this in the run folder.")
     ] = None
@@ -93,6 +108,7 @@ class JobOptions:
             provider=self.provider,
             name=self.name,
             path=self.path,
+            allow_outside=self.allow_outside,
         )
         return load_manifest(job, overrides=overrides)
 

@@ -58,9 +58,10 @@ def _tell(one: Explained) -> None:
 
 def _print(outlook: Outlook, console: Console, *, name: str) -> None:
     from batchgen.cli.reasons import line, orphan_lines
+    from batchgen.cli.saying import counted
 
     forecast = outlook.forecast
-    console.print(f"{name}: {forecast.requests:,} requests", style="bold", highlight=False, markup=False)
+    console.print(f"{name}: {counted(forecast.requests, 'request')}", style="bold", highlight=False, markup=False)
     for axis, counts in forecast.by_axis.items():
         console.print(f"  {_plain(axis)}: {_counted(counts.items())}", highlight=False, markup=False)
     console.print(f"  {_reasons(outlook)}", highlight=False, markup=False)
@@ -92,10 +93,10 @@ def _models(forecast: Forecast) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, collapse_padding=True)
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     longest = max(map(len, forecast.by_model), default=0)
-    # Of 80 columns, what leaves room for the figures.
-    table.add_column("model", overflow="fold", width=min(longest, 20))
+    # Of 80 columns, what leaves room for the figures; a padding that collapses is taken off the width.
+    table.add_column("model", overflow="fold", width=min(longest, 20) + 1)
     for heading in ("requests", "new", "low", "expected", "high"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("price by", min_width=9)

@@ -15,10 +15,13 @@ def prune(job: Job, *, options: JobOptions, out: Out = None) -> None:
     """
     from batchgen import api
     from batchgen.cli.reasons import orphan_lines
+    from batchgen.cli.saying import say
 
-    pruned = api.prune(options.read(job), folder=out)
+    pruned = api.prune(options.read(job), folder=out, notice=lambda text: say(f"note: {text}"))
     moved = pruned.orphans
     said = orphan_lines(moved)[1:] if moved.count else []
+    if pruned.withdrawn:
+        said.append(f"{pruned.withdrawn:,} failures are no longer asked for; trash/failures.jsonl lists them")
     sys.stderr.write(
         "\n".join([f"{moved.count:,} requests' pictures moved to {pruned.folder / 'trash'}", *said]) + "\n"
     )

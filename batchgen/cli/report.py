@@ -38,8 +38,11 @@ def report(
     place = RunFolder(folder)
     if look:
         _look(place)
-    written = write_report(place)
-    write_dataset(place)
+    try:
+        written = write_report(place)
+        write_dataset(place, written.checks)
+    except OSError as error:
+        raise StoppedEarly(f"{folder}: the report can't be written there: {error.strerror or error}") from error
     print_report(written, Console())
     sys.stderr.write(f"written: {folder / 'report.html'}, report.csv, summary.json, metadata.jsonl\n")
     if sheet is not None:
@@ -47,6 +50,7 @@ def report(
 
 
 def _sheets(place: RunFolder, kind: str) -> None:
+    from batchgen.report.fonts import advice
     from batchgen.report.sheets import write_sheets
 
     try:
@@ -57,6 +61,8 @@ def _sheets(place: RunFolder, kind: str) -> None:
     if sheets.blank:
         said += f", {sheets.blank:,} of them only by name: they have no thumbnail"
     sys.stderr.write(f"contact sheet: {said}\n")
+    if advised := advice(sheets.undrawn):
+        sys.stderr.write(f"contact sheet: {advised}\n")
     for file in sheets.files:
         sys.stdout.write(f"{file}\n")
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.options import Job, JobOptions, Out, assignments, with_job_options
+from batchgen.cli.options import Job, JobOptions, Out, with_job_options
 from batchgen.cli.telling import telling
-from batchgen.errors import UsageError, nearest
+from batchgen.errors import Together, UsageError, nearest
 
 if TYPE_CHECKING:
     from batchgen.api import RunReport
@@ -100,18 +100,22 @@ def run(
     from batchgen.run.options import Options
 
     with telling(command=on_finish, webhook=webhook) as teller:
-        manifest = options.read(job)
-        teller.folder = api.folder_of(manifest, out)
+        together = Together()
+        again = together.each(_states, retry or ())
+        chosen = together.each(_only, only or ())
+        stop_at = together.each(read_deadline, deadline)
+        most_failures = together.each(read_max_failures, max_failures)
+        night_microusd = together.each(_night_budget, night_budget)
+        with together.noted():
+            manifest = options.read(job)
+            teller.folder = api.folder_of(manifest, out)
+        together.refuse()
         how = Options(
-            selection=Selection(again=_states(retry or ()), limit=limit, only=_only(only or ())),
+            selection=Selection(again=again or frozenset(), limit=limit, only=chosen),
             strict=strict,
             confirmed=yes,
-            bounds=Bounds(
-                read_deadline(deadline) if deadline is not None else None,
-                read_max_failures(max_failures) if max_failures is not None else None,
-                canary,
-            ),
-            night_microusd=_money(night_budget, "--night-budget"),
+            bounds=Bounds(stop_at, most_failures, canary),
+            night_microusd=night_microusd,
             prune=prune,
             spill=spill_dir,
             force_unlock=force_unlock,
@@ -132,15 +136,13 @@ def _end(ended: RunReport, *, as_json: bool) -> None:
         _show(ended)
 
 
-def _money(text: str | None, option: str) -> int | None:
-    from batchgen.money import microusd
+def _night_budget(text: str) -> int:
+    from batchgen.manifest import scalars
 
-    if text is None:
-        return None
-    amount = microusd(text)
-    if amount is None:
-        raise UsageError(f"{option} {text!r}: it is an amount in US dollars such as 2 or 0.50, without a currency sign")
-    return amount
+    try:
+        return scalars.money(text)
+    except ValueError as error:
+        raise UsageError(f"--night-budget {text!r}: it {error}") from None
 
 
 def _states(words: Sequence[str]) -> frozenset[State]:
@@ -155,7 +157,15 @@ def _states(words: Sequence[str]) -> frozenset[State]:
 
 
 def _only(words: Sequence[str]) -> dict[str, str] | None:
-    return {name: ",".join(values) for name, values in assignments(words, "--only").items()} or None
+    chosen: dict[str, str] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if not name or not value:
+            raise UsageError(f"--only {word!r}: it is written --only NAME=VALUE")
+        if name in chosen:
+            raise UsageError(f"--only {word!r}: {name!r} is {chosen[name]!r} already; a run takes one value of each")
+        chosen[name] = value
+    return chosen or None
 
 
 @contextmanager

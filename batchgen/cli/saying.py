@@ -18,6 +18,11 @@ def say(text: str) -> None:
         sys.stderr.write(f"{_wrapped(_NAME + visible(line), width)}\n")
 
 
+def counted(number: int, thing: str) -> str:
+    """``1 request``, ``12 requests``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def _wrapped(line: str, width: int | None) -> str:
     """The line in pieces of ``width`` characters; a path or a key is not torn apart."""
     if width is None or len(line) <= width:

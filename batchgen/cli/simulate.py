@@ -19,7 +19,13 @@ def simulate(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the API; 0 for any free one.")] = 0,
     state: Annotated[Path | None, typer.Option("--state", help="Folder that keeps its books between starts.")] = None,
     settings: Annotated[
-        str, typer.Option("--settings", metavar="JSON", help="Latency, balance, limits, faults.")
+        str,
+        typer.Option(
+            "--settings",
+            metavar="JSON",
+            help='Latency, balance, limits, faults: {"latency_s": 1, "faults": [{"kind": "throttle", "every": 9}]}; '
+            "a name it doesn't know is answered with those it does.",
+        ),
     ] = "{}",
 ) -> None:
     """Serve a service on this machine that behaves, bills and fails like ImageRouter, until Ctrl-C."""

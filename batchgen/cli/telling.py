@@ -148,7 +148,7 @@ async def _posted(url: str, body: bytes) -> str | None:
         with anyio.fail_after(WEBHOOK_S):
             async with open_engine(EngineOptions(max_connections=1, read_timeout_s=WEBHOOK_S)) as engine:
                 response = await engine.handle_async_request(httpx.Request("POST", url, headers=headers, content=body))
-    except TimeoutError:
+    except (TimeoutError, httpx.ReadTimeout):
         return f"{place} did not answer within {WEBHOOK_S:g} s"
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         return f"{place} can't be reached: {type(error).__name__}"

@@ -8,6 +8,7 @@ with ties, and why a penalty is wanted where it fails).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -25,34 +26,44 @@ PRECISION = 1 / PRIOR_SD**2
 _LONGEST_STEP = 2.0
 _CLOSE = 1e-10
 _MOST_STEPS = 200
+# So many halvings leave nothing of an interval but rounding.
+_HALVINGS = 60
 
 
-def strengths(wins: Floats, *, precision: float = PRECISION, centre: Floats | float = 0.0) -> Floats:
+def strengths(wins: Floats, *, precision: float = PRECISION) -> Floats:
     """Strengths in log-odds, ``(..., models)``, for ``wins[..., i, j]``: how often ``i`` beat ``j``, ties being ½ each.
 
-    What is maximised is the log-likelihood minus ``precision / 2 * sum((strengths - centre)**2)``. With the default
-    ``centre`` the strengths add up to 0. ``precision`` is above 0, so there is exactly one maximum, and it is finite.
+    What is maximised is the log-likelihood minus ``precision / 2 * sum(strengths**2)``. The strengths add up to 0.
+    ``precision`` is above 0, so there is exactly one maximum, and it is finite.
     """
     stack = wins.reshape(math.prod(wins.shape[:-2]), *wins.shape[-2:])
-    centre = np.broadcast_to(np.asarray(centre, dtype=np.float64), wins.shape[:-1]).reshape(stack.shape[:-1])
-    return _newton(stack, precision, centre).reshape(wins.shape[:-1])
+    return _newton(stack, precision).reshape(wins.shape[:-1])
 
 
-def reaches(wins: Floats) -> Booleans:
-    """``[i, j]``: whether ``i`` beat or tied ``j``, or one that did, and so on; each reaches itself."""
-    linked: Booleans = (wins > 0) | np.eye(len(wins), dtype=np.bool_)
-    for _ in range(len(wins).bit_length()):
-        linked = linked @ linked
-    return linked
+def chances(found: Floats) -> Floats:
+    """``[..., i, j]``: how likely ``i`` beats ``j``."""
+    return _logistic(found[..., :, None] - found[..., None, :])
 
 
-def components(wins: Floats) -> list[list[int]]:
-    """The models by groups that were compared with each other, directly or through others."""
-    linked = reaches(wins + wins.T)
-    return [np.flatnonzero(row).tolist() for place, row in enumerate(linked) if row.argmax() == place]
+def centred(found: Floats, groups: Iterable[Sequence[int]]) -> Floats:
+    """The same strengths moved, each group by itself, so that one of 0 would win half of its votes against the group.
+
+    Where they are spread evenly that is the mean. But one that is far ahead of all others hardly moves it: how far they
+    are from the middle doesn't hang on how far ahead that one is, which nobody knows if it never lost.
+    """
+    moved = found.copy()
+    for group in map(list, groups):
+        inside = found[..., group]
+        low, high = inside.min(axis=-1, keepdims=True), inside.max(axis=-1, keepdims=True)
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            wins_more = np.tanh((middle - inside) / 2).sum(axis=-1, keepdims=True) > 0
+            low, high = np.where(wins_more, low, middle), np.where(wins_more, middle, high)
+        moved[..., group] = inside - (low + high) / 2
+    return moved
 
 
-def _newton(wins: Floats, precision: float, centre: Floats) -> Floats:
+def _newton(wins: Floats, precision: float) -> Floats:
     """Newton's method on all problems of the stack at once; the objective is strictly concave."""
     votes = wins + wins.transpose(0, 2, 1)
     won = wins.sum(axis=2)
@@ -61,8 +72,8 @@ def _newton(wins: Floats, precision: float, centre: Floats) -> Floats:
     # No step is known better than the rounding of its slope allows.
     close = _CLOSE + 4 * np.finfo(np.float64).eps * float(won.sum(axis=1).max(initial=0.0)) / precision
     for _ in range(_MOST_STEPS):
-        chance = _logistic(found[:, :, None] - found[:, None, :])
-        slope = won - (votes * chance).sum(axis=2) - precision * (found - centre)
+        chance = chances(found)
+        slope = won - (votes * chance).sum(axis=2) - precision * found
         bend = votes * chance * (1 - chance)
         curve = -bend
         curve[:, diagonal, diagonal] += bend.sum(axis=2) + precision

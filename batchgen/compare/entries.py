@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from batchgen.store.records import words_of
+from batchgen.store.records import Record, RecordedPicture, records, records_of
 
-_BATCH = 1_000
-
-
-class Shot(msgspec.Struct, frozen=True, gc=False):
-    """One stored picture; ``file`` is relative to the run folder, with ``/`` between its parts."""
-
-    file: str
-    sha256: str
-    bytes: int
-    format: str
-    width: int | None
-    height: int | None
-    revised_prompt: str | None
+# What the page calls a stored picture.
+Shot = RecordedPicture
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -72,10 +60,10 @@ class About:
 
 def read_entries(db: sqlite3.Connection, numbers: Sequence[int] | None = None) -> Iterator[Entry]:
     """Every entry, or those of the requests ``numbers``, in the order of the plan."""
-    if numbers is None:
-        numbers = [number for (number,) in db.execute(_NUMBERS)]
-    for start in range(0, len(numbers), _BATCH):
-        yield from _read(db, numbers[start : start + _BATCH])
+    # What lies in the trash is no part of the comparison.
+    for record in records(db) if numbers is None else records_of(db, numbers):
+        for ordinal, shot in enumerate(record.pictures or (None,), 1):
+            yield _entry(record, ordinal, shot)
 
 
 def read_about(db: sqlite3.Connection, name: str) -> About:
@@ -86,43 +74,30 @@ def read_about(db: sqlite3.Connection, name: str) -> About:
     return About(name, fact == ("1",), bool(running), planned, provider, base_url)
 
 
-def _read(db: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[Entry]:
-    wanted = (msgspec.json.encode(numbers).decode(),)
-    shots = defaultdict(list)
-    for number, *fields in db.execute(_SHOTS, wanted):
-        shots[number].append(Shot(*fields))
-    for number, *fields, canonical, columns, axes in db.execute(_REQUESTS, wanted):
-        yield from _entries(number, fields, (canonical, columns, axes), shots.get(number, ()))
-
-
-def _entries(
-    number: int, fields: Sequence[object], texts: tuple[str, str, str], shots: Sequence[Shot]
-) -> Iterator[Entry]:
-    canonical, columns, axes = texts
-    identity, money, rest = fields[:7], fields[7:11], fields[11:]
-    described = (words_of(canonical, "{}", "{}"), _words.decode(columns), _words.decode(axes))
-    for ordinal, shot in enumerate(shots or (None,), 1):
-        attempts, *sums = money
-        spent = sums if ordinal == 1 else (0, 0, 0)
-        values: list[object] = [number, ordinal, *identity, *described, attempts, *spent, *rest, shot]
-        yield Entry(*values)  # type: ignore[arg-type]
-
-
-_words = msgspec.json.Decoder(dict[str, str])
-
-# What lies in the trash is no part of the comparison.
-_NUMBERS = "SELECT id FROM requests WHERE trashed_ms IS NULL ORDER BY position, repeat, id"
-
-_REQUESTS = """
-SELECT r.id, r.key, r.state, r.position, r.row, r.repeat, r.provider, r.model,
-       count(a.id), coalesce(sum(a.billed_microusd), 0), coalesce(sum(a.maybe_microusd), 0),
-       coalesce(sum(a.estimated_microusd), 0), r.latency_ms, max(r.ended_ms - r.first_sent_ms, 0),
-       coalesce(r.answered_ms, r.ended_ms), r.reason, r.message, r.status, r.canonical, r.columns, r.axes
-FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value LEFT JOIN attempts a ON a.request_id = r.id
-GROUP BY wanted.key ORDER BY wanted.key
-"""
-
-_SHOTS = """
-SELECT p.request_id, p.file, p.sha256, p.bytes, p.format, p.width, p.height, p.revised_prompt
-FROM json_each(?) wanted JOIN pictures p ON p.request_id = wanted.value ORDER BY wanted.key, p.ordinal
-"""
+def _entry(record: Record, ordinal: int, shot: Shot | None) -> Entry:
+    first = ordinal == 1
+    return Entry(
+        record.number,
+        ordinal,
+        record.key,
+        record.state,
+        record.position,
+        record.row,
+        record.repeat,
+        record.provider,
+        record.model,
+        record.parameters,
+        record.columns,
+        record.axes,
+        record.attempts,
+        record.billed_microusd if first else 0,
+        record.maybe_microusd if first else 0,
+        record.estimated_microusd if first else 0,
+        record.latency_ms,
+        record.total_ms,
+        record.answered_ms,
+        record.reason,
+        record.message,
+        record.status,
+        shot,
+    )

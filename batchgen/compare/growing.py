@@ -8,23 +8,21 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from batchgen.compare.columns import Row
 from batchgen.compare.entries import About, Entry, Shot, read_about, read_entries
+from batchgen.compare.journal import Changes, Journal
 from batchgen.errors import LedgerDamaged
 from batchgen.store.bench import Bench
 from batchgen.store.flags import checks
 from batchgen.store.folder import RunFolder
 from batchgen.store.lock import holder
 from batchgen.store.schema import connect_read_only
+from batchgen.store.seen import seen
 from batchgen.store.thumbnails import Thumbnails
-
-# So many rows go into one answer; the page asks for the next at once.
-MOST_ROWS = 10_000
 
 _PAUSE_S = 0.5
 _TICK_NS = 100_000_000
@@ -37,11 +35,9 @@ _FEWEST, _MOST = 8, 1_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The rows that changed after the number a reader gave; the number to give next, and whether more are waiting."""
+    """What changed in the rows, and the folder as a whole as it stands now."""
 
-    rows: tuple[Row, ...]
-    after: int
-    more: bool
+    rows: Changes
     about: About
 
 
@@ -52,34 +48,25 @@ class Growth:
         self._folder = folder
         self._lock = threading.Lock()
         self._thumbnails = Thumbnails(folder)
-        self._places: dict[tuple[int, int], int] = {}
-        self._entries: list[Entry] = []
-        self._rows: list[Row] = []
-        # The number of the change that brought each row, in the order of their places.
-        self._changed: list[int] = []
-        self._changes = 0
+        self._journal = Journal()
         self._standing: dict[int, tuple[object, ...]] = {}
         self._about = About(folder.root.resolve().name)
-        self._files: dict[str, Shot] = {}
         self._handful = _FEWEST
 
     def since(self, after: int) -> Change:
         """What changed after number ``after``; 0 asks for everything."""
         with self._lock:
-            places = [place for place, number in enumerate(self._changed) if number > after]
-            places.sort(key=self._changed.__getitem__)
-            some = places[:MOST_ROWS]
-            if len(places) > len(some):
-                # Rows of one change go together: a reader that comes back must not miss the rest of it.
-                last = self._changed[some[-1]]
-                some += [place for place in places[MOST_ROWS:] if self._changed[place] == last]
-            reached = self._changed[some[-1]] if some else self._changes
-            return Change(tuple(self._rows[place] for place in some), reached, len(some) < len(places), self._about)
+            return Change(self._journal.since(after), self._about)
+
+    @property
+    def about(self) -> About:
+        """The folder as a whole."""
+        return self._about
 
     def shot(self, file: str) -> Shot | None:
         """The stored picture of that name, relative to the run folder; ``None`` for any other name."""
         with self._lock:
-            return self._files.get(file)
+            return self._journal.shot(file)
 
     def watch(self, stop: threading.Event) -> None:
         """Looks for changes, and makes the thumbnails that are missing, until ``stop`` is set."""
@@ -110,41 +97,31 @@ class Growth:
             if now == version:
                 return version
             db.execute("BEGIN")
-            standing = {number: rest for number, *rest in map(tuple, db.execute(_STANDING))}
-            changed = [number for number, rest in standing.items() if self._standing.get(number) != tuple(rest)]
+            standing = {number: tuple(rest) for number, *rest in map(tuple, db.execute(_STANDING))}
+            changed = [number for number, rest in standing.items() if self._standing.get(number) != rest]
+            # What went into the trash leaves the page, too.
+            withdrawn = self._standing.keys() - standing.keys()
             entries = tuple(read_entries(db, changed))
-            self._take(entries)
+            with self._lock:
+                self._journal.take((*changed, *withdrawn), entries)
             self._publish(db)
-        self._standing.update({number: tuple(standing[number]) for number in changed})
+        self._standing = standing
         return now if _is_settled(now) else None
-
-    def _take(self, entries: Iterable[Entry]) -> None:
-        for entry in entries:
-            place = self._places.setdefault((entry.number, entry.ordinal), len(self._entries))
-            if place == len(self._entries):
-                self._entries.append(entry)
-            self._entries[place] = entry
 
     def _publish(self, db: sqlite3.Connection) -> None:
         """Numbers what differs from what readers were given, flags of older rows among it."""
-        found = checks(db, self._thumbnails.look)
+        found = checks(db, seen([self._thumbnails.looks]))
+
+        def row_of(place: int, entry: Entry) -> Row:
+            look = self._thumbnails.look(entry.shot.sha256) if entry.shot else None
+            return Row(place, entry, look, int(found.of(entry.shot.file)) if entry.shot else 0)
+
         with self._lock:
-            self._changes += 1
-            for place, entry in enumerate(self._entries):
-                look = self._thumbnails.look(entry.shot.sha256) if entry.shot else None
-                row = Row(place, entry, look, int(found.of(entry.shot.file)) if entry.shot else 0)
-                if place == len(self._rows):
-                    self._rows.append(row)
-                    self._changed.append(self._changes)
-                elif self._rows[place] != row:
-                    self._rows[place] = row
-                    self._changed[place] = self._changes
-                if entry.shot:
-                    self._files[entry.shot.file] = entry.shot
+            self._journal.number(row_of)
 
     def _draw(self, bench: Bench, stop: threading.Event) -> bool:
         """Makes a few of the missing thumbnails; whether there may be more."""
-        shots = (row.entry.shot for row in self._rows if row.entry.shot and row.look is None)
+        shots = (row.entry.shot for row in self._journal.rows if row.entry.shot and row.look is None)
         some = list(islice(self._thumbnails.missing(shots), self._handful))
         if not some or stop.is_set():
             return False

@@ -1,7 +1,7 @@
 """Votes become a ranking: how good each title is, how sure that is, and which of them can't be told apart.
 
-Ratings are log-odds of the Bradley-Terry model on a scale on which 400 points are odds of ten to one and the mean of
-all titles is 1000.
+Ratings are log-odds of the Bradley-Terry model on a scale on which 400 points are odds of ten to one, and one of 1000
+would win half of its votes against all titles.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batchgen.compare.bootstrap import RESAMPLES, intervals, margins, resampled
-from batchgen.compare.bradley_terry import Booleans, Floats, components, reaches, strengths
-from batchgen.compare.tally import Tally, matrix, prompts_of, tally
-from batchgen.compare.votes import Vote
+from batchgen.compare.bootstrap import RESAMPLES, Interval, intervals, leads, resampled
+from batchgen.compare.bradley_terry import Booleans, Floats, centred, chances, strengths
+from batchgen.compare.linked import cliques, components, in_one, open_ends
+from batchgen.compare.tally import Matrix, Tally, matrix, prompts_of, tally
+from batchgen.compare.vote import Vote
 from batchgen.errors import UsageError
 
 POINTS = 400 / math.log(10)
-MEAN = 1000.0
+MIDDLE = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
 class Rated:
     """One title. Its rank lies between ``best_rank`` and ``worst_rank``, which differ where it is like others.
 
-    ``low`` and ``high`` are the ends of the 95 % interval, ``None`` where there are too few prompts for one.
-    ``win_share`` is the chance that the model gives it against each other title, on average, from 0 to 1.
+    ``low`` and ``high`` are the ends of the 95 % interval. One end is ``None`` where the votes don't bound it, as for a
+    title that never lost; both are where ``prompts`` are too few. ``win_share`` is the chance that the model gives it
+    against each other title of its group, on average, from 0 to 1.
     """
 
     title: str
@@ -73,10 +75,10 @@ class More:
 class Ranking:
     """The titles, best first, and what can be said of them.
 
-    ``alike`` are the largest sets in which no two titles can be told apart; ``apart`` the groups of titles that were
-    compared among themselves only, if there are several: between those nothing is known. ``bounded`` says whether all
-    ratings are finite without the prior. ``more`` is about the first two titles, ``None`` where they are told apart,
-    or where nothing can be said.
+    ``voters`` counts the names under which the votes were cast; the nameless are one. ``alike`` are the largest sets in
+    which no two titles can be told apart; ``apart`` the groups of titles that were compared among themselves only, if
+    there are several: each is rated by itself, and between them nothing is known. ``more`` is about the first two
+    titles, ``None`` where they are told apart, or where nothing can be said.
     """
 
     rated: tuple[Rated, ...]
@@ -86,9 +88,9 @@ class Ranking:
     both_bad: int
     skipped: int
     prompts: int
+    voters: int
     alike: tuple[tuple[str, ...], ...]
     apart: tuple[tuple[str, ...], ...]
-    bounded: bool
     more: More | None
 
 
@@ -121,58 +123,66 @@ def rank(
 def _ranking(counted: Tally, fitted: Floats, seed: int, resamples: int) -> Ranking:
     met = matrix(counted)
     groups = components(met.halved)
+    compared = in_one(groups, len(fitted))
     prompts = prompts_of(counted)
-    draws = resampled(counted, seed=seed, resamples=resamples) if counted.votes else np.zeros((1, 0))
-    needed = margins(draws, fitted, prompts, _in_one(groups, len(fitted)))
+    draws = resampled(counted, fitted, seed=seed, resamples=resamples) if counted.votes else np.zeros((1, 0))
+    lead = leads(draws, prompts, compared)
     distance = fitted[:, None] - fitted[None, :]
-    better = distance > needed
-    bounds = intervals(draws, prompts)
-    rated = tuple(
-        Rated(
+    better = (lead > 0) & (distance > 0)
+    alike = [clique for clique in cliques(~(better | better.T)) if len(clique) > 1]
+    bounds = intervals(centred(draws, groups), prompts, open_ends(met.halved))
+    return Ranking(
+        rated=tuple(_rated(counted, met, centred(fitted, groups), bounds, better, _win_shares(fitted, compared))),
+        meetings=tuple(_meetings(counted, met)),
+        votes=counted.votes,
+        ties=int((counted.score == 0.5).sum()),
+        both_bad=sum(counted.both_bad.values()) // 2,
+        skipped=counted.skipped,
+        prompts=counted.prompts,
+        voters=counted.voters,
+        alike=_named(counted, alike),
+        apart=_named(counted, groups) if len(groups) > 1 else (),
+        more=_more(counted, distance, lead),
+    )
+
+
+def points(log_odds: float) -> float:
+    """A strength on the scale of ratings."""
+    return MIDDLE + POINTS * log_odds
+
+
+def _rated(
+    counted: Tally, met: Matrix, middled: Floats, bounds: list[Interval], better: Booleans, shares: Floats
+) -> Iterable[Rated]:
+    prompts = prompts_of(counted)
+    for place, title in enumerate(counted.titles):
+        rating, bound = float(middled[place]), bounds[place]
+        yield Rated(
             title=title,
-            rating=points(float(fitted[place])),
-            low=None if bound is None else points(bound[0]),
-            high=None if bound is None else points(bound[1]),
+            rating=points(rating),
+            # The estimate leans on another prior than the interval: where votes are few, it may lie a little outside.
+            low=None if bound.low is None else points(min(bound.low, rating)),
+            high=None if bound.high is None else points(max(bound.high, rating)),
             best_rank=1 + int(better[:, place].sum()),
-            worst_rank=len(fitted) - int(better[place].sum()),
+            worst_rank=len(better) - int(better[place].sum()),
             votes=int(met.votes[place].sum()),
             prompts=int(prompts[place]),
             wins=int(met.wins[place].sum()),
             losses=int(met.wins[:, place].sum()),
             ties=int(met.ties[place].sum()),
             both_bad=counted.both_bad.get(title, 0),
-            win_share=_win_share(distance[place], place),
+            win_share=float(shares[place]),
         )
-        for place, (title, bound) in enumerate(zip(counted.titles, bounds, strict=True))
-    )
-    alike = [clique for clique in _cliques(~(better | better.T)) if len(clique) > 1]
-    return Ranking(
-        rated=rated,
-        meetings=tuple(_meetings(counted)),
-        votes=counted.votes,
-        ties=int((counted.score == 0.5).sum()),
-        both_bad=sum(counted.both_bad.values()) // 2,
-        skipped=counted.skipped,
-        prompts=counted.prompts,
-        alike=_named(counted, alike),
-        apart=_named(counted, groups) if len(groups) > 1 else (),
-        bounded=bool(reaches(met.halved).all()),
-        more=_more(counted, distance, needed),
-    )
 
 
-def points(log_odds: float) -> float:
-    """A strength on the scale of ratings."""
-    return MEAN + POINTS * log_odds
+def _win_shares(fitted: Floats, compared: Booleans) -> Floats:
+    others = compared & ~np.eye(len(fitted), dtype=np.bool_)
+    # Whoever has a vote was compared with somebody.
+    shares: Floats = (chances(fitted) * others).sum(axis=1) / others.sum(axis=1)
+    return shares
 
 
-def _win_share(distances: Floats, place: int) -> float:
-    others = np.delete(distances, place)
-    return float((0.5 * (1 + np.tanh(others / 2))).mean()) if len(others) else 0.5
-
-
-def _meetings(counted: Tally) -> Iterable[Meeting]:
-    met = matrix(counted)
+def _meetings(counted: Tally, met: Matrix) -> Iterable[Meeting]:
     for one, a in enumerate(counted.titles):
         for other in range(one + 1, len(counted.titles)):
             if met.votes[one, other]:
@@ -185,44 +195,20 @@ def _meetings(counted: Tally) -> Iterable[Meeting]:
                 )
 
 
-def _in_one(groups: list[list[int]], size: int) -> Booleans:
-    together: Booleans = np.zeros((size, size), dtype=np.bool_)
-    for group in groups:
-        together[np.ix_(group, group)] = True
-    return together
-
-
 def _named(counted: Tally, groups: Iterable[Iterable[int]]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(counted.titles[place] for place in sorted(group)) for group in sorted(map(sorted, groups)))
-
-
-def _cliques(alike: Booleans) -> list[frozenset[int]]:
-    """The largest sets in which all are alike (Bron and Kerbosch, with a pivot)."""
-    neighbours = [frozenset(np.flatnonzero(row).tolist()) - {place} for place, row in enumerate(alike)]
-    found: list[frozenset[int]] = []
-
-    def grow(inside: frozenset[int], left: frozenset[int], seen: frozenset[int]) -> None:
-        if not left and not seen:
-            found.append(inside)
-            return
-        pivot = max(left | seen, key=lambda place: len(neighbours[place] & left))
-        for place in sorted(left - neighbours[pivot]):
-            grow(inside | {place}, left & neighbours[place], seen & neighbours[place])
-            left, seen = left - {place}, seen | {place}
-
-    grow(frozenset(), frozenset(range(len(neighbours))), frozenset())
-    return found
 
 
 # Where so many times the votes would be needed, the two are alike for all that matters.
 _FACTOR = 100
 
 
-def _more(counted: Tally, distance: Floats, needed: Floats) -> More | None:
+def _more(counted: Tally, distance: Floats, lead: Floats) -> More | None:
     """Margins shrink with the root of the number of prompts: ``votes * ((margin / distance)**2 - 1)`` more will do."""
     if len(counted.titles) < 2:
         return None
-    gap, margin = float(distance[0, 1]), float(needed[0, 1])
+    gap = float(distance[0, 1])
+    margin = gap - float(lead[0, 1])
     if gap >= margin or not math.isfinite(margin) or margin > gap * math.sqrt(_FACTOR):
         return None
     exact = counted.votes * ((margin / gap) ** 2 - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -11,7 +12,8 @@ import msgspec
 from batchgen.compare.costs import Cost, read_categories, read_costs
 from batchgen.compare.ranking import Ranking, Rated, rank
 from batchgen.compare.tally import held_equal
-from batchgen.compare.votes import Vote, Votes
+from batchgen.compare.vote import Vote
+from batchgen.compare.votes import Votes
 from batchgen.errors import UsageError, nearest
 from batchgen.store.folder import RunFolder
 from batchgen.store.records import snapshot, word_names
@@ -25,8 +27,8 @@ VERSION = 1
 class Standing:
     """One title. A win costs what a picture does, divided by ``win_share``: so many pictures it takes to win once.
 
-    ``cost`` is ``None`` for a title that the folder doesn't have. ``unbeaten`` says that nothing rated as high costs
-    less, and nothing that costs as little is rated higher.
+    ``cost`` is ``None`` for a title that the folder doesn't have. ``unbeaten`` says that of what it was compared with
+    nothing rated as high costs less, and nothing that costs as little is rated higher.
     """
 
     rated: Rated
@@ -66,24 +68,25 @@ class Standings:
 def read_standings(folder: RunFolder, votes: Votes, *, axis: str | None = None, by: str | None = None) -> Standings:
     """Where the values of ``axis`` stand, by default of the one with most votes, and for each value of ``by`` as well.
 
-    Raises :class:`UsageError` for an axis without votes while others have some, and for a column that isn't there;
-    :class:`LedgerDamaged` where there is no ledger to read.
+    Raises :class:`UsageError` for an axis without votes while others have some, and for an axis or a column that isn't
+    there; :class:`LedgerDamaged` where there is no ledger to read.
     """
     counts = Counter(vote.axis for vote in votes.votes)
     axis = axis or _most_voted(counts)
     if counts and axis not in counts:
-        raise UsageError(f"nobody has voted on {axis!r}, but on {_listed(counts)} {nearest(axis, counts)}".rstrip())
+        raise UsageError(f"nobody has voted on {axis!r}, but on {_listed(counts)}{_hint(axis, counts)}")
     cast = [vote for vote in votes.votes if vote.axis == axis]
     items = {vote.item for vote in cast}
     with snapshot(folder.ledger) as db:
+        if not counts:
+            _want_known("--axis", axis, "axis or column", _known(db))
         costs = read_costs(db, axis)
         prompts = read_categories(db, items, "prompt")
         # Where the prompt itself is compared, or is made from what is, a row of the plan stands for it.
         rows = read_categories(db, items - prompts.keys(), "row")
         prompts |= {item: f"row {row}" for item, row in rows.items()}
         if by is not None:
-            known = {*word_names(db), "model", "repeat", "row", "provider"}
-            _want_column(by, axis, known.union(*(held_equal(vote.item) for vote in cast)))
+            _want_column(by, axis, _known(db).union(*(held_equal(vote.item) for vote in cast)))
         category = {} if by is None else read_categories(db, items, by)
     groups: dict[str, list[Vote]] = {}
     for vote in cast:
@@ -93,7 +96,7 @@ def read_standings(folder: RunFolder, votes: Votes, *, axis: str | None = None, 
     return Standings(
         axis=axis,
         ranking=ranking,
-        titles=_standings(ranking.rated, costs),
+        titles=_standings(ranking, costs),
         others={title: cost for title, cost in costs.items() if title not in {one.title for one in ranking.rated}},
         elsewhere={name: count for name, count in counts.items() if name != axis},
         by=by,
@@ -115,33 +118,49 @@ def _most_voted(counts: Mapping[str, int]) -> str:
     return max(counts, key=lambda name: (counts[name], name == "model", name), default="model")
 
 
+def _known(db: sqlite3.Connection) -> frozenset[str]:
+    return frozenset({*word_names(db), "model", "repeat", "row", "provider"})
+
+
 def _want_column(name: str, axis: str, known: Iterable[str]) -> None:
     if name == axis:
         raise UsageError(f"--by {name}: that is what is ranked; give another column")
+    _want_known("--by", name, "column", known)
+
+
+def _want_known(option: str, name: str, what: str, known: Iterable[str]) -> None:
     if name not in known:
-        raise UsageError(
-            f"--by {name}: no such column; there are {_listed(sorted(known))} {nearest(name, known)}".rstrip()
-        )
+        hint = nearest(name, known) or f"there are {_listed(sorted(known))}"
+        raise UsageError(f"{option} {name}: no such {what}; {hint}")
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    return f"; {found}" if (found := nearest(name, known)) else ""
 
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
 
 
-def _standings(rated: tuple[Rated, ...], costs: Mapping[str, Cost]) -> tuple[Standing, ...]:
-    prices = {one.title: cost.microusd for one in rated if (cost := costs.get(one.title))}
-    known = [(one.rating, price) for one in rated if (price := prices.get(one.title)) is not None]
-    return tuple(_standing(one, costs.get(one.title), known) for one in rated)
+def _standings(ranking: Ranking, costs: Mapping[str, Cost]) -> tuple[Standing, ...]:
+    priced = {one.title: (one.rating, cost.microusd) for one in ranking.rated if (cost := costs.get(one.title))}
+    everybody = tuple(one.title for one in ranking.rated)
+    # Ratings of groups that never met say nothing about each other.
+    rivals = {title: group for group in ranking.apart or (everybody,) for title in group}
+    return tuple(
+        _standing(one, costs.get(one.title), [priced[title] for title in rivals[one.title] if title in priced])
+        for one in ranking.rated
+    )
 
 
-def _standing(one: Rated, cost: Cost | None, known: Iterable[tuple[float, int]]) -> Standing:
+def _standing(one: Rated, cost: Cost | None, rivals: Iterable[tuple[float, int | None]]) -> Standing:
     price = cost.microusd if cost else None
     return Standing(
         rated=one,
         cost=cost,
         cost_per_win_microusd=_per_win(price, one),
         ms_per_win=_per_win(cost.latency_ms if cost else None, one),
-        unbeaten=price is not None and _is_unbeaten(one.rating, price, known),
+        unbeaten=price is not None and _is_unbeaten(one.rating, price, rivals),
     )
 
 
@@ -149,7 +168,8 @@ def _per_win(amount: int | None, one: Rated) -> int | None:
     return None if amount is None else round(amount / one.win_share)
 
 
-def _is_unbeaten(rating: float, price: int, others: Iterable[tuple[float, int]]) -> bool:
+def _is_unbeaten(rating: float, price: int, rivals: Iterable[tuple[float, int | None]]) -> bool:
     return not any(
-        other >= rating and cheaper <= price and (other, cheaper) != (rating, price) for other, cheaper in others
+        other >= rating and cheaper is not None and cheaper <= price and (other, cheaper) != (rating, price)
+        for other, cheaper in rivals
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from batchgen.compare.bradley_terry import Floats
-from batchgen.compare.votes import Vote, Winner
+from batchgen.compare.vote import Vote, Winner
 
 Integers = npt.NDArray[np.int64]
 
@@ -23,7 +23,7 @@ class Tally:
     """The votes that say which is better, or that neither is; one place in each array per vote.
 
     ``score`` is 1 where ``first`` won, 0 where ``second`` did and ½ where it was a tie. ``prompt`` numbers the prompts.
-    ``both_bad`` counts by title, ``skipped`` all votes that say nothing.
+    ``both_bad`` counts by title, ``skipped`` all votes that say nothing, ``voters`` the names under the others.
     """
 
     titles: tuple[str, ...]
@@ -34,6 +34,7 @@ class Tally:
     score: Floats
     both_bad: Mapping[str, int]
     skipped: int
+    voters: int
 
     @property
     def votes(self) -> int:
@@ -42,16 +43,7 @@ class Tally:
     def in_order(self, titles: tuple[str, ...]) -> Tally:
         """The same with the titles in another order."""
         places = np.array([titles.index(title) for title in self.titles], dtype=np.int64)
-        return Tally(
-            titles,
-            self.prompts,
-            self.prompt,
-            places[self.first],
-            places[self.second],
-            self.score,
-            self.both_bad,
-            self.skipped,
-        )
+        return replace(self, titles=titles, first=places[self.first], second=places[self.second])
 
 
 def tally(votes: Iterable[Vote], prompts_known: Mapping[str, str] | None = None) -> Tally:
@@ -77,6 +69,7 @@ def tally(votes: Iterable[Vote], prompts_known: Mapping[str, str] | None = None)
         score=np.array([_DECIDED[vote.winner] for vote in decided], dtype=np.float64),
         both_bad=bad,
         skipped=sum(vote.winner is Winner.SKIP for vote in votes),
+        voters=len({vote.voter for vote in decided}),
     )
 
 

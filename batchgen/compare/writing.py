@@ -1,7 +1,8 @@
 """The page as files of the run folder, which opens from disk: nothing in it needs a server, and nothing leaves it.
 
 ``compare.html`` stands beside the pictures, all else in ``compare/``: the page's own scripts, the rows in files of
-10,000, the details of 1,000 rows each, loaded when one of them comes into sight, and the thumbnails.
+10,000, the details of 1,000 rows each, loaded when one of them comes into sight, the thumbnails, and the votes cast so
+far, so that the next voter is shown the pairs that need one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from batchgen.compare import votes
 from batchgen.compare.columns import GONE, Row, batch, details
 from batchgen.compare.entries import About, Entry, Shot, read_about, read_entries
 from batchgen.store.bench import Bench
@@ -22,11 +24,14 @@ from batchgen.store.files import make_folder, replace_synced
 from batchgen.store.flags import Checks, checks
 from batchgen.store.folder import RunFolder
 from batchgen.store.records import snapshot
+from batchgen.store.seen import seen
 from batchgen.store.shrink import Look
 from batchgen.store.thumbnails import Thumbnails, inside
 
 ROWS_A_FILE = 10_000
 DETAILS_A_FILE = 1_000
+# The newest votes are enough to see which pairs need one; a million would take longer to load than the rows.
+VOTES = 20_000
 
 # Nothing but the page's own files; a page from disk talks to nobody.
 POLICY = (
@@ -56,7 +61,8 @@ class Progress:
 def write_page(folder: RunFolder, listen: Callable[[Progress], None] = lambda _: None) -> Written:
     """Writes the page of ``folder`` from its ledger as it is now, after the thumbnails that are missing.
 
-    Raises :class:`LedgerDamaged` where there is no ledger to read, and ``OSError`` where the folder takes no files.
+    Raises :class:`LedgerDamaged` where there is no ledger to read, :class:`UsageError` where its votes can't be read,
+    and ``OSError`` where the folder takes no files.
     """
     with snapshot(folder.ledger) as db:
         entries = tuple(read_entries(db))
@@ -64,7 +70,7 @@ def write_page(folder: RunFolder, listen: Callable[[Progress], None] = lambda _:
     thumbnails = Thumbnails(folder)
     _make_thumbnails(thumbnails, entries, listen)
     with snapshot(folder.ledger) as db:
-        found = checks(db, thumbnails.look)
+        found = checks(db, seen([thumbnails.looks]))
     rows = _rows(folder.root, entries, thumbnails.look, found)
     _write_files(folder.root, about, rows)
     problems = [row.look.problem for row in rows if row.look and row.look.problem]
@@ -142,7 +148,9 @@ def _write_files(root: Path, about: About, rows: Sequence[Row]) -> None:
     names = list(parts)
     facts = about_json(about, stamp=stamp, live=False, total=len(rows), chunk=DETAILS_A_FILE)
     files |= {name: script("table.stamp", stamp) + part for name, part in parts.items()}
-    files["data.js"] = script("table.begin", facts, [f"compare/{name}" for name in names if name.startswith("rows")])
+    files["votes.js"] = script("ballot.others", votes.read(root).votes[-VOTES:])
+    wanted = [*(name for name in names if name.startswith("rows")), "votes.js"]
+    files["data.js"] = script("table.begin", facts, [f"compare/{name}" for name in wanted])
     for name, content in files.items():
         replace_synced(place / name, content)
     replace_synced(root / "compare.html", page_html())

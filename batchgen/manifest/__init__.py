@@ -18,9 +18,10 @@ from batchgen.manifest.model import (
 )
 from batchgen.manifest.names import path_problem, segment_problem, slug
 from batchgen.manifest.overrides import Overrides
+from batchgen.manifest.pictures import PictureCheck
 from batchgen.manifest.row_check import RowCheck
 from batchgen.manifest.rows import Row, Rows
-from batchgen.manifest.scalars import Rate
+from batchgen.manifest.scalars import MaxFailures, Rate, StopTime, max_failures, stop_time
 from batchgen.manifest.show import shown
 from batchgen.manifest.template import Template, TemplateError
 from batchgen.manifest.values import PARAMETERS, Value, check_value, normalised
@@ -34,14 +35,17 @@ __all__ = [
     "LaneLimit",
     "Limits",
     "Manifest",
+    "MaxFailures",
     "Output",
     "Overrides",
+    "PictureCheck",
     "ProviderChoice",
     "Rate",
     "Retry",
     "Row",
     "RowCheck",
     "Rows",
+    "StopTime",
     "Template",
     "TemplateError",
     "Value",
@@ -49,9 +53,11 @@ __all__ = [
     "column_problem",
     "json_schema",
     "load_manifest",
+    "max_failures",
     "normalised",
     "path_problem",
     "segment_problem",
     "shown",
     "slug",
+    "stop_time",
 ]

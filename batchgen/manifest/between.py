@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 
 from batchgen.errors import nearest
 from batchgen.manifest.checks import axis_paths, settings_of
@@ -11,12 +12,17 @@ from batchgen.manifest.document import DataPath, Finding
 from batchgen.manifest.freeze import matrix_axis
 from batchgen.manifest.including import chosen
 from batchgen.manifest.jobfile import JobFile
-from batchgen.manifest.show import shown
+from batchgen.manifest.show import printable, shown
 from batchgen.manifest.template import Template, TemplateError
 from batchgen.manifest.values import PARAMETERS
 
 # Names that a path template knows beside the columns and variables.
 PATH_NAMES = ("repeat", "row", "key")
+
+# More names than this are read by nobody.
+_NAMED = 20
+
+_TYPOGRAPHIC = "\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb \u00a0"
 
 # What other services take and this one does not.
 _NO_PARAMETERS = {
@@ -48,17 +54,28 @@ def _missing(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Finding]
 
 
 def _other_case(name: str, columns: tuple[str, ...]) -> str:
-    other = next((column for column in columns if column.lower() == name), "")
+    other = _other_writing(name, columns)
     return f"; or rename the column {shown(other)} to '{name}'" if other else ""
 
 
+def _other_writing(name: str, columns: tuple[str, ...]) -> str:
+    """The column that is ``name`` but for its case, or for quotes that a word processor made of straight ones."""
+    return next((column for column in columns if column.strip(_TYPOGRAPHIC).lower() == name), "")
+
+
 def _prompt_suggestion(columns: tuple[str, ...]) -> str:
-    other = next((column for column in columns if column.lower() == "prompt"), "")
+    other = _other_writing("prompt", columns)
+    if other != other.strip(_TYPOGRAPHIC):
+        return f"write straight quotes, or none, around {shown(other)}"
     if other:
         return f"use --prompt '{{{other}}}' or 'prompt: \"{{{other}}}\"'"
     return "give --prompt, a column 'prompt', or 'prompt: …'" + (
-        f"; the columns are {', '.join(columns)}" if columns else ""
+        f"; the columns are {_listed(columns)}" if columns else ""
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(printable, names[:_NAMED])) + (", …" if len(names) > _NAMED else "")
 
 
 def _known_names(job: JobFile, columns: tuple[str, ...]) -> set[str]:
@@ -77,9 +94,16 @@ def _unknown_variables(job: JobFile, columns: tuple[str, ...] | None) -> Iterato
     for path, text, known in templates:
         for name in _names_in(text):
             if name not in known:
-                allowed = f"known are {', '.join(sorted(known))}" if known else "there are no variables"
+                allowed = f"known are {_listed(sorted(known))}" if known else "there are no variables"
                 message = f"{'.'.join(path)} uses {shown('{' + name + '}')}, which nothing gives"
-                yield Finding(path, message, nearest(name, known) or allowed)
+                yield Finding(path, message, _same_look(name, known) or nearest(name, known) or allowed)
+
+
+def _same_look(name: str, known: Iterable[str]) -> str:
+    """What to do where a known name is ``name`` in another Unicode form, as file systems and editors make them."""
+    composed = unicodedata.normalize("NFC", name)
+    alike = any(unicodedata.normalize("NFC", other) == composed for other in known)
+    return "one looks the same and is written in another Unicode form: copy it from there" if alike else ""
 
 
 def _misspelt(job: JobFile) -> Iterator[Finding]:

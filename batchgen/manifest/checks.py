@@ -86,7 +86,8 @@ def _templates(job: JobFile) -> Iterator[Finding]:
         try:
             template = Template(text) if text is not None else None
         except TemplateError as error:
-            yield Finding(path, f"{'.'.join(path)}: {error}")
+            for mistake in error.mistakes:
+                yield Finding(path, f"{'.'.join(path)}: {mistake}")
             continue
         if template is not None and path == ("prompt",) and (problem := _prompt_problem(template)):
             yield Finding(path, problem)
@@ -156,7 +157,8 @@ def _values(job: JobFile) -> Iterator[Finding]:
     for index, entry in enumerate(job.include):
         for name, value in entry.items():
             titles = {one.title for one in matrix_axis(job, name).values} if name in job.matrix else set()
-            if value not in titles and (problem := check_value(name, value)):
+            # A glob stands for titles, whose own values were judged above.
+            if value not in titles and not (titles and "*" in value) and (problem := check_value(name, value)):
                 yield Finding(("include", index, name), problem)
 
 
@@ -197,7 +199,8 @@ def _lists_in_rows(job: JobFile) -> Iterator[Finding]:
 def _lanes_and_prices(job: JobFile) -> Iterator[Finding]:
     for section, names in ((("limits", "lanes"), job.limits.lanes), (("prices",), job.prices)):
         for name in names:
-            if problem := check_value("model", name):
+            # A glob stands for the names of models.
+            if problem := check_value("model", name.replace("*", "x")):
                 yield Finding((*section, name), f"{'.'.join(section)}: {problem}")
     for name in job.prices:
         if "*" in name:

@@ -13,21 +13,23 @@ from batchgen.manifest.show import printable, shown
 MOST_FILES = 100_000
 
 
-def files_of(folder: Path, pattern: str) -> list[str]:
+def files_of(folder: Path, pattern: str, *, allow_outside: bool = False) -> list[str]:
     """The regular files that ``pattern`` matches, as paths relative to ``folder``, sorted; hidden ones are left out.
 
-    Raises :class:`ValueError`, worded to follow the pattern's name, where it leaves the folder or matches no file.
+    Raises :class:`ValueError`, worded to follow the pattern's name, where it matches no file, or leaves the folder and
+    must not.
     """
     if not pattern.strip() or "\0" in pattern:
         raise ValueError("must be a glob such as inputs/*.png")
     root = folder.resolve()
     searched = root.joinpath(*_fixed_parts(pattern))
-    if not searched.resolve().is_relative_to(root) or ".." in pattern.split("/"):
-        raise ValueError(f"must lie inside the manifest's folder {printable(str(root))}, found {shown(pattern)}")
+    if not allow_outside and (not searched.resolve().is_relative_to(root) or ".." in pattern.split("/")):
+        lies = f"must lie inside the manifest's folder {printable(str(root))}, found {shown(pattern)}"
+        raise ValueError(f"{lies} (copy it there, or allow it with --allow-outside)")
     found = sorted(
         name
         for name in glob.iglob(pattern, root_dir=root, recursive=True)  # noqa: PTH207 - relative names are wanted
-        if (root / name).is_file() and (root / name).resolve().is_relative_to(root)
+        if (root / name).is_file() and (allow_outside or (root / name).resolve().is_relative_to(root))
     )
     if not found:
         raise ValueError(_nothing(root, searched, pattern))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from batchgen.manifest import scalars
@@ -29,7 +30,7 @@ from batchgen.request import Kind
 VIDEO_DEADLINE_S = 1800.0
 
 
-def frozen(job: JobFile, rows: Rows, source: Path, document: Document) -> Manifest:
+def frozen(job: JobFile, rows: Rows, source: Path, document: Document, *, allow_outside: bool) -> Manifest:
     """The Manifest of a job file that was checked."""
     return Manifest(
         name=job.name or slug(source.stem),
@@ -49,6 +50,8 @@ def frozen(job: JobFile, rows: Rows, source: Path, document: Document) -> Manife
         output=Output(job.output.folder, Template(job.output.path) if job.output.path is not None else None),
         kind=Kind(job.kind) if job.kind is not None else None,
         reuse=tuple(dict.fromkeys(job.reuse)),
+        allow_outside=allow_outside,
+        places=dict(_places(job, document)),
     )
 
 
@@ -59,7 +62,8 @@ def inline_rows(job: JobFile, document: Document) -> InlineRows:
         tuple(
             Row(
                 number=index + 1,
-                place=document.place(("rows", index)),
+                file=document.place(("rows", index)),
+                line=0,
                 values={name: value for name, value in entry.items() if value is not None},
             )
             for index, entry in enumerate(entries)
@@ -103,6 +107,13 @@ def _settings(values: dict[str, Value]) -> dict[str, Value]:
     return {name: normalised(name, value) for name, value in values.items()}
 
 
+def _places(job: JobFile, document: Document) -> Iterator[tuple[tuple[str, str], str]]:
+    for section, names in ((("limits", "lanes"), job.limits.lanes), (("prices",), job.prices)):
+        for name in names:
+            yield (".".join(section), name), document.place((*section, name))
+    yield ("provider", "simulator"), document.place(("provider", "simulator"))
+
+
 def _combinations(section: str, entries: list[dict[str, str]], document: Document) -> tuple[Combination, ...]:
     return tuple(Combination(entry, document.place((section, index))) for index, entry in enumerate(entries))
 
@@ -125,7 +136,16 @@ def _provider(section: ProviderSection) -> ProviderChoice:
 
 def _limits(section: LimitsSection) -> Limits:
     lanes = tuple(LaneLimit(pattern, lane.concurrency, lane.rate) for pattern, lane in section.lanes.items())
-    return Limits(section.concurrency, section.adaptive, section.rate, section.budget_usd, lanes)
+    return Limits(
+        section.concurrency,
+        section.adaptive,
+        section.rate,
+        section.budget_usd,
+        lanes,
+        section.night_budget_usd,
+        section.deadline,
+        section.max_failures,
+    )
 
 
 def _retry(section: RetrySection) -> Retry:

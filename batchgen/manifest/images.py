@@ -44,6 +44,8 @@ def _url_problem(url: str) -> str | None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return f"is no valid URL: {shown(url)}"
+    if re.search(r"\s", url):
+        return f"holds a space in its URL, which is written %20: {shown(url)}"
     if parts.username is not None or parts.password is not None:
         return "must not carry a user name or password in its URL"
     if not host:

@@ -84,6 +84,16 @@ StartRate = Annotated[
 ]
 
 
+Failures = Annotated[
+    scalars.MaxFailures,
+    PlainValidator(scalars.max_failures),
+    Schema({"type": ["integer", "string"], "minimum": 1, "pattern": "^[0-9]+((\\.[0-9]+)? ?%)?$"}),
+]
+StopTime = Annotated[
+    scalars.StopTime,
+    PlainValidator(scalars.stop_time),
+    Schema({"type": "string", "pattern": "^([0-9]{1,2}:[0-9]{2}|([0-9]+ ?(d|h|m|min|s) ?)+)$"}),
+]
 Number = Annotated[
     Decimal,
     PlainValidator(scalars.number),
@@ -141,6 +151,13 @@ class LimitsSection(Section):
     )
     rate: Annotated[StartRate | None, Field(description="Starts per lane, such as 5/s")] = None
     budget_usd: Annotated[Money | None, Field(description="Never send what could cost more than this in all")] = None
+    night_budget_usd: Annotated[Money | None, Field(description="As budget_usd, for what one night may cost")] = None
+    deadline: Annotated[
+        StopTime | None, Field(description="Send nothing after this time of day, or so long after the start")
+    ] = None
+    max_failures: Annotated[
+        Failures | None, Field(description="Stop a run after so many failures, or such a share of them: 10 or 5%")
+    ] = None
     lanes: Annotated[dict[str, LaneSection], Field(description="Limits per model; globs such as openai/*")] = {}
 
 
@@ -155,7 +172,7 @@ class RetrySection(Section):
 
 
 class OutputSection(Section):
-    folder: Annotated[Text | None, Field(description="Default: outputs/NAME; may be s3://bucket/prefix")] = None
+    folder: Annotated[Text | None, Field(description="Default: outputs/NAME")] = None
     path: Annotated[Text | None, Field(description="A template for file names, without extension")] = None
 
 

@@ -41,15 +41,16 @@ class Listed:
         return not self.findings and not self.problems
 
 
-def listed(document: Document, folder: Path) -> Listed:
-    """``document`` with the values of its axes; files are relative to ``folder`` and lie inside it."""
+def listed(document: Document, folder: Path, *, allow_outside: bool = False) -> Listed:
+    """``document`` with the values of its axes; files are relative to ``folder`` and lie inside it if need be."""
+    base = _Base(folder, allow_outside)
     findings: list[Finding] = []
     problems: list[Problem] = []
     data: dict[str, Any] = dict(document.data)
     elsewhere = dict(document.elsewhere)
     for path, spec in list(_specs(document.data)):
         try:
-            values = _values(path, spec, folder, document.place((*path, "file")))
+            values = _values(path, spec, base, document.place((*path, "file")))
         except _WrongError as wrong:
             findings += wrong.findings
             values = None
@@ -60,6 +61,14 @@ def listed(document: Document, folder: Path) -> Listed:
         if values:
             elsewhere.update({(*path, step): place for step, place in values.places.items()})
     return Listed(replace(document, data=data, elsewhere=elsewhere), tuple(findings), tuple(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What the files of axes are relative to, and whether they may lie outside it."""
+
+    folder: Path
+    allow_outside: bool
 
 
 class _WrongError(Exception):
@@ -98,7 +107,7 @@ def _kind(values: object) -> type[Section] | None:
     return FileSection if "file" in values else FilesSection if "files" in values else None
 
 
-def _values(path: DataPath, spec: dict[str, Any], folder: Path, place: str) -> _Values:
+def _values(path: DataPath, spec: dict[str, Any], base: _Base, place: str) -> _Values:
     model = _kind(spec)
     assert model is not None
     try:
@@ -107,7 +116,7 @@ def _values(path: DataPath, spec: dict[str, Any], folder: Path, place: str) -> _
         known = [field.alias or name for name, field in model.model_fields.items()]
         found = error.errors(include_url=False)
         raise _WrongError(*(finding(one, (*path, *one["loc"]), known) for one in found)) from None
-    values = _read(path, section, folder, place)
+    values = _read(path, section, base, place)
     # The members of a zip move together by position: titles have no meaning there.
     if path[0] == "zip" and isinstance(values.data, dict):
         places = enumerate(values.places.values())
@@ -115,10 +124,10 @@ def _values(path: DataPath, spec: dict[str, Any], folder: Path, place: str) -> _
     return values
 
 
-def _read(path: DataPath, section: Section, folder: Path, place: str) -> _Values:
+def _read(path: DataPath, section: Section, base: _Base, place: str) -> _Values:
     if isinstance(section, RangeSection):
         return _numbers(path, section)
-    return _files(path, section, folder) if isinstance(section, FilesSection) else _column(path, section, folder, place)
+    return _files(path, section, base) if isinstance(section, FilesSection) else _column(path, section, base, place)
 
 
 def _numbers(path: DataPath, section: RangeSection) -> _Values:
@@ -128,23 +137,25 @@ def _numbers(path: DataPath, section: RangeSection) -> _Values:
         raise _WrongError(Finding(path, f"{dotted(path)} {error}")) from None
 
 
-def _files(path: DataPath, section: FilesSection, folder: Path) -> _Values:
+def _files(path: DataPath, section: FilesSection, base: _Base) -> _Values:
     try:
-        found = files_of(folder, section.files)
+        found = files_of(base.folder, section.files, allow_outside=base.allow_outside)
     except ValueError as error:
         message = f"{dotted((*path, 'files'))} {error}"
         raise _WrongError(Finding((*path, "files"), message)) from None
     return _Values(dict(zip(titles_of(found), found, strict=True)), {})
 
 
-def _column(path: DataPath, section: Section, folder: Path, place: str) -> _Values:
+def _column(path: DataPath, section: Section, base: _Base, place: str) -> _Values:
     assert isinstance(section, FileSection)
     try:
-        file = inside(folder, folder / section.file)
+        file = base.folder / section.file
+        if not base.allow_outside:
+            inside(base.folder, file)
     except ValueError as error:
-        raise _WrongError(
-            Finding((*path, "file"), f"{dotted((*path, 'file'))} {error}, found {shown(section.file)}")
-        ) from None
+        message = f"{dotted((*path, 'file'))} {error}, found {shown(section.file)}"
+        suggestion = "copy it there, or allow it with --allow-outside"
+        raise _WrongError(Finding((*path, "file"), message, suggestion)) from None
     return _Column(path, section, open_rows(file, str(file), place)).values()
 
 

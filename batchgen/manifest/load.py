@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.between import findings_between
-from batchgen.manifest.checks import findings
-from batchgen.manifest.document import Document
+from batchgen.manifest.checks import findings, settings_of
+from batchgen.manifest.document import Document, Finding
 from batchgen.manifest.environment import expanded
 from batchgen.manifest.extends import YAML_SUFFIXES, with_bases
-from batchgen.manifest.files import job_text, refuse_unless_readable
+from batchgen.manifest.files import inside, job_text, refuse_unless_readable
 from batchgen.manifest.freeze import frozen, inline_rows
 from batchgen.manifest.jobfile import JobFile
 from batchgen.manifest.listed import listed
 from batchgen.manifest.model import Manifest
 from batchgen.manifest.overrides import Overrides
+from batchgen.manifest.pictures import PictureCheck
 from batchgen.manifest.row_check import RowCheck
 from batchgen.manifest.rows import SUFFIXES, InlineRows, Rows, open_rows
-from batchgen.manifest.shape import shaped
-from batchgen.manifest.show import printable
-from batchgen.manifest.yaml import read_yaml
+from batchgen.manifest.shape import dotted, shaped
+from batchgen.manifest.show import printable, shown
+from batchgen.manifest.yaml import Marred, read_yaml
 
 # With mistakes in the job file itself, rows are read only to show some of theirs too.
 _ROWS_LOOKED_AT = 10_000
@@ -34,25 +37,39 @@ def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Ma
     Raises :class:`ManifestError` with every problem of the job file. Rows in a file of their own are not read through
     unless there are problems already: whoever streams them checks them on the way.
     """
-    source = Path(path)
-    written = expanded((overrides or Overrides()).applied(_document(source)), os.environ)
-    axes = listed(written.document, source.parent)
+    source, flags = Path(path), overrides or Overrides()
+    read = _document(source)
+    written = expanded(flags.applied(read.document), os.environ)
+    axes = listed(written.document, source.parent, allow_outside=flags.allow_outside)
     document = axes.document
     shape = shaped(document)
     job = shape.job
-    found = (*written.findings, *axes.findings, *shape.findings, *findings(job))
-    problems = [*document.problems(found), *axes.problems]
-    rows = _rows(job, source, document, problems)
-    if shape.whole and axes.whole and rows is not None:
-        problems += document.problems(findings_between(job, rows.columns))
-    if rows is not None and (problems or isinstance(rows, InlineRows)):
-        problems += _row_problems(rows)
-    if problems or rows is None:
-        raise ManifestError(problems)
-    return frozen(job, rows, source, document)
+    found = [*written.findings, *axes.findings, *shape.findings, *findings(job)]
+    others = [*axes.problems]
+    rows = _rows(job, source, document, others, allow_outside=flags.allow_outside)
+    if read.whole and shape.whole and axes.whole and rows is not None:
+        found += findings_between(job, rows.columns)
+    if rows is None or found or others or not read.whole or (isinstance(rows, InlineRows) and _row_problems(rows)):
+        # Whoever makes a plan opens every picture; where there is none to be made, it is looked for here.
+        pictures = PictureCheck(source.parent, allow_outside=flags.allow_outside)
+        found += _picture_findings(job, pictures)
+        raise ManifestError([*read.problems, *document.problems(found), *others, *_row_problems(rows or (), pictures)])
+    return frozen(job, rows, source, document, allow_outside=flags.allow_outside)
 
 
-def _document(source: Path) -> Document:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A job file with its bases. It is not ``whole`` where a base can't be read, or the file itself is marred."""
+
+    document: Document
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        return not self.problems
+
+
+def _document(source: Path) -> _Read:
     file = str(source)
     suffix = source.suffix.lower()
     if suffix not in (*YAML_SUFFIXES, *SUFFIXES):
@@ -61,30 +78,63 @@ def _document(source: Path) -> Document:
         raise ManifestError([Problem(f"is of no known kind; a job file ends in {allowed}", printable(file))])
     refuse_unless_readable(source, file)
     if suffix in SUFFIXES:
-        return Document(file, {"rows": source.name})
-    return with_bases(read_yaml(job_text(source, printable(file)), file), source)
+        return _Read(Document(file, {"rows": source.name}))
+    problems: tuple[Problem, ...] = ()
+    try:
+        document = read_yaml(job_text(source, printable(file)), file)
+    except Marred as error:
+        document, problems = error.document, error.problems
+    try:
+        return _Read(with_bases(document, source), problems)
+    except ManifestError as error:
+        own = {name: value for name, value in document.data.items() if name != "extends"}
+        return _Read(replace(document, data=own), (*problems, *error.problems))
 
 
-def _rows(job: JobFile, source: Path, document: Document, problems: list[Problem]) -> Rows | None:
+def _rows(
+    job: JobFile, source: Path, document: Document, problems: list[Problem], *, allow_outside: bool
+) -> Rows | None:
     """The job's rows, or ``None`` where they can't be read, with the reasons added to ``problems``."""
     if not isinstance(job.rows, str):
         if job.rows == []:
             problems.append(Problem("rows is empty: nothing to generate", document.place(("rows",))))
         return inline_rows(job, document)
     place = document.place(("rows",)) if document.lines else ""
+    file = source.parent / job.rows
     try:
-        return open_rows(source.parent / job.rows, str(source.parent / job.rows), place)
+        # Who names a table on the command line has named it; a job file may come from anybody.
+        if document.lines and not allow_outside:
+            _refuse_outside(source.parent, file, job.rows, place)
+        return open_rows(file, str(file), place)
     except ManifestError as error:
         problems += error.problems
         return None
 
 
-def _row_problems(rows: Rows) -> list[Problem]:
-    check = RowCheck(None if isinstance(rows, InlineRows) else rows.columns)
+def _refuse_outside(folder: Path, file: Path, written: str, place: str) -> None:
+    try:
+        inside(folder, file)
+    except ValueError as error:
+        found = f"rows {error}, found {shown(written)}"
+        raise ManifestError([Problem(found, place, "copy it there, or allow it with --allow-outside")]) from None
+
+
+def _picture_findings(job: JobFile, check: PictureCheck) -> Iterator[Finding]:
+    """What is wrong with the pictures of defaults and axes."""
+    for path, name, value in settings_of(job):
+        for message in check({name: value}):
+            yield Finding(path, f"{dotted(path)}: {message}")
+
+
+def _row_problems(rows: Rows | tuple[()], pictures: PictureCheck | None = None) -> list[Problem]:
+    columns = () if isinstance(rows, tuple | InlineRows) else rows.columns
+    check = RowCheck(columns)
     problems: list[Problem] = []
     try:
         for row in islice(rows, None if isinstance(rows, InlineRows) else _ROWS_LOOKED_AT):
             problems += check(row)
+            if pictures is not None:
+                problems += [Problem(f"row {row.number}: {message}", row.place) for message in pictures(row.values)]
     except ManifestError as error:
         problems += error.problems
     return problems

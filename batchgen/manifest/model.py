@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from batchgen.manifest.rows import Rows
-from batchgen.manifest.scalars import Rate
+from batchgen.manifest.scalars import MaxFailures, Rate, StopTime
 from batchgen.manifest.template import Template
 from batchgen.manifest.values import Value
 from batchgen.request import Kind
@@ -60,13 +60,19 @@ class LaneLimit:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may be under way, how fast, and for how much money. ``None`` means no limit was given."""
+    """How much may be under way, how fast, for how much money, and until when. ``None`` means no limit was given.
+
+    ``night_microusd``, ``deadline`` and ``max_failures`` bound a run where its caller does not say otherwise.
+    """
 
     concurrency: int
     adaptive: bool
     rate: Rate | None
     budget_microusd: int | None
     lanes: tuple[LaneLimit, ...]
+    night_microusd: int | None = None
+    deadline: StopTime | None = None
+    max_failures: MaxFailures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where pictures go. ``folder`` is relative to the current folder, or ``s3://…``; ``None`` is the default."""
+    """Where pictures go. ``folder`` is relative to the current folder; ``None`` is the default."""
 
     folder: str | None
     path: Template | None
@@ -94,6 +100,8 @@ class Manifest:
     """A job file as the rest of the program sees it. Relative paths in it are relative to ``folder``.
 
     ``kind`` is ``None`` where each model's own kind counts. The folders of ``reuse`` are relative to the current one.
+    Rows and pictures may lie outside ``folder`` only where ``allow_outside``. ``places`` say where each entry of
+    ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name.
     """
 
     name: str
@@ -113,3 +121,5 @@ class Manifest:
     output: Output
     kind: Kind | None
     reuse: tuple[str, ...]
+    allow_outside: bool = False
+    places: Mapping[tuple[str, str], str] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from batchgen.manifest.show import shown
 # File systems take 255 bytes; temporary names, counters and extensions need the rest.
 LONGEST_BYTES = 200
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _NOT_PORTABLE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 # Windows gives these to devices, whatever the extension.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
@@ -18,6 +19,8 @@ _OWN_FILES = frozenset(
         *("report.html", "report.csv", "compare.html"),
     }
 )
+# Most names a plan makes, known by one look: what is reserved has a dot, or has four letters at most.
+_ORDINARY = re.compile(r"[0-9][\w=+@-]{0,99}|\w[\w=+@-]{4,99}", re.ASCII)
 
 
 def name_problem(name: str) -> str | None:
@@ -31,12 +34,21 @@ def name_problem(name: str) -> str | None:
 
 def folder_problem(folder: str) -> str | None:
     """Why ``output.folder`` can't be this, worded to follow its name; else ``None``."""
-    scheme, _, rest = folder.partition("://")
-    if rest and scheme != "s3":
-        return f"must be a folder or s3://bucket/prefix, found {shown(folder)}"
+    if problem := elsewhere_problem(folder):
+        return problem
     if folder.startswith("~"):
         return f"must be written in full; '~' is not replaced: {shown(folder)}"
-    return _path_problem(rest if scheme == "s3" else folder.removeprefix("/"))
+    return _path_problem(folder.removeprefix("/"))
+
+
+def elsewhere_problem(folder: str) -> str | None:
+    """Why a run can't be kept there, where ``folder`` is the address of a bucket or a server; else ``None``.
+
+    One slash is enough, for a path that was read as one has lost the second.
+    """
+    if _ADDRESS.match(folder):
+        return f"must be a folder on this machine; copy it there after the run: {shown(folder)}"
+    return None
 
 
 def path_problem(path: str) -> str | None:
@@ -53,6 +65,8 @@ def path_problem(path: str) -> str | None:
 
 def segment_problem(segment: str) -> str | None:
     """Why one folder or file can't have this name on every system; else ``None``."""
+    if _ORDINARY.fullmatch(segment):
+        return None
     if not segment.isprintable():
         return f"holds a character that does not print: {shown(segment)}"
     found = _NOT_PORTABLE.search(segment)

@@ -9,12 +9,16 @@ from typing import Any
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.document import DataPath, Document
 
+# Parameters with a flag of their own; any other is given by ``--set``.
+_FLAGS = frozenset({"model", "size", "quality"})
+
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
     """Flags that stand above the job file. Of ``parameters`` one value is a default, several are an axis.
 
-    ``budget_usd`` and the counts are taken as the user typed them; they are judged with the job file.
+    ``budget_usd`` and the counts are taken as the user typed them; they are judged with the job file. Files that the
+    job names may lie outside its folder only where ``allow_outside``, which no job file can say of itself.
     """
 
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -25,6 +29,7 @@ class Overrides:
     provider: str | None = None
     name: str | None = None
     path: str | None = None
+    allow_outside: bool = False
 
     def applied(self, document: Document) -> Document:
         """The document with these flags in place of what it said, and their names as the places of their values.
@@ -37,7 +42,7 @@ class Overrides:
             _put(data, path, value)
             flags[path] = flag
         for name, values in self.parameters.items():
-            flag = f"--{name.replace('_', '-')}"
+            flag = f"--{name}" if name in _FLAGS else f"--set {name}"
             if values:
                 _refuse_zipped(data.get("zip"), name, flag)
                 flags[_put_parameter(data, name, values)] = flag

@@ -42,6 +42,10 @@ class RowCheck:
                     problems.append(Problem(f"row {row.number}: {message}", row.place))
         return problems
 
+    def checked(self, shape: tuple[str, ...]) -> frozenset[str]:
+        """Which values of the rows of that shape are looked at."""
+        return frozenset(self._remembered.keys() & {*shape})
+
     def _judge_shape(self, shape: tuple[str, ...], row: Row) -> tuple[tuple[str, ...], list[Problem]]:
         checked = tuple(name for name in shape if name in self._remembered)
         if len(self._shapes) < _MOST_REMEMBERED:

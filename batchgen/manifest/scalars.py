@@ -18,6 +18,10 @@ _NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(ms|s|sec|min|m|h|d)", re.ASCII)
 _RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?/ ?(s|sec|second|min|minute|m|h|hour|d|day)", re.ASCII)
 
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_SPAN = re.compile(r"(?:([0-9]{1,4})d)?(?:([0-9]{1,4})h)?(?:([0-9]{1,5})(?:m|min))?(?:([0-9]{1,6})s)?", re.ASCII)
+_FAILURES = re.compile(r"([0-9]{1,9})(?:(\.[0-9]{1,3})? ?(%))?", re.ASCII)
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SECONDS |= {"sec": 1.0, "second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
@@ -75,6 +79,47 @@ def money(found: object) -> int:
     if amount is None:
         raise ValueError("must be an amount in US dollars such as 25 or 0.04, without a currency sign")
     return amount
+
+
+@dataclass(frozen=True, slots=True)
+class StopTime:
+    """When to stop: at a time of day, or ``after_s`` seconds; ``text`` is what the user wrote."""
+
+    text: str
+    hour: int = 0
+    minute: int = 0
+    after_s: int | None = None
+
+
+def stop_time(found: object) -> StopTime:
+    """A time of day such as ``05:30``, or a span such as ``90m`` or ``1h30m``."""
+    text = found.strip() if isinstance(found, str) else ""
+    if clock := _CLOCK.fullmatch(text):
+        return StopTime(text, int(clock[1]), int(clock[2]))
+    span = _SPAN.fullmatch(text.replace(" ", ""))
+    days, hours, minutes, seconds = (int(part or 0) for part in span.groups()) if span else (0, 0, 0, 0)
+    length_s = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    if not length_s:
+        raise ValueError("must be a time of day such as 05:30, or a span such as 90m or 1h30m")
+    return StopTime(text, after_s=length_s)
+
+
+@dataclass(frozen=True, slots=True)
+class MaxFailures:
+    """How many requests may end without a picture: a ``count``, or a ``share``, up to 1, of those that ended."""
+
+    count: int | None = None
+    share: float | None = None
+
+
+def max_failures(found: object) -> MaxFailures:
+    """A number such as ``10``, or a share such as ``5%``."""
+    text = str(found).strip() if isinstance(found, str | int) and not isinstance(found, bool) else ""
+    match = _FAILURES.fullmatch(text)
+    number = float(f"{match[1]}{match[2] or ''}") if match else 0.0
+    if not match or number == 0 or (match[3] and number > 100):
+        raise ValueError("must be a number such as 10, or a share such as 5%")
+    return MaxFailures(share=number / 100) if match[3] else MaxFailures(count=int(number))
 
 
 def number(found: object) -> Decimal:

@@ -5,6 +5,7 @@ Parts with a mistake are left out and the rest is validated again, so that the c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +97,8 @@ def finding(found: ErrorDetails, path: DataPath, known: Sequence[str] = ()) -> F
         return Finding(path, f"{name} is missing")
     if value is None:
         return Finding(path, f"{name} is empty", "give it a value, or remove it")
-    return Finding(path, f"{name} {_rule(found)}, found {shown(value)}", _suggestion(path, value))
+    meant = _suggestion(path, value) or _word_meant(found)
+    return Finding(path, f"{name} {_rule(found)}, found {shown(value)}", meant)
 
 
 def _rule(found: ErrorDetails) -> str:
@@ -105,6 +107,13 @@ def _rule(found: ErrorDetails) -> str:
     if found["type"] == "literal_error":
         return f"must be {found['ctx']['expected']}"
     return f"must be {_EXPECTED.get(found['type'], found['msg'])}"
+
+
+def _word_meant(found: ErrorDetails) -> str:
+    """The word of a few that was probably meant."""
+    if found["type"] != "literal_error" or not isinstance(found["input"], str):
+        return ""
+    return nearest(found["input"].strip().lower(), re.findall("'([^']+)'", found["ctx"]["expected"]))
 
 
 def _suggestion(path: DataPath, value: object) -> str:
@@ -146,12 +155,21 @@ def dotted(path: DataPath) -> str:
 
 def _without(data: dict[str, Any], path: DataPath, *, unknown: bool) -> dict[str, Any]:
     """The data without the part at fault, which is small enough to leave the rest its meaning."""
+    if path[0] == "rows" and len(path) > 1 and isinstance(data["rows"], list):
+        return {**data, "rows": _without_cell(data["rows"], path[1:])}
     if path[0] == "provider" and not unknown:
         # Its kind can't be left out alone.
         return _pruned(data, path[:1])
     in_list = next((depth for depth, step in enumerate(path) if isinstance(step, int)), len(path))
     # What stands below the second level has its meaning only as a whole, such as one axis.
     return _pruned(data, path[: min(in_list, 2)])
+
+
+def _without_cell(rows: list[Any], path: DataPath) -> list[Any]:
+    """The rows without one value, or without all of a row that is none, so that the others can be judged."""
+    row = rows[int(path[0])]
+    left = {**row, path[1]: None} if len(path) > 1 and isinstance(row, dict) else {}
+    return [left if index == path[0] else other for index, other in enumerate(rows)]
 
 
 def _pruned(data: dict[str, Any], path: DataPath) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
@@ -16,7 +16,11 @@ _NO_NAME = re.compile(r"[.\[\]!:()\x00-\x1f]")
 
 
 class TemplateError(UsageError):
-    """The text is no template; the message says where and why."""
+    """The text is no template; the message is the first of ``mistakes``, each of which says where and why."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__(mistakes[0])
+        self.mistakes = tuple(mistakes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,41 +55,43 @@ def _parsed(text: str) -> tuple[str, list[str]]:
     """A ``%`` pattern and the names that fill it, in order; with no names the pattern is the finished text."""
     names: list[str] = []
     pieces: list[str | None] = []
+    mistakes: list[str] = []
     end = 0
     for match in _PIECE.finditer(text):
         pieces.append(text[end : match.start()])
         end = match.end()
         if match["stray"]:
-            raise _stray(match["stray"], match.start())
-        if match["brace"]:
+            mistakes.append(_stray(match["stray"], match.start()))
+        elif match["brace"]:
             pieces.append(match["brace"][0])
+        elif mistake := _mistake(match["name"], match.start()):
+            mistakes.append(mistake)
         else:
-            names.append(_name(match["name"], match.start()))
+            names.append(match["name"])
             pieces.append(None)
     pieces.append(text[end:])
+    if mistakes:
+        raise TemplateError(mistakes)
     if not names:
         return "".join(piece or "" for piece in pieces), names
     return "".join("%s" if piece is None else piece.replace("%", "%%") for piece in pieces), names
 
 
-def _stray(brace: str, position: int) -> TemplateError:
+def _stray(brace: str, position: int) -> str:
     other = "is never closed" if brace == "{" else "closes nothing"
-    return TemplateError(f"{brace!r} at character {position + 1} {other}; write {brace * 2!r} for a brace")
+    return f"{brace!r} at character {position + 1} {other}; write {brace * 2!r} for a brace"
 
 
-def _name(name: str, position: int) -> str:
+def _mistake(name: str, position: int) -> str | None:
+    """What is wrong with the name in braces at ``position``."""
     where = f"at character {position + 1}"
     if not name.strip():
-        raise TemplateError(
-            f"'{{}}' {where} names nothing; write a name such as '{{subject}}', or '{{{{}}}}' for braces"
-        )
+        return f"'{{}}' {where} names nothing; write a name such as '{{subject}}', or '{{{{}}}}' for braces"
     if name != name.strip():
-        raise TemplateError(f"{shown('{' + name + '}')} {where} has spaces in it; write '{{{name.strip()}}}'")
+        return f"{shown('{' + name + '}')} {where} has spaces in it; write '{{{name.strip()}}}'"
     if _NO_NAME.search(name):
-        raise TemplateError(
-            f"{shown('{' + name + '}')} {where} is no plain name; only names are replaced and nothing is evaluated"
-        )
-    return name
+        return f"{shown('{' + name + '}')} {where} is no plain name; only names are replaced and nothing is evaluated"
+    return None
 
 
 def _picker(names: list[str]) -> Callable[[Mapping[str, str]], tuple[str, ...]] | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from batchgen.errors import nearest
 from batchgen.manifest.images import MOST_IMAGES, image_problem
-from batchgen.manifest.show import shown
+from batchgen.manifest.show import printable, shown
 
 # A list is only ever a value of `image`.
 Value = str | tuple[str, ...]
@@ -33,6 +33,8 @@ _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", re.ASCII)
 # Some models take parts of a second; one way to write each number, since the text is part of a request's key.
 _SECONDS = re.compile(r"[1-9][0-9]?(\.[0-9]?[1-9])?", re.ASCII)
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+# Spaces without a width, joiners, marks of byte order and direction: nobody sees them in a cell.
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -43,7 +45,7 @@ def check_value(name: str, value: Value) -> str | None:
     unwritable = _UNWRITABLE.search(value)
     if unwritable:
         where = f"character {unwritable.start() + 1}"
-        return f"{name} holds {shown(unwritable[0])} at {where}, which can't be written to a file"
+        return f"{printable(name)} holds {shown(unwritable[0])} at {where}, which can't be written to a file"
     rule = _RULES.get(name)
     return rule(name, value) if rule else None
 
@@ -55,7 +57,7 @@ def normalised(name: str, value: Value) -> Value:
 
 def _list_problem(name: str, values: tuple[str, ...]) -> str | None:
     if name != "image":
-        return f"{name} takes one text, not a list; values to try one after the other belong under 'matrix:'"
+        return f"{printable(name)} takes one text, not a list; values to try one after the other belong under 'matrix:'"
     if not 1 <= len(values) <= MOST_IMAGES:
         return f"image takes 1 to {MOST_IMAGES} inputs, found {len(values)}"
     return next((problem for one in values if (problem := check_value(name, one))), None)
@@ -92,14 +94,16 @@ def _repeat(name: str, value: str) -> str | None:
 def _model(name: str, value: str) -> str | None:
     if not value.strip():
         return f"{name} is blank; a model such as openai/gpt-image-1 is required"
+    if "*" in value:
+        return f"{name} must be the name of one model, found the glob {shown(value)}; `batchgen models` lists names"
     if _CONTROL.search(value) or value != value.strip() or len(value) > 200:
         return f"{name} must be one line of at most 200 characters without spaces around it, found {shown(value)}"
     return None
 
 
 def _prompt(name: str, value: str) -> str | None:
-    if not value or value.isspace():
-        return f"{name} is blank"
+    if not value.strip() or not (value.isprintable() or value.translate(_INVISIBLE).strip()):
+        return f"{name} is blank" + (f": it holds nothing but {shown(value)}" if value.strip() else "")
     if len(value) > LONGEST_PROMPT:
         return f"{name} has {len(value):,} characters; {LONGEST_PROMPT:,} at most"
     return None

@@ -22,8 +22,19 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
 
+class Marred(ManifestError):
+    """Refusals in a text whose meaning is clear all the same: ``document`` is what it says without what was refused."""
+
+    def __init__(self, problems: list[Problem], document: Document) -> None:
+        super().__init__(problems)
+        self.document = document
+
+
 def read_yaml(text: str, file: str) -> Document:
-    """The one mapping that ``text`` holds. Raises :class:`ManifestError` with every refusal and its line."""
+    """The one mapping that ``text`` holds. Raises :class:`ManifestError` with every refusal and its line.
+
+    It is :class:`Marred` where all else of the text can be judged too.
+    """
     builder = _Builder()
     try:
         for event in yaml.parse(text, Loader=_LOADER):
@@ -33,9 +44,11 @@ def read_yaml(text: str, file: str) -> Document:
     except yaml.reader.ReaderError as error:
         raise _character_error(error, text, file) from None
     except _CannotGoOnError:
-        pass
+        builder.is_clear = False
     document = Document(file, builder.data if isinstance(builder.data, dict) else {}, builder.lines)
     findings = builder.findings or _wrong_top(builder.data)
+    if builder.findings and builder.is_clear and document.data:
+        raise Marred(_at_lines(document, findings), document)
     if findings:
         raise ManifestError(_at_lines(document, findings))
     return document
@@ -61,6 +74,7 @@ class _Builder:
     data: object = None
     lines: dict[DataPath, int] = field(default_factory=dict)
     findings: list[tuple[int, Finding]] = field(default_factory=list)
+    is_clear: bool = True
     _stack: list[_Open] = field(default_factory=list)
     _documents: int = 0
 
@@ -76,6 +90,7 @@ class _Builder:
             self._find(
                 line, f"the alias '*{printable(str(event.anchor))}' is refused", "quote a text that begins with '*'"
             )
+            self.is_clear = False
             self._place(None, line)
         elif isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
@@ -100,8 +115,10 @@ class _Builder:
     def _key(self, top: _Open, name: str, line: int, *, plain: bool) -> None:
         path = (*top.path, name)
         if plain and name == "<<":
+            self.is_clear = False
             self._find(line, "the merge key '<<' is refused", "write the settings out")
         elif plain and name in _NULLS:
+            self.is_clear = False
             self._find(line, "a key has no name")
         elif path in self.lines:
             self._find(line, f"duplicate key {shown(name)}; it also stands on line {self.lines[path]}")
@@ -199,4 +216,7 @@ def _character_error(error: yaml.reader.ReaderError, text: str, file: str) -> Ma
     line = text.count("\n", 0, position) + 1
     column = position - (text.rfind("\n", 0, position) + 1) + 1
     character = shown(found[0]) if found else "a character"
-    return ManifestError([Problem(f"no YAML: {character} {error.reason}", f"{printable(file)}:{line}:{column}")])
+    # Every second byte of plain words in UTF-16 is a NUL.
+    hint = "is the file UTF-16? save it as UTF-8" if "\0" in text[:2] else ""
+    place = f"{printable(file)}:{line}:{column}"
+    return ManifestError([Problem(f"no YAML: {character} {error.reason}", place, hint)])

@@ -41,9 +41,9 @@ class Combinations:
         known = {axis.name for axis in axes} | {
             name for axis in axes for value in axis.values for name in value.settings
         }
-        rules = [rule.choice for rule in exclude]
-        self._exclude = tuple(rule for rule in rules if rule.keys() <= known)
-        self.row_rules = tuple(rule for rule in rules if not rule.keys() <= known)
+        self._own_rules = tuple(rule for rule in exclude if rule.choice.keys() <= known)
+        self._exclude = tuple(rule.choice for rule in self._own_rules)
+        self.row_rules = tuple(rule.choice for rule in exclude if not rule.choice.keys() <= known)
         self._include = tuple(entry.choice for entry in include)
         self.size = math.prod(len(axis.values) for axis in axes) + len(include)
         self._kept = tuple(self._made()) if self.size <= KEPT else None
@@ -55,6 +55,15 @@ class Combinations:
     def kept(self) -> bool:
         """Whether they are few enough to be the very same objects at every reading."""
         return self._kept is not None
+
+    def idle_rules(self) -> tuple[Choice, ...]:
+        """The ``exclude`` rules that match no combination; none is named where they are too many to be looked at."""
+        if self._kept is None:
+            return ()
+        every = [_combine(self._axes, values) for values in itertools.product(*(axis.values for axis in self._axes))]
+        return tuple(
+            rule for rule in self._own_rules if not any(matches(rule.choice, one.titles, one.settings) for one in every)
+        )
 
     def _made(self) -> Iterator[Combination]:
         for values in itertools.product(*(axis.values for axis in self._axes)):

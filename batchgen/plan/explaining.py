@@ -19,7 +19,10 @@ MOST = 20
 
 
 def pick(requests: Iterable[Request], wanted: str) -> tuple[Request, ...]:
-    """The requests of the row numbered ``wanted``, or the one whose key begins with it. Raises :class:`UsageError`."""
+    """The requests of the row numbered ``wanted``, or the one whose key begins with it. Raises :class:`UsageError`.
+
+    Of a row that makes more than ``MOST``, one more than that.
+    """
     word = wanted.strip().lower()
     if _ROW.fullmatch(word):
         return _of_row(requests, int(word))
@@ -45,7 +48,7 @@ def _of_row(requests: Iterable[Request], row: int) -> tuple[Request, ...]:
         last = max(last, request.row)
         if request.row == row:
             found.append(request)
-        if len(found) == MOST:
+        if len(found) > MOST:
             break
     if not found:
         raise UsageError(f"there is no row {row} that makes a request; rows reach up to {last}")

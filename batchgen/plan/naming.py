@@ -17,6 +17,8 @@ from batchgen.manifest import Template, segment_problem
 PER_FOLDER = 1000
 
 _UNSAFE = re.compile(r"[^\w.+=@-]+", re.ASCII)
+# A short word that is one already.
+_SLUG = re.compile(r"[\w+=@]([\w.+=@-]{0,98}[\w+=@])?", re.ASCII)
 # A value that became part of a path is cut here: several of them still fit into one name.
 _LONGEST_VALUE_BYTES = 120
 # Marks above and below Latin letters, which a plain letter can do without; those of other scripts are part of a word.
@@ -40,7 +42,9 @@ def named_stem(template: Template, values: Mapping[str, str]) -> str:
     A value fills one part of a path and can't open a new folder. Letters and digits of every script stay, Latin ones
     without their accents; whatever is none, nor one of ``.+=@-_``, becomes a hyphen.
     """
-    path = unicodedata.normalize("NFC", template.render({name: _slug(values[name]) for name in template.names}))
+    path = template.render({name: _slug(values[name]) for name in template.names})
+    if not path.isascii():
+        path = unicodedata.normalize("NFC", path)
     for part in path.split("/"):
         if not part:
             raise BadName(f"output.path gives {path!r} with an empty part: a value it uses has no letter or digit")
@@ -49,9 +53,13 @@ def named_stem(template: Template, values: Mapping[str, str]) -> str:
     return f"images/{path}"
 
 
-@lru_cache(maxsize=10_000)
 def _slug(text: str) -> str:
     """``text`` as part of a file name that every system takes."""
+    return text if _SLUG.fullmatch(text) else _made_slug(text)
+
+
+@lru_cache(maxsize=10_000)
+def _made_slug(text: str) -> str:
     if not text.isascii():
         text = _plain(text)
     kept = _UNSAFE.sub("-", text) if text.isascii() else "-".join(_words(text))

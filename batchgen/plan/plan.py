@@ -12,10 +12,13 @@ from batchgen.errors import ManifestError, Problem
 from batchgen.manifest import Manifest, Row
 from batchgen.plan.combinations import Combinations
 from batchgen.plan.inputs import Inputs
+from batchgen.plan.memo import fingerprint, memo_of, survey_of
 from batchgen.plan.naming import opaque_stem
 from batchgen.plan.offer import Offer
+from batchgen.plan.outline import Outline
 from batchgen.plan.recipe import Recipe
 from batchgen.plan.survey import Survey, Surveyor
+from batchgen.plan.unmatched import unmatched_combinations, unmatched_models
 from batchgen.provider.interface import Catalogue
 from batchgen.request import Request
 
@@ -28,16 +31,26 @@ _MOST_SHAPES = 64
 class Plan:
     """The requests of one manifest. Made by :func:`make_plan`, which has found every mistake in it."""
 
-    def __init__(self, manifest: Manifest, catalogue: Catalogue | None = None) -> None:
+    def __init__(self, manifest: Manifest, catalogue: Catalogue | None = None, *, memo: bytes | None = None) -> None:
         self.manifest = manifest
+        self._catalogue = catalogue
+        self._memo = memo
         self._combinations = Combinations(manifest.axes, manifest.exclude, manifest.include)
         self._rules = self._combinations.row_rules
-        self._inputs = Inputs(manifest.folder)
+        self._inputs = Inputs(manifest.folder, allow_outside=manifest.allow_outside)
         self._offer = Offer(catalogue, provider=manifest.provider.kind, priced=manifest.prices)
         self._kept: dict[tuple[str, ...], tuple[Recipe, ...]] = {}
 
     def __iter__(self) -> Iterator[Request]:
-        return self.requests()
+        """Every request in the manifest's order, each with its place in the whole plan."""
+        index = 0
+        kept, rules = self._kept, self._rules
+        for row in self.manifest.rows:
+            for recipe in kept.get(tuple(row.values)) or self._recipes(row):
+                if not (rules and recipe.drops(row, rules)):
+                    requests = recipe.requests(row, index)
+                    index += len(requests)
+                    yield from requests
 
     @property
     def size(self) -> int:
@@ -47,39 +60,79 @@ class Plan:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is odd about the plan and stops nothing."""
-        return self.survey.warnings
+        return (
+            *self.survey.warnings,
+            *unmatched_models(self.manifest, self.count_by_model(), self._offer),
+            *unmatched_combinations(self._combinations),
+        )
 
     @cached_property
     def survey(self) -> Survey:
-        """What one reading of the whole plan finds; made once."""
-        surveyor = Surveyor(self.manifest, self._offer, self._rules)
+        """What one reading of the whole plan finds; made once, or known from the ``memo`` of an earlier one."""
+        return self._recalled or self._surveyed()
+
+    @cached_property
+    def outline(self) -> Outline:
+        """The keys of all requests, and where they go."""
+        return self.survey.outline
+
+    @property
+    def is_known(self) -> bool:
+        """Whether an earlier plan's survey holds for this one."""
+        return self._recalled is not None
+
+    def memo(self) -> bytes | None:
+        """What to keep for the next plan of this manifest; ``None`` where there is nothing new to keep."""
+        if self.is_known:
+            return None
+        before, found = self.fingerprint, self.survey
+        # Rows that were edited while they were read belong to neither fingerprint.
+        return memo_of(found, before) if fingerprint(self.manifest, self._catalogue) == before else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes whenever something does that has a say in the plan, but for input pictures."""
+        return fingerprint(self.manifest, self._catalogue)
+
+    @cached_property
+    def _recalled(self) -> Survey | None:
+        return survey_of(self._memo, self.fingerprint) if self._memo else None
+
+    def _surveyed(self) -> Survey:
+        _ = self.fingerprint  # of the rows as they are before they are read
+        surveyor = Surveyor(self.manifest, self._offer, self._rules, self._recipes)
         try:
             for row in self.manifest.rows:
-                surveyor.row(row, self._recipes(row))
+                surveyor.row(row)
                 if surveyor.full:
                     break
         except ManifestError as error:
             surveyor.broken(error)
         return surveyor.found()
 
-    def requests(self, model: str | None = None) -> Iterator[Request]:
-        """Every request in the manifest's order, or those of one model, each with its place in the whole plan."""
+    def at(self, positions: Iterable[int]) -> Iterator[Request]:
+        """The requests at these places in the whole plan, which ascend; the others are not even made."""
+        wanted = iter(positions)
+        place = next(wanted, None)
         index = 0
         kept, rules = self._kept, self._rules
         for row in self.manifest.rows:
             for recipe in kept.get(tuple(row.values)) or self._recipes(row):
+                if place is None:
+                    return
                 if rules and recipe.drops(row, rules):
                     continue
-                if model is None or (recipe.model or recipe.model_of(row)) == model:
-                    requests = recipe.requests(row, index)
-                    index += len(requests)
-                    yield from requests
-                else:
-                    index += recipe.repeat(row)
+                end = index + recipe.repeat(row)
+                if place < end:
+                    for request in recipe.requests(row, index):
+                        if request.index == place:
+                            yield request
+                            place = next(wanted, None)
+                index = end
 
     def count_by_model(self) -> Mapping[str, int]:
         """How many requests each model gets, equal ones counted each."""
-        return self.survey.by_model
+        return self.outline.count_by_model()
 
     def stem(self, request: Request) -> str:
         """Where the request's picture belongs in the run folder, without the extension."""
@@ -100,14 +153,23 @@ class Plan:
         return recipes
 
 
-def make_plan(manifest: Manifest, catalogue: Catalogue | None = None) -> Plan:
+def make_plan(manifest: Manifest, catalogue: Catalogue | None = None, *, memo: bytes | None = None) -> Plan:
     """The plan of ``manifest``. Raises :class:`ManifestError` with every mistake found, before anything is sent.
 
-    With a ``catalogue``, aliases are resolved and every request is held against what its model takes.
+    With a ``catalogue``, aliases are resolved and every request is held against what its model takes. With the
+    ``memo`` of an earlier plan, what that one found is not looked for again while nothing has changed.
     """
-    plan = Plan(manifest, catalogue)
-    if plan.size > MAX_REQUESTS:
-        raise ManifestError([Problem(f"{plan.size:,} requests; {MAX_REQUESTS:,} at most", str(manifest.source))])
+    plan = Plan(manifest, catalogue, memo=memo)
+    if not plan.is_known and (size := _counted(plan)) > MAX_REQUESTS:
+        raise ManifestError([Problem(f"{size:,} requests; {MAX_REQUESTS:,} at most", str(manifest.source))])
     if problems := plan.survey.problems:
         raise ManifestError(problems)
     return plan
+
+
+def _counted(plan: Plan) -> int:
+    try:
+        return plan.size
+    except ManifestError:
+        # Rows that can't be counted are told by the survey, along with all that is wrong before them.
+        return 0

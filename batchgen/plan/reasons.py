@@ -103,13 +103,24 @@ Candidates = Callable[[Request], Iterable[Bought]]
 
 
 def explained(requests: Iterable[Request], lookup: Lookup, candidates: Candidates) -> Iterator[Explained]:
-    """Each of ``requests`` with its reason, as a stream; of equal ones only the first, since only that is sent."""
+    """Each of ``requests`` with its reason, as a stream; of equal ones only the first, since only that is sent.
+
+    A candidate gives way to one request, and to the one of its own row: rows that were added are no changed ones.
+    """
     seen, rest = Seen(), iter(requests)
+    taken: set[str] = set()
+
+    def free(request: Request) -> Iterator[Bought]:
+        return (one for one in candidates(request) if one.key not in taken or _same_row(one, request))
+
     while batch := list(islice(rest, _BATCH)):
         states = lookup([request.key for request in batch])
         for request in batch:
             if seen.add(request.key):
-                yield explain(request, states.get(request.key), candidates)
+                found = explain(request, states.get(request.key), free)
+                if found.relative:
+                    taken.add(found.relative.key)
+                yield found
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +210,19 @@ def _cut(text: str, start: int, end: int) -> str:
 
 
 def _gives_way(before: Bought, request: Request) -> bool:
-    same_place = before.row == request.row or (request.columns and before.columns == request.columns)
-    if same_place and before.axes == request.axes and before.repeat == request.repeat:
+    if _same_row(before, request) or _same_columns(before, request):
         return True
     found = differences(before.canonical, request.canonical)
     return len(found) == 1 and (found[0].field != "prompt" or _likeness(before, request) >= _ALIKE)
+
+
+def _same_row(before: Bought, request: Request) -> bool:
+    return (before.row, before.axes, before.repeat) == (request.row, request.axes, request.repeat)
+
+
+def _same_columns(before: Bought, request: Request) -> bool:
+    own = (before.columns, before.axes, before.repeat)
+    return bool(request.columns) and own == (request.columns, request.axes, request.repeat)
 
 
 def _distance(before: Bought, request: Request) -> tuple[int, bool, bool, bool, float]:

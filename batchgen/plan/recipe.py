@@ -5,7 +5,7 @@ A plan of a million rows spends its time here, so what is the same for every row
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -45,7 +45,8 @@ class Recipe:
     """Makes the requests of one combination, for rows that all have the columns ``shape``.
 
     ``model`` is the model of every one of them, or ``None`` where each row may name its own. ``alike`` says that a
-    catalogue has the same to say of every one, and ``judged`` that it has been asked.
+    catalogue has the same to say of every one, and ``judged`` that it has been asked. Where ``is_prompt_all`` a row
+    makes the prompt, and changes nothing else that counts.
     """
 
     def __init__(
@@ -71,20 +72,34 @@ class Recipe:
         needed = self._template.names if self._template else ()
         self._has_inputs = bool(_INPUTS & values.keys())
         # Then nothing has to be added to a row's own values, nor left out of them.
-        self._row_says_all = self._column_names == shape and {*needed} <= {*shape} and not self._has_inputs
+        self._row_says_all = (
+            self._column_names == shape
+            and {*needed} <= {*shape}
+            and not self._has_inputs
+            and not combination.settings.keys() & {*shape}
+        )
+        self._repeat_varies = "repeat" in shape
+        self._repeats = range(1, manifest.repeat + 1)
         self._varying = varying & _CALL - {"repeat"}
         self._only_prompt_varies = self._varying == {"prompt"}
         self._forms: dict[Kind, CanonicalForm] = {}
         # The only one, where the model and so the kind is the same for every row.
         self._form: CanonicalForm | None = None
         self._says_seconds = values.get("seconds") is not None or "seconds" in varying
-        self._repeat_varies = "repeat" in shape
-        self._repeats = range(1, manifest.repeat + 1)
         self._provider, self._axes = manifest.provider.kind, combination.titles
         self._path_template = manifest.output.path
         named = values.get("model")
         self.model = offer.resolved(named) if isinstance(named, str) else None
         self._kind = self._kind_of(self.model) if self.model else Kind.IMAGE
+        # The row alone makes the prompt, whatever the combination.
+        makes_prompt = {*needed} <= {*shape} - combination.settings.keys() if self._template else "prompt" in shape
+        self.is_prompt_all = (
+            self._only_prompt_varies
+            and makes_prompt
+            and self.model is not None
+            and not self._has_inputs
+            and not self._repeat_varies
+        )
 
     def drops(self, row: Row, rules: tuple[Mapping[str, str], ...]) -> bool:
         """Whether one of the ``exclude`` rules about a row's own columns drops this one here."""
@@ -108,7 +123,7 @@ class Recipe:
         return self._offer.resolved(named)
 
     def call(self, row: Row) -> Call:
-        """What the row asks for here. Raises :class:`BadRequest`, or `InputRefused` of a picture."""
+        """What the row asks for here. Raises :class:`BadRequest`."""
         values: _Values = row.values if self._row_says_all else self._values(row)
         model = self.model or self.model_of(row)
         image, mask = self._inputs_of(values) if self._has_inputs else ((), None)
@@ -121,13 +136,33 @@ class Recipe:
             values if self._row_says_all else {name: values[name] for name in self._column_names},
         )
 
+    def prompt_of(self, row: Row) -> str:
+        """The prompt of a row that is all the row changes, and so the same in every combination."""
+        values: Mapping[str, Any] = row.values
+        prompt: str = self._template.render(values) if self._template else values["prompt"]
+        return prompt
+
+    def keys_with(self, prompt: bytes) -> list[str]:
+        """The keys of a row's requests, where the ``prompt``, as :func:`encoded`, is all the row changes."""
+        assert self._form is not None
+        filled, pieces = self._form.filled, (prompt,)
+        return [key_of(filled(pieces, repeat)) for repeat in self._repeats]
+
+    def keys(self, row: Row, call: Call) -> list[str]:
+        """The keys of the row's requests here; ``call`` is what it asks for."""
+        form, pieces = self._filling(call)
+        return [key_of(form.filled(pieces, repeat)) for repeat in self._repeats_of(row)]
+
+    def paths(self, row: Row, call: Call, keys: Sequence[str]) -> list[str]:
+        """Where the user wants the pictures of the row's requests here, which have these ``keys``."""
+        return [self._path(row, call, repeat, key) for repeat, key in enumerate(keys, 1)]
+
     def requests(self, row: Row, index: int) -> list[Request]:
         """The row's requests here, the first of them at ``index`` of the whole plan."""
         call = self.call(row)
-        form = self._form or self._form_of(call)
-        pieces = self._pieces(call, form)
+        form, pieces = self._filling(call)
         made = []
-        for repeat in range(1, self.repeat(row) + 1) if self._repeat_varies else self._repeats:
+        for repeat in self._repeats_of(row):
             canonical = form.filled(pieces, repeat)
             key = key_of(canonical)
             path = self._path(row, call, repeat, key) if self._path_template else None
@@ -193,13 +228,18 @@ class Recipe:
         self._form = form if self.model else None
         return form
 
-    def _pieces(self, call: Call, form: CanonicalForm) -> tuple[bytes, ...]:
+    def _repeats_of(self, row: Row) -> range:
+        return range(1, self.repeat(row) + 1) if self._repeat_varies else self._repeats
+
+    def _filling(self, call: Call) -> tuple[CanonicalForm, tuple[bytes, ...]]:
+        """The form of the canonical JSON, and what fills its slots."""
+        form = self._form or self._form_of(call)
         if self._only_prompt_varies:
-            return (encoded(call.parameters["prompt"]),)
+            return form, (encoded(call.parameters["prompt"]),)
         asked: dict[str, object] = {**call.parameters, "model": call.model, "image": [one.digest for one in call.image]}
         if call.mask is not None:
             asked["mask"] = call.mask.digest
-        return tuple(encoded(asked[name]) for name in form.slots)
+        return form, tuple(encoded(asked[name]) for name in form.slots)
 
     def _path(self, row: Row, call: Call, repeat: int, key: str) -> str:
         assert self._path_template is not None

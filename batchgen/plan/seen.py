@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from array import array
 
+from batchgen.request import number_of
+
 _EMPTY = 0
 _SMALLEST = 4096
 
 
 class Seen:
-    """A growing open-addressed table of 64-bit numbers, each with a 64-bit number of its own beside it if wanted.
+    """A growing open-addressed table of 64-bit numbers, each with a 32-bit number of its own beside it if wanted.
 
     What is remembered are 64 bits of a digest: two different things share them once in 10^7 plans of a million.
     """
 
     def __init__(self, *, with_values: bool = False) -> None:
         self._numbers = array("Q", bytes(8 * _SMALLEST))
-        self._values = array("Q", bytes(8 * _SMALLEST)) if with_values else None
+        self._values = array("I", bytes(4 * _SMALLEST)) if with_values else None
         self._count = 0
 
-    def add(self, digest: str) -> bool:
-        """Whether ``digest`` (hexadecimal digits, 16 of them count) was not there yet."""
-        return self.first(digest, 0) is None
+    def add(self, key: str) -> bool:
+        """Whether ``key`` was not there yet."""
+        return self.first(number_of(key), 0) is None
 
-    def first(self, digest: str, value: int) -> int | None:
-        """What was said of ``digest`` the first time it was met, or ``None`` if that is now, with ``value``."""
+    def first(self, number: int, value: int) -> int | None:
+        """What was said of ``number`` the first time it was met, or ``None`` if that is now, with ``value``."""
         numbers = self._numbers
-        number = int(digest[:16], 16) or 1
+        number = number or 1
         place = _place(numbers, number)
         if numbers[place] == number:
             return 0 if self._values is None else self._values[place]
@@ -41,7 +43,7 @@ class Seen:
     def _grow(self) -> None:
         old_numbers, old_values = self._numbers, self._values
         self._numbers = array("Q", bytes(16 * len(old_numbers)))
-        self._values = None if old_values is None else array("Q", bytes(16 * len(old_numbers)))
+        self._values = None if old_values is None else array("I", bytes(8 * len(old_numbers)))
         for old_place, number in enumerate(old_numbers):
             if number != _EMPTY:
                 place = _place(self._numbers, number)

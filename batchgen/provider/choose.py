@@ -13,6 +13,7 @@ from batchgen.errors import BatchgenError, UsageError
 from batchgen.provider import imagerouter, openai
 from batchgen.provider.credentials import find_key, redact
 from batchgen.provider.interface import Opening, Provider
+from batchgen.provider.remembered import LookUp, look_up
 from batchgen.provider.wire import checked_base_url
 
 
@@ -30,6 +31,11 @@ class Service:
     @property
     def simulated(self) -> bool:
         return self.kind == "simulator"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it is started for a run, and nowhere to be asked before."""
+        return self.simulated and self.base_url is None
 
 
 def choose_provider(
@@ -56,6 +62,16 @@ def choose_provider(
     if module is imagerouter:
         return imagerouter.ImageRouter(key, base_url=base_url, concurrency=concurrency)
     return openai.OpenAI(key, base_url=base_url, concurrency=concurrency)
+
+
+async def look_up_of(service: Service) -> LookUp:
+    """The catalogue of a service that is asked for nothing else, which needs no key. Raises :class:`UsageError`."""
+    if service.embedded:
+        from batchgen.provider.simulator import offered
+
+        return LookUp(offered(service.simulator))
+    async with choose_provider(service, concurrency=1, need_key=False) as provider:
+        return await look_up(provider)
 
 
 def _simulator(service: Service, *, concurrency: int, state: Path | None) -> Provider:

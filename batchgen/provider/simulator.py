@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import anyio
 import anyio.to_thread
 import msgspec
 
 from batchgen.errors import StoppedEarly, UsageError
+from batchgen.provider.catalogue import read_catalogue
 from batchgen.provider.credentials import Secret
 from batchgen.provider.imagerouter import ImageRouter
 from batchgen.provider.interface import Answer, Catalogue, Download
@@ -62,14 +63,9 @@ class Simulator:
 
     def _start(self) -> str:
         from batchgen.simulator.embedded import SimulatorFailed, embedded
-        from batchgen.simulator.settings import BadSettings, settings_from_json
 
         try:
-            settings = settings_from_json(msgspec.json.encode({**_QUICK, **self._settings}))
-        except BadSettings as error:
-            raise UsageError(f"provider.simulator: {error}") from error
-        try:
-            return self._stack.enter_context(embedded(settings, self._state)).api_url
+            return self._stack.enter_context(embedded(_read(self._settings), self._state)).api_url
         except SimulatorFailed as error:
             raise StoppedEarly(f"the simulator did not start: {error}") from error
 
@@ -87,3 +83,21 @@ class Simulator:
 
     async def balance_microusd(self) -> int | None:
         return await self._service.balance_microusd()
+
+
+def offered(settings: Mapping[str, object]) -> Catalogue:
+    """What a simulator that is started for a run has on offer, which needs no start. Raises :class:`UsageError`."""
+    from batchgen.simulator.listings import as_array, as_object, chosen
+
+    listed = as_array if _read(settings).catalogue_shape == "array" else as_object
+    return read_catalogue(listed(chosen({})))
+
+
+def _read(settings: Mapping[str, object]) -> Any:
+    """The simulator's own settings. Raises :class:`UsageError` for those it does not have."""
+    from batchgen.simulator.settings import BadSettings, settings_from_json
+
+    try:
+        return settings_from_json(msgspec.json.encode({**_QUICK, **settings}))
+    except BadSettings as error:
+        raise UsageError(f"provider.simulator: {error}") from error

@@ -10,6 +10,7 @@ import csv
 import io
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,7 @@ import pandas as pd
 from batchgen.money import MICROUSD
 from batchgen.report.frame import MONEY
 from batchgen.store.dataset import AFTER_WORDS, BEFORE_WORDS
-from batchgen.store.flags import NONE, Checks
+from batchgen.store.flags import Checks
 from batchgen.store.records import timestamp, word_names, words_of
 from batchgen.store.replacing import replacing
 
@@ -39,7 +40,7 @@ _AFTER_WORDS = (
 )
 
 # As they are and in their full-width forms, which spreadsheets of East Asian locales read alike.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def write_csv(db: sqlite3.Connection, frame: pd.DataFrame, checks: Checks, target: Path) -> None:
@@ -58,16 +59,19 @@ def write_csv(db: sqlite3.Connection, frame: pd.DataFrame, checks: Checks, targe
 
 def inert(text: str | None) -> str | None:
     """``text`` as a cell that is text to every spreadsheet."""
-    return f"'{text}" if text and text.startswith(_FORMULA) else text
+    return f"'{text}" if text and text[0] in _FORMULA else text
 
 
+# Most pictures cost what the one before did.
+@lru_cache(maxsize=65_536)
 def decimal(amount_microusd: int) -> str:
     """The amount in USD with exactly six places."""
     return f"{amount_microusd // MICROUSD}.{amount_microusd % MICROUSD:06d}"
 
 
 _TEXTS = """
-SELECT r.key, r.state, r.provider, r.model, r.row, r.repeat, r.canonical, r.axes, r.columns, r.latency_ms,
+SELECT r.key, iif(r.trashed_ms IS NULL OR r.state = 'stored', r.state, 'withdrawn'), r.provider, r.model, r.row,
+       r.repeat, r.canonical, r.axes, r.columns, r.latency_ms,
        max(r.ended_ms - r.first_sent_ms, 0), r.answered_ms, p.file, r.reason, r.message, r.status
 FROM requests r LEFT JOIN pictures p ON p.request_id = r.id AND p.ordinal = 1 ORDER BY r.id
 """
@@ -83,6 +87,7 @@ def _own_words(db: sqlite3.Connection) -> dict[str, str]:
 def _rows(db: sqlite3.Connection, frame: pd.DataFrame, checks: Checks, words: Sequence[str]) -> Iterator[list[object]]:
     # The frame was read from the same snapshot in the same order: its sums stand beside the texts, not joined again.
     columns = (frame.index, *(frame[name] for name in ("attempts", *MONEY, "pictures")))
+    flags = checks.requests
     sums = zip(*(column.tolist() for column in columns), strict=True)
     for texts, (number, attempts, billed, maybe, estimated, pictures) in zip(db.execute(_TEXTS), sums, strict=True):
         key, state, provider, model, row, repeat, canonical, axes, columns, *rest = texts
@@ -105,7 +110,7 @@ def _rows(db: sqlite3.Connection, frame: pd.DataFrame, checks: Checks, words: Se
             pictures,
             timestamp(answered_ms),
             inert(file),
-            ", ".join(checks.requests.get(number, NONE).words),
+            ", ".join(flags[number].words) if number in flags else "",
             inert(reason),
             inert(message),
             status,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from typing import Any
+from collections import defaultdict
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from batchgen.request import State
+from batchgen.store.columns import aggregated, integers, numbers, texts
 
 Integers = npt.NDArray[np.int64]
 
@@ -19,28 +20,26 @@ UNKNOWN = -1
 
 MONEY = ("billed_microusd", "maybe_microusd", "estimated_microusd")
 
-_CHUNK = 50_000
-
 
 def read_frame(db: sqlite3.Connection) -> pd.DataFrame:
     """One row per touched request, by its number in the ledger (the index, ascending).
 
-    Columns: ``state``, ``model``, ``axes`` (JSON) as categories; ``latency_ms`` and ``item_ms`` (``UNKNOWN`` where
-    there is none); ``known_ms``, when it was answered or ended; ``reused`` (0 or 1); ``pictures``, ``films`` among
-    them and ``film_ms``, how long those are; ``attempts`` and the three sums of money over all attempts, in
-    micro-dollars.
+    Columns: ``state`` (missing where it was withdrawn), ``model``, ``axes`` (JSON) as categories; ``latency_ms`` and
+    ``item_ms`` (``UNKNOWN`` where there is none); ``known_ms``, when it was answered or ended; ``reused`` (0 or 1);
+    ``pictures``, ``films`` among them and ``film_ms``, how long those are; ``attempts`` and the three sums of money
+    over all attempts, in micro-dollars.
     """
     frame = _requests(db)
-    request_id, *amounts = _integers(db, _ATTEMPTS, width=1 + len(MONEY))
+    request_id, *amounts = integers(db, _ATTEMPTS, "attempts", width=1 + len(MONEY))
     places = np.searchsorted(frame.index.to_numpy(), request_id)
     frame["attempts"] = np.bincount(places, minlength=len(frame))
     for name, amount in zip(MONEY, amounts, strict=True):
         frame[name] = summed(amount, places, len(frame))
     frame["pictures"] = (frame["state"] == State.STORED).astype(np.int64)
-    several, pictures = _integers(db, _SEVERAL, width=2)
+    several, pictures = _few(db, _SEVERAL, width=2)
     frame.loc[several, "pictures"] = pictures
     frame["films"] = frame["film_ms"] = 0
-    with_films, films, film_ms = _integers(db, _FILMS, width=3)
+    with_films, films, film_ms = _few(db, _FILMS, width=3)
     frame.loc[with_films, "films"] = films
     frame.loc[with_films, "film_ms"] = film_ms
     return frame
@@ -54,19 +53,25 @@ def summed(amounts: Integers, places: Integers, length: int) -> Integers:
     return sums
 
 
-# State, axes and model come as one text: a million rows hold few different ones, each looked up once, not thrice.
+# Category columns come as one text: a million rows hold few different ones, each looked up once, not thrice.
 # No unit separator (U+001F) stands in the first two: one is a word of ours, and JSON escapes it in the other.
 _REQUESTS = """
-SELECT id, coalesce(latency_ms, -1),
-       iif(reused_from IS NULL, coalesce(max(ended_ms - first_sent_ms, 0), -1), -1), reused_from IS NOT NULL,
-       coalesce(answered_ms, ended_ms, first_sent_ms), state || char(31) || axes || char(31) || model
-FROM requests ORDER BY id
+SELECT group_concat(id), group_concat(coalesce(latency_ms, -1)),
+       group_concat(iif(reused_from IS NULL, coalesce(max(ended_ms - first_sent_ms, 0), -1), -1)),
+       group_concat(reused_from IS NOT NULL), group_concat(coalesce(answered_ms, ended_ms, first_sent_ms)),
+       json_group_array(
+           iif(trashed_ms IS NULL OR state = 'stored', state, 'withdrawn') || char(31) || axes || char(31) || model
+       )
+FROM requests WHERE id >= :least AND id <= :most
 """
 
-_ATTEMPTS = "SELECT request_id, billed_microusd, maybe_microusd, estimated_microusd FROM attempts"
+_ATTEMPTS = """
+SELECT group_concat(request_id), group_concat(billed_microusd), group_concat(maybe_microusd),
+       group_concat(estimated_microusd)
+FROM attempts WHERE id >= :least AND id <= :most
+"""
 
 _SEVERAL = "SELECT request_id, count(*) FROM pictures GROUP BY request_id HAVING count(*) > 1"
-
 
 _FILMS = """
 SELECT request_id, count(*), coalesce(sum(duration_ms), 0) FROM pictures
@@ -75,13 +80,13 @@ WHERE format IN ('mp4', 'mov', 'webm', 'mkv') GROUP BY request_id
 
 
 def _requests(db: sqlite3.Connection) -> pd.DataFrame:
-    kinds: dict[str, int] = {}
-    numbers, codes = [], []
-    for rows in _chunks(db, _REQUESTS):
-        *integers, texts = zip(*rows, strict=True)
-        numbers.append(np.array(integers, dtype=np.int64))
-        codes.append(np.fromiter((kinds.setdefault(text, len(kinds)) for text in texts), np.int64, len(texts)))
-    ids, latency_ms, item_ms, reused, known_ms = np.hstack([np.empty((5, 0), dtype=np.int64), *numbers])
+    kinds: defaultdict[str, int] = defaultdict(count().__next__)
+    figures, codes = [], []
+    for *columns, joined in aggregated(db, _REQUESTS, "requests"):
+        figures.append(np.array([numbers(column) for column in columns]))
+        kind = texts(joined)
+        codes.append(np.fromiter(map(kinds.__getitem__, kind), np.int64, len(kind)))
+    ids, latency_ms, item_ms, reused, known_ms = np.hstack([np.empty((5, 0), dtype=np.int64), *figures])
     code = np.hstack([np.empty(0, dtype=np.int64), *codes])
     times = {"latency_ms": latency_ms, "item_ms": item_ms, "reused": reused, "known_ms": known_ms}
     frame = pd.DataFrame(times, index=pd.Index(ids, name="id"))
@@ -100,13 +105,6 @@ def _category(values: list[str], code: Integers) -> pd.Categorical:
     return pd.Categorical.from_codes(narrow[code], categories=pd.Index(known, dtype=object))
 
 
-def _integers(db: sqlite3.Connection, query: str, *, width: int) -> Integers:
-    """The answer's columns, one row of the array each."""
-    chunks = [np.array(rows, dtype=np.int64).T for rows in _chunks(db, query)]
-    return np.hstack([np.empty((width, 0), dtype=np.int64), *chunks])
-
-
-def _chunks(db: sqlite3.Connection, query: str) -> Iterator[list[tuple[Any, ...]]]:
-    cursor = db.execute(query)
-    while rows := cursor.fetchmany(_CHUNK):
-        yield rows
+def _few(db: sqlite3.Connection, query: str, *, width: int) -> Integers:
+    """The answer's columns, one row of the array each; for answers that are short."""
+    return np.array(db.execute(query).fetchall(), dtype=np.int64).reshape(-1, width).T

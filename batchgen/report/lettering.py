@@ -1,25 +1,18 @@
-"""Text on a picture, wrapped and cut to its place, in the font that comes with Pillow."""
+"""Text on a picture, wrapped and cut to its place, in fonts that have its characters."""
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
+from batchgen.report.fonts import font_for, own_font
+
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from PIL.ImageFont import FreeTypeFont, ImageFont
 
-# What holds the scripts that Pillow's own font lacks, by the names these fonts have on Linux and macOS.
-_BROAD = (
-    "NotoSansCJK-Regular.ttc",
-    "NotoSansCJKsc-Regular.otf",
-    "wqy-zenhei.ttc",
-    "wqy-microhei.ttc",
-    "Arial Unicode.ttf",
-    "PingFang.ttc",
-    "DroidSansFallbackFull.ttf",
-    "DejaVuSans.ttf",
-)
+    from batchgen.report.fonts import Font
+
 _SIZE = 15
 _INK = (40, 40, 38)
 # What can't be drawn is left out, visibly.
@@ -27,19 +20,22 @@ _GAP = "…"
 
 
 class Lettering:
-    """Writes on one picture."""
+    """Writes on one picture. ``undrawn`` are the characters it was to write, and that no font here has."""
 
     def __init__(self, image: Image) -> None:
         from PIL import ImageDraw
 
         self._draw = ImageDraw.Draw(image)
+        self.undrawn: set[str] = set()
 
     def write(self, text: str, corner: tuple[int, int], *, width: int, lines: int, size: int = _SIZE) -> None:
         """Writes as much of ``text`` as stands in so many ``lines`` of ``width`` pixels, from ``corner`` down."""
         left, top = corner
         for line in self._wrapped(" ".join(text.split()), width, lines, size):
+            self.undrawn.update(_undrawn(line, size))
             for part, font in _runs(line, size):
-                self._draw.text((left, top), part, fill=_INK, font=font)
+                # On one line, whatever room each font leaves above its letters.
+                self._draw.text((left, top + size), part, fill=_INK, font=font, anchor="ls")
                 left += round(font.getlength(part))
             left, top = corner[0], top + size + size // 3
 
@@ -54,66 +50,61 @@ class Lettering:
                 found.append(text[:fits].rstrip())
                 text = text[fits:].lstrip()
                 continue
-            found.append(text if fits >= len(text) else text[: max(0, fits - 1)].rstrip() + "…")
+            found.append(text if fits >= len(text) else text[: _fitting(text, width, size, _GAP)].rstrip() + _GAP)
             break
         return found
 
 
-def _fitting(text: str, width: int, size: int) -> int:
-    """How many characters of ``text`` stand in ``width`` pixels; one at least."""
-    taken = 0.0
-    for count, character in enumerate(text):
-        taken += _advance(character, size)
-        if taken > width:
-            return max(1, count)
-    return len(text)
+def _fitting(text: str, width: int, size: int, ending: str = "") -> int:
+    """How many characters of ``text``, and ``ending``, stand in ``width`` pixels; one at least."""
+    # Letters alone are about as wide as they are together, which takes longer to find out.
+    taken, count = 0.0, 0
+    while count < len(text) and taken <= width:
+        taken += _advance(text[count], size)
+        count += 1
+    while count > 1 and _length(text[:count] + ending, size) > width:
+        count -= 1
+    return count
 
 
 @cache
 def _advance(character: str, size: int) -> float:
-    return sum(float(font.getlength(part)) for part, font in _runs(character, size))
+    return _length(character, size)
 
 
-def _runs(text: str, size: int) -> list[tuple[str, FreeTypeFont | ImageFont]]:
+def _length(text: str, size: int) -> int:
+    return sum(round(font.getlength(part)) for part, font in _runs(text, size))
+
+
+def _runs(text: str, size: int) -> list[tuple[str, Font]]:
     """``text`` in parts, each with a font that has its characters."""
-    runs: list[tuple[str, FreeTypeFont | ImageFont]] = []
+    runs: list[tuple[str, Font]] = []
     for character in text:
-        shown, font = _drawable(character, size)
+        before, font = runs[-1] if runs else ("", own_font(size))
+        if _joins(character):
+            shown = "" if before.endswith(_GAP) and not character.isspace() else character
+        else:
+            shown, font = _drawable(character, size)
         if runs and runs[-1][1] is font:
-            before = runs[-1][0]
-            runs[-1] = (before if shown == _GAP == before[-1] else before + shown, font)
+            runs[-1] = (before if shown == _GAP == before[-1:] else before + shown, font)
         else:
             runs.append((shown, font))
     return runs
 
 
-@cache
-def _drawable(character: str, size: int) -> tuple[str, FreeTypeFont | ImageFont]:
-    own, broad = _own(size), _broad(size)
-    if character.isspace() or _has(own, character):
-        return character, own
-    return (character, broad) if broad and _has(broad, character) else (_GAP, own)
+def _undrawn(line: str, size: int) -> set[str]:
+    return {one for one in line if one != _GAP and not _joins(one) and _drawable(one, size)[0] == _GAP}
 
 
-def _has(font: FreeTypeFont | ImageFont, character: str) -> bool:
-    """Whether the font draws anything but its sign for what it lacks."""
-    return bytes(font.getmask(character)) != bytes(font.getmask("\U0010fffe"))
+def _joins(character: str) -> bool:
+    """Whether it stands with what is before it: an accent, a sign without a shape of its own, or a space.
 
-
-@cache
-def _own(size: int) -> FreeTypeFont | ImageFont:
-    from PIL import ImageFont
-
-    return ImageFont.load_default(size)
+    With their spaces between them, words that are written from right to left stand so.
+    """
+    return character.isspace() or unicodedata.category(character) in {"Mn", "Mc", "Me", "Cf"}
 
 
 @cache
-def _broad(size: int) -> FreeTypeFont | None:
-    from PIL import ImageFont
-
-    for name in _BROAD:
-        try:
-            return ImageFont.truetype(name, size)
-        except OSError:
-            continue
-    return None
+def _drawable(character: str, size: int) -> tuple[str, Font]:
+    font = font_for(character, size)
+    return (_GAP, own_font(size)) if font is None else (character, font)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -45,13 +47,27 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorExample:
+    """What one attempt failed with, and the request it was of."""
+
+    key: str
+    row: int
+    model: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorClass:
-    """Attempts that failed alike, how many requests stand so now, and one of the messages."""
+    """Attempts that failed alike, how many requests stand so now, and up to three that differ in message or model.
+
+    ``example`` is the message of the newest.
+    """
 
     name: str
     attempts: int
     requests: int
     example: str
+    examples: tuple[ErrorExample, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +102,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A stored request that stands out, with its first picture; ``file`` is relative to the run folder."""
+    """A request that stands out, with its first picture; ``file`` is relative to the run folder.
+
+    Where there is no picture to show ``file`` is empty, and ``instead`` says what happened.
+    """
 
     key: str
     row: int
@@ -96,6 +115,7 @@ class Ranked:
     attempts: int
     spent_microusd: int
     file: str
+    instead: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +150,40 @@ def active_ms(runs: Sequence[Run]) -> int:
 
 def read_errors(db: sqlite3.Connection) -> tuple[ErrorClass, ...]:
     """The classes of errors ever met, the most frequent first."""
-    attempts: dict[str, int] = {}
-    examples: dict[str, str] = {}
+    attempts: Counter[str] = Counter()
+    met: dict[str, _Examples] = {}
     for query in (_FAILED_ATTEMPTS, _SPOILED_LATER):
-        for name, count, _, message in db.execute(query):
-            attempts[name] = attempts.get(name, 0) + count
-            examples.setdefault(name, message or "")
+        for name, count, _, *example in db.execute(query):
+            attempts[name] += count
+            met.setdefault(name, _Examples()).add(ErrorExample(*example))
     standing = dict(db.execute(_STANDING))
-    errors = [ErrorClass(name, count, standing.get(name, 0), examples[name]) for name, count in attempts.items()]
+    errors = []
+    for name, count in attempts.items():
+        examples = met[name].chosen
+        errors.append(ErrorClass(name, count, standing.get(name, 0), examples[0].message, examples))
     return tuple(sorted(errors, key=lambda error: (-error.attempts, error.name)))
+
+
+class _Examples:
+    """Of examples, the newest first: one of each kind of message, and else of each model."""
+
+    def __init__(self) -> None:
+        self._by_shape: dict[str, ErrorExample] = {}
+        self._by_model: dict[tuple[str, str], ErrorExample] = {}
+
+    def add(self, example: ErrorExample) -> None:
+        if len(self._by_shape) < _EXAMPLES:
+            # Messages that differ in a number, a time or an id say the same.
+            shape = " ".join("#" if any(map(str.isdigit, word)) else word for word in example.message.split())
+            self._by_shape.setdefault(shape, example)
+            self._by_model.setdefault((shape, example.model), example)
+
+    @property
+    def chosen(self) -> tuple[ErrorExample, ...]:
+        return tuple(dict.fromkeys([*self._by_shape.values(), *self._by_model.values()]))[:_EXAMPLES]
+
+
+_EXAMPLES = 3
 
 
 def read_orphans(db: sqlite3.Connection) -> Mapping[str, Any] | None:
@@ -150,7 +195,7 @@ def read_orphans(db: sqlite3.Connection) -> Mapping[str, Any] | None:
 
 def read_unstored(db: sqlite3.Connection, states: Sequence[State]) -> tuple[Unstored, ...]:
     """The first ``SHOWN`` requests in one of ``states``, in the order of the plan."""
-    rows = db.execute(_UNSTORED, (msgspec.json.encode(states).decode(), SHOWN))
+    rows = db.execute(_UNSTORED, (_encode(states), SHOWN))
     return tuple(
         Unstored(key, State(state), model, row, prompt_of(canonical), *rest)
         for key, state, model, row, canonical, *rest in rows
@@ -159,7 +204,7 @@ def read_unstored(db: sqlite3.Connection, states: Sequence[State]) -> tuple[Unst
 
 def read_samples(db: sqlite3.Connection, numbers: Sequence[int]) -> tuple[Sample, ...]:
     """The first picture of each of the requests ``numbers``, where a browser can show it."""
-    rows = db.execute(_SAMPLES, (msgspec.json.encode(numbers).decode(),))
+    rows = db.execute(_SAMPLES, (_encode(numbers),))
     return tuple(
         Sample(file, model, prompt_of(canonical), *rest)
         for kind, file, model, canonical, *rest in rows
@@ -167,18 +212,28 @@ def read_samples(db: sqlite3.Connection, numbers: Sequence[int]) -> tuple[Sample
     )
 
 
-def read_ranked(db: sqlite3.Connection, numbers: Sequence[int]) -> tuple[Ranked, ...]:
-    """The stored requests ``numbers``, in that order."""
-    rows = db.execute(_RANKED, (msgspec.json.encode(numbers).decode(),))
-    return tuple(Ranked(key, row, model, prompt_of(text), *rest) for key, row, model, text, *rest in rows)
+def read_ranked(db: sqlite3.Connection, numbers: Sequence[int], root: Path) -> tuple[Ranked, ...]:
+    """The requests ``numbers`` of the run folder ``root``, in that order."""
+    found = []
+    for key, row, model, canonical, latency_ms, attempts, spent, state, reason, home, file in db.execute(
+        _RANKED, (_encode(numbers),)
+    ):
+        shown = file if file and home is None and (root / file).is_file() else ""
+        if state != State.STORED:
+            instead = f"{state}: {reason}" if reason else state
+        else:
+            instead = "" if shown else "in the trash" if home else "its file is gone"
+        found.append(Ranked(key, row, model, prompt_of(canonical), latency_ms, attempts, spent, shown, instead))
+    return tuple(found)
 
 
 def read_flagged(db: sqlite3.Connection, checks: Checks, count: int) -> tuple[Flagged, ...]:
     """Up to ``count`` of the flagged pictures, of every flag in turn, in the order of the ledger within a flag."""
-    by_flag = [[file for file, flag in checks.flags.items() if flag & one] for one in Flag]
+    flags = [(file, int(flag)) for file, flag in checks.flags.items()]
+    by_flag = [[file for file, flag in flags if flag & one] for one in map(int, Flag)]
     turns = (file for some in zip_longest(*by_flag) for file in some if file is not None)
     files = list(islice(dict.fromkeys(turns), count))
-    rows = db.execute(_FLAGGED, (msgspec.json.encode(files).decode(),))
+    rows = db.execute(_FLAGGED, (_encode(files),))
     return tuple(
         Flagged(
             file,
@@ -195,12 +250,17 @@ def read_flagged(db: sqlite3.Connection, checks: Checks, count: int) -> tuple[Fl
     )
 
 
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 _RANKED = """
 SELECT r.key, r.row, r.model, r.canonical, r.latency_ms,
        (SELECT count(*) FROM attempts WHERE request_id = r.id),
-       (SELECT coalesce(sum(billed_microusd + estimated_microusd), 0) FROM attempts WHERE request_id = r.id), p.file
-FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value JOIN pictures p ON p.request_id = r.id
-WHERE p.ordinal = 1 AND p.home IS NULL ORDER BY wanted.key
+       (SELECT coalesce(sum(billed_microusd + estimated_microusd), 0) FROM attempts WHERE request_id = r.id),
+       r.state, r.reason, p.home, p.file
+FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value
+LEFT JOIN pictures p ON p.request_id = r.id AND p.ordinal = 1 ORDER BY wanted.key
 """
 
 _FLAGGED = """
@@ -221,20 +281,25 @@ FROM runs LEFT JOIN (
 ORDER BY id
 """
 
-# The message is that of the newest: SQLite takes bare columns from the row that holds the maximum.
-_FAILED_ATTEMPTS = "SELECT reason, count(*), max(id), message FROM attempts WHERE reason IS NOT NULL GROUP BY reason"
+# All but the counts are of the newest: SQLite takes bare columns from the row that holds the maximum.
+_FAILED_ATTEMPTS = """
+SELECT a.reason, count(*), max(a.id), r.key, r.row, r.model, coalesce(a.message, '')
+FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.reason IS NOT NULL
+GROUP BY a.reason, a.message, r.model ORDER BY max(a.id) DESC
+"""
 
 # An answer that turned out to be no picture is told with the request; its attempt ended well.
 _SPOILED_LATER = """
-SELECT reason, count(*), max(id), message FROM requests
+SELECT reason, count(*), max(id), key, row, model, coalesce(message, '') FROM requests
 WHERE state <> 'stored' AND state = 'spoiled' AND reason IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM attempts WHERE request_id = requests.id AND attempts.reason = requests.reason
 )
-GROUP BY reason
+GROUP BY reason, message, model ORDER BY max(id) DESC
 """
 
 _STANDING = """
-SELECT reason, count(*) FROM requests WHERE state <> 'stored' AND reason IS NOT NULL GROUP BY reason
+SELECT reason, count(*) FROM requests WHERE state <> 'stored' AND reason IS NOT NULL AND trashed_ms IS NULL
+GROUP BY reason
 """
 
 _UNSTORED = """
@@ -242,7 +307,7 @@ SELECT key, state, model, row, canonical, coalesce(reason, ''), coalesce(message
        (SELECT count(*) FROM attempts WHERE request_id = requests.id),
        (SELECT coalesce(sum(billed_microusd), 0) FROM attempts WHERE request_id = requests.id),
        (SELECT coalesce(sum(maybe_microusd), 0) FROM attempts WHERE request_id = requests.id)
-FROM requests WHERE state <> 'stored' AND state IN (SELECT value FROM json_each(?))
+FROM requests WHERE state <> 'stored' AND state IN (SELECT value FROM json_each(?)) AND trashed_ms IS NULL
 ORDER BY position, repeat, id LIMIT ?
 """
 

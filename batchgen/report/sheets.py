@@ -48,11 +48,15 @@ _PAPER = 1.414
 
 @dataclass(frozen=True, slots=True)
 class Sheets:
-    """The files written, how many pictures they show, and how many have no thumbnail and are shown as a name."""
+    """The files written, how many pictures they show, and how many have no thumbnail and are shown as a name.
+
+    ``undrawn`` are characters of their texts that no installed font has; an ellipsis stands in their place.
+    """
 
     files: tuple[Path, ...]
     pictures: int
     blank: int
+    undrawn: frozenset[str] = frozenset()
 
 
 class _Column(NamedTuple):
@@ -132,11 +136,13 @@ def write_sheets(folder: RunFolder, kind: Literal["png", "pdf"]) -> Sheets:
     make_folder(place, folder.root)
     files: list[Path] = []
     missing = 0
+    undrawn: set[str] = set()
     pages = _pages(board, paper=kind == "pdf")
     # Also where there is nothing to show: what stands there would belong to another day.
     for number, (page, measure) in enumerate(pages, 1):
-        image, lacking = _draw(folder.root, page, measure, f"{title}, page {number}")
+        image, lacking, letters = _draw(folder.root, page, measure, f"{title}, page {number}")
         missing += lacking
+        undrawn |= letters
         target = place / (f"sheet-{number:03d}.png" if kind == "png" else "sheet.pdf")
         _save(image, target, kind, append=bool(files) and kind == "pdf")
         if target not in files:
@@ -144,7 +150,7 @@ def write_sheets(folder: RunFolder, kind: Literal["png", "pdf"]) -> Sheets:
     for old in place.glob(f"sheet*.{kind}"):
         if old not in files:
             old.unlink()
-    return Sheets(tuple(files), sum(len(row.cells) for row in board.rows), missing)
+    return Sheets(tuple(files), sum(len(row.cells) for row in board.rows), missing, frozenset(undrawn))
 
 
 def _refuse_pictures(db: sqlite3.Connection) -> None:
@@ -217,8 +223,8 @@ def _measure(board: _Board, *, paper: bool) -> _Measure:
     return found[0] if paper and board.columns <= _FLOW_COLUMNS else found[2]
 
 
-def _draw(root: Path, page: _Page, measure: _Measure, title: str) -> tuple[Image, int]:
-    """The page, and how many of its pictures have no thumbnail."""
+def _draw(root: Path, page: _Page, measure: _Measure, title: str) -> tuple[Image, int, set[str]]:
+    """The page, how many of its pictures have no thumbnail, and the characters that could not be drawn."""
     from PIL import Image
 
     image = Image.new("RGB", (measure.width(page.columns), measure.height(len(page.rows))), "white")
@@ -238,7 +244,7 @@ def _draw(root: Path, page: _Page, measure: _Measure, title: str) -> tuple[Image
             if cell is not None:
                 missing += not _paste(root, image, letters, cell, (_left(measure, place), top), measure)
         top += measure.row
-    return image, missing
+    return image, missing, letters.undrawn
 
 
 def _left(measure: _Measure, place: int) -> int:

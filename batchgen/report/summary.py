@@ -81,7 +81,8 @@ class CheckFigures:
 class Summary(Figures):
     """A run folder in figures. Times of day are ISO 8601 in UTC; ``active_s`` leaves out the time between runs.
 
-    ``orphans`` are the stored requests that the manifest no longer asked for when it was last read as a whole.
+    ``orphans`` are the stored requests that the manifest no longer asked for when it was last read as a whole, and
+    ``withdrawn`` those without a picture; no other count has these.
     """
 
     schema: int
@@ -93,6 +94,7 @@ class Summary(Figures):
     runs: int
     last_run: LastRun | None
     orphans: Mapping[str, Any] | None
+    withdrawn: int
     checks: CheckFigures
     models: Sequence[ModelFigures]
     errors: Sequence[ErrorClass]
@@ -113,6 +115,7 @@ def summary_of(
     runs: Sequence[Run],
     errors: Sequence[ErrorClass],
     orphans: Mapping[str, Any] | None = None,
+    withdrawn: int = 0,
     checks: Checks,
 ) -> Summary:
     """The summary of the run folder ``name``."""
@@ -128,6 +131,7 @@ def summary_of(
         runs=len(runs),
         last_run=_last_run(last) if last else None,
         orphans=orphans,
+        withdrawn=withdrawn,
         checks=CheckFigures(flagged=len(checks.flags), unseen=checks.unseen, flags=checks.counts),
         models=[ModelFigures(model=group.name, **_figures(group)) for group in models],
         errors=errors,

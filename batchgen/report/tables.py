@@ -42,7 +42,8 @@ class Percentiles:
 class Group:
     """The requests that share a model or a value of an axis, or all of them.
 
-    The three sums of money are over all attempts, whatever became of the request, and are never added up.
+    The three sums of money are over all attempts, whatever became of the request, and are never added up: what was
+    withdrawn is in them, and in no count of requests.
     ``latency`` is the service's own account, ``item`` the time from the first attempt to the stored file. ``reused``
     requests, with their ``reused_pictures``, were taken from another folder and cost nothing here. ``films`` count as
     pictures too; ``filmed_ms`` is how long those are that were bought here, for ``filmed_microusd``.
@@ -142,12 +143,11 @@ def percentiles(values: Integers, codes: Integers, groups: int) -> list[Percenti
     """The percentiles of each group's known ``values``: row ``n`` is in group ``codes[n]``, or in none if negative."""
     known = (values != UNKNOWN) & (codes >= 0)
     values, codes = values[known], codes[known]
-    # By value, then stably by group: sorting few small codes takes no comparisons.
-    order = np.argsort(values, kind="stable")
-    order = order[np.argsort(codes[order].astype(np.min_scalar_type(groups)), kind="stable")]
+    # By group first: sorting few small codes takes no comparisons, and values alone sort in a tenth of the time.
+    order = np.argsort(codes.astype(np.min_scalar_type(groups)), kind="stable")
     counts = np.bincount(codes, minlength=groups)
     parts = np.split(values[order], np.cumsum(counts)[:-1])
-    return [_percentiles(part) if len(part) else None for part in parts]
+    return [_percentiles(np.sort(part)) if len(part) else None for part in parts]
 
 
 def spread(frame: pd.DataFrame, count: int) -> list[int]:
@@ -163,22 +163,23 @@ def spread(frame: pd.DataFrame, count: int) -> list[int]:
 
 
 def slowest(frame: pd.DataFrame, count: int) -> list[int]:
-    """The numbers of the stored requests whose service took longest, the slowest one first."""
+    """The numbers of the requests whose service took longest to answer, the slowest one first."""
     return _highest(frame, frame["latency_ms"].to_numpy(), count)
 
 
 def dearest(frame: pd.DataFrame, count: int) -> list[int]:
-    """The numbers of the stored requests that cost most over all their attempts, the dearest one first."""
+    """The numbers of the requests that cost most over all their attempts, the dearest one first."""
     return _highest(frame, (frame["billed_microusd"] + frame["estimated_microusd"]).to_numpy(), count)
 
 
 def _highest(frame: pd.DataFrame, values: Integers, count: int) -> list[int]:
-    stored = np.flatnonzero((frame["state"] == State.STORED).to_numpy() & (values > 0))
-    if len(stored) > count:
-        least = np.partition(values[stored], -count)[-count]
-        stored = stored[values[stored] >= least]
-    order = np.argsort(-values[stored], kind="stable")[:count]
-    return [int(number) for number in frame.index.to_numpy()[stored[order]]]
+    # Not what was withdrawn, nor what another folder bought.
+    mine = np.flatnonzero((frame["state"].notna() & (frame["reused"] == 0)).to_numpy() & (values > 0))
+    if len(mine) > count:
+        least = np.partition(values[mine], -count)[-count]
+        mine = mine[values[mine] >= least]
+    order = np.argsort(-values[mine], kind="stable")[:count]
+    return [int(number) for number in frame.index.to_numpy()[mine[order]]]
 
 
 def _groups(frame: pd.DataFrame, by: pd.Categorical[str], active_ms: int) -> tuple[Group, ...]:
@@ -186,7 +187,8 @@ def _groups(frame: pd.DataFrame, by: pd.Categorical[str], active_ms: int) -> tup
     names = [str(name) for name in by.categories]
     inside = frame[codes >= 0]
     places = codes[codes >= 0]
-    pairs = places * len(State) + inside["state"].cat.codes.to_numpy()
+    states = inside["state"].cat.codes.to_numpy()
+    pairs = (places * len(State) + states)[states >= 0]
     counts = np.bincount(pairs, minlength=len(names) * len(State)).reshape(len(names), len(State))
     bought_films = (inside["film_ms"] > 0) & (inside["reused"] == 0) & (inside["estimated_microusd"] == 0)
     columns = {name: inside[name] for name in ("pictures", "attempts", "reused", "films", *MONEY)} | {

@@ -99,9 +99,11 @@ def rebuild(folder: Path) -> str:
 
 def ways_out(folder: Path, manifest: str) -> tuple[tuple[str, str], ...]:
     """The three ways out of doubt: what each means, and what to type, where there is something to type."""
-    job = shlex.quote(manifest) if manifest else "JOB"
+    job, place = shlex.quote(manifest) if manifest else "JOB", shlex.quote(str(folder))
+    # In any other folder the same command would buy the whole manifest.
+    again = f"batchgen run {job} --out {place} --retry doubt"
     return (
         ("Look in the service's own log whether the picture was made and billed.", ""),
-        ("It was: attach the picture.", f"batchgen adopt {shlex.quote(str(folder))} KEY FILE|URL"),
-        ("It was not, or you risk paying twice: send it once more.", f"batchgen run {job} --retry doubt"),
+        ("It was: attach the picture.", f"batchgen adopt {place} KEY FILE|URL"),
+        ("It was not, or you risk paying twice: send it again, with that run's options.", again),
     )

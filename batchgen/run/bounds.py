@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from batchgen.errors import UsageError
+from batchgen.manifest import MaxFailures, StopTime, max_failures, stop_time
 from batchgen.request import State
 from batchgen.run.events import Ended, Event
 
@@ -19,8 +19,6 @@ SHARE_FROM = 20
 
 _FAILED = frozenset({State.REFUSED, State.SPOILED, State.DOUBT})
 
-_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
-_SPAN = re.compile(r"(?:([0-9]{1,4})d)?(?:([0-9]{1,4})h)?(?:([0-9]{1,5})(?:m|min))?(?:([0-9]{1,6})s)?", re.ASCII)
 # The wall clock may be set, and a machine may sleep: it is looked at this often.
 _LOOK_S = 15.0
 
@@ -43,22 +41,6 @@ class Deadline:
             if left_s <= 0:
                 return
             await anyio.sleep(min(left_s, _LOOK_S))
-
-
-@dataclass(frozen=True, slots=True)
-class MaxFailures:
-    """How many requests of a run may end without a picture: a ``count``, or a ``share`` of those that ended."""
-
-    count: int | None = None
-    share: float | None = None
-
-    def reached(self, failed: int, ended: int) -> str | None:
-        """Why the run is to stop, if it is."""
-        if self.count is not None and failed >= self.count:
-            return f"{failed} requests of this run failed, and --max-failures is {self.count}"
-        if self.share is not None and ended >= SHARE_FROM and failed >= self.share * ended:
-            return f"{failed} of {ended} requests of this run failed, and --max-failures is {100 * self.share:g} %"
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +67,36 @@ class Tally:
 
 
 def read_deadline(text: str, *, now: datetime | None = None) -> Deadline:
-    """``05:30`` (local time, its next occurrence) or a span such as ``90m``. Raises :class:`UsageError`."""
+    """As :func:`deadline_at`, of what stands behind ``--deadline``. Raises :class:`UsageError`."""
+    try:
+        return deadline_at(stop_time(text), now=now)
+    except ValueError as error:
+        raise UsageError(f"--deadline {text!r}: it {error}") from None
+
+
+def deadline_at(stop: StopTime, *, now: datetime | None = None) -> Deadline:
+    """The next occurrence of a time of day in local time, or a span from ``now``."""
     now = (now or datetime.now(UTC)).astimezone()
-    if clock := _CLOCK.fullmatch(text.strip()):
-        at = _next(now, int(clock[1]), int(clock[2]))
-        return Deadline(text.strip(), at.timestamp())
-    span = _SPAN.fullmatch(text.replace(" ", ""))
-    if not span or not any(span.groups()):
-        raise UsageError(f"--deadline {text!r}: it is a time of day such as 05:30, or a span such as 90m or 1h30m")
-    days, hours, minutes, seconds = (int(part or 0) for part in span.groups())
-    length_s = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
-    return Deadline(f"of {text.strip()}", now.timestamp() + length_s)
+    if stop.after_s is None:
+        return Deadline(stop.text, _next(now, stop.hour, stop.minute).timestamp())
+    return Deadline(f"of {stop.text}", now.timestamp() + stop.after_s)
 
 
 def read_max_failures(text: str) -> MaxFailures:
     """``10``, or ``5%`` of the requests that ended. Raises :class:`UsageError`."""
-    found = re.fullmatch(r"([0-9]{1,9})(?:(\.[0-9]{1,3})? ?(%))?", text.strip(), re.ASCII)
-    number = float(f"{found[1]}{found[2] or ''}") if found else 0.0
-    if not found or number == 0 or (found[3] and number > 100):
-        raise UsageError(f"--max-failures {text!r}: it is a number such as 10, or a share such as 5%")
-    return MaxFailures(share=number / 100) if found[3] else MaxFailures(count=int(number))
+    try:
+        return max_failures(text)
+    except ValueError as error:
+        raise UsageError(f"--max-failures {text!r}: it {error}") from None
+
+
+def reached(limit: MaxFailures, failed: int, ended: int) -> str | None:
+    """Why the run is to stop, if it is."""
+    if limit.count is not None and failed >= limit.count:
+        return f"{failed} requests of this run failed, and max_failures is {limit.count}"
+    if limit.share is not None and ended >= SHARE_FROM and failed >= limit.share * ended:
+        return f"{failed} of {ended} requests of this run failed, and max_failures is {100 * limit.share:g} %"
+    return None
 
 
 def failed_canary(failures: Sequence[Ended], stored: int, sent: int) -> str:
@@ -116,5 +108,11 @@ def failed_canary(failures: Sequence[Ended], stored: int, sent: int) -> str:
 def _next(now: datetime, hour: int, minute: int) -> datetime:
     # In local days, which a change of the clocks makes longer or shorter.
     today = now.replace(tzinfo=None, hour=hour, minute=minute, second=0, microsecond=0)
-    at = today.astimezone()
-    return at if at > now else (today + timedelta(days=1)).astimezone()
+    at = _local(today)
+    return at if at > now else _local(today + timedelta(days=1))
+
+
+def _local(naive: datetime) -> datetime:
+    at = naive.astimezone()
+    # An hour that the clocks leave out would be one that has passed, and the run would send for another day.
+    return at if at.replace(tzinfo=None) == naive else naive.replace(fold=1).astimezone()

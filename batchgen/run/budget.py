@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchgen.money import dollars
-from batchgen.store.ledger import Spent
+from batchgen.store.reader import Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,18 @@ class Budget:
         """What a request of that worst-case price could take us past: the budget, the account's balance, or nothing."""
         wanted = self.committed_microusd + amount_microusd
         if self.cap_microusd is not None and wanted > self.cap_microusd:
-            return f"the budget of {dollars(self.cap_microusd)} is used up"
+            return (
+                f"the budget of {dollars(self.cap_microusd)} is used up: another request may cost "
+                f"{dollars(amount_microusd)}; --budget, or limits.budget_usd, raises it"
+            )
         if (
             self.night is not None
             and wanted - self._before_microusd + self.night.before_microusd > self.night.cap_microusd
         ):
-            return f"the night's budget of {dollars(self.night.cap_microusd)} is used up"
+            return (
+                f"the night's budget of {dollars(self.night.cap_microusd)} is used up: another request may cost "
+                f"{dollars(amount_microusd)}; the next night has a new one"
+            )
         # What costs nothing needs no balance.
         if (
             self.balance_microusd is not None

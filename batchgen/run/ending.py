@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchgen.errors import BatchgenError, ExitCode, LedgerDamaged
+from batchgen.money import dollars
 from batchgen.request import State
 from batchgen.run.engine import Desk, Result
+from batchgen.run.events import Notice
 from batchgen.run.options import Options
 from batchgen.run.signals import EXIT_CODES
 from batchgen.store.past import Orphans
+from batchgen.store.withdrawn import Doubts
 from batchgen.store.writer import LedgerFailed
 
 # The reasons a run gives when a signal stopped it, and what the shell expects of each.
@@ -24,7 +27,8 @@ class Finished:
     """How a run ended, and with which exit code.
 
     ``orphans`` are known where the whole plan was read; ``pruned`` of them were moved to the trash, and ``returned``
-    requests came back from it. ``reused`` ones were taken from other folders.
+    requests came back from it. ``reused`` ones were taken from other folders. ``withdrawn`` ones had ended without a
+    picture, and are not asked for any more. ``renewed`` ones stand elsewhere in the manifest, or have other columns.
     """
 
     run_id: int
@@ -35,6 +39,8 @@ class Finished:
     pruned: int = 0
     returned: int = 0
     reused: int = 0
+    withdrawn: int = 0
+    renewed: int = 0
 
     @property
     def stored(self) -> int:
@@ -45,7 +51,7 @@ class Finished:
     def changed(self) -> bool:
         """Whether the ledger holds anything that it did not hold before."""
         done = self.result.sent or self.result.ended.total() or self.reused
-        return bool(done or self.pruned or self.result.wanted_back)
+        return bool(done or self.pruned or self.result.wanted_back or self.withdrawn)
 
 
 async def finished(desk: Desk, result: Result, options: Options) -> Finished:
@@ -55,6 +61,9 @@ async def finished(desk: Desk, result: Result, options: Options) -> Finished:
     tidied = _Tidied()
     try:
         tidied = await _tidied(desk, result, prune=options.prune and code in _FINISHED and result.read_whole)
+        if tidied.doubts and tidied.doubts.count:
+            code = ExitCode.DOUBT if code in _FINISHED else code
+            desk.listen(Notice(_said_of(tidied.doubts)))
         orphans = tidied.orphans.to_json() if tidied.orphans else None
         await desk.ledger.end_run(desk.run_id, exit_code=code, reason=reason, orphans=orphans)
     except OSError as error:
@@ -65,7 +74,9 @@ async def finished(desk: Desk, result: Result, options: Options) -> Finished:
         reason = reason or str(error)
         if isinstance(error, LedgerDamaged) or code in _FINISHED:
             code = error.exit_code
-    return Finished(desk.run_id, result, code, reason, tidied.orphans, tidied.pruned, tidied.returned)
+    return Finished(
+        desk.run_id, result, code, reason, tidied.orphans, tidied.pruned, tidied.returned, withdrawn=tidied.withdrawn
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,8 @@ class _Tidied:
     orphans: Orphans | None = None
     pruned: int = 0
     returned: int = 0
+    withdrawn: int = 0
+    doubts: Doubts | None = None
 
 
 async def _tidied(desk: Desk, result: Result, *, prune: bool) -> _Tidied:
@@ -81,12 +94,21 @@ async def _tidied(desk: Desk, result: Result, *, prune: bool) -> _Tidied:
     if desk.room.failed is not None or result.failure is not None:
         return _Tidied()
     returned = [await desk.tidying.bring_back(wanted) for wanted in result.wanted_back]
-    if result.read_whole:
-        desk.past.whole = True
     pruned = await desk.tidying.prune() if prune else 0
-    orphans = await desk.tidying.orphans() if desk.past.whole else None
+    orphans = await desk.tidying.orphans()
+    withdrawn = await desk.tidying.withdraw()
+    doubts = await desk.tidying.new_doubts(desk.run_id)
     await desk.tidying.finish()
-    return _Tidied(orphans, pruned, sum(returned))
+    return _Tidied(orphans, pruned, sum(returned), withdrawn, doubts)
+
+
+def _said_of(doubts: Doubts) -> str:
+    many = doubts.count != 1
+    who, them = ("requests in doubt are", "they") if many else ("request in doubt is", "it")
+    return (
+        f"{doubts.count:,} {who} no longer in the manifest: {them} may have cost {dollars(doubts.maybe_microusd)}, and "
+        f"{'stay' if many else 'stays'} in failures.jsonl"
+    )
 
 
 def _reason(result: Result) -> str | None:

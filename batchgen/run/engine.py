@@ -33,8 +33,9 @@ from batchgen.run.retry import Again, Policy, StopLane, StopRun, Tries
 from batchgen.run.tidying import Tidying, Wanted
 from batchgen.store.changes import Ending
 from batchgen.store.folder import RunFolder
-from batchgen.store.ledger import Ledger, Reader
+from batchgen.store.ledger import Ledger
 from batchgen.store.past import Past
+from batchgen.store.reader import Reader
 from batchgen.store.room import Room
 
 PROGRESS_EVERY_S = 0.2

@@ -21,8 +21,9 @@ from batchgen.run.budget import Risk
 from batchgen.run.lanes import Job, Lane
 from batchgen.run.retry import Policy, Tries, may_repeat
 from batchgen.run.tidying import Wanted
-from batchgen.store.ledger import Reader, Standing, now_ms
+from batchgen.store.ledger import now_ms
 from batchgen.store.past import Past
+from batchgen.store.reader import Reader, Standing
 
 CHUNK = 500
 # A lane is fed again when its queue is down to this many.
@@ -51,7 +52,7 @@ class Selection:
         """Whether the request has every value that ``only`` asks for, as an axis, a parameter or a column."""
         if request.key in self.besides or (self.keys is not None and request.key not in self.keys):
             return False
-        return self.only is None or all(value == _valued(request, name) for name, value in self.only.items())
+        return self.only is None or all(value == value_of(request, name) for name, value in self.only.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Feeder:
         self._selection = selection
         self._policy = policy
         self._risk = risk
+        self._positions: Mapping[str, Sequence[int]] | None = None
         self._sources: dict[str, Iterator[Request]] = {}
         self._queued: set[str] = set()
         self._finishing: frozenset[str] = frozenset()
@@ -121,7 +123,7 @@ class Feeder:
     async def feed(self, lanes: Sequence[Lane], *, fed: Callable[[], None]) -> None:
         """Feeds until every lane has read the whole plan, or :meth:`stop`; calls ``fed`` after each feeding.
 
-        ``read_whole`` says afterwards whether every request of the plan was seen; their keys are noted as they pass.
+        ``read_whole`` says afterwards whether every request of the plan was seen.
         """
         while not self._stopped and (unfed := [lane for lane in lanes if not lane.fed and lane.closed is None]):
             self._hungry = anyio.Event()
@@ -154,19 +156,31 @@ class Feeder:
     def _next_chunk(self, model: str) -> _Chunk:
         source = self._sources.get(model)
         if source is None:
-            source = self._sources[model] = filter(self._selection.takes, self._plan.requests(model))
+            source = self._sources[model] = self._source(model)
         skipped = 0
         while True:
             requests = list(itertools.islice(source, CHUNK))
             keys = [request.key for request in requests]
-            if not self._past.whole:
-                self._past.note(keys)
             stored = self._past.stored(keys)
             rest = [key for key in keys if key not in stored]
             if rest or not requests or self._stopped:
                 return _Chunk(skipped, requests, stored, self._reader.standings(rest))
             # Nothing here to send: read on, rather than wake everybody for it.
             skipped += len(requests)
+
+    def _source(self, model: str) -> Iterator[Request]:
+        if self._positions is None:
+            self._positions = self._plan.outline.by_model(self._to_read())
+        return filter(self._selection.takes, self._plan.at(self._positions.get(model, ())))
+
+    def _to_read(self) -> Sequence[int]:
+        """The places in the plan that have to be looked at: what is stored is passed over without being made."""
+        whole = len(self._plan.outline)
+        if self._selection.only is not None:
+            return range(whole)
+        if self._selection.keys is None:
+            self.passed[State.STORED] += whole - len(self._past.open_positions)
+        return self._past.open_positions
 
     def _job(self, request: Request, chunk: _Chunk) -> Job | None:
         if request.key in chunk.stored:
@@ -212,7 +226,8 @@ class Feeder:
             lane.add([job])
 
 
-def _valued(request: Request, name: str) -> str | None:
+def value_of(request: Request, name: str) -> str | None:
+    """What a request has as an axis, a parameter or a column of that name; of an axis with titles, its title."""
     if name == "model":
         return request.model
     if name == "repeat":

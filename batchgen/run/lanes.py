@@ -110,14 +110,6 @@ class Lane:
         """When the first waiting job is due; infinite without one."""
         return self._waiting[0][0] if self._waiting else math.inf
 
-    def drop(self) -> list[Job]:
-        """Empties the lane: what is left in it is not sent in this run."""
-        left = [*self._retries, *self._fresh, *(job for _, _, job in self._waiting)]
-        self._retries.clear()
-        self._fresh.clear()
-        self._waiting.clear()
-        return left
-
 
 class Lanes:
     """All lanes of a run, under one ceiling and one budget."""

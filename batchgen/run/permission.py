@@ -11,7 +11,6 @@ from batchgen.manifest import Limits
 from batchgen.money import dollars
 from batchgen.plan.plan import Plan
 from batchgen.plan.prices import PriceBook
-from batchgen.request import State
 from batchgen.run.feeder import CHUNK
 from batchgen.run.options import Options
 from batchgen.run.reuse import SETTLED
@@ -29,18 +28,16 @@ def expected_microusd(planned: Mapping[str, int], prices: PriceBook) -> int:
     return sum(count * price.expected_microusd for count, price in priced if price)
 
 
-def to_buy(plan: Plan, past: Past, planned: Mapping[str, int], sources: Sources | None) -> Mapping[str, int]:
+def to_buy(plan: Plan, past: Past, sources: Sources | None) -> Mapping[str, int]:
     """How many requests of each model are stored neither here nor in ``sources``; equal ones are counted each."""
-    if past.empty and sources is None:
-        return planned
+    if sources is None:
+        return {model: len(places) for model, places in plan.outline.by_model(past.open_positions).items()}
     found: Counter[str] = Counter()
-    requests = iter(plan)
+    requests = plan.at(past.open_positions)
     while batch := list(itertools.islice(requests, CHUNK)):
         states = past.states([request.key for request in batch])
-        open_ones = [request for request in batch if states.get(request.key) is not State.STORED]
-        taken = sources.find([one.key for one in open_ones if states.get(one.key) not in SETTLED]) if sources else {}
-        found.update(request.model for request in open_ones if request.key not in taken)
-    past.whole = True
+        taken = sources.find([one.key for one in batch if states.get(one.key) not in SETTLED])
+        found.update(request.model for request in batch if request.key not in taken)
     return found
 
 
@@ -54,10 +51,12 @@ def refuse_unpriced(planned: Mapping[str, int], prices: PriceBook, limits: Limit
         )
 
 
-def refuse_unconfirmed(requests: int, expected: int, options: Options, limits: Limits) -> None:
-    """Raises :class:`UsageError` where so much was not agreed to."""
-    if options.confirmed or options.selection.limit is not None:
+def refuse_unconfirmed(left: Mapping[str, int], prices: PriceBook, options: Options, limits: Limits) -> None:
+    """Raises :class:`UsageError` where so much, of what is ``left`` to buy of each model, was not agreed to."""
+    if options.confirmed:
         return
+    taken = _dearest(left, prices, options.selection.limit)
+    requests, expected = sum(taken.values()), expected_microusd(taken, prices)
     if requests > UNCONFIRMED_REQUESTS:
         raise UsageError(
             f"{requests:,} requests are more than the {UNCONFIRMED_REQUESTS:,} of an unconfirmed run; "
@@ -68,3 +67,13 @@ def refuse_unconfirmed(requests: int, expected: int, options: Options, limits: L
             f"about {dollars(expected)} is more than the {dollars(UNCONFIRMED_MICROUSD)} of an unconfirmed run; "
             "look at `batchgen plan`, then confirm with --yes, or set --budget"
         )
+
+
+def _dearest(left: Mapping[str, int], prices: PriceBook, limit: int | None) -> Mapping[str, int]:
+    """The dearest ``limit`` requests of those that are ``left``: nobody knows yet which ones come first."""
+    if limit is None:
+        return left
+    taken: dict[str, int] = {}
+    for model in sorted(left, key=lambda model: -expected_microusd({model: 1}, prices)):
+        taken[model] = min(left[model], limit - sum(taken.values()))
+    return taken

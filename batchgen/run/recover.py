@@ -17,7 +17,8 @@ from batchgen.request import Generation, State
 from batchgen.run.purchase import bill_of
 from batchgen.store.changes import Ending
 from batchgen.store.folder import RunFolder
-from batchgen.store.ledger import Ledger, Reader, Unfinished
+from batchgen.store.ledger import Ledger
+from batchgen.store.reader import Reader, Unfinished
 from batchgen.store.shelf import spooled, unbilled
 
 

@@ -1,7 +1,7 @@
 """Takes what other run folders have bought already, before anything is sent: it is linked, recorded, never paid for.
 
-The order of writes is that of a picture: its bytes, its name, the folder's sync, the commit. A process that dies before
-the last leaves a file that the next run finds by its bytes.
+The order of writes is that of a picture: its bytes, a way for its name, the name, the folder's sync, the commit. A
+process that dies before the last leaves a file that the next run finds by its bytes.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from batchgen.errors import StoppedEarly
 from batchgen.plan.plan import Plan
 from batchgen.request import Request, State
 from batchgen.run.feeder import CHUNK, Selection
-from batchgen.store.changes import NameTaken
+from batchgen.run.tidying import Tidying
+from batchgen.store.changes import NameTaken, StoredPicture
 from batchgen.store.folder import RunFolder
-from batchgen.store.ledger import Ledger, Reader
-from batchgen.store.reuse import Found, NotReusable, Sources, take
+from batchgen.store.ledger import Ledger
+from batchgen.store.reader import Reader
+from batchgen.store.reuse import Brought, Found, NotReusable, Sources, bring, discard
 from batchgen.store.room import Room
 
 # In these states a request is left alone: its picture is here, or is on its way.
@@ -66,6 +68,7 @@ class Reuse:
         reader: Reader,
         folder: RunFolder,
         room: Room,
+        tidying: Tidying,
         *,
         run_id: int,
     ) -> None:
@@ -75,6 +78,7 @@ class Reuse:
         self._reader = reader
         self._folder = folder
         self._room = room
+        self._tidying = tidying
         self._run_id = run_id
         self._threads = anyio.CapacityLimiter(_AT_ONCE)
         self._done = Reused()
@@ -100,7 +104,10 @@ class Reuse:
 
     def _next(self, requests: Iterable[Request]) -> list[tuple[Request, Found]] | None:
         """What of the next requests can be taken; ``None`` after the last of them."""
-        chunk = {request.key: request for request in itertools.islice(requests, CHUNK)}
+        chunk: dict[str, Request] = {}
+        for request in itertools.islice(requests, CHUNK):
+            # Of equal requests the first one of the plan counts.
+            chunk.setdefault(request.key, request)
         if not chunk:
             return None
         states = self._reader.states(chunk)
@@ -129,9 +136,18 @@ class Reuse:
             self._done.by_folder[found.folder] += taken
 
     async def _taken(self, request: Request, found: Found, stem: str) -> bool:
-        pictures = await anyio.to_thread.run_sync(
-            partial(take, found, self._folder, stem, self._room), limiter=self._threads
+        # An old picture of this name moves only once it is sure that there is a new one.
+        brought = await anyio.to_thread.run_sync(
+            partial(bring, found, self._folder, stem, self._room), limiter=self._threads
         )
+        try:
+            pictures = [
+                await self._published(one, stem if number == 1 else f"{stem}-{number}", request.key)
+                for number, one in enumerate(brought, 1)
+            ]
+        except BaseException:
+            discard(brought)
+            raise
         return await self._ledger.reuse(
             request,
             pictures,
@@ -141,3 +157,8 @@ class Reuse:
             answered_ms=found.answered_ms,
             folder=(self._folder.root / pictures[0].file).parent,
         )
+
+    async def _published(self, one: Brought, stem: str, key: str) -> StoredPicture:
+        free = await self._tidying.make_way(stem, key)
+        publish = partial(one.publish, self._folder, stem, free)
+        return await anyio.to_thread.run_sync(publish, limiter=self._threads)

@@ -24,16 +24,21 @@ from batchgen.run.options import Options, min_free_bytes
 from batchgen.run.pace import lanes_of, policy_of
 from batchgen.run.permission import expected_microusd, refuse_unconfirmed, refuse_unpriced, to_buy
 from batchgen.run.recover import settle_the_past, unfinished_answers
+from batchgen.run.renewal import renew
 from batchgen.run.rescue import Lifeboat
 from batchgen.run.reuse import Reuse
 from batchgen.run.stages import run_in_stages
 from batchgen.run.tidying import Tidying
 from batchgen.store.folder import RunFolder
-from batchgen.store.ledger import Ledger, Reader, now_ms, open_ledger
+from batchgen.store.ledger import Ledger, now_ms, open_ledger
+from batchgen.store.memo import keep_memo
 from batchgen.store.past import Past
-from batchgen.store.rebuilding import is_lost, rebuild, set_aside_bodies
+from batchgen.store.reader import Reader
+from batchgen.store.rebuilding import rebuild
+from batchgen.store.remains import is_lost
 from batchgen.store.reuse import Sources
 from batchgen.store.room import Room
+from batchgen.store.set_aside import set_aside_bodies
 from batchgen.version import __version__
 
 
@@ -52,6 +57,7 @@ class _Session:
     ledger: Ledger
     reader: Reader
     past: Past
+    tidying: Tidying
     sources: Sources
 
 
@@ -73,17 +79,23 @@ async def run_plan(
     planned = await anyio.to_thread.run_sync(plan.count_by_model)
     refuse_unpriced(planned, prices, plan.manifest.limits, options)
     async with _opened(plan, provider, folder, prices, options, listen, planned) as session:
+        await anyio.to_thread.run_sync(lambda: keep_memo(folder, plan.memo()))
         await settle_the_past(session.ledger, session.reader, folder, provider)
         remaining_microusd = await _permitted(session)
         recovered = await anyio.to_thread.run_sync(lambda: list(unfinished_answers(session.reader, folder, provider)))
         money = await _money(session, await provider.balance_microusd())
         run_id = await _begun(session)
+        renewed = await renew(plan, session.ledger, session.reader, session.tidying)
+        if renewed.renamed:
+            listen(Notice(f"pictures that got the names this manifest has for them: {renewed.renamed:,}"))
         reused = await _reused(session, run_id)
         desk = _desk(session, run_id, money)
         _tell_of_start(session, desk, remaining_microusd, finishing=len(recovered))
         lanes = partial(lanes_of, planned, plan.manifest.limits)
         result = await run_in_stages(desk, options.bounds, recovered, lanes=lanes, on_engine=on_engine)
-        return replace(await finished(desk, result, options), reused=reused)
+        return replace(
+            await finished(desk, result, options), reused=reused, renewed=renewed.described + renewed.renamed
+        )
 
 
 @asynccontextmanager
@@ -105,10 +117,13 @@ async def _opened(
         if not ledger.has_log:
             listen(Notice(f"{folder.root}: its file system can't do SQLite's write-ahead log; commits take longer"))
         reader = stack.enter_context(closing(Reader(folder.ledger)))
-        past = stack.enter_context(closing(Past(folder.ledger)))
+        past = stack.enter_context(closing(Past(folder.ledger, plan.outline.numbers)))
         sources = Sources(plan.manifest.reuse, own=folder, simulated=provider.name == "simulator")
         stack.callback(sources.close)
-        yield _Session(plan, provider, folder, prices, options, listen, planned, room, ledger, reader, past, sources)
+        tidying = Tidying(ledger, past, folder, plan)
+        yield _Session(
+            plan, provider, folder, prices, options, listen, planned, room, ledger, reader, past, tidying, sources
+        )
 
 
 async def _rebuild_where_lost(folder: RunFolder, plan: Plan, options: Options, listen: Listener) -> None:
@@ -135,9 +150,9 @@ async def _permitted(session: _Session) -> int:
     """What is left to buy, in micro-dollars, where so much may be bought; raises :class:`UsageError` where not."""
     manifest = session.plan.manifest
     sources = session.sources if manifest.reuse else None
-    left = await anyio.to_thread.run_sync(to_buy, session.plan, session.past, session.planned, sources)
+    left = await anyio.to_thread.run_sync(to_buy, session.plan, session.past, sources)
     remaining_microusd = expected_microusd(left, session.prices)
-    refuse_unconfirmed(sum(left.values()), remaining_microusd, session.options, manifest.limits)
+    refuse_unconfirmed(left, session.prices, session.options, manifest.limits)
     typical_bytes = await anyio.to_thread.run_sync(session.reader.typical_bytes)
     if warning := session.room.warning(sum(left.values()), typical_bytes):
         session.listen(Notice(warning))
@@ -166,6 +181,7 @@ async def _reused(session: _Session, run_id: int) -> int:
         session.reader,
         session.folder,
         session.room,
+        session.tidying,
         run_id=run_id,
     )
     taken = await reuse.run(session.options.selection)
@@ -204,7 +220,7 @@ def _desk(session: _Session, run_id: int, money: _Money) -> Desk:
         room=session.room,
         lifeboat=Lifeboat(session.folder, options.spill),
         past=session.past,
-        tidying=Tidying(session.ledger, session.past, session.folder, session.plan),
+        tidying=session.tidying,
         prices=session.prices,
         lanes=lanes_of(session.planned, manifest.limits),
         ceiling=manifest.limits.concurrency,

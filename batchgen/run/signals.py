@@ -18,6 +18,9 @@ EXIT_CODES = {
     signal.SIGHUP: ExitCode.TERMINATED,
 }
 
+# `timeout` signals the program and then its whole group, a terminal that closes does much the same: what comes within
+# this time of the first is the same wish, and no reason to let go of what is paid for.
+ONE_WISH_S = 0.5
 
 _NAMES = frozenset(number.name for number in EXIT_CODES)
 
@@ -32,8 +35,8 @@ class Interrupted(StoppedEarly):
 async def interruptible() -> AsyncIterator[Callable[[Engine], None]]:
     """Watches for signals while the block runs, and yields what to call with the engine once there is one.
 
-    The first signal drains the newest engine, the second cancels it; without an engine the first raises
-    :class:`Interrupted`. Only for the main thread.
+    The first signal drains the newest engine, also one that is stopping for another reason; a later one cancels it.
+    Without an engine the first raises :class:`Interrupted`. Only for the main thread.
     """
     engines: list[Engine] = []
     failure: Exception | None = None
@@ -47,6 +50,7 @@ async def interruptible() -> AsyncIterator[Callable[[Engine], None]]:
 
     async def watch() -> None:
         nonlocal interrupted
+        first_at: float | None = None
         # What nohup, or a shell's background, told us to ignore stays ignored.
         heard = [number for number in EXIT_CODES if signal.getsignal(number) is not signal.SIG_IGN]
         with anyio.open_signal_receiver(*heard) as signals:
@@ -54,9 +58,10 @@ async def interruptible() -> AsyncIterator[Callable[[Engine], None]]:
                 if not engines:
                     interrupted = True
                     tasks.cancel_scope.cancel()
-                elif engines[-1].stopped is None:
+                elif first_at is None:
+                    first_at = anyio.current_time()
                     engines[-1].drain(signal.Signals(number).name)
-                else:
+                elif anyio.current_time() - first_at >= ONE_WISH_S:
                     engines[-1].cancel()
 
     async with anyio.create_task_group() as tasks:

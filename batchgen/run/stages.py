@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 
 from batchgen.request import State
-from batchgen.run.bounds import Bounds, Tally, failed_canary
+from batchgen.run.bounds import Bounds, Tally, failed_canary, reached
 from batchgen.run.engine import Desk, Engine, Result
 from batchgen.run.events import Event, Listener, Progress
 from batchgen.run.lanes import Lane
@@ -30,7 +30,8 @@ async def run_in_stages(
 ) -> Result:
     """Runs ``desk``, its canary first where ``bounds`` ask for one. ``lanes`` makes new ones for each stage."""
     tally = Tally()
-    canary = await anyio.to_thread.run_sync(_canary, desk, bounds.canary, [one.unfinished.key for one in recovered])
+    count = bounds.canary if desk.selection.limit is None else min(bounds.canary, desk.selection.limit)
+    canary = await anyio.to_thread.run_sync(_canary, desk, count, [one.unfinished.key for one in recovered])
     if not canary:
         return await _stage(desk, bounds, tally, recovered, on_engine)
     selection = replace(desk.selection, keys=canary, limit=None)
@@ -52,7 +53,7 @@ async def _stage(
     def hear(event: Event) -> None:
         desk.listen(event)
         tally.hear(event)
-        if bounds.max_failures and (why := bounds.max_failures.reached(len(tally.failed), tally.ended)):
+        if bounds.max_failures and (why := reached(bounds.max_failures, len(tally.failed), tally.ended)):
             engine.drain(why)
 
     async def watch_clock() -> None:
@@ -85,7 +86,7 @@ def _canary(desk: Desk, count: int, finishing: Sequence[str]) -> frozenset[str]:
     """
     best: dict[str, list[str]] = {}
     again = {None, State.WAITING, *desk.selection.again}
-    requests = filter(desk.selection.takes, desk.plan) if count else iter(())
+    requests = filter(desk.selection.takes, desk.plan.at(desk.past.open_positions if count else ()))
     while batch := list(islice(requests, _BATCH)):
         states = desk.past.states([request.key for request in batch])
         for request in batch:

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, get_args
 
 from batchgen.simulator.chance import chance
 
-FaultKind = Literal[
+GenerationFault = Literal[
     # Turned away at the door: nothing reserved, nothing billed (but see ``billed``).
     "http_status",
     "throttle",
@@ -28,31 +28,12 @@ FaultKind = Literal[
     "bad_json",
     "empty_data",
     "wrong_cost",
-    # Hosted pictures.
-    "not_an_image",
-    "download_status",
-    "download_truncate",
-    "cut_file",
 ]
+DownloadFault = Literal["not_an_image", "download_status", "download_truncate", "cut_file"]
+FaultKind = Literal[GenerationFault, DownloadFault]
 
-GENERATION_KINDS: frozenset[FaultKind] = frozenset(
-    {
-        "http_status",
-        "throttle",
-        "insufficient_credits",
-        "error_200",
-        "refuse",
-        "reset_before",
-        "reset_mid_body",
-        "truncate",
-        "hang",
-        "drip",
-        "bad_json",
-        "empty_data",
-        "wrong_cost",
-    }
-)
-DOWNLOAD_KINDS: frozenset[FaultKind] = frozenset({"not_an_image", "download_status", "download_truncate", "cut_file"})
+GENERATION_KINDS: frozenset[FaultKind] = frozenset(get_args(GenerationFault))
+DOWNLOAD_KINDS: frozenset[FaultKind] = frozenset(get_args(DownloadFault))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +16,6 @@ from batchgen.simulator.listings import as_array, as_object, as_v1, chosen
 from batchgen.simulator.problems import TurnedAway
 from batchgen.simulator.service import Service
 from batchgen.simulator.settings import BadSettings, faults_from_json
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Pages:

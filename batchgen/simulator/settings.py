@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
-from batchgen.simulator.faults import Fault
+from batchgen.simulator.faults import Fault, FaultKind
 
 
 class BadSettings(ValueError):
@@ -41,10 +41,11 @@ def settings_from_json(text: str | bytes) -> Settings:
     """The settings that ``to_json`` wrote, or any part of them. Raises ``BadSettings``."""
     raw = _decoded(text)
     _refuse_unknown(raw, Settings)
-    settings = _converted(raw, Settings)
-    for fault in raw.get("faults", ()):
+    faults = raw.get("faults")
+    for fault in faults if isinstance(faults, list) else ():
         _refuse_unknown(fault, Fault)
-    return settings
+        _refuse_unknown_kind(fault)
+    return _converted(raw, Settings)
 
 
 def faults_from_json(text: str | bytes) -> tuple[Fault, ...]:
@@ -67,6 +68,13 @@ def _refuse_unknown(raw: object, kind: type[Settings | Fault]) -> None:
     unknown = sorted(set(raw) - known) if isinstance(raw, dict) else []
     if unknown:
         raise BadSettings(f"unknown option {unknown[0]!r}; known are {', '.join(sorted(known))}")
+
+
+def _refuse_unknown_kind(fault: object) -> None:
+    known = get_args(FaultKind)
+    kind = fault.get("kind") if isinstance(fault, dict) else None
+    if isinstance(kind, str) and kind not in known:
+        raise BadSettings(f"unknown fault {kind!r}; known are {', '.join(sorted(known))}")
 
 
 def _converted(raw: dict[str, Any], kind: type[Settings]) -> Settings:

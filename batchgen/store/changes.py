@@ -169,7 +169,7 @@ def _entered(
                               stem, estimate_microusd, run_id, first_sent_ms)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (key) DO UPDATE SET state = excluded.state, run_id = excluded.run_id, not_before_ms = NULL,
-            reason = NULL, message = NULL, status = NULL, body = NULL, ended_ms = NULL,
+            reason = NULL, message = NULL, status = NULL, body = NULL, ended_ms = NULL, trashed_ms = NULL,
             columns = excluded.columns, axes = excluded.axes, position = excluded.position, row = excluded.row,
             stem = excluded.stem, estimate_microusd = excluded.estimate_microusd
         WHERE state NOT IN ('sent', 'answered', 'stored')
@@ -312,7 +312,7 @@ def store(
     )
     db.execute(
         "UPDATE requests SET state = 'stored', spool = NULL, reason = NULL, message = ?, downloads = downloads + ?,"
-        " ended_ms = ? WHERE id = ?",
+        " ended_ms = ?, trashed_ms = NULL WHERE id = ?",
         (message, downloads, now_ms, request_id),
     )
 
@@ -386,7 +386,8 @@ def doubt_what_was_sent(db: sqlite3.Connection, *, now_ms: int) -> int:
         (message,),
     )
     return db.execute(
-        "UPDATE requests SET state = 'in doubt', reason = 'killed', message = ?, ended_ms = ? WHERE state = 'sent'",
+        "UPDATE requests SET state = 'in doubt', reason = 'killed', message = ?, ended_ms = ?"
+        " WHERE state <> 'stored' AND state = 'sent'",
         (message, now_ms),
     ).rowcount
 

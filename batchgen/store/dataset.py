@@ -19,7 +19,7 @@ from batchgen.money import usd
 from batchgen.request import State
 from batchgen.store.card import card
 from batchgen.store.files import make_folder, replace_synced
-from batchgen.store.flags import NONE, Flag, read_checks
+from batchgen.store.flags import NONE, Checks, Flag, read_checks
 from batchgen.store.folder import RunFolder
 from batchgen.store.records import (
     ENDED_OTHERWISE,
@@ -29,10 +29,15 @@ from batchgen.store.records import (
     snapshot,
     timestamp,
     trashed_records,
+    withdrawn_records,
     word_names,
 )
 from batchgen.store.replacing import replacing
 from batchgen.store.trash import MOVED
+
+FAILURES = "failures.jsonl"
+# What failed and is no longer asked for is no failure; its lines are kept where the pictures of its like are.
+WITHDRAWN = f"trash/{FAILURES}"
 
 # Every field of a line that isn't a word of the request, with its type in the terms of `datasets`.
 BEFORE_WORDS: Mapping[str, str] = {"file_name": "string", "key": "string", "provider": "string", "model": "string"}
@@ -67,15 +72,17 @@ class DatasetFiles:
     failures: int
 
 
-def write_dataset(folder: RunFolder) -> DatasetFiles:
-    """Writes the three files from the ledger as it is now. Raises :class:`LedgerDamaged`.
+def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFiles:
+    """Writes the three files from the ledger as it is now, with the flags ``found``, or of this moment.
+
+    Raises :class:`LedgerDamaged`.
 
     ``cost_usd`` is what all attempts of a request cost together; where an answer brought several pictures it stands
     with the first and the others have 0, so that the column adds up to the bill.
     """
     with snapshot(folder.ledger) as db:
         simulated = is_simulated(db)
-        flags = read_checks(db, folder)
+        flags = found or read_checks(db, folder)
         words = tuple(name for name in word_names(db, (State.STORED,)) if not is_taken(name))
         pictures = _write_lines(
             folder,
@@ -88,7 +95,8 @@ def write_dataset(folder: RunFolder) -> DatasetFiles:
                 for number, picture in enumerate(record.pictures)
             ),
         )
-        failures = _write_lines(folder, "failures.jsonl", map(_failure_line, records(db, ENDED_OTHERWISE)))
+        failures = _write_lines(folder, FAILURES, map(_failure_line, records(db, ENDED_OTHERWISE)))
+        _write_withdrawn(db, folder)
         features = {**BEFORE_WORDS, **dict.fromkeys(words, "string"), **AFTER_WORDS}
         replace_synced(folder.root / "README.md", card(db, folder.root.resolve().name, features, simulated=simulated))
     return DatasetFiles(pictures, failures)
@@ -114,6 +122,18 @@ def write_moved(folder: RunFolder, dated: str) -> None:
         )
         make_folder(folder.root / dated, folder.root)
         _write_lines(folder, f"{dated}/{MOVED}", lines)
+
+
+def _write_withdrawn(db: sqlite3.Connection, folder: RunFolder) -> None:
+    found = iter(withdrawn_records(db))
+    first = next(found, None)
+    if first is None:
+        (folder.root / WITHDRAWN).unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.trash.rmdir()
+        return
+    make_folder(folder.trash, folder.root)
+    _write_lines(folder, WITHDRAWN, map(_failure_line, chain([first], found)))
 
 
 def _own_words(record: Record) -> tuple[str, ...]:
@@ -155,8 +175,9 @@ def _picture_line(
         "provider": record.provider,
         "model": record.model,
     }
+    own = record.words
     for name in words:
-        line[name] = record.words.get(name)
+        line[name] = own.get(name)
     line |= {
         "repeat": record.repeat,
         "row": record.row,
@@ -175,7 +196,7 @@ def _picture_line(
         "sha256": picture.sha256,
         "revised_prompt": picture.revised_prompt,
         "reused_from": record.reused_from,
-        "flags": ", ".join(flag.words) or None,
+        "flags": ", ".join(flag.words) if flag else None,
         "simulated": simulated,
     }
     return line

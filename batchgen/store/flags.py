@@ -1,9 +1,7 @@
 """What is wrong with pictures that nobody complained about. Flags are advice: they change no state and no exit code.
 
 The rules: another size or format than was asked for; nothing on it (blank, wholly transparent, or one colour but for a
-speck); no decoder reads it; the same bytes as another picture; nearly the same as another one. Pictures count as nearly
-the same whatever their prompts: what a user wants to hear is that two purchases brought one picture, and a repeat that
-differs as repeats do is far beyond the threshold.
+speck); no decoder reads it; the same bytes as another picture; nearly the same as another one.
 """
 
 from __future__ import annotations
@@ -11,21 +9,19 @@ from __future__ import annotations
 import enum
 import re
 import sqlite3
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 
 from batchgen.store.folder import RunFolder
-from batchgen.store.shrink import Look
-from batchgen.store.thumbnails import STILL, Thumbnails
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+from batchgen.store.likeness import partners
+from batchgen.store.pictures import Named, Pictures, named, read_pictures
+from batchgen.store.seen import BLANK, ONE_COLOUR, PROBLEM, TRANSPARENT, Seen, seen
+from batchgen.store.thumbnails import read_looks
 
 
 class Flag(enum.IntFlag):
@@ -81,77 +77,74 @@ class Checks:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many pictures have each flag; those that none has are left out."""
-        found = {WORDS[flag]: sum(bool(one & flag) for one in self.flags.values()) for flag in Flag}
+        # As plain numbers: thousands of flags differ in few ways, and take longer to compare than to count.
+        counted = Counter(map(int, self.flags.values()))
+        found = {WORDS[flag]: sum(count for flags, count in counted.items() if flags & flag) for flag in Flag}
         return {name: count for name, count in found.items() if count}
 
 
 def read_checks(db: sqlite3.Connection, folder: RunFolder) -> Checks:
     """The checks of ``folder``, from a snapshot of its ledger and from what was seen of its pictures."""
-    thumbnails = Thumbnails(folder)
-    return checks(db, thumbnails.seen if thumbnails.any else None)
+    return checks(db, seen(read_looks(folder)))
 
 
-def checks(db: sqlite3.Connection, look: Callable[[str], Look | None] | None) -> Checks:
-    """As :func:`read_checks`, with what is known of a picture by its digest; ``None`` where nothing is of any."""
-    found: dict[str, Flag] = defaultdict(_none)
+def checks(db: sqlite3.Connection, known: Seen) -> Checks:
+    """As :func:`read_checks`, with what is known of its pictures."""
+    flags: dict[str, Flag] = defaultdict(_none)
     requests: dict[int, Flag] = defaultdict(_none)
     twins: dict[str, str] = {}
     problems: dict[str, str] = {}
-    numbers: dict[str, int] = {}
-    known: dict[str, _Known] = {}
-    pictures = unseen = 0
-    for number, file, flag in (*_misfits(db), *_copies(db, twins)):
-        found[file] |= flag
-        numbers[file] = number
-    if look is None:
-        for form, count in db.execute("SELECT format, count(*) FROM pictures WHERE home IS NULL GROUP BY format"):
-            pictures += count
-            unseen += count if form in STILL else 0
-    for number, file, sha256, form in db.execute(_PICTURES) if look else ():
-        pictures += 1
-        seen = look(sha256) if look and form in STILL else None
-        if seen is None:
-            unseen += form in STILL
-        elif flag := _of_look(seen):
-            found[file] |= flag
-            numbers[file] = number
-            if seen.problem:
-                problems[file] = seen.problem
-        else:
-            known.setdefault(sha256, _Known(number, file, seen))
-    for number, file, twin in _near_duplicates(tuple(known.values())):
-        if not found.get(file, NONE) & Flag.DUPLICATE:
-            found[file] |= Flag.NEAR_DUPLICATE
-            numbers[file] = number
-            twins[file] = twin
-    for file, flag in found.items():
-        requests[numbers[file]] |= flag
-    return Checks(pictures, unseen, found, requests, twins, problems)
+    pictures = read_pictures(db, known)
+    for found in chain(_misfits(db), _copies(db, pictures), _empty(db, pictures, known), _near(db, pictures, known)):
+        if found.flag is Flag.NEAR_DUPLICATE and flags.get(found.file, NONE) & Flag.DUPLICATE:
+            continue
+        flags[found.file] |= found.flag
+        requests[found.request] |= found.flag
+        if found.twin:
+            twins[found.file] = found.twin
+        if found.problem:
+            problems[found.file] = found.problem
+    unseen = int((pictures.still & (pictures.places < 0)).sum())
+    return Checks(len(pictures.digests), unseen, flags, requests, twins, problems)
 
 
-class _Known(NamedTuple):
-    """A picture that shows something: its request's number, its file, and what was seen."""
+class _Found(NamedTuple):
+    """A flag of the picture ``file`` of a request."""
 
     request: int
     file: str
-    look: Look
+    flag: Flag
+    twin: str = ""
+    problem: str = ""
 
 
 def _none() -> Flag:
     return NONE
 
 
-def _of_look(look: Look) -> Flag:
-    if look.problem:
-        return Flag.UNREADABLE
-    if look.transparent:
-        return Flag.TRANSPARENT
-    if look.blank:
-        return Flag.BLANK
-    return Flag.ONE_COLOUR if look.one_colour else NONE
+def _empty(db: sqlite3.Connection, pictures: Pictures, known: Seen) -> Iterator[_Found]:
+    """Pictures that show nothing, or that no decoder reads."""
+    import numpy as np
+
+    looked = np.flatnonzero(pictures.places >= 0)
+    odd = looked[known.facts[pictures.places[looked]] != 0]
+    for one in named(db, pictures, odd):
+        facts = int(known.facts[pictures.places[one.row]])
+        flag = next(flag for fact, flag in _MEANINGS.items() if facts & fact)
+        problem = known.problems.get(int(pictures.digests[one.row]), "") if flag is Flag.UNREADABLE else ""
+        yield _Found(one.request, one.file, flag, problem=problem)
 
 
-def _misfits(db: sqlite3.Connection) -> Iterator[tuple[int, str, Flag]]:
+# The first of what was seen that holds is told: what can't be read was not seen to be blank.
+_MEANINGS = {
+    PROBLEM: Flag.UNREADABLE,
+    TRANSPARENT: Flag.TRANSPARENT,
+    BLANK: Flag.BLANK,
+    ONE_COLOUR: Flag.ONE_COLOUR,
+}
+
+
+def _misfits(db: sqlite3.Connection) -> Iterator[_Found]:
     """Pictures of another size or format than their request names; a request that names none gets what it gets."""
     for number, file, canonical, width, height, form in db.execute(_SUSPECTS):
         asked = _canonical.decode(canonical).parameters
@@ -162,7 +155,7 @@ def _misfits(db: sqlite3.Connection) -> Iterator[tuple[int, str, Flag]]:
         if wanted in _FORMATS and _FORMATS[wanted] != form:
             flag |= Flag.FORMAT
         if flag:
-            yield number, file, flag
+            yield _Found(number, file, flag)
 
 
 class _Canonical(msgspec.Struct):
@@ -174,64 +167,36 @@ _SIZE = re.compile("[1-9][0-9]*x[1-9][0-9]*")
 _FORMATS = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp", "gif": "gif", "avif": "avif"}
 
 
-def _copies(db: sqlite3.Connection, twins: dict[str, str]) -> Iterator[tuple[int, str, Flag]]:
-    """Pictures whose bytes another one has too; ``twins`` is told which."""
-    first: dict[str, str] = {}
-    for number, file, sha256 in db.execute(_COPIES):
-        original = first.setdefault(sha256, file)
-        if original != file:
-            twins[file] = original
-            twins.setdefault(original, file)
-        yield number, file, Flag.DUPLICATE
-
-
-# Pictures as close as this in their gradients and their colours look the same to a person. Measured on drawings of the
-# simulator and their recompressed copies; a repeat of the same request differs by 10 bits and more.
-_NEAR_BITS = 3
-_NEAR_LEVELS = 6
-# Of five blocks at least two are equal where three bits differ: pictures are compared within equal pairs of blocks.
-_BLOCKS = (0x1FFF, 0x1FFF << 13, 0x1FFF << 26, 0x1FFF << 39, 0xFFF << 52)
-# Neighbours in each order that are compared: bounds the work where thousands are alike, each of which has such a
-# neighbour all the same.
-_NEIGHBOURS = 8
-
-
-def _near_duplicates(known: Sequence[_Known]) -> Iterator[tuple[int, str, str]]:
-    """The number and file of each picture with a near neighbour, and the neighbour's file."""
+def _copies(db: sqlite3.Connection, pictures: Pictures) -> Iterator[_Found]:
+    """Pictures whose bytes another one has too: the first of them, and each that is a copy of it."""
     import numpy as np
 
-    if len(known) < 2:
-        return
-    bits = np.array([int(one.look.gradient, 16) for one in known], dtype=np.uint64)
-    tints = np.frombuffer(bytes.fromhex("".join(one.look.tint for one in known)), dtype=np.uint8)
-    for one, partner in zip(known, _partners(bits, tints.reshape(len(known), -1)), strict=True):
-        if partner >= 0:
-            yield one.request, one.file, known[partner].file
+    order = np.argsort(pictures.digests, kind="stable")
+    equal = np.flatnonzero(pictures.digests[order[1:]] == pictures.digests[order[:-1]])
+    copied: dict[str, list[Named]] = defaultdict(list)
+    for one in named(db, pictures, np.unique(order[np.concatenate([equal, equal + 1])])):
+        copied[one.sha256].append(one)
+    for first, *others in copied.values():
+        for one in (first, *others) if others else ():
+            yield _Found(one.request, one.file, Flag.DUPLICATE, others[0].file if one is first else first.file)
 
 
-def _partners(bits: npt.NDArray[np.uint64], tints: npt.NDArray[np.uint8]) -> list[int]:
-    """For each picture the place of one that is nearly the same, or -1."""
+def _near(db: sqlite3.Connection, pictures: Pictures, known: Seen) -> Iterator[_Found]:
+    """Pictures with a near neighbour among those that show something, of each digest the first one."""
     import numpy as np
 
-    partner = np.full(len(bits), -1, dtype=np.int64)
-    for pair in combinations(_BLOCKS, 2):
-        blocks = bits & np.uint64(pair[0] | pair[1])
-        order = np.lexsort((bits, blocks))
-        for step in range(1, min(_NEIGHBOURS + 1, len(order))):
-            one, other = order[:-step], order[step:]
-            alike = blocks[one] == blocks[other]
-            alike[alike] = np.bitwise_count(bits[one[alike]] ^ bits[other[alike]]) <= _NEAR_BITS
-            one, other = one[alike], other[alike]
-            near = np.abs(tints[one].astype(np.int16) - tints[other]).mean(axis=1) <= _NEAR_LEVELS
-            one, other = one[near], other[near]
-            partner[one], partner[other] = other, one
-    found: list[int] = partner.tolist()
-    return found
+    looked = np.flatnonzero(pictures.places >= 0)
+    shown = looked[known.facts[pictures.places[looked]] == 0]
+    shown = shown[np.sort(np.unique(pictures.digests[shown], return_index=True)[1])]
+    places = pictures.places[shown]
+    partner = partners(known.gradients[places], known.tints[places])
+    paired = np.flatnonzero(partner >= 0)
+    rows, twins = shown[paired], shown[partner[paired]]
+    files = {one.row: one.file for one in named(db, pictures, np.union1d(rows, twins))}
+    for row, twin in zip(rows.tolist(), twins.tolist(), strict=True):
+        if row in files:
+            yield _Found(int(pictures.requests[row]), files[row], Flag.NEAR_DUPLICATE, files.get(twin, ""))
 
-
-_PICTURES = """
-SELECT request_id, file, sha256, format FROM pictures WHERE home IS NULL ORDER BY request_id, ordinal
-"""
 
 # Most pictures are what was asked for: what the canonical text says so of is not decoded. Its prompts can't say so in
 # its stead, JSON escapes their quotes.
@@ -239,14 +204,8 @@ _SUSPECTS = """
 SELECT p.request_id, p.file, r.canonical, p.width, p.height, p.format
 FROM pictures p JOIN requests r ON r.id = p.request_id
 WHERE p.home IS NULL AND (
-    (p.width AND instr(r.canonical, '"size":"')
-        AND NOT instr(r.canonical, '"size":"' || p.width || 'x' || p.height || '"'))
-    OR (instr(r.canonical, '"output_format":"') AND NOT instr(r.canonical, '"output_format":"' || p.format || '"'))
+    (p.width AND NOT instr(r.canonical, '"size":"' || p.width || 'x' || p.height || '"')
+        AND instr(r.canonical, '"size":"'))
+    OR (NOT instr(r.canonical, '"output_format":"' || p.format || '"') AND instr(r.canonical, '"output_format":"'))
 )
-"""
-
-_COPIES = """
-SELECT p.request_id, p.file, p.sha256 FROM pictures p
-JOIN (SELECT sha256 FROM pictures WHERE home IS NULL GROUP BY sha256 HAVING count(*) > 1) copied
-ON copied.sha256 = p.sha256 WHERE p.home IS NULL ORDER BY p.request_id, p.ordinal
 """

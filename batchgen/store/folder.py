@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,10 @@ class RunFolder:
         return self.state / "simulator"
 
     @property
+    def memo(self) -> Path:
+        return self.state / "plan"
+
+    @property
     def images(self) -> Path:
         return self.root / "images"
 
@@ -63,15 +67,18 @@ class RunFolder:
     def opened(self, *, force_unlock: str | None = None) -> Iterator[None]:
         """The folder, made where it is missing, proven writable, and held against other runs.
 
+        One that was made for a block which fails before anything is put into it is removed again.
         ``force_unlock`` names a dead machine whose claim on it counts no more.
 
         Raises :class:`FolderMismatch` where it is no folder, :class:`NotWritable` where the disk takes nothing, and
         :class:`FolderInUse` where another run holds it.
         """
+        missing = [place for place in (self.root, *self.root.parents) if not place.exists()]
         with contextlib.ExitStack() as stack:
             with _translated(self.root):
                 self._make()
                 stack.enter_context(locked(self.lock, force_unlock=force_unlock))
+                stack.push(lambda kind, *_: self._remove_again(missing) if kind else None)
                 for place in (self.images, self.spool):
                     _probe(place)
                 self._remove_leftovers()
@@ -82,11 +89,26 @@ class RunFolder:
         make_folder(self.state, self.root, mode=0o700)
         make_folder(self.spool, self.root, mode=0o700)
 
+    def _remove_again(self, missing: Sequence[Path]) -> None:
+        """Removes the folders that were ``missing`` before, while nothing but the lock, which we hold, is in them."""
+        found = {path for path in self.root.rglob("*") if not path.is_dir()}
+        if self.root not in missing or found != {self.lock}:
+            return
+        with contextlib.suppress(OSError):
+            self.lock.unlink()
+            for place in (self.spool, self.state, self.images, *missing):
+                place.rmdir()
+
     def _remove_leftovers(self) -> None:
         # A process that died between writing and publishing leaves temporary names; nothing refers to them.
         for leftover in self.images.rglob(".*.part"):
             leftover.unlink(missing_ok=True)
-        for leftover in (*self.spool.glob("*.part"), *self.trash.glob("*/.*.part"), *self.root.glob(".*.part")):
+        for leftover in (
+            *self.spool.glob("*.part"),
+            *self.trash.glob("*/.*.part"),
+            *self.root.glob(".*.part"),
+            *self.state.glob(".*.part"),
+        ):
             leftover.unlink(missing_ok=True)
 
 

@@ -62,7 +62,8 @@ def locked(path: Path, *, force_unlock: str | None = None) -> Iterator[None]:
     """Holds the lock file at ``path``; raises :class:`FolderInUse` at once where another process does.
 
     ``force_unlock`` names the machine whose claim counts no more, because its user knows that it is dead.
-    The file stays after the run: deleting it would let two later runs lock two different files of one name.
+    The file stays after the run; whoever deletes it does so while holding it, and a run that opened it before that is
+    told that the folder is in use, since two runs could lock two different files of one name.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -74,11 +75,26 @@ def locked(path: Path, *, force_unlock: str | None = None) -> Iterator[None]:
             raise FolderInUse(f"{path.parent.parent} is in use by {by}") from None
         if claim and not claim.is_of_this_machine and claim.host != force_unlock:
             _refuse_while_fresh(path, handle, claim)
-        _write(handle, _own_claim())
+        _claim_it(path, handle)
         with _renewed(handle):
             yield
     finally:
         os.close(handle)
+
+
+def _claim_it(path: Path, handle: int) -> None:
+    """Writes our claim, and reads it under the file's name: its holder may have deleted the file after we opened it.
+
+    Not by the file's number, which some network disks make up anew each time.
+    """
+    claim = _own_claim()
+    _write(handle, claim)
+    try:
+        found = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        found = ""
+    if found != claim:
+        raise FolderInUse(f"{path.parent.parent} was given up by another run at this moment; start again")
 
 
 def _refuse_while_fresh(path: Path, handle: int, claim: _Claim) -> None:

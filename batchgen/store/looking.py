@@ -1,34 +1,29 @@
 """Looks at the pictures of a run folder that nobody has looked at yet: after a run, never while it buys.
 
-What is seen is advice, and a cache under the digests of the pictures: it may be cut short, or fail, and be made later.
+What was seen of pictures that went to the trash goes too; they are looked at again where they come back. All of it is
+advice, and a cache under the digests of the pictures: it may be cut short, or fail, and be made later.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-
-import msgspec
 
 from batchgen.store.bench import Bench
 from batchgen.store.folder import RunFolder
+from batchgen.store.pictures import Named, named, read_pictures
 from batchgen.store.records import snapshot
+from batchgen.store.seen import seen
 from batchgen.store.shrink import Look
-from batchgen.store.thumbnails import STILL, Thumbnails
+from batchgen.store.thumbnails import Thumbnails, forget, read_looks
 
 # So long a run may take at its end to look at what it bought; `batchgen report` looks at the rest.
 AFTER_A_RUN_S = 30.0
 
 # A worker is not worth its start for fewer pictures than this.
 _PICTURES_A_WORKER = 24
-
-
-class _Shot(msgspec.Struct, frozen=True, gc=False):
-    file: str
-    sha256: str
-    format: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +46,12 @@ def look_at_new(
     Raises :class:`LedgerDamaged`; a disk that takes no thumbnails is said, not raised.
     """
     done = 0
-    shots: list[_Shot] = []
+    shots: list[Named] = []
     try:
-        thumbnails = Thumbnails(folder)
-        shots = _new(folder, thumbnails)
+        shots = _new(folder)
         if not shots:
             return Looked(0, 0)
+        thumbnails = Thumbnails(folder, looks=())
         end_s = None if within_s is None else time.monotonic() + within_s
 
         def count(_: Look) -> None:
@@ -72,14 +67,21 @@ def look_at_new(
     return Looked(done, len(shots) - done)
 
 
-def _new(folder: RunFolder, thumbnails: Thumbnails) -> list[_Shot]:
+def _new(folder: RunFolder) -> list[Named]:
+    """One picture of each digest that was never looked at, as far as its file is there; what is left of others goes."""
+    import numpy as np
+
+    # Looks first: one that is younger than the pictures would seem to be of none of them.
+    known = seen(read_looks(folder))
     with snapshot(folder.ledger) as db:
-        shots = {sha256: _Shot(file, sha256, kind) for file, sha256, kind in _shots(db) if not thumbnails.seen(sha256)}
-    return [shot for shot in shots.values() if (folder.root / shot.file).is_file()]
-
-
-def _shots(db: sqlite3.Connection) -> sqlite3.Cursor:
-    wanted = msgspec.json.encode(sorted(STILL)).decode()
-    return db.execute(
-        "SELECT file, sha256, format FROM pictures WHERE format IN (SELECT value FROM json_each(?))", (wanted,)
-    )
+        pictures = read_pictures(db, known)
+        unseen = list(named(db, pictures, np.flatnonzero(pictures.still & (pictures.places < 0))))
+    gone = known.ordered[~np.isin(known.ordered, pictures.digests)]
+    if len(gone):
+        with suppress(OSError):  # a folder that can't be written keeps a few thumbnails too many
+            forget(folder, frozenset(gone.tolist()))
+    found: dict[str, Named] = {}
+    for one in unseen:
+        if one.sha256 not in found and (folder.root / one.file).is_file():
+            found[one.sha256] = one
+    return list(found.values())

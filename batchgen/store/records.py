@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import add, itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ ENDED_OTHERWISE = (State.REFUSED, State.SPOILED, State.DOUBT, State.WAITING)
 _BATCH = 1_000
 
 _IN_STATES = "FROM requests WHERE state IN (SELECT value FROM json_each(?)) AND trashed_ms IS NULL"
+
+_WITHDRAWN = "SELECT id FROM requests WHERE trashed_ms IS NOT NULL AND state <> 'stored' ORDER BY position, repeat, id"
 
 
 # Structs rather than dataclasses: a frozen dataclass of this size takes ten times as long to make.
@@ -46,17 +50,17 @@ class RecordedPicture(msgspec.Struct, frozen=True, gc=False):
 class Record(msgspec.Struct, frozen=True):
     """One request as it stands: what was asked, how it ended, and what all its attempts cost together.
 
-    ``words`` holds all that describes the picture by name: parameters, the user's own columns, and axes. Where one
-    name is several of these, the parameter counts before the column and the column before the axis' title.
+    ``number`` is the ledger's own, ``position`` the place in the plan. ``request_ms`` is the last attempt's.
     """
 
+    number: int
     key: str
     state: str
+    position: int
     provider: str
     model: str
     row: int
     repeat: int
-    words: Mapping[str, str]
     parameters: Mapping[str, str]
     columns: Mapping[str, str]
     axes: Mapping[str, str]
@@ -66,8 +70,8 @@ class Record(msgspec.Struct, frozen=True):
     billed_microusd: int
     maybe_microusd: int
     estimated_microusd: int
-    latency_ms: int | None
     request_ms: int | None
+    latency_ms: int | None
     total_ms: int | None
     answered_ms: int | None
     reason: str | None
@@ -75,6 +79,14 @@ class Record(msgspec.Struct, frozen=True):
     status: int | None
     reused_from: str | None
     pictures: tuple[RecordedPicture, ...]
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """All that describes the picture by name: parameters, the user's own columns, and axes.
+
+        Where one name is several of these, the parameter counts before the column, and that before the axis' title.
+        """
+        return {**self.axes, **self.columns, **self.parameters}
 
     @property
     def cost_source(self) -> str | None:
@@ -103,22 +115,26 @@ def snapshot(ledger: Path) -> Iterator[sqlite3.Connection]:
 def records(db: sqlite3.Connection, states: Sequence[State] = tuple(State)) -> Iterator[Record]:
     """Every request in one of ``states`` whose pictures are not in the trash, in the order of the plan."""
     # Sorting the numbers alone and fetching by them is faster than having SQLite sort wide rows on disk.
-    numbers = [
-        number for (number,) in db.execute(f"SELECT id {_IN_STATES} ORDER BY position, repeat, id", (_encode(states),))
-    ]
-    yield from _in_batches(db, numbers)
+    found = db.execute(f"SELECT id {_IN_STATES} ORDER BY position, repeat, id", (_encode(states),))
+    yield from records_of(db, [number for (number,) in found])
+
+
+def records_of(db: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[Record]:
+    """The requests ``numbers``, in that order, as far as they are there."""
+    for start in range(0, len(numbers), _BATCH):
+        yield from _batch(db, _encode(numbers[start : start + _BATCH]))
+
+
+def withdrawn_records(db: sqlite3.Connection) -> Iterator[Record]:
+    """Every request that ended without a picture and that the manifest no longer asked for."""
+    yield from records_of(db, [number for (number,) in db.execute(_WITHDRAWN)])
 
 
 def trashed_records(db: sqlite3.Connection, folder: str) -> Iterator[Record]:
     """Every request with pictures in ``folder`` of the trash, such as ``trash/2026-03-01-020000``."""
     # "0" is the character behind "/".
     inside = "SELECT DISTINCT request_id FROM pictures WHERE file > ? || '/' AND file < ? || '0' ORDER BY request_id"
-    yield from _in_batches(db, [number for (number,) in db.execute(inside, (folder, folder))])
-
-
-def _in_batches(db: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[Record]:
-    for start in range(0, len(numbers), _BATCH):
-        yield from _batch(db, _encode(numbers[start : start + _BATCH]))
+    yield from records_of(db, [number for (number,) in db.execute(inside, (folder, folder))])
 
 
 def word_names(db: sqlite3.Connection, states: Sequence[State] = tuple(State)) -> tuple[str, ...]:
@@ -157,10 +173,17 @@ def timestamp(milliseconds: int | None) -> str | None:
     """``2026-03-01T12:00:00.000Z``, as ISO 8601 in UTC."""
     if milliseconds is None:
         return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    minute, rest = divmod(milliseconds, 60_000)
+    return f"{_minute(minute)}:{rest // 1000:02d}.{rest % 1000:03d}Z"
 
 
-class _Canonical(msgspec.Struct):
+# Requests that are read in turn were mostly answered within one minute, and a date takes long to write.
+@lru_cache(maxsize=4096)
+def _minute(minutes: int) -> str:
+    return datetime.fromtimestamp(60 * minutes, UTC).strftime("%Y-%m-%dT%H:%M")
+
+
+class _Canonical(msgspec.Struct, gc=False):
     parameters: dict[str, str]
     image: tuple[str, ...] = ()
     mask: str | None = None
@@ -181,34 +204,46 @@ def _encode(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _batch(db: sqlite3.Connection, numbers: str) -> Iterator[Record]:
+def _batch(db: sqlite3.Connection, wanted: str) -> Iterator[Record]:
     pictures = defaultdict(list)
-    for place, *picture in db.execute(_PICTURES, (numbers,)):
+    for place, *picture in db.execute(_PICTURES, (wanted,)):
         pictures[place].append(RecordedPicture(*picture))
-    for place, key, state, provider, model, row, repeat, canonical, columns, axes, *figures, _ in db.execute(
-        _REQUESTS, (numbers,)
-    ):
-        asked = _canonical.decode(canonical).words
-        own = _words.decode(columns)
-        titles = _words.decode(axes)
-        described = (titles | own | asked, asked, own, titles)
-        # In the order of Record's fields; the figures come as SQLite gives them.
+    spent: dict[int, _Spent] = {}
+    for place, *one in db.execute(_ATTEMPTS, (wanted,)):
+        spent[place] = _added(spent[place], one) if place in spent else (1, *one)
+    # Not by SQLite, which would copy whole rows to sort them: they come in this order as it is.
+    rows = sorted(db.execute(_REQUESTS, (wanted,)).fetchall(), key=itemgetter(0))
+    for place, canonical, columns, axes, number, key, state, position, provider, model, row, repeat, *rest in rows:
+        described = _canonical.decode(canonical).words, _words.decode(columns), _words.decode(axes)
         found = tuple(pictures.get(place, ()))
-        fields: list[Any] = [key, state, provider, model, row, repeat, *described, *figures, found]
+        # In the order of Record's fields.
+        identity = number, key, state, position, provider, model, row, repeat
+        fields: list[Any] = [*identity, *described, *spent.get(place, _NOTHING), *rest, found]
         yield Record(*fields)
 
 
-# `a.duration_ms` is that of the last attempt: SQLite takes bare columns from the row that holds the maximum.
+_Spent = tuple[Any, ...]
+
+# Attempts, answers, unpriced ones among them, the three sums, and how long the last attempt took.
+_NOTHING: _Spent = (0, 0, 0, 0, 0, 0, None)
+
+
+def _added(before: _Spent, one: Sequence[Any]) -> _Spent:
+    attempts, *sums, _ = before
+    return (attempts + 1, *map(add, sums, one), one[-1])
+
+
 _REQUESTS = """
-SELECT wanted.key, r.key, r.state, r.provider, r.model, r.row, r.repeat, r.canonical, r.columns, r.axes,
-       count(a.id), coalesce(sum(a.outcome = 'billed'), 0),
-       coalesce(sum(a.outcome = 'billed' AND a.cost_flag IS NOT NULL), 0),
-       coalesce(sum(a.billed_microusd), 0), coalesce(sum(a.maybe_microusd), 0),
-       coalesce(sum(a.estimated_microusd), 0), r.latency_ms, a.duration_ms,
-       iif(r.reused_from IS NULL, max(r.ended_ms - r.first_sent_ms, 0), NULL),
-       coalesce(r.answered_ms, r.ended_ms), r.reason, r.message, r.status, r.reused_from, max(a.ordinal)
-FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value LEFT JOIN attempts a ON a.request_id = r.id
-GROUP BY wanted.key ORDER BY wanted.key
+SELECT wanted.key, r.canonical, r.columns, r.axes, r.id, r.key, r.state, r.position, r.provider, r.model, r.row,
+       r.repeat, r.latency_ms, iif(r.reused_from IS NULL, max(r.ended_ms - r.first_sent_ms, 0), NULL),
+       coalesce(r.answered_ms, r.ended_ms), r.reason, r.message, r.status, r.reused_from
+FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value
+"""
+
+_ATTEMPTS = """
+SELECT wanted.key, a.outcome = 'billed', a.outcome = 'billed' AND a.cost_flag IS NOT NULL, a.billed_microusd,
+       a.maybe_microusd, a.estimated_microusd, a.duration_ms
+FROM json_each(?) wanted JOIN attempts a ON a.request_id = wanted.value ORDER BY wanted.key, a.ordinal
 """
 
 _PICTURES = """

@@ -6,7 +6,6 @@ Each orphan leaves a few traces: where it stood, what it asked. A new request fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 
 import msgspec
 
@@ -18,7 +17,6 @@ from batchgen.store.records import prompt_of
 _FOLLOWED = 16
 # The words at a prompt's beginning and end that an edit in its middle leaves alone.
 _WORDS = 4
-_BATCH = 1_000
 
 
 class Bought(msgspec.Struct, frozen=True):
@@ -33,14 +31,13 @@ class Bought(msgspec.Struct, frozen=True):
 
 
 class Relatives:
-    """The orphans of a plan by their traces. The plan must have been noted in ``past`` as a whole."""
+    """The orphans of a plan by their traces."""
 
     def __init__(self, past: Past) -> None:
         self._db = past.db
         self._db.execute("CREATE TEMP TABLE traces (trace INTEGER NOT NULL, request_id INTEGER NOT NULL)")
-        orphans = self._traced(_ORPHANS)
-        while batch := list(islice(orphans, _BATCH)):
-            self._db.executemany("INSERT INTO temp.traces VALUES (?, ?)", batch)
+        for numbers in past.orphan_requests():
+            self._db.executemany("INSERT INTO temp.traces VALUES (?, ?)", list(self._traced(numbers)))
         self._db.execute("CREATE INDEX temp.traces_by_trace ON traces (trace, request_id)")
 
     def of(self, request: Request) -> list[Bought]:
@@ -55,9 +52,9 @@ class Relatives:
                 found[row[0]] = _bought(row)
         return list(found.values())
 
-    def _traced(self, query: str) -> Iterator[tuple[int, int]]:
-        # A cursor of its own, read while rows are inserted elsewhere on this connection.
-        for number, row, repeat, columns, axes, canonical in self._db.cursor().execute(query):
+    def _traced(self, requests: list[int]) -> Iterator[tuple[int, int]]:
+        wanted = msgspec.json.encode(requests).decode()
+        for number, row, repeat, columns, axes, canonical in self._db.execute(_ORPHANS, (wanted,)):
             for trace in _places(_words.decode(columns), _words.decode(axes), row, repeat):
                 yield trace, number
             for trace in _words_of(prompt_of(canonical)):
@@ -96,8 +93,7 @@ def _bought(row: tuple[str, str, int, int, str, str]) -> Bought:
 _words = msgspec.json.Decoder(dict[str, str])
 
 _ORPHANS = """
-SELECT id, row, repeat, columns, axes, canonical FROM requests r WHERE state = 'stored' AND trashed_ms IS NULL
-AND NOT EXISTS (SELECT 1 FROM temp.planned p WHERE p.key = r.key)
+SELECT id, row, repeat, columns, axes, canonical FROM requests WHERE id IN (SELECT value FROM json_each(?))
 """
 
 _WITH_TRACE = """

@@ -20,11 +20,12 @@ from batchgen.errors import LedgerDamaged, Problem, UsageError
 from batchgen.request import State
 from batchgen.store.changes import StoredPicture
 from batchgen.store.dataset import is_simulated
-from batchgen.store.files import make_folder, publish, refuse_links, sha256_of, write_synced
+from batchgen.store.files import make_folder, refuse_links, sha256_of, write_synced
 from batchgen.store.folder import RunFolder
 from batchgen.store.formats import Format
-from batchgen.store.ledger import Reader
+from batchgen.store.reader import Reader
 from batchgen.store.room import Room
+from batchgen.store.trash import place
 
 # What a file system answers that can't link these two names, though it may copy: another disk, no links at all, too
 # many of them, or a file of another user.
@@ -111,37 +112,55 @@ class Sources:
         self._readers.append((folder, reader))
 
 
-def take(found: Found, folder: RunFolder, stem: str, room: Room) -> tuple[StoredPicture, ...]:
-    """The pictures of ``found``, published in ``folder`` under ``stem`` with their own extensions.
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A picture of another folder that stands in this one under a hidden name, with the bytes that were stored."""
 
-    Linked where the file system can, else copied; durable but for their names, which the ledger's writer syncs.
-    Raises :class:`NotReusable` where one is missing or altered, and publishes none then; and :class:`OSError` of this
-    folder's disk. For a thread, not for the event loop.
+    temporary: Path
+    picture: StoredPicture
+
+    def check(self, source: Path) -> None:
+        """Raises :class:`NotReusable` where ``source`` had other bytes than were stored."""
+        # Of the name it has here: what stands under the other one may be replaced at any moment.
+        if sha256_of(self.temporary) != self.picture.sha256:
+            raise NotReusable(f"{source} has other bytes than were stored")
+
+    def publish(self, folder: RunFolder, stem: str, free: Mapping[str, str]) -> StoredPicture:
+        """The picture as it stands in ``folder`` under ``stem`` and its own extension.
+
+        ``free`` are names it may take from old files, each with the name under which that file stands now. Durable
+        but for its name, which the ledger's writer syncs. For a thread.
+        """
+        name = folder.root / f"{stem}.{self.picture.format.extension}"
+        published = place(folder, self.temporary, name, free, sha256=self.picture.sha256)
+        return replace(self.picture, file=published.relative_to(folder.root).as_posix())
+
+
+def bring(found: Found, folder: RunFolder, stem: str, room: Room) -> tuple[Brought, ...]:
+    """The pictures of ``found`` beside where ``stem`` is to stand in ``folder``; to be published, or else discarded.
+
+    Linked where the file system can, else copied. Raises :class:`NotReusable` where one is missing or altered, and
+    leaves none then; and :class:`OSError` of this folder's disk. For a thread, not for the event loop.
     """
     target = (folder.root / stem).parent
     refuse_links(target, folder.root)
     make_folder(target, folder.root)
-    brought: list[Path] = []
+    brought: list[Brought] = []
     try:
         for picture in found.pictures:
             source = found.folder / picture.file
-            brought.append(room.kept(partial(_brought, source, target)))
-            # Of the name it has here: what stands under the other one may be replaced at any moment.
-            if sha256_of(brought[-1]) != picture.sha256:
-                raise NotReusable(f"{source} has other bytes than were stored")
-        return tuple(
-            _published(temporary, folder, stem if number == 1 else f"{stem}-{number}", picture)
-            for number, (temporary, picture) in enumerate(zip(brought, found.pictures, strict=True), 1)
-        )
-    finally:
-        for temporary in brought:
-            temporary.unlink(missing_ok=True)
+            brought.append(Brought(room.kept(partial(_brought, source, target)), picture))
+            brought[-1].check(source)
+    except (NotReusable, OSError):
+        discard(brought)
+        raise
+    return tuple(brought)
 
 
-def _published(temporary: Path, folder: RunFolder, stem: str, picture: StoredPicture) -> StoredPicture:
-    name = folder.root / f"{stem}.{picture.format.extension}"
-    published = publish(temporary, name, sha256=picture.sha256)
-    return replace(picture, file=published.relative_to(folder.root).as_posix())
+def discard(brought: Iterable[Brought]) -> None:
+    """Removes the hidden names of what was not published."""
+    for one in brought:
+        one.temporary.unlink(missing_ok=True)
 
 
 def _brought(source: Path, folder: Path) -> Path:

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from batchgen.store.changes import StoredPicture
-from batchgen.store.files import make_folder, publish, refuse_links, write_synced
+from batchgen.store.files import make_folder, refuse_links, write_synced
 from batchgen.store.folder import RunFolder
 from batchgen.store.formats import inspect
-from batchgen.store.trash import may_replace
+from batchgen.store.trash import place
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -34,10 +34,7 @@ def put_picture(
     make_folder(target.parent, folder.root)
     sha256 = hashlib.sha256(content).hexdigest()
     temporary = write_synced(target.parent, content)
-    if may_replace(folder, target.relative_to(folder.root).as_posix(), free):
-        published = temporary.replace(target)
-    else:
-        published = publish(temporary, target, sha256=sha256)
+    published = place(folder, temporary, target, free, sha256=sha256)
     return StoredPicture(
         file=published.relative_to(folder.root).as_posix(),
         sha256=sha256,

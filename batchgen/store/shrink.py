@@ -31,6 +31,7 @@ _BLANK_DEVIATION = 2
 _SPECK_SHARE = 0.005
 _SAME_LEVELS = 8
 _TINT_SIDE = 4
+TINT_BYTES = _TINT_SIDE * _TINT_SIDE * 3
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -41,7 +42,7 @@ class Job(msgspec.Struct, frozen=True):
     target: str
 
 
-class Look(msgspec.Struct, frozen=True, omit_defaults=True):
+class Look(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one decode of a picture told; ``problem`` says why there is no thumbnail.
 
     ``blank`` pictures show nothing at all, those that are wholly ``transparent`` among them; one of ``one_colour`` has

@@ -9,7 +9,12 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from batchgen.request import number_of
+
+# The numbers are looked for among about so many: digests lie evenly, so their first bits tell where to look.
+_PER_BUCKET = 16
 
 
 class StoredKeys:
@@ -17,22 +22,34 @@ class StoredKeys:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         # The first is answered by the index of keys alone, in their order, the second by that of what is unfinished.
-        every = array("Q", (_number(key) for (key,) in db.execute("SELECT key FROM requests ORDER BY key")))
-        but = {_number(key) for (key,) in db.execute("SELECT key FROM requests WHERE state <> 'stored'")}
-        but |= {_number(key) for (key,) in db.execute("SELECT key FROM requests WHERE trashed_ms IS NOT NULL")}
+        every = array("Q", (int(key[:16], 16) for (key,) in db.execute("SELECT key FROM requests ORDER BY key")))
+        but = {number_of(key) for (key,) in db.execute("SELECT key FROM requests WHERE state <> 'stored'")}
+        but |= {number_of(key) for (key,) in db.execute("SELECT key FROM requests WHERE trashed_ms IS NOT NULL")}
         self._numbers = array("Q", (number for number in every if number not in but)) if but else every
+        bits = max(0, (len(self._numbers) // _PER_BUCKET).bit_length() - 1)
+        self._shift = 64 - bits
+        self._starts = array("I", (bisect_left(self._numbers, place << self._shift) for place in range(1 << bits)))
+        self._starts.append(len(self._numbers))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def place(self, number: int) -> int | None:
+        """Where among them the key of that number stands, or ``None``."""
+        bucket = number >> self._shift
+        end = self._starts[bucket + 1]
+        place = bisect_left(self._numbers, number, self._starts[bucket], end)
+        return place if place < end and self._numbers[place] == number else None
+
+    def places(self, numbers: Iterable[int]) -> Iterator[int | None]:
+        """:meth:`place` of each of ``numbers``, of which there may be millions."""
+        mine, starts, shift = self._numbers, self._starts, self._shift
+        for number in numbers:
+            bucket = number >> shift
+            end = starts[bucket + 1]
+            place = bisect_left(mine, number, starts[bucket], end)
+            yield place if place < end and mine[place] == number else None
 
     def among(self, keys: Iterable[str]) -> frozenset[str]:
         """Those of ``keys`` that are stored."""
-        numbers, last = self._numbers, len(self._numbers) - 1
-        found = []
-        for key in keys:
-            number = int(key[:16], 16)
-            place = bisect_left(numbers, number)
-            if place <= last and numbers[place] == number:
-                found.append(key)
-        return frozenset(found)
-
-
-def _number(key: str) -> int:
-    return int(key[:16], 16)
+        return frozenset(key for key in keys if self.place(number_of(key)) is not None)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -11,6 +14,7 @@ import msgspec
 from batchgen.store.bench import Bench
 from batchgen.store.files import make_folder, refuse_links
 from batchgen.store.folder import RunFolder
+from batchgen.store.replacing import replacing
 from batchgen.store.shrink import Job, Look
 
 FOLDER = "compare/thumbs"
@@ -41,17 +45,20 @@ def thumbnail_name(sha256: str) -> str:
 
 
 class Thumbnails:
-    """The thumbnails of one folder, and what was seen when each was made; both outlive the process."""
+    """The thumbnails of one folder, and what was seen when each was made; both outlive the process.
 
-    def __init__(self, folder: RunFolder) -> None:
+    ``looks`` is what is to be known of the pictures that are asked for; default: all that was ever seen.
+    """
+
+    def __init__(self, folder: RunFolder, looks: Iterable[Look] | None = None) -> None:
         self._folder = folder
-        self._diary = folder.root / FOLDER / "looks.jsonl"
-        self._looks = dict(_read(self._diary))
+        known = chain.from_iterable(read_looks(folder)) if looks is None else looks
+        self._looks = {look.sha256: look for look in known}
 
     @property
-    def any(self) -> bool:
-        """Whether any picture was ever looked at."""
-        return bool(self._looks)
+    def looks(self) -> list[Look]:
+        """All that was seen, of every picture once."""
+        return list(self._looks.values())
 
     def look(self, sha256: str) -> Look | None:
         """What is known of a picture; ``None`` where it was never looked at, or its thumbnail is gone."""
@@ -59,10 +66,6 @@ class Thumbnails:
         if look is None or (not look.problem and not (self._folder.root / thumbnail_name(sha256)).is_file()):
             return None
         return look
-
-    def seen(self, sha256: str) -> Look | None:
-        """What is known of a picture, whether or not its thumbnail is still there."""
-        return self._looks.get(sha256)
 
     def make(
         self,
@@ -79,8 +82,9 @@ class Thumbnails:
         jobs = self._jobs(shots)
         if not jobs:
             return
-        make_folder(self._diary.parent, self._folder.root)
-        with self._diary.open("ab") as diary:
+        place = _diary(self._folder)
+        make_folder(place.parent, self._folder.root)
+        with place.open("ab") as diary:
             for look in bench.shrink_all(jobs):
                 diary.write(msgspec.json.encode(look) + b"\n")
                 diary.flush()
@@ -121,14 +125,49 @@ def inside(root: Path, file: str) -> Path | None:
     return path
 
 
-def _read(diary: Path) -> Iterator[tuple[str, Look]]:
-    if not diary.is_file():
+def forget(folder: RunFolder, digests: frozenset[int]) -> None:
+    """Removes the thumbnails of pictures whose digests begin with one of these 64-bit numbers, and what was seen.
+
+    Raises ``OSError``. What another process sees in this very moment may be forgotten with it, and is seen again.
+    """
+    with replacing(_diary(folder)) as diary:
+        for looks in read_looks(folder):
+            for look in looks:
+                if not _DIGEST.fullmatch(look.sha256):
+                    continue
+                thumbnail = inside(folder.root, thumbnail_name(look.sha256))
+                if int(look.sha256[:16], 16) in digests and thumbnail is not None:
+                    thumbnail.unlink(missing_ok=True)
+                else:
+                    diary.write(msgspec.json.encode(look) + b"\n")
+
+
+def read_looks(folder: RunFolder) -> Iterator[list[Look]]:
+    """All that was ever seen of the pictures of ``folder``, in handfuls, the oldest first."""
+    place = _diary(folder)
+    if not place.is_file():
         return
-    with diary.open("rb") as lines:
-        for line in lines:
-            try:
-                look = msgspec.json.decode(line, type=Look)
-            except msgspec.MsgspecError:
-                continue  # the process that wrote it died: its picture is looked at again
-            if look.problem or look.tint:
-                yield look.sha256, look
+    with place.open("rb") as lines:
+        while some := lines.readlines(_HANDFUL_BYTES):
+            yield [look for look in _decoded(some) if look.problem or look.tint]
+
+
+_HANDFUL_BYTES = 4 << 20
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+_look = msgspec.json.Decoder(Look)
+
+
+def _diary(folder: RunFolder) -> Path:
+    return folder.root / FOLDER / "looks.jsonl"
+
+
+def _decoded(lines: list[bytes]) -> list[Look]:
+    with suppress(msgspec.MsgspecError):
+        return _look.decode_lines(b"".join(lines))
+    # The process that wrote one of them died: that picture is looked at again.
+    found = []
+    for line in lines:
+        with suppress(msgspec.MsgspecError):
+            found.append(_look.decode(line))
+    return found

@@ -126,10 +126,17 @@ def lay(folder: RunFolder, moves: Iterable[Move]) -> None:
         sync_folder(place)
 
 
-def bring(folder: RunFolder, move: Move, free: Mapping[str, str]) -> str:
+def is_another_s(db: sqlite3.Connection, move: Move) -> bool:
+    """Whether the name ``move.to`` is that of another picture."""
+    found = db.execute("SELECT request_id, ordinal FROM pictures WHERE file = ?", (move.to,)).fetchone()
+    return found is not None and found != (move.request_id, move.ordinal)
+
+
+def bring(folder: RunFolder, move: Move, free: Mapping[str, str], *, is_another_s: bool = False) -> str:
     """The name under which a picture from the trash stands again: ``move.to``, or a neighbour where that is taken.
 
-    ``free`` are the names that may be taken from another picture's old file, with the new names of those. Durable when
+    ``free`` are the names that may be taken from another picture's old file, with the new names of those. A file that
+    a process brought there before it died, or a person, is taken as it is unless it ``is_another_s``. Durable when
     this returns; for a thread.
     """
     source, target = folder.root / move.file, folder.root / move.to
@@ -137,15 +144,27 @@ def bring(folder: RunFolder, move: Move, free: Mapping[str, str]) -> str:
     make_folder(target.parent, folder.root)
     temporary = target.parent / f".{secrets.token_hex(8)}.part"
     os.link(source, temporary, follow_symlinks=False)
-    published = _placed(folder, temporary, target, free)
+    sha256 = sha256_of(temporary)
+    if not is_another_s and not target.is_symlink() and target.is_file() and sha256_of(target) == sha256:
+        # The very bytes: with two files of them, the one in the trash would stay there.
+        free = {**free, move.to: move.to}
+    published = place(folder, temporary, target, free, sha256="" if is_another_s else sha256)
     sync_folder(target.parent)
     return published.relative_to(folder.root).as_posix()
 
 
-def may_replace(folder: RunFolder, file: str, free: Mapping[str, str]) -> bool:
-    """Whether the file of that name is another picture's old name only, and can be replaced without losing it."""
-    moved_to = free.get(file)
-    return moved_to is not None and _same(folder.root / file, folder.root / moved_to)
+def place(folder: RunFolder, temporary: Path, target: Path, free: Mapping[str, str], *, sha256: str) -> Path:
+    """The name under which ``temporary`` now stands: ``target``, or a free neighbour where another picture has it.
+
+    ``free`` are the names that may be taken from another picture's old file, with the new names of those. A file that
+    an earlier process published before it died, or a person put there, is taken where its digest is ``sha256``.
+    """
+    if _may_replace(folder, target.relative_to(folder.root).as_posix(), free):
+        temporary.replace(target)
+        # A rename between two names of one file does nothing at all.
+        temporary.unlink(missing_ok=True)
+        return target
+    return publish(temporary, target, sha256=sha256)
 
 
 def record_trash(db: sqlite3.Connection, moves: Sequence[Move], *, successor: str | None, now_ms: int) -> None:
@@ -191,6 +210,16 @@ def record_loss(db: sqlite3.Connection, request_id: int, *, now_ms: int) -> None
         " WHERE id = ?",
         ("it was in the trash and is no file there any more", now_ms, request_id),
     )
+
+
+def successors(db: sqlite3.Connection) -> list[str]:
+    """The keys of the requests for which old names are held."""
+    return [key for (key,) in db.execute("SELECT DISTINCT successor FROM leaving WHERE successor IS NOT NULL")]
+
+
+def release(db: sqlite3.Connection, successors: Sequence[str]) -> None:
+    """The old names that were held for ``successors`` are needed by nothing any more."""
+    db.executemany("UPDATE leaving SET successor = NULL WHERE successor = ?", [(key,) for key in successors])
 
 
 def names_to_remove(db: sqlite3.Connection) -> list[tuple[str, str]]:
@@ -249,14 +278,10 @@ def _record_leaving(db: sqlite3.Connection, file: str, moved_to: str, successor:
     db.execute("INSERT OR REPLACE INTO leaving VALUES (?, ?, ?)", (file, moved_to, successor))
 
 
-def _placed(folder: RunFolder, temporary: Path, target: Path, free: Mapping[str, str]) -> Path:
-    if may_replace(folder, target.relative_to(folder.root).as_posix(), free):
-        temporary.replace(target)
-        # A rename between two names of one file does nothing at all.
-        temporary.unlink(missing_ok=True)
-        return target
-    # An earlier process may have got this far, or a person put the very same picture there.
-    return publish(temporary, target, sha256=sha256_of(temporary))
+def _may_replace(folder: RunFolder, file: str, free: Mapping[str, str]) -> bool:
+    """Whether the file of that name is another picture's old name only, and can be replaced without losing it."""
+    moved_to = free.get(file)
+    return moved_to is not None and _same(folder.root / file, folder.root / moved_to)
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 from batchgen.request import State
 from batchgen.store.files import sha256_of
 from batchgen.store.folder import RunFolder
-from batchgen.store.rebuilding import OF_THE_LOST
 from batchgen.store.records import snapshot
 from batchgen.store.schema import damaged
+from batchgen.store.set_aside import OF_THE_LOST
 
 
 class Difference(enum.StrEnum):

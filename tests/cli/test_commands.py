@@ -33,16 +33,17 @@ def test_plan_knows_what_is_done(batchgen, job):
     assert "1 new, 3 done" in batchgen("plan", job).stdout
 
 
-def test_status_tells_counts_and_money(batchgen, job):
-    batchgen("run", job)
+def test_status_tells_counts_and_money(batchgen, bought, job):
+    bought(job)
     done = batchgen("status", "outputs/job")
     assert done.returncode == 0
     assert "outputs/job: not running" in done.stdout
-    assert "4 of 4 planned requests" in done.stdout
+    assert "4 requests sent so far; 4 planned" in done.stdout
+    assert "trash" not in done.stdout
 
 
-def test_report_rebuilds_what_was_deleted(batchgen, job, tmp_path):
-    batchgen("run", job)
+def test_report_rebuilds_what_was_deleted(batchgen, bought, job, tmp_path):
+    bought(job)
     derived = ["report.html", "report.csv", "summary.json", "metadata.jsonl"]
     before = {name: (tmp_path / "outputs/job" / name).read_bytes() for name in derived}
     for name in derived:
@@ -50,6 +51,33 @@ def test_report_rebuilds_what_was_deleted(batchgen, job, tmp_path):
     assert batchgen("report", "outputs/job").returncode == 0
     for name in ("report.csv", "metadata.jsonl", "summary.json"):
         assert (tmp_path / "outputs/job" / name).read_bytes() == before[name]
+
+
+def test_a_report_that_can_t_be_written_is_said_without_a_traceback(batchgen, bought, job, tmp_path):
+    bought(job)
+    (tmp_path / "outputs/job/report.csv").unlink()
+    (tmp_path / "outputs/job/report.csv").mkdir()
+    done = batchgen("report", "outputs/job")
+    assert done.returncode == 3
+    assert done.stderr == "batchgen: outputs/job: the report can't be written there: Is a directory\n"
+
+
+def test_plan_folds_only_names_of_models_that_are_too_long_for_their_column(batchgen, job):
+    shown = batchgen("plan", job).stdout
+    assert ["test/test", "4", "4"] in [line.split()[:3] for line in shown.splitlines()]
+    long = batchgen("plan", job, "--model", "openai/gpt-image-1-mini", "--size", "1024x1024").stdout
+    assert "openai/gpt-image-1-m" in long
+    assert max(map(len, long.splitlines())) <= 80
+
+
+def test_explain_tells_the_requests_of_a_row_apart_and_says_that_there_are_more(batchgen, job):
+    style = ",".join(f"style {number}" for number in range(21))
+    shown = batchgen("explain", job, "1", "--set", f"style={style}")
+    assert "  style=style 0\n" in shown.stdout
+    assert "  style=style 19\n" in shown.stdout
+    assert "style 20" not in shown.stdout
+    assert shown.stderr == "batchgen: row 1 makes more than these 20; name another one by its key\n"
+    assert batchgen("explain", job, "1").stderr == ""
 
 
 @pytest.mark.parametrize("command", ["status", "report"])

@@ -51,8 +51,10 @@ def test_a_sweep_of_films_is_stored_priced_and_reported(batchgen, films, tmp_pat
     assert batchgen("verify", "outputs/films", "--read-data").returncode == 0
 
 
-def test_a_lost_ledger_knows_its_films_again_also_without_a_manifest_that_asks_for_them(batchgen, films, tmp_path):
-    batchgen("run", films)
+def test_a_lost_ledger_knows_its_films_again_also_without_a_manifest_that_asks_for_them(
+    batchgen, bought, films, tmp_path
+):
+    bought(films)
     folder = tmp_path / "outputs/films"
     for path in (folder / ".batchgen").glob("ledger.db*"):
         path.unlink()
@@ -73,8 +75,8 @@ def test_the_manifest_of_the_documentation_is_sound(tmp_path):
     assert {request.kind for request in made} == {Kind.VIDEO}
 
 
-def test_a_folder_of_films_loads_as_a_dataset_of_videos(batchgen, films, tmp_path):
-    batchgen("run", films)
+def test_a_folder_of_films_loads_as_a_dataset_of_videos(bought, films, tmp_path):
+    bought(films)
     found = load_dataset(str(tmp_path / "outputs/films"), split="train", cache_dir=str(tmp_path / "cache"))
     assert isinstance(found.features["video"], Video)
     rows = found.cast_column("video", Video(decode=False))
@@ -117,8 +119,8 @@ def test_a_length_that_a_model_does_not_make_is_told_before_anything_is_sent(bat
     assert "makes no film of 5 seconds; it takes 4, 8, 12" in done.stderr
 
 
-def test_reuse_is_counted_apart_in_plan_and_report(batchgen, films, tmp_path):
-    batchgen("run", films)
+def test_reuse_is_counted_apart_in_plan_and_report(batchgen, bought, films, tmp_path):
+    bought(films)
     again = tmp_path / "again.yaml"
     again.write_text(FILMS.replace("{subject: teapot}", "{subject: kettle}") + "reuse: [outputs/films]\n")
     planned = batchgen("plan", again)
@@ -163,3 +165,15 @@ def test_openai_s_endpoints_make_no_videos(batchgen, films):
     done = batchgen("check", films)
     assert done.returncode == 2
     assert "kind: video is not for the provider openai" in done.stderr
+
+
+def test_long_films_are_confirmed_at_the_price_of_their_length(batchgen, tmp_path):
+    job = "provider: simulator\nprompt: a fox\nrepeat: 50\n"
+    job += "defaults: {model: openai/sora-2, size: 1280x720, seconds: 12}\n"
+    (tmp_path / "job.yaml").write_text(job, encoding="utf-8")
+    done = batchgen("run", "job.yaml")
+    assert done.returncode == 2
+    assert "about $60.00 is more than the $50.00 of an unconfirmed run" in done.stderr
+    assert "to pay: $60.00 expected, $60.00 at least, $60.00 at most" in batchgen("plan", "job.yaml").stdout
+    assert "to pay: $20.00 expected" in batchgen("plan", "job.yaml", "--set", "seconds=4").stdout
+    assert not (tmp_path / "outputs").exists()

@@ -51,7 +51,7 @@ def test_a_table_s_pictures_can_be_named_on_the_command_line(batchgen, table, tm
         (["--concurrency", "many"], "--concurrency: limits.concurrency must be a whole number"),
         (["--size", "big", "--size", "1x1"], "--size: size must be 'auto' or a text like 1024x1024"),
         (["--set", "style=ink"], None),
-        (["--set", "qualty=low"], "--qualty: 'qualty' is no request parameter"),
+        (["--set", "qualty=low"], "--set qualty: 'qualty' is no request parameter"),
         (["--set", "=low"], "it is written --set NAME=VALUE"),
     ],
 )

@@ -1,11 +1,10 @@
 """The catalogue on the command line: listed, held against a manifest before anything is sent, and remembered."""
 
 import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from batchgen.testing.loopback import Reply, loopback
 
 MODELS = [
     {
@@ -26,51 +25,24 @@ MODELS = [
 ]
 
 
-class Catalogue:
-    """A service with a catalogue and a note of every post."""
-
-    def __init__(self):
-        self.posts = 0
-        self.models = MODELS
-        self.address = ""
-
-
-@contextmanager
-def serving():
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            listed = self.path.startswith(("/v2/models", "/models")) and service.models is not None
-            bare = {"data": [{"id": model["id"], "object": "model"} for model in service.models or ()]}
-            body = json.dumps(bare if self.path == "/models" else service.models).encode() if listed else b""
-            self.send_response(200 if listed else 503)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_POST(self):
-            service.posts += 1
-            self.send_error(500)
-
-        def log_message(self, *_):
-            pass
-
-    service = Catalogue()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    service.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield service
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
 def service():
-    with serving() as service:
+    """A service with a catalogue, which takes nothing."""
+    with loopback() as service:
+        listing(service, MODELS)
         yield service
+
+
+def listing(service, models):
+    """``service`` lists ``models`` from here on, each at the address and in the form of its kind."""
+    bare = {"data": [{"id": model["id"], "object": "model"} for model in models]}
+    lists = {"/v2/models": Reply(body=json.dumps(models).encode()), "/models": Reply(body=json.dumps(bare).encode())}
+    service.reply = lambda arrived: lists.get(arrived.path, Reply(503))
+
+
+def gone(service):
+    """``service`` answers nothing that anybody could use."""
+    service.reply = lambda _: Reply(503)
 
 
 @pytest.fixture
@@ -80,7 +52,7 @@ def sweep(tmp_path, service):
     def sweep(model, *sizes, **more):
         (tmp_path / "rows.csv").write_text("subject,size\n" + "".join(f"mug,{size}\n" for size in sizes))
         job = {
-            "provider": {"kind": "imagerouter", "base_url": service.address},
+            "provider": {"kind": "imagerouter", "base_url": service.url},
             "prompt": "{subject}",
             "rows": "rows.csv",
             "defaults": {"model": model},
@@ -97,7 +69,7 @@ def names(done):
 
 
 def test_the_list_fits_80_columns_and_says_price_sizes_and_what_each_takes(batchgen, service):
-    done = batchgen("models", "--base-url", service.address)
+    done = batchgen("models", "--base-url", service.url)
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     flat = " ".join(done.stdout.split())
@@ -116,37 +88,37 @@ def test_the_list_fits_80_columns_and_says_price_sizes_and_what_each_takes(batch
     ],
 )
 def test_it_is_sorted_as_asked_and_a_model_without_a_price_is_not_the_cheapest(batchgen, service, order, makers):
-    assert names(batchgen("models", "--base-url", service.address, "--sort", order, "--json")) == makers
+    assert names(batchgen("models", "--base-url", service.url, "--sort", order, "--json")) == makers
 
 
 @pytest.mark.parametrize(("words", "makers"), [("GPT", ["openai"]), ("video", ["google"]), ("gpt-image-1", ["openai"])])
 def test_it_is_filtered_by_name_alias_and_kind(batchgen, service, words, makers):
-    assert names(batchgen("models", words, "--base-url", service.address, "--json")) == makers
+    assert names(batchgen("models", words, "--base-url", service.url, "--json")) == makers
 
 
 def test_a_bare_list_of_names_says_nothing_of_prices_nor_of_what_they_take(batchgen, service):
-    done = batchgen("models", "gpt", "--provider", "openai", "--base-url", service.address)
+    done = batchgen("models", "gpt", "--provider", "openai", "--base-url", service.url)
     assert "openai/gpt-image-1 ? ? not stated" in " ".join(done.stdout.split())
 
 
 def test_a_server_of_one_s_own_takes_models_that_it_does_not_list(batchgen, service, sweep):
-    done = batchgen("plan", sweep("my-checkpoint", "512x512"), "--provider", "openai", OPENAI_BASE_URL=service.address)
+    done = batchgen("plan", sweep("my-checkpoint", "512x512"), "--provider", "openai", OPENAI_BASE_URL=service.url)
     assert done.returncode == 0, done.stderr
     assert "note:" not in done.stdout
 
 
 def test_a_filter_that_holds_nothing_names_what_is_near_it(batchgen, service):
-    done = batchgen("models", "gpt-imgae", "--base-url", service.address)
+    done = batchgen("models", "gpt-imgae", "--base-url", service.url)
     assert "near it: openai/gpt-image-1" in done.stderr
 
 
 def test_a_service_that_is_gone_leaves_what_was_remembered_and_its_age(batchgen, service):
-    batchgen("models", "--base-url", service.address)
-    service.models = None
-    done = batchgen("models", "--base-url", service.address, "--json")
+    batchgen("models", "--base-url", service.url)
+    gone(service)
+    done = batchgen("models", "--base-url", service.url, "--json")
     assert done.returncode == 0
     assert len(names(done)) == 3
-    assert f"batchgen: catalogue from just now: {service.address} gives none now" in done.stderr
+    assert f"batchgen: catalogue from just now: {service.url} gives none now" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])
@@ -157,7 +129,7 @@ def test_every_wrong_row_is_told_with_its_place_and_nothing_is_sent(batchgen, se
     lines = done.stderr.splitlines()
     assert [line.partition(" openai")[0] for line in lines] == ["batchgen: rows.csv:3:", "batchgen: rows.csv:5:"]
     assert "1536x1024 is the nearest" in lines[1] or "1024x1024 is the nearest" in lines[1]
-    assert service.posts == 0
+    assert service.posts == []
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])
@@ -166,11 +138,11 @@ def test_an_unknown_model_is_told_with_the_nearest_names(batchgen, service, swee
     assert done.returncode == 2
     assert "did you mean 'openai/gpt-image-1'" in done.stderr
     assert "Traceback" not in done.stderr
-    assert service.posts == 0
+    assert service.posts == []
 
 
 def test_check_asks_nobody(batchgen, service, sweep):
-    service.models = None
+    gone(service)
     assert batchgen("check", sweep("no/such", "512x512")).returncode == 0
 
 
@@ -181,8 +153,8 @@ def test_a_model_that_the_user_prices_is_taken_at_their_word(batchgen, sweep):
 
 
 def test_a_catalogue_that_is_gone_stops_nothing_and_its_copy_still_resolves_aliases(batchgen, service, sweep):
-    batchgen("models", "--base-url", service.address)
-    service.models = None
+    batchgen("models", "--base-url", service.url)
+    gone(service)
     done = batchgen("plan", sweep("gpt-image-1", "512x512"))
     assert done.returncode == 0, done.stderr
     assert "openai/gpt-image-1" in done.stdout
@@ -193,7 +165,7 @@ def test_a_catalogue_that_is_gone_stops_nothing_and_its_copy_still_resolves_alia
 
 
 def test_without_any_catalogue_a_plan_says_that_prices_are_not_known(batchgen, service, sweep):
-    service.models = None
+    gone(service)
     done = batchgen("plan", sweep("gpt-image-1", "512x512"))
     assert done.returncode == 0, done.stderr
     assert "nobody: see" in done.stdout

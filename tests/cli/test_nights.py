@@ -1,16 +1,15 @@
 """The options and commands of unattended runs, as cron would use them."""
 
-import http.server
 import json
 import socket
 import sys
-import threading
 import time
 
 import pytest
 
 from batchgen.cli import telling
 from batchgen.errors import UsageError
+from batchgen.testing.loopback import Reply, loopback
 
 NAMED = """\
 provider: {kind: simulator, simulator: {latency_s: 0.01}}
@@ -40,35 +39,21 @@ def summary(tmp_path, name="icons"):
     return json.loads((tmp_path / f"outputs/{name}/summary.json").read_text(encoding="utf-8"))
 
 
-class Hook(http.server.BaseHTTPRequestHandler):
-    """A webhook that remembers what it was sent, and answers as its server was told."""
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.heard.append((self.path, dict(self.headers), body))
-        self.send_response(self.server.status)
-        self.send_header("location", f"http://127.0.0.1:{self.server.server_port}/elsewhere")
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
 def hook():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
-        server.heard, server.status = [], 204
-        server.url = f"http://127.0.0.1:{server.server_port}/secret-path?token=abc"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+    """A webhook that remembers what it was sent."""
+    with loopback() as service:
+        service.url += "/secret-path?token=abc"
+        answering(service, 204)
+        yield service
 
 
-def test_plan_says_why_in_80_columns(batchgen, named):
-    batchgen("run", named)
+def answering(hook, status):
+    hook.reply = lambda _: Reply(status, headers={"location": f"{hook.url}/elsewhere"})
+
+
+def test_plan_says_why_in_80_columns(batchgen, bought, named):
+    bought(named)
     edit(named, "a red mug", "a blue mug")
     edit(named, "- {icon: tea", "- {icon: owl, subject: an owl}\n  - {icon: tea")
     done = batchgen("plan", named)
@@ -87,8 +72,8 @@ def test_plan_lists_a_reason_for_every_request(batchgen, named):
     assert words[:2] == ["changed", "refused"]
 
 
-def test_explain_tells_the_field_and_both_values_with_nothing_that_moves_the_cursor(batchgen, named):
-    batchgen("run", named)
+def test_explain_tells_the_field_and_both_values_with_nothing_that_moves_the_cursor(batchgen, bought, named):
+    bought(named)
     edit(named, "a red mug", r'"a \e[31mblue\a mug"')
     done = batchgen("explain", named, 1)
     assert done.returncode == 0, done.stderr
@@ -113,8 +98,8 @@ def test_explain_works_before_the_first_run(batchgen, named, tmp_path):
     assert not (tmp_path / "outputs").exists()
 
 
-def test_a_changed_picture_keeps_its_name_and_an_edit_taken_back_costs_nothing(batchgen, named, tmp_path):
-    batchgen("run", named)
+def test_a_changed_picture_keeps_its_name_and_an_edit_taken_back_costs_nothing(batchgen, bought, named, tmp_path):
+    bought(named)
     icon = tmp_path / "outputs/icons/images/icons/mug.jpg"
     red = icon.read_bytes()
     edit(named, "a red mug", "a blue mug")
@@ -129,8 +114,8 @@ def test_a_changed_picture_keeps_its_name_and_an_edit_taken_back_costs_nothing(b
     assert batchgen("verify", "outputs/icons", "--read-data").returncode == 0
 
 
-def test_orphans_are_listed_at_the_end_counted_in_the_summary_and_pruned_when_asked(batchgen, named, tmp_path):
-    batchgen("run", named)
+def test_orphans_are_listed_at_the_end_counted_in_the_summary_and_pruned_when_asked(batchgen, bought, named, tmp_path):
+    bought(named)
     edit(named, "  - {icon: tea, subject: a teapot}\n", "")
     done = batchgen("run", named)
     assert done.stderr == "nothing to buy: 1 requests stored, 1 no longer in the manifest in outputs/icons\n"
@@ -154,8 +139,8 @@ def test_prune_wants_a_run_folder(batchgen, named):
     assert "there is no ledger here" in done.stderr
 
 
-def test_the_summary_tells_of_the_last_run_also_where_that_bought_nothing(batchgen, named, tmp_path):
-    batchgen("run", named)
+def test_the_summary_tells_of_the_last_run_also_where_that_bought_nothing(batchgen, bought, named, tmp_path):
+    bought(named)
     first = summary(tmp_path)
     assert (first["last_run"]["attempts"], first["runs"]) == (2, 1)
     batchgen("run", named)
@@ -170,8 +155,8 @@ def test_the_summary_tells_of_the_last_run_also_where_that_bought_nothing(batchg
     assert summary(tmp_path) == second
 
 
-def test_a_summary_that_was_damaged_is_written_anew(batchgen, named, tmp_path):
-    batchgen("run", named)
+def test_a_summary_that_was_damaged_is_written_anew(batchgen, bought, named, tmp_path):
+    bought(named)
     (tmp_path / "outputs/icons/summary.json").write_text("[]")
     assert batchgen("run", named).returncode == 0
     assert summary(tmp_path)["runs"] == 2
@@ -218,26 +203,26 @@ def test_a_command_that_is_not_there_or_does_not_end_is_said(batchgen, named, mo
 def test_a_webhook_gets_one_post_with_the_summary_and_no_key(batchgen, named, hook, tmp_path):
     done = batchgen("run", named, "--webhook", hook.url, IMAGEROUTER_API_KEY="very-secret-key")
     assert done.returncode == 0, done.stderr
-    ((path, headers, body),) = hook.heard
-    assert path == "/secret-path?token=abc"
-    assert {name.lower(): value for name, value in headers.items()}["content-type"] == "application/json"
-    told = json.loads(body)
+    (post,) = hook.seen
+    assert (post.method, post.path) == ("POST", "/secret-path?token=abc")
+    assert post.headers["content-type"] == "application/json"
+    told = json.loads(post.body)
     assert (told["exit_code"], told["states"]["stored"]) == (0, 2)
-    assert b"very-secret-key" not in body
-    assert b"authorization" not in b"".join(name.lower().encode() for name in headers)
+    assert b"very-secret-key" not in post.body
+    assert "authorization" not in post.headers
 
 
 @pytest.mark.parametrize("status", [302, 500])
 def test_a_webhook_that_answers_anything_else_is_said_without_its_address_and_not_asked_again(
     batchgen, named, hook, status
 ):
-    hook.status = status
+    answering(hook, status)
     done = batchgen("run", named, BATCHGEN_WEBHOOK=hook.url)
     assert done.returncode == 0
     assert f"the webhook at 127.0.0.1 answered {status}" in done.stderr
     assert "secret-path" not in done.stderr
     assert "abc" not in done.stderr
-    assert len(hook.heard) == 1
+    assert len(hook.seen) == 1
 
 
 def test_a_webhook_nobody_answers_does_not_keep_the_end_waiting(monkeypatch, capsys):
@@ -262,7 +247,7 @@ def test_a_webhook_is_https_or_on_this_machine(url):
 def test_nights_that_could_not_begin_are_told_too(batchgen, named, hook):
     edit(named, "{subject}", "{subjekt}")
     assert batchgen("run", named, "--webhook", hook.url).returncode == 2
-    told = json.loads(hook.heard[0][2])
+    told = json.loads(hook.seen[0].body)
     assert (told["exit_code"], told["folder"]) == (2, None)
     assert "subjekt" in told["reason"]
 
@@ -295,3 +280,47 @@ def test_a_night_s_options_together(batchgen, named, tmp_path):
     assert summary(tmp_path)["states"]["stored"] == 2
     done = batchgen("run", named, *words)
     assert done.stderr == "nothing to buy: 2 requests stored in outputs/icons\n"
+
+
+LIMITED = """\
+provider: {kind: simulator, simulator: {latency_s: 0.01}}
+defaults: {model: black-forest-labs/FLUX-1-schnell, size: 64x64}
+limits: {concurrency: 1, LIMIT}
+rows: [{prompt: a forbidden-by-simulator}, {prompt: a}, {prompt: b}, {prompt: c}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "flags", "reason"),
+    [
+        ("max_failures: 1", ["--max-failures", "4"], "1 requests of this run failed, and max_failures is 1"),
+        ("night_budget_usd: 0.001", ["--night-budget", "1"], "the night's budget of $0.001 is used up"),
+        ("deadline: 1s", ["--deadline", "6h"], "the deadline of 1s has come"),
+    ],
+)
+def test_a_night_s_limits_may_stand_in_the_manifest_and_a_flag_stands_above_them(
+    batchgen, tmp_path, limit, flags, reason
+):
+    slow = LIMITED.replace("0.01", "0.6") if "deadline" in limit else LIMITED
+    (tmp_path / "job.yaml").write_text(slow.replace("LIMIT", limit), encoding="utf-8")
+    stopped = batchgen("run", "job.yaml")
+    assert stopped.returncode == 3, stopped.stderr
+    assert f"stopped early: {reason}" in stopped.stderr
+    assert batchgen("run", "job.yaml", *flags).returncode == 1
+
+
+def test_mistakes_of_the_command_line_are_told_along_with_those_of_the_manifest(batchgen, tmp_path):
+    (tmp_path / "job.yaml").write_text("promt: a\ndefaults: {model: m}\n", encoding="utf-8")
+    wrong = ["--deadline", "soon", "--max-failures", "some", "--night-budget", "$5", "--retry", "spoild", "--only", "a"]
+    done = batchgen("run", "job.yaml", *wrong)
+    assert done.returncode == 2
+    for said in (
+        "--deadline 'soon'",
+        "--max-failures 'some'",
+        "--night-budget '$5'",
+        "did you mean 'spoiled'",
+        "'promt'",
+    ):
+        assert said in done.stderr
+    assert "--only 'a': it is written --only NAME=VALUE" in done.stderr
+    assert not (tmp_path / "outputs").exists()

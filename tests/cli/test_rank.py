@@ -1,6 +1,8 @@
+import itertools
 import json
 
 import pytest
+from rich.cells import cell_len
 
 MODELS = ("test/test", "black-forest-labs/FLUX-1-schnell")
 MANIFEST = """\
@@ -15,10 +17,11 @@ matrix: {model: [%s]}
 
 
 @pytest.fixture
-def sweep(batchgen, tmp_path):
+def sweep(bought, tmp_path):
     """A run folder of two models and three prompts, from the program itself."""
-    (tmp_path / "sweep.yaml").write_text(MANIFEST % ", ".join(MODELS), encoding="utf-8")
-    assert batchgen("run", "sweep.yaml").returncode == 0
+    job = tmp_path / "sweep.yaml"
+    job.write_text(MANIFEST % ", ".join(MODELS), encoding="utf-8")
+    bought(job)
     return tmp_path / "outputs/sweep"
 
 
@@ -55,13 +58,45 @@ def test_the_table_fits_80_columns_and_has_ratings_prices_and_doubts(batchgen, s
     done = batchgen("rank", "outputs/sweep")
     assert (done.returncode, done.stderr) == (0, "")
     assert max(map(len, done.stdout.splitlines())) <= 80
-    assert "24 votes on 3 prompts, 6 ties, 1 both bad, 1 skipped" in " ".join(done.stdout.split())
-    header, _, first = done.stdout.splitlines()[1:4]
-    assert header.split() == ["rank", "model", "rating", "95", "%", "votes", "wins", "picture", "a", "win", "time"]
-    assert first.strip().startswith("1–2  black-forest-labs/")
-    assert first.count("$0.00") == 2
+    assert "24 votes by 24 voters on 3 prompts, 6 ties, 1 both bad, 1 skipped" in " ".join(done.stdout.split())
+    header, _, *table = done.stdout.splitlines()[2:7]
+    assert header.split() == ["rank", "rating", "95", "%", "votes", "wins", "picture", "a", "win", "time"]
+    # The names don't fit beside the numbers.
+    assert table[::2] == ["black-forest-labs/FLUX-1-schnell", "test/test"]
+    assert table[1].split()[0] == "1–2"
+    assert table[1].count("$0.00") == 2
     assert "Voted on fewer than 8 prompts" in done.stdout
-    assert "Nothing is better for less" in done.stdout
+    assert "nothing is better for less" in done.stdout
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_names_however_long_or_wide_leave_the_columns_in_line(batchgen, sweep, columns):
+    names = ["m", "模型" * 12, "x" * 150]
+    cast = [
+        line(f"prompt {n}", "a" if (n + place) % 3 else "b", a=a, b=b, ts=n)
+        for n in range(12)
+        for place, (a, b) in enumerate(itertools.combinations(names, 2))
+    ]
+    write(sweep / "votes.jsonl", *cast)
+    done = batchgen("rank", "outputs/sweep", COLUMNS=str(columns))
+    lines = done.stdout.splitlines()
+    rule = next(place for place, one in enumerate(lines) if set(one) == {"─"})
+    if len(lines[rule]) <= columns:
+        assert max(map(cell_len, lines)) <= columns
+    rows = [one for one in lines[rule + 1 :] if one.endswith("  –")]
+    assert {cell_len(one) for one in rows} == {len(lines[rule])}
+    assert len(rows) == 3
+
+
+def test_what_never_lost_has_an_open_end_in_the_table_and_in_json(batchgen, sweep):
+    write(sweep / "votes.jsonl", *(line(f"prompt {n}") for n in range(20)))
+    said = batchgen("rank", "outputs/sweep").stdout
+    assert f"{MODELS[0]}\n   1" in said or f"   1  {MODELS[0]}" in said
+    assert "≥ 1" in said
+    assert "≤ " in said
+    first, last = json.loads(batchgen("rank", "outputs/sweep", "--json").stdout)["rated"]
+    assert first["low"] > 1000 > last["high"]
+    assert (first["high"], last["low"]) == (None, None)
 
 
 def test_exports_of_several_voters_are_merged_and_bad_lines_named(batchgen, sweep, tmp_path):
@@ -84,7 +119,7 @@ def test_each_value_of_a_column_has_a_ranking(batchgen, sweep):
     assert done.returncode == 0, done.stderr
     kitchen, animal = (
         done.stdout.index("kind = kitchen: 2 votes"),
-        done.stdout.index("kind = animal: 1 vote on 1 prompt"),
+        done.stdout.index("kind = animal: 1 vote by 1 voter on 1 prompt"),
     )
     assert kitchen < animal
     assert "1 votes are on items" not in done.stdout
@@ -96,7 +131,7 @@ def test_names_the_folder_does_not_know_are_ranked_and_named(batchgen, sweep):
     done = batchgen("rank", "outputs/sweep")
     assert done.returncode == 0
     assert "Voted on, but not in this folder: zebra\\x1b[31m." in done.stdout
-    assert "Not voted on yet: test/test." in done.stdout
+    assert "No vote yet that says which is better: test/test." in done.stdout
     assert "\x1b" not in done.stdout
 
 
@@ -117,6 +152,12 @@ def test_what_is_not_there_is_a_mistake_and_nothing_is_written(batchgen, sweep, 
     assert not (sweep / "ranking.json").exists()
 
 
+def test_an_axis_that_the_folder_does_not_have_is_a_mistake_before_anybody_voted_too(batchgen, sweep):
+    done = batchgen("rank", "outputs/sweep", "--axis", "modle")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--axis modle: no such axis or column; did you mean 'model'?" in done.stderr
+
+
 def test_a_folder_without_a_run_is_said_to_be_one(batchgen, tmp_path):
     done = batchgen("rank", tmp_path)
     assert done.returncode == 6
@@ -128,5 +169,5 @@ def test_a_place_that_takes_no_file_hinders_no_ranking(batchgen, sweep):
     (sweep / "ranking.json").mkdir()
     done = batchgen("rank", "outputs/sweep")
     assert done.returncode == 0
-    assert "1 vote on 1 prompt" in done.stdout
+    assert "1 vote by 1 voter on 1 prompt" in done.stdout
     assert "ranking.json: not written" in done.stderr

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import termios
 
+import pytest
+
 from tests.cli.conftest import PROGRAM
 
 
@@ -29,8 +31,8 @@ def test_a_second_run_buys_nothing_and_says_so_in_one_line(batchgen, job, tmp_pa
     assert books.read_bytes() == before
 
 
-def test_more_repeats_buy_only_the_additional_pictures(batchgen, job, tmp_path):
-    batchgen("run", job)
+def test_more_repeats_buy_only_the_additional_pictures(batchgen, bought, job, tmp_path):
+    bought(job)
     done = batchgen("run", job, "--repeat", 2)
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "outputs/job/.batchgen/simulator/billing.jsonl").read_text().splitlines()
@@ -51,7 +53,11 @@ def test_a_refused_request_is_sent_again_only_when_asked(batchgen, job, tmp_path
     books = tmp_path / "outputs/job/.batchgen/simulator/billing.jsonl"
     batchgen("run", job)
     before = books.read_bytes()
-    assert batchgen("run", job).returncode == 1
+    again = batchgen("run", job)
+    assert again.returncode == 1
+    assert again.stderr.endswith(
+        " in outputs/job\noutputs/job/failures.jsonl lists what is not stored; --retry refused sends it again\n"
+    )
     assert books.read_bytes() == before
     batchgen("run", job, "--retry", "refused")
     assert len(books.read_bytes()) > len(before)
@@ -72,6 +78,7 @@ def test_json_events_end_with_the_exit_code_and_every_line_is_json(batchgen, job
         "orphans": 0,
         "pruned": 0,
         "returned": 0,
+        "withdrawn": 0,
     }
 
 
@@ -90,6 +97,34 @@ def test_only_sends_what_has_that_value(batchgen, job, tmp_path):
     assert batchgen("run", job, "--only", "style=oil", "--only", "subject=mug").returncode == 0
     (line,) = (tmp_path / "outputs/job/metadata.jsonl").read_text().splitlines()
     assert json.loads(line)["prompt"] == "mug, oil"
+    assert batchgen("run", job, "--only", "prompt=mug, ink").returncode == 0
+    assert len((tmp_path / "outputs/job/metadata.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["stlye=oil"], "no request has an axis, a parameter or a column 'stlye'; did you mean 'style'?"),
+        (["colour=red"], "there are model, repeat, style, "),
+        (["style=oli"], "no request has that value; did you mean 'oil'?"),
+        (["style=photograph"], "there are 'ink', 'oil'"),
+        (["style=oil", "prompt=mug, ink"], "no request has all of style=oil, prompt=mug, ink"),
+        (["style=oil", "style=ink"], "'style' is 'oil' already"),
+    ],
+)
+def test_only_what_nothing_has_is_a_mistake_and_no_quiet_night(batchgen, job, tmp_path, words, said):
+    done = batchgen("run", job, *(word for value in words for word in ("--only", value)))
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize("out", ["s3://bucket/prefix", "file:///tmp/x"])
+def test_a_run_folder_elsewhere_is_refused_and_no_folder_of_that_name_is_made(batchgen, job, tmp_path, out):
+    done = batchgen("run", job, "--out", out)
+    assert done.returncode == 2
+    assert "must be a folder on this machine" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [job.name]
 
 
 def test_equal_rows_are_bought_once_and_counted(batchgen, job, tmp_path):
@@ -134,8 +169,8 @@ def test_without_a_key_the_message_names_the_variable_and_nothing_is_made(batchg
     assert "Traceback" not in done.stderr
 
 
-def test_play_money_and_real_money_are_refused_in_one_folder(batchgen, job, tmp_path):
-    batchgen("run", job)
+def test_play_money_and_real_money_are_refused_in_one_folder(batchgen, bought, job, tmp_path):
+    bought(job)
     environment = {"IMAGEROUTER_API_KEY": "x" * 64, "IMAGEROUTER_BASE_URL": "http://127.0.0.1:9"}
     done = batchgen("run", job, "--provider", "imagerouter", **environment)
     assert done.returncode == 2
@@ -169,3 +204,9 @@ def test_running_the_module_s_entry_in_process_gives_the_same_code(batchgen, job
     )
     assert done.returncode == 0
     assert "4 requests to 1 model" in done.stdout
+
+
+def test_a_canary_is_no_larger_than_the_limit(batchgen, job, tmp_path):
+    done = batchgen("run", job, "--canary", 3, "--limit", 2)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "outputs/job/images").rglob("*.jpg"))) == 2

@@ -5,15 +5,15 @@ def pictures(tmp_path):
     return sorted((tmp_path / "outputs/job/images").rglob("*.jpg"))
 
 
-def test_a_clean_folder_ends_with_0_and_says_so(batchgen, job):
-    batchgen("run", job)
+def test_a_clean_folder_ends_with_0_and_says_so(batchgen, bought, job):
+    bought(job)
     done = batchgen("verify", "outputs/job", "--read-data")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == "outputs/job: 4 pictures checked by size and digest; no difference\n"
 
 
-def test_differences_are_named_and_a_run_buys_nothing_for_them(batchgen, job, tmp_path):
-    batchgen("run", job)
+def test_differences_are_named_and_a_run_buys_nothing_for_them(batchgen, bought, job, tmp_path):
+    bought(job)
     gone, altered, *_ = pictures(tmp_path)
     gone.unlink()
     altered.write_bytes(b"edited")
@@ -26,8 +26,8 @@ def test_differences_are_named_and_a_run_buys_nothing_for_them(batchgen, job, tm
     assert "nothing to buy" in batchgen("run", job).stderr
 
 
-def test_as_json_it_is_one_object(batchgen, job, tmp_path):
-    batchgen("run", job)
+def test_as_json_it_is_one_object(batchgen, bought, job, tmp_path):
+    bought(job)
     (tmp_path / "outputs/job/images/mine.png").write_bytes(b"")
     done = batchgen("verify", "outputs/job", "--json")
     assert done.returncode == 1
@@ -37,8 +37,8 @@ def test_as_json_it_is_one_object(batchgen, job, tmp_path):
     assert said["findings"][0]["file"] == "images/mine.png"
 
 
-def test_a_damaged_ledger_ends_with_6_and_says_how_to_rebuild_it(batchgen, job, tmp_path):
-    batchgen("run", job)
+def test_a_damaged_ledger_ends_with_6_and_says_how_to_rebuild_it(batchgen, bought, job, tmp_path):
+    bought(job)
     ledger = tmp_path / "outputs/job/.batchgen/ledger.db"
     ledger.write_bytes(b"junk" * 5000)
     for command in ("verify", "status", "report"):
@@ -50,8 +50,8 @@ def test_a_damaged_ledger_ends_with_6_and_says_how_to_rebuild_it(batchgen, job, 
     assert "mv " in done.stderr
 
 
-def test_after_its_ledger_was_moved_away_a_run_rebuilds_it_and_buys_nothing(batchgen, job, tmp_path):
-    batchgen("run", job)
+def test_after_its_ledger_was_moved_away_a_run_rebuilds_it_and_buys_nothing(batchgen, bought, job, tmp_path):
+    bought(job)
     books = tmp_path / "outputs/job/.batchgen/simulator/billing.jsonl"
     before = books.read_bytes()
     summary = json.loads((tmp_path / "outputs/job/summary.json").read_text())

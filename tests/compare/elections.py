@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 
-from batchgen.compare.bradley_terry import strengths
-from batchgen.compare.votes import Vote, Winner
+from batchgen.compare.bradley_terry import centred, strengths
+from batchgen.compare.vote import Vote, Winner
+from tests.compare.pairs import Row, choose
 
 MODELS = ("amber", "birch", "cedar", "delta", "ember", "fjord")
 
@@ -34,6 +35,35 @@ def election(rng, truth, *, prompts, votes, ties=0.0, spread=0.0):
     return cast
 
 
+def chosen_election(rng, truth, *, prompts, votes, spread=0.0):
+    """Votes on the pairs that the page shows, next after next: which they are hangs on how the earlier ones ended."""
+    titles = MODELS[: len(truth)]
+    moods = np.asarray(truth) + spread * rng.normal(size=(prompts, len(truth)))
+    rows = [Row(item(prompt), {title: title for title in titles}) for prompt in range(prompts)]
+    numbers = {row.item: number for number, row in enumerate(rows)}
+    cast, wins = [], np.zeros((len(truth), len(truth)))
+    for ts in range(prompts * votes):
+        ratings = dict(zip(titles, strengths(wins).tolist(), strict=True))
+        shown = choose(rows, titles, cast, voter="ann", seed=int(rng.integers(2**32)), ratings=ratings)
+        one, other = titles.index(shown.a), titles.index(shown.b)
+        here = moods[numbers[shown.item]]
+        won = rng.random() < 1 / (1 + np.exp(here[other] - here[one]))
+        wins[(one, other) if won else (other, one)] += 1
+        cast.append(vote("a" if won else "b", item=shown.item, a=shown.a, b=shown.b, ts=ts))
+    return cast
+
+
+def best_of_all_election(rng, truth, *, prompts, votes):
+    """Whole rows: whoever is the best of all on a prompt beats each other."""
+    cast = []
+    for ts in range(prompts * votes):
+        liked = np.asarray(truth) + rng.gumbel(size=len(truth))
+        best = MODELS[liked.argmax()]
+        others = [title for title in MODELS[: len(truth)] if title != best]
+        cast += [vote("a", item=item(ts % prompts, ts), a=best, b=other, ts=ts) for other in others]
+    return cast
+
+
 def meant(truth, *, ties=0.0, spread=0.0):
     """The strengths that endlessly many such votes lead to: ties and moods make them smaller than ``truth``."""
     size = len(truth)
@@ -41,4 +71,4 @@ def meant(truth, *, ties=0.0, spread=0.0):
     chances = np.array([[(1 / (1 + np.exp(here[:, b] - here[:, a]))).mean() for b in range(size)] for a in range(size)])
     wins = ties / 2 + (1 - ties) * chances
     np.fill_diagonal(wins, 0)
-    return strengths(wins * 1e6)
+    return centred(strengths(wins * 1e7), [range(size)])

@@ -6,11 +6,13 @@ import random
 import pytest
 
 from batchgen import load_manifest, plan
-from batchgen.compare import pairs, votes
+from batchgen.compare import votes
 from batchgen.compare.writing import write_page
 from batchgen.request import State
-from tests.compare import folders
-from tests.compare.conftest import SETTLED, until
+from batchgen.simulator.drawing import Drawing
+from batchgen.simulator.films import film
+from tests.browser import SETTLED, until, violations
+from tests.compare import folders, pairs
 
 HOSTILE = '<img src=x onerror="window.ran=1"><script>window.ran=1</script> </script> \u202eevil'
 MODELS = ("maker/one", "maker/two", "maker/three")
@@ -139,6 +141,24 @@ def test_what_failed_says_why_and_what_is_missing_says_so(page):
     assert cell(page, 2, 2).inner_text() == "not run"
 
 
+def test_entries_that_go_away_while_it_is_open_leave_no_trace(page):
+    page.evaluate("table.gone(table.places.filter((place) => table.text(view.named('repeat').codes[place]) === '1'))")
+    until(page, "document.querySelector('.counts').textContent.startsWith('24 cells ·')")
+    assert page.get_by_role("radio").count() == 0
+    page.keyboard.press("f")
+    assert page.locator(".check", has_text="maker/two").get_attribute("data-count") == "8"
+
+
+def test_what_says_the_same_keeps_its_element_while_rows_arrive(page):
+    settled(page)
+    page.evaluate("window.before = [...document.querySelectorAll('.cell, .rowhead, .colhead')]")
+    page.evaluate("table.columns.cost[0] = 15_000, app.refresh()")
+    until(page, "document.querySelector('#c0-0').dataset.line.startsWith('$0.015')")
+    changed = page.evaluate("window.before.filter((one) => !one.isConnected).map((one) => one.id || one.className)")
+
+    assert changed == ["c0-0"]
+
+
 def test_no_picture_is_ever_broken(page):
     until(page, "document.querySelector('#c5-0').textContent.includes('its file is gone')")
     settled(page)
@@ -154,7 +174,7 @@ def test_badges_stand_only_where_something_is_wrong(page):
 
 
 def test_a_column_tells_mean_cost_median_latency_and_success(page):
-    said = page.locator(".colhead span").all_inner_texts()
+    said = [text.replace("\u00a0", " ") for text in page.locator(".colhead span").all_inner_texts()]
     assert said == ["$0.019 · 2.0 s · 87.5 %", "$0.023 · 4.0 s · 87.5 %", "$0.031 · 4.0 s · 100 %"]
 
 
@@ -168,6 +188,31 @@ def test_axes_are_swapped_and_assigned_again(page):
     page.get_by_label("Over rows").select_option("model")
     assert page.locator(".rowhead i").all_inner_texts()[:3] == ["maker/one", "maker/one", "maker/two"]
     assert page.get_by_role("radiogroup").count() == 0
+
+
+def test_an_axis_stands_over_the_columns_too(visit, address):
+    page = visit(f"{address}#sx=repeat&size=s", height=1500)
+    assert page.locator(".colhead i").all_inner_texts() == ["1"] * 3 + ["2"] * 3
+    assert titles(page) == list(MODELS) * 2
+    assert counts(page) == "47 cells · 8 rows"
+
+
+def test_filters_say_how_many_there_are_and_leave_out_what_there_is_not(page):
+    page.keyboard.press("f")
+    boxes = page.locator(".check[data-count]").evaluate_all(
+        "all => all.map(one => [one.textContent, one.dataset.count])"
+    )
+    assert dict(boxes) == {
+        "maker/one": "16",
+        "maker/two": "16",
+        "maker/three": "15",
+        "in doubt": "1",
+        "refused": "1",
+        "stored": "45",
+        "other size": "6",
+        "duplicate": "3",
+        "file gone": "1",
+    }
 
 
 def test_a_tab_shows_the_other_values(page):
@@ -323,6 +368,22 @@ def test_a_whole_row_is_voted_on_with_a_number(page):
     assert {vote.winner for vote in cast} == {votes.Winner.A}
 
 
+def test_films_are_seen_in_the_grid_and_voted_on(visit, tmp_path):
+    with folders.building(tmp_path / "run") as folder:
+        for model in MODELS[:2]:
+            drawing = Drawing("a lighthouse", "", 64, 48, "mp4", seed=model, seconds=1)
+            folder.store(folder.request("a lighthouse", model=model), content=film(drawing))
+    write_page(folder.folder)
+    page = visit((folder.root / "compare.html").as_uri(), wait=".cell video")
+    until(page, "[...document.querySelectorAll('.cell video')].every((film) => film.videoWidth === 64)")
+    page.keyboard.press("v")
+    until(page, "[...document.querySelectorAll('.choice video')].filter((film) => !film.paused).length === 2")
+    page.keyboard.press("ArrowLeft")
+
+    assert page.evaluate("ballot.exported()").count("\n") == 1
+    assert page.locator(".none").count() == 0
+
+
 def test_copies_of_one_picture_are_never_voted_on(page):
     page.keyboard.press("v")
     for _ in range(30):
@@ -332,6 +393,25 @@ def test_copies_of_one_picture_are_never_voted_on(page):
     # 8 rows of 3 pairs, less what is not stored, and the row whose three pictures are one.
     assert len(cast) == sum([3, 1, 1, 3, 0, 1, 1, 3])
     assert page.get_by_role("heading", name="No pair is left for you").is_visible()
+
+
+def test_votes_of_others_count_from_the_start_for_which_pair_needs_one(visit, tmp_path):
+    folder = folders.sweep(tmp_path / "run", prompts=2, models=3)
+    names = [f"maker/model-{number}" for number in range(3)]
+    lines = [
+        {"item": f"mug {number}", "a": a, "b": b, "winner": "tie", "voter": "ann", "ts": number}
+        for number, (a, b) in enumerate([names[:2], names[:2], names[1:]])
+    ]
+    (folder.root / votes.FILE).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    write_page(folder)
+    page = visit((folder.root / "compare.html").as_uri())
+    until(page, "ballot.standing('model').length === 3")
+    page.keyboard.press("v")
+    page.keyboard.press("t")
+    cast = votes.parse(page.evaluate("ballot.exported()").encode())
+
+    assert {cast.a, cast.b} == {names[0], names[2]}
+    assert cast.voter != "ann"
 
 
 def test_the_page_chooses_pairs_by_the_same_rule(page):
@@ -379,28 +459,34 @@ def test_the_page_chooses_pairs_by_the_same_rule(page):
         assert theirs == (found and {"item": found.item, "a": found.a, "b": found.b, "side": found.side})
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_stands_in_the_way_of_assistive_technology(visit, address, scheme):
-    from axe_playwright_python.sync_playwright import Axe
+STATES = {
+    "grid": [],
+    "filters": ["f"],
+    "filtered": ["Escape", "/", "m", "u", "g", "Escape"],
+    "row": ["Enter"],
+    "failed row": ["Escape", "ArrowDown", "ArrowRight", "Enter"],
+    "slider": ["2"],
+    "difference": ["3"],
+    "flicker": ["4"],
+    "vote": ["Escape", "v"],
+    "no pair is left": ["s"] * 20,
+    "help": ["Escape", "?"],
+    "nothing passes": ["Escape", "/", "~"],
+}
 
-    page = visit(address, color_scheme=scheme, bypass_csp=True)
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_stands_in_the_way_of_assistive_technology(visit, address, scheme, width):
+    page = visit(address, color_scheme=scheme, width=width, bypass_csp=True, reduced_motion="reduce")
     settled(page)
     found = {}
-    for name, keys in {
-        "grid": [],
-        "filters": ["f"],
-        "zoom": ["Escape", "Enter"],
-        "vote": ["Escape", "v"],
-        "help": ["Escape", "?"],
-    }.items():
+    for name, keys in STATES.items():
         for key in keys:
             page.keyboard.press(key)
-        page.wait_for_timeout(200)
-        violations = Axe().run(page, options={"preload": False}).response["violations"]
-        found[name] = [
-            (one["id"], one["nodes"][0]["html"][:200]) for one in violations if one["impact"] in {"serious", "critical"}
-        ]
-    assert found == {name: [] for name in found}
+        page.wait_for_timeout(100)
+        found[name] = violations(page)
+    assert found == {name: [] for name in STATES}
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])
@@ -411,6 +497,60 @@ def test_it_fits_the_screen(visit, address, width):
     assert page.locator(".cell").first.bounding_box()["y"] < 320
     page.keyboard.press("Enter")
     page.keyboard.press("v")
+
+
+SMALL = """[...document.querySelectorAll("button, select, input, label.check, .acts a")]
+    .filter(one => one.checkVisibility() && !one.matches("[type=checkbox], [type=range]"))
+    .map(one => [one.getBoundingClientRect(), one.outerHTML.slice(0, 80)])
+    .filter(([box]) => box.height < 40 || box.width < 40).map(([, html]) => html)"""
+
+
+def test_a_finger_finds_everything_on_a_phone(visit, address):
+    page = visit(address, width=390, height=844, has_touch=True, is_mobile=True)
+    small = {}
+    for name, keys in STATES.items():
+        for key in keys:
+            page.keyboard.press(key)
+        small[name] = page.evaluate(SMALL)
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert small == {name: [] for name in STATES}
+
+
+def test_two_fingers_zoom(page):
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog.zoom .holder img")
+    page.evaluate(
+        """{
+            const frame = document.querySelector(".frame");
+            const stage = document.querySelector(".stage");
+            stage.setPointerCapture = () => {};
+            const at = (name, pointerId, clientX) => frame.dispatchEvent(
+                new PointerEvent(name, { pointerId, clientX, clientY: 300, bubbles: true }));
+            at("pointerdown", 1, 100);
+            at("pointerdown", 2, 200);
+            at("pointermove", 2, 400);
+            at("pointerup", 2, 400);
+            at("pointerup", 1, 100);
+        }"""
+    )
+    transforms = page.eval_on_selector_all(".holder", "all => all.map(one => one.style.transform)")
+    assert {transform.rpartition(" ")[2] for transform in transforms} == {"scale(3)"}
+
+
+def test_a_text_from_right_to_left_runs_its_own_way(visit, tmp_path):
+    with folders.building(tmp_path / "run") as folder:
+        folder.store(folder.request("\u05e7\u05e2\u05e8\u05d4 \u05db\u05d7\u05d5\u05dc\u05d4, studio light"))
+    write_page(folder.folder)
+    page = visit((folder.root / "compare.html").as_uri())
+    first, second = page.evaluate(
+        """(node => [0, node.length - 1].map(at => {
+            const range = document.createRange();
+            range.setStart(node, at);
+            range.setEnd(node, at + 1);
+            return range.getBoundingClientRect().x;
+        }))(document.querySelector(".rowhead p").firstChild)"""
+    )
+    assert first > second
 
 
 def test_keys_are_listed_and_the_list_closes(page):

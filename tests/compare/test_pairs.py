@@ -8,8 +8,8 @@ from importlib import resources
 import msgspec
 import pytest
 
-from batchgen.compare.pairs import Match, Row, choose, identical, lot
 from tests.compare.elections import vote
+from tests.compare.pairs import Match, Row, choose, identical, lot
 
 TITLES = ("amber", "birch", "cedar")
 

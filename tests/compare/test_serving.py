@@ -2,14 +2,20 @@
 
 import http.client
 import json
+import socket
 import subprocess
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
+import anyio
 import pytest
 
-from batchgen.compare import votes
+from batchgen.compare import routes, votes
 from batchgen.compare.growing import Growth
+from batchgen.compare.writing import write_page
+from batchgen.store import trash
 from batchgen.store.folder import RunFolder
 from tests.compare import folders
 from tests.compare.conftest import PROGRAM, SETTLED, served, until
@@ -175,7 +181,7 @@ def test_a_link_in_place_of_a_picture_is_not_followed(tmp_path):
 def test_a_picture_comes_as_what_it_is_and_runs_nothing(url, folder):
     growth = Growth(folder)
     growth.look()
-    files = {row.entry.shot.format: row.entry.shot.file for row in growth.since(0).rows if row.entry.shot}
+    files = {row.entry.shot.format: row.entry.shot.file for row in growth.since(0).rows.rows if row.entry.shot}
     drawing = ask(url, f"/{files['svg']}")
 
     assert drawing.headers["content-type"] == "image/svg+xml"
@@ -193,27 +199,167 @@ def test_only_what_changed_is_given_again(tmp_path):
         growth = Growth(made.folder)
         made.store(made.request("one"))
         growth.look()
-        first = growth.since(0)
+        first = growth.since(0).rows
         growth.look()
-        assert growth.since(first.after).rows == ()
+        assert growth.since(first.after).rows.rows == ()
         waiting = made.request("two")
         ticket = made.send(waiting)
         growth.look()
-        second = growth.since(first.after)
+        second = growth.since(first.after).rows
         made.answer(ticket, folders.changes.Bill(1, 0, None))
         growth.look()
-        third = growth.since(second.after)
+        third = growth.since(second.after).rows
 
     assert [row.entry.words["prompt"] for row in first.rows] == ["one"]
     assert [(row.place, row.entry.state) for row in second.rows] == [(1, "sent")]
     assert [(row.place, row.entry.state) for row in third.rows] == [(1, "answered")]
-    assert len(growth.since(0).rows) == 2
+    assert len(growth.since(0).rows.rows) == 2
+
+
+def test_what_is_moved_to_the_trash_leaves_the_page_and_may_come_back(tmp_path):
+    with folders.building(tmp_path / "run") as made:
+        growth = Growth(made.folder)
+        files = [made.store(made.request(prompt), file=f"images/{prompt}.png") for prompt in ("mug", "jug")]
+        growth.look()
+        first = growth.since(0).rows
+        (number,) = made.db.execute("SELECT request_id FROM pictures WHERE file = ?", (files[0],)).fetchone()
+        moves = trash.moves_to_trash(made.db, [number], "trash/today")
+        trash.record_trash(made.db, moves, successor=None, now_ms=made.now_ms)
+        growth.look()
+        second = growth.since(first.after).rows
+        assert growth.shot(files[0]) is None
+        made.store(made.request("a new mug"), file=files[0])
+        growth.look()
+        third = growth.since(second.after).rows
+        trash.record_return(made.db, [trash.Move(number, 1, "trash/today/mug.png", "images/mug-2.png")])
+        growth.look()
+        fourth = growth.since(third.after).rows
+
+    assert (second.rows, second.gone) == ((), (0,))
+    assert [(row.place, row.entry.words["prompt"]) for row in third.rows] == [(2, "a new mug")]
+    assert [(row.place, row.entry.shot.file) for row in fourth.rows] == [(0, "images/mug-2.png")]
+    assert [row.place for row in growth.since(0).rows.rows] == [1, 2, 0]
+
+
+def test_the_page_is_told_what_went_into_the_trash(tmp_path):
+    with folders.building(tmp_path / "run") as made:
+        file = made.store(made.request("mug"))
+        made.store(made.request("jug"))
+        with served(made.root) as address:
+            said = json.loads(ask(address, "/rows?after=0").body)
+            assert (said["rows"]["at"], said["gone"]) == ([0, 1], [])
+            moves = trash.moves_to_trash(made.db, [1], "trash/today")
+            trash.record_trash(made.db, moves, successor=None, now_ms=made.now_ms)
+            gone, waiting = [], threading.Event()
+            while not gone:
+                waiting.wait(0.05)
+                change = json.loads(ask(address, f"/rows?after={said['after']}").body)
+                said, gone = change, change["gone"]
+            assert gone == [0]
+            # Its file may still be there: what the ledger calls trash is not the page's any more.
+            assert (made.root / file).is_file()
+            assert ask(address, f"/{file}").status == 404
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.mark.anyio
+async def test_a_vote_that_never_comes_to_its_end_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(routes, "_VOTE_DEADLINE_S", 0.05)
+    with folders.building(tmp_path / "run") as made:
+        application = routes.application(made.folder, Growth(made.folder), 80)
+    own = [(b"host", b"127.0.0.1:80"), (b"origin", b"http://127.0.0.1:80"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/votes", "query_string": b"", "headers": own}
+    said = []
+
+    async def begun_and_never_ended():
+        await anyio.sleep(0 if not said else 60)
+        said.append(None)
+        return {"type": "http.request", "body": b"{", "more_body": True}
+
+    async def send(message):
+        said.append(message)
+
+    await application(scope, begun_and_never_ended, send)
+    assert [one["status"] for one in said if one and "status" in one] == [408]
+    assert not (made.root / "votes.jsonl").exists()
+
+
+def test_clients_that_say_nothing_or_half_hold_up_nobody_and_not_the_end(folder):
+    with served(folder.root) as address:
+        place = (urlsplit(address).hostname, urlsplit(address).port)
+        silent = [socket.create_connection(place) for _ in range(100)]
+        for one in silent[:50]:
+            one.sendall(b"POST /votes HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n")
+        for one in silent[50:75]:
+            one.sendall(f"POST /votes HTTP/1.1\r\nHost: {place[0]}:{place[1]}\r\nContent-Length: 100\r\n\r\n".encode())
+        assert ask(address, "/rows?after=0").status == 200
+    for one in silent:
+        one.close()
+
+
+def test_votes_that_cannot_be_read_are_said_to_be_so(tmp_path):
+    with folders.building(tmp_path / "run") as made:
+        (made.root / "votes.jsonl").mkdir()
+        with served(made.root) as address:
+            answer = ask(address, "/votes")
+    assert (answer.status, b"is a directory" in answer.body) == (422, True)
+
+
+def test_votes_of_several_at_once_are_all_there(tmp_path):
+    with folders.building(tmp_path / "run") as made:
+        made.store(made.request("mug"))
+    with served(made.root) as address, ThreadPoolExecutor(8) as voters:
+        cast = [{**VOTE, "voter": f"voter {number % 4}", "item": f"mug {number}"} for number in range(60)]
+        answers = list(voters.map(lambda one: post(address, one).status, cast))
+    assert set(answers) == {204}
+    found = votes.read(made.root)
+    assert ({one.item for one in found.votes}, found.bad) == ({one["item"] for one in cast}, ())
+
+
+def test_what_was_voted_while_the_server_was_gone_is_saved_when_it_is_back(visit, tmp_path):
+    folder = folders.sweep(tmp_path / "run", prompts=3, models=2)
+    with served(folder.root) as address:
+        page = visit(address, complains=True)
+        page.keyboard.press("v")
+        page.wait_for_selector("dialog.vote .choice img")
+    page.keyboard.press("ArrowLeft")
+    until(page, "document.body.innerText.includes('Not saved yet')")
+    assert votes.read(folder.root).votes == ()
+    with served(folder.root, "--port", str(urlsplit(address).port)):
+        deadline = time.monotonic() + 20
+        while not votes.read(folder.root).votes:
+            assert time.monotonic() < deadline
+            page.wait_for_timeout(50)
+        page.close()
+    assert len(votes.read(folder.root).votes) == 1
+
+
+def test_two_tabs_of_a_page_from_disk_keep_each_other_s_votes(visit, tmp_path):
+    folder = folders.sweep(tmp_path / "run", prompts=4, models=2)
+    write_page(folder)
+    address = (folder.root / "compare.html").as_uri()
+    first = visit(address)
+    second = first.context.new_page()
+    second.goto(address)
+    second.wait_for_selector(".cell")
+    for count, page in enumerate((first, second, first, second), 1):
+        if count <= 2:
+            page.keyboard.press("v")
+        page.wait_for_selector("dialog.vote .choice img")
+        page.keyboard.press("ArrowLeft")
+        for one in (first, second):
+            until(one, f"ballot.standing('model').length === {count}")
+    assert [len(one.evaluate("ballot.exported()").splitlines()) for one in (first, second)] == [4, 4]
 
 
 def test_the_page_asks_the_server_for_more_as_long_as_there_is(tmp_path, monkeypatch):
-    from batchgen.compare import growing
+    from batchgen.compare import journal
 
-    monkeypatch.setattr(growing, "MOST_ROWS", 3)
+    monkeypatch.setattr(journal, "MOST_ROWS", 3)
     with folders.building(tmp_path / "run") as made:
         growth = Growth(made.folder)
         for number in range(8):
@@ -221,7 +367,7 @@ def test_the_page_asks_the_server_for_more_as_long_as_there_is(tmp_path, monkeyp
             growth.look()
     seen, after, more = [], 0, True
     while more:
-        change = growth.since(after)
+        change = growth.since(after).rows
         seen += [row.place for row in change.rows]
         after, more = change.after, change.more
     assert seen == list(range(8))

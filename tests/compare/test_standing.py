@@ -95,6 +95,15 @@ def test_what_is_dearer_and_no_better_is_beaten(folder):
     assert by_title == {"birch": True, "amber": False}
 
 
+def test_what_was_never_compared_is_not_said_to_be_better_for_less(folder):
+    dear = vote("b", a="cedar", b="zebra", item="elsewhere", ts=99)
+    by_title = {one.rated.title: one for one in read_standings(folder, cast(dear)).titles}
+    amber, cedar = by_title["amber"], by_title["cedar"]
+    assert amber.rated.rating > cedar.rated.rating
+    assert amber.cost.microusd < cedar.cost.microusd
+    assert cedar.unbeaten
+
+
 def test_titles_the_folder_does_not_know_are_ranked_without_a_price(folder):
     standings = read_standings(folder, cast(vote(a="zebra", b="amber", item="elsewhere", ts=99)))
     zebra = next(one for one in standings.titles if one.rated.title == "zebra")
@@ -146,7 +155,7 @@ def test_the_axis_with_most_votes_is_ranked_unless_another_is_named(folder):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"axis": "modle"}, "nobody has voted on 'modle', but on 'model' did you mean 'model'?"),
+        ({"axis": "modle"}, "nobody has voted on 'modle', but on 'model'; did you mean 'model'?"),
         ({"by": "knid"}, "did you mean 'kind'?"),
         ({"by": "model"}, "that is what is ranked"),
     ],

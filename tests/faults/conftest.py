@@ -1,6 +1,5 @@
 """Each test gets a service that fails and a program to fail at; after each of them the same things must hold."""
 
-import signal
 from dataclasses import asdict
 
 import pytest
@@ -9,11 +8,8 @@ from tests.faults.shop import Shop
 
 
 @pytest.fixture(autouse=True)
-def hangups_are_heard():
-    """A program inherits what its parent ignores: tests that were started with `nohup` would start deaf ones."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
+def every_program_hears_signals(signals_are_heard):
+    pass
 
 
 @pytest.fixture

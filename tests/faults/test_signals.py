@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from batchgen.run.signals import ONE_WISH_S
+
 # Longer than any connection is kept.
 PAUSE_S = 60
 SLOW = {"delay_s": 1.0, "harmless": True}
@@ -31,14 +33,41 @@ def test_the_first_ctrl_c_sends_nothing_more_and_lands_what_is_in_flight(shop):
     assert len(shop.billing()) == 40
 
 
-def test_the_second_ctrl_c_lets_go_at_once_and_lists_what_was_in_flight(shop):
-    shop.rules(HANG)
+def test_two_signals_at_once_are_one_wish(shop):
+    """As `timeout` and a terminal that closes send them: one to the program, one to its group."""
+    shop.rules(SLOW)
     shop.write(40, concurrency=8)
     process = shop.start()
     shop.wait(lambda: len(shop.posts()) == 8, process)
+    shop.injected += 1
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGHUP)
+    shop.end(process)
+    assert shop.states() == {"stored": 8}
+
+
+def test_the_first_ctrl_c_of_a_run_that_is_stopping_anyway_lets_nothing_go(shop):
+    shop.rules({"delay_s": 4.0, "harmless": True})
+    shop.write(40, concurrency=8)
+    process = shop.start("--deadline", "2s")
+    shop.wait(lambda: len(shop.posts()) == 8, process)
+    time.sleep(2.5)
+    shop.injected += 1
+    process.send_signal(signal.SIGINT)
+    assert shop.end(process).code == 3
+    assert shop.states() == {"stored": 8}
+
+
+def test_the_second_ctrl_c_lets_go_at_once_and_lists_what_was_in_flight(shop):
+    shop.rules(HANG)
+    shop.write(40, concurrency=8)
+    process = shop.start("--json")
+    shop.wait(lambda: len(shop.posts()) == 8, process)
     shop.injected += 2
     process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    # What comes sooner after the first was heard is the same wish.
+    assert any(json.loads(line)["event"] == "stopping" for line in process.stdout)
+    time.sleep(ONE_WISH_S)
     process.send_signal(signal.SIGINT)
     asked = time.monotonic()
     ended = shop.end(process)

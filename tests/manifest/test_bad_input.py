@@ -55,6 +55,14 @@ MISTAKES = [
     ("limits: {rate: 0/s}", 3, "such as 5/s"),
     ("limits: {budget_usd: $5}", 3, "without a currency sign"),
     ("limits: {budget_usd: nan}", 3, "an amount in US dollars"),
+    ("limits: {night_budget_usd: $5}", 3, "limits.night_budget_usd must be an amount in US dollars"),
+    *((f"limits: {{deadline: {text}}}", 3, "such as 05:30") for text in ("25:00", "5", "0m", "[05:30]", "05:30:00")),
+    *((f"limits: {{max_failures: {text}}}", 3, "such as 10, or") for text in ("0", "-1", "101%", "some", "1.5")),
+    ("limits: {max_failure: 5}", 3, "did you mean 'max_failures'?"),
+    ("night_budget: 5", 3, "unknown key 'night_budget'"),
+    ("night_budget_usd: 5", 3, "put it under 'limits:'"),
+    ("retry: {on_doubt: Hold}", 3, "did you mean 'hold'?"),
+    ("kind: videos", 3, "did you mean 'video'?"),
     ("limits: {adaptive: no}", 3, "must be true or false"),
     ("limits: {lanes: {'openai/*': {conc: 4}}}", 3, "unknown key 'conc' under limits.lanes.'openai/*'"),
     ("limits: 5", 3, "limits must be a mapping"),
@@ -89,7 +97,7 @@ MISTAKES = [
     ("output: {path: '{colour}'}", 3, "which nothing gives"),
     ("output: {folder: ../x}", 3, "must not hold '..'"),
     ("output: {folder: ~/x}", 3, "'~' is not replaced"),
-    ("output: {folder: ftp://x/y}", 3, "s3://bucket/prefix"),
+    ("output: {folder: s3://x/y}", 3, "must be a folder on this machine"),
     ("exclude: [{modle: x}]", 3, "did you mean 'model'?"),
     ("matrix: {quality: [low]}\nexclude: [{quality: high}]", 4, "no value of the axis 'quality' matches 'high'"),
     ("matrix: {look: {a: {size: 1x1}}}\ninclude: [{look: b}]", 4, "no value of the axis 'look' matches 'b'"),
@@ -186,8 +194,28 @@ rows:
   - {prompt: "", quality: ultra}
 """
     found = problems_of(job)
-    assert [line for line, _ in found] == [1, 2, 3, 5, 6, 8, 9, 11, 12, 13, 14, 17, 17]
+    assert [line for line, _ in found] == [1, 2, 3, 5, 6, 8, 9, 11, 11, 12, 13, 14, 17, 17]
     assert "sk-canary" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("job", "lines"),
+    [
+        # A base that is not there, and what stands beside it.
+        ("extends: nope.yaml\npromt: a\nlimits: {concurrency: many}\n", [1, 2, 3]),
+        # Marks that are refused, and what is wrong without them.
+        (
+            "promt: a\nlimits: {concurrency: many}\nlimits: 5\ndefaults: &d {model: !!str m, size: 12}\n",
+            [3, 4, 4, 1, 2, 4],
+        ),
+        # One row that is none among others.
+        ("defaults: {model: m}\nrows:\n- a\n- {prompt: a, size: [b]}\n- {prompt: '', size: 1}\n", [3, 4, 5, 5]),
+        # A template with several mistakes.
+        ("defaults: {model: m}\nprompt: '{ a } {} {b.c} }'\n", [2, 2, 2, 2]),
+    ],
+)
+def test_one_mistake_hides_no_other(problems_of, job, lines):
+    assert [line for line, _ in problems_of(job)] == lines
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ NESTED = [
 ]
 any_section = st.none() | st.text(max_size=5) | st.lists(any_value, max_size=3)
 any_section |= st.dictionaries(st.sampled_from(NESTED) | st.text(max_size=3), any_value, max_size=3)
-unlimited = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+unlimited = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read(write, content):

@@ -32,9 +32,9 @@ def problems(read):
 def test_rows_know_their_number_and_place(rows):
     read = rows("a.csv", 'prompt,x\na,1\n\n"b\nb",2\nc,3\n')
     assert list(read) == [
-        Row(1, "a.csv:2", {"prompt": "a", "x": "1"}),
-        Row(2, "a.csv:4", {"prompt": "b\nb", "x": "2"}),
-        Row(3, "a.csv:6", {"prompt": "c", "x": "3"}),
+        Row(1, "a.csv", 2, {"prompt": "a", "x": "1"}),
+        Row(2, "a.csv", 4, {"prompt": "b\nb", "x": "2"}),
+        Row(3, "a.csv", 6, {"prompt": "c", "x": "3"}),
     ]
     assert read.columns == ("prompt", "x")
 
@@ -210,15 +210,15 @@ def test_a_broken_jsonl_line_is_told_and_the_others_are_read(rows, line, said):
 def test_a_row_check_judges_every_prompt_and_each_other_value_once():
     check = RowCheck()
     bad = {"prompt": "", "size": "big", "key": "x"}
-    assert len(check(Row(1, "a:1", bad))) == 3
-    assert [one.message for one in check(Row(2, "a:2", bad))] == ["row 2: prompt is blank"]
+    assert len(check(Row(1, "a", 1, bad))) == 3
+    assert [one.message for one in check(Row(2, "a", 2, bad))] == ["row 2: prompt is blank"]
 
 
 # A row of nothing but empty fields is no row.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(texts, texts, texts), min_size=1), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
 def test_rows_that_a_csv_writer_wrote_come_back_unchanged(rows, written, quoting):
     # Not every version of the writer quotes a carriage return that stands alone, which ends a line to any reader.

@@ -1,7 +1,7 @@
 import pickle
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.manifest.template import Template, TemplateError, literal
@@ -69,19 +69,16 @@ def test_a_template_survives_a_pickle():
     assert pickle.loads(pickle.dumps(Template("{a} {b}"))).render({"a": "1", "b": "2"}) == "1 2"
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_can_be_written_as_a_template(text):
     assert Template(literal(text)).render({}) == text
 
 
-@settings(deadline=None)
 @given(st.text(), st.text(), st.text())
 def test_any_value_arrives_unchanged_between_any_texts(before, value, after):
     assert Template(f"{literal(before)}{{name}}{literal(after)}").render({"name": value}) == before + value + after
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="{}ab.! :%"))
 def test_any_text_is_a_template_or_says_why_not(text):
     try:

@@ -1,7 +1,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from batchgen.manifest import Template, path_problem
@@ -73,7 +73,6 @@ def test_a_name_that_a_system_or_we_have_taken_is_told(value):
 TEMPLATES = st.sampled_from(["{a}", "{a}/{b}", "{a}-{b}", "x/{a}.{b}/y", "{b}{a}"])
 
 
-@settings(deadline=None)
 @given(TEMPLATES, st.text(), st.text())
 def test_whatever_the_values_a_name_stays_below_images_and_is_portable(template, first, second):
     assume(path_problem(template) is None)
@@ -94,7 +93,6 @@ def test_whatever_the_values_a_name_stays_below_images_and_is_portable(template,
         assert len(part.encode()) <= 250
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_both_unicode_forms_of_a_value_give_one_name(text):
     names = []

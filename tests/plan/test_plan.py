@@ -13,7 +13,7 @@ from batchgen.manifest import load_manifest
 from batchgen.plan.plan import Plan
 from batchgen.plan.survey import MAX_PROBLEMS
 from batchgen.provider.interface import Catalogue, Model
-from batchgen.request import canonical_json, key_of
+from batchgen.request import canonical_json, key_of, number_of
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 ALIASED = Catalogue(
@@ -358,7 +358,7 @@ def manifests(draw):
     return job
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(manifests())
 def test_a_lane_gives_exactly_its_requests_of_the_whole_plan(tmp_path, job):
     for name in "abc":
@@ -381,6 +381,18 @@ def test_a_lane_gives_exactly_its_requests_of_the_whole_plan(tmp_path, job):
     assert [request.index for request in whole] == list(range(len(whole)))
     counted = Counter(request.model for request in whole)
     assert {model: count for model, count in plan.count_by_model().items() if count} == counted
-    for model in counted:
-        assert list(plan.requests(model)) == [request for request in whole if request.model == model]
-    assert list(plan.requests("no/such")) == []
+    assert list(plan.outline.numbers) == [number_of(request.key) for request in whole]
+    for model, positions in plan.outline.by_model(range(len(whole))).items():
+        assert list(plan.at(positions)) == [request for request in whole if request.model == model]
+    assert list(plan.at(())) == []
+
+
+def test_an_axis_counts_before_a_column_of_the_same_name(tmp_path):
+    (tmp_path / "rows.csv").write_text("subject,style\nmug,own\n")
+    (tmp_path / "job.yaml").write_text(
+        "provider: simulator\nprompt: '{subject} {style}'\nrows: rows.csv\ndefaults: {model: m}\n"
+        "matrix: {style: [ink, photo]}\n"
+    )
+    requests = list(Plan(load_manifest(tmp_path / "job.yaml")))
+    assert [one.parameters["prompt"] for one in requests] == ["mug ink", "mug photo"]
+    assert [one.columns["style"] for one in requests] == ["ink", "photo"]

@@ -161,6 +161,25 @@ def test_equal_requests_are_explained_once_and_counts_add_up():
     assert by_reason({None: 3, State.STORED: 2}, 1) == {Reason.NEW: 2, Reason.CHANGED: 1, Reason.DONE: 2}
 
 
+def test_one_that_is_no_longer_asked_for_gives_way_once_and_what_stands_in_its_own_place_is_never_new():
+    gone = [bought(row=1)]
+    edited = [
+        request(PROMPT.replace("red", colour), row=row) for row, colour in enumerate(("blue", "green", "grey"), 5)
+    ]
+    found = list(explained(edited, lambda _: {}, lambda _: gone))
+    assert [one.reason for one in found] == [Reason.CHANGED, Reason.NEW, Reason.NEW]
+    assert [one.relative is None for one in found] == [False, True, True]
+    # A column that all rows share tells nothing of their place.
+    gone, labelled = (
+        [bought(columns={"set": "a"})],
+        [request(f"{row}", row=row, columns={"set": "a"}) for row in (5, 6)],
+    )
+    found = list(explained(labelled, lambda _: {}, lambda _: gone))
+    assert [one.reason for one in found] == [Reason.CHANGED, Reason.NEW]
+    found = list(explained([edited[0], request("an owl", row=1)], lambda _: {}, lambda _: gone))
+    assert [one.reason for one in found] == [Reason.CHANGED, Reason.CHANGED]
+
+
 def test_a_look_that_needs_only_the_first_stops_there():
     read = []
 

@@ -1,9 +1,6 @@
 """Requests as a plan would make them, a real simulator, and a server that writes down what it is asked."""
 
-import contextlib
 import io
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -13,6 +10,7 @@ from batchgen.provider.credentials import Secret
 from batchgen.request import Kind, Request, canonical_json, key_of
 from batchgen.simulator.embedded import embedded
 from batchgen.simulator.settings import Settings
+from batchgen.testing.loopback import Reply, loopback
 
 KEY = Secret("k" * 28 + "canary/+=" + "k" * 27)
 
@@ -67,60 +65,29 @@ def shop(shared_shop):
 
 
 class Recorder:
-    """A server on loopback that answers each path as told and keeps every request, headers by lower-case names."""
+    """A service that answers each path as told and keeps every request, headers by lower-case names."""
 
-    def __init__(self, port):
-        self.url = f"http://127.0.0.1:{port}"
-        self.answers = {}
-        self.seen = []
+    def __init__(self, service):
+        self.url = service.url
+        self._service = service
+        self._replies = {}
+        service.reply = lambda arrived: self._replies.get(arrived.path, Reply(404))
 
     def answer(self, path, status=200, body=b"", **headers):
-        self.answers[path] = (status, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        self._replies[path] = Reply(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
-
-@contextlib.contextmanager
-def recording():
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            recorder.seen.append(
-                (self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-            )
-            status, content, headers = recorder.answers.get(self.path, (404, b"", {}))
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(content))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def do_POST(self):
-            self.do_GET()
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    recorder = Recorder(server.server_address[1])
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield recorder
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    @property
+    def seen(self):
+        return [(one.method, one.path, one.headers, one.body) for one in self._service.seen]
 
 
 @pytest.fixture
 def recorder():
-    with recording() as recorder:
-        yield recorder
+    with loopback() as service:
+        yield Recorder(service)
 
 
 @pytest.fixture
 def second_recorder():
-    with recording() as recorder:
-        yield recorder
+    with loopback() as service:
+        yield Recorder(service)

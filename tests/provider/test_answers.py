@@ -2,7 +2,7 @@ import json
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.provider.answers import MESSAGE_CHARACTERS, read_body, read_response, read_transport_error
@@ -308,7 +308,6 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200) | JSON)
 def test_no_body_whatsoever_raises(body):
     for status in (200, 429, 500):

@@ -1,6 +1,6 @@
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.provider.catalogue import read_catalogue
@@ -94,7 +94,6 @@ NAMES = st.sampled_from(
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()
 
 
-@settings(deadline=None)
 @given(st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner)))
 def test_no_catalogue_whatsoever_raises(stated):
     for model in read_catalogue(stated).models.values():

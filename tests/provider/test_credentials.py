@@ -8,7 +8,7 @@ import traceback
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.errors import UsageError
@@ -175,7 +175,6 @@ def test_secrets_are_equal_by_value_and_never_to_a_text():
     assert Secret(CANARY) != CANARY
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=10), st.binary(max_size=10))
 def test_a_secret_is_taken_out_of_base64_wherever_it_stands(before, after):
     for encode in (base64.b64encode, base64.urlsafe_b64encode):

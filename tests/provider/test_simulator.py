@@ -2,7 +2,7 @@ import pytest
 
 from batchgen.errors import UsageError
 from batchgen.provider.interface import Answered, Verdict
-from batchgen.provider.simulator import Simulator
+from batchgen.provider.simulator import Simulator, offered
 
 pytestmark = pytest.mark.anyio
 
@@ -28,8 +28,16 @@ async def test_one_that_runs_already_is_used(order, recorder):
     assert recorder.seen[0][2]["authorization"] == "Bearer simulator"
 
 
+@pytest.mark.parametrize("settings", [{}, {"catalogue_shape": "array"}])
+async def test_what_it_has_on_offer_is_known_before_it_starts(settings):
+    async with Simulator(settings, state=None, base_url=None, concurrency=1) as provider:
+        assert await provider.catalogue() == offered(settings)
+
+
 @pytest.mark.parametrize("settings", [{"latencies": 1}, {"latency_s": "long"}, {"faults": [{"kind": "odd"}]}])
 async def test_settings_it_does_not_know_are_told_before_it_starts(settings):
+    with pytest.raises(UsageError, match=r"provider\.simulator: "):
+        offered(settings)
     with pytest.raises(UsageError, match=r"provider\.simulator: "):
         async with Simulator(settings, state=None, base_url=None, concurrency=1):
             pass

@@ -2,7 +2,7 @@ import time
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.provider.interface import RateLimit
@@ -73,7 +73,6 @@ def test_the_old_form_of_a_date_is_in_utc_wherever_we_are(monkeypatch):
         time.tzset()
 
 
-@settings(deadline=None)
 @given(
     st.text(st.characters(min_codepoint=32, max_codepoint=255)),
     st.text(st.characters(min_codepoint=32, max_codepoint=255)),

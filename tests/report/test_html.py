@@ -127,7 +127,7 @@ def test_what_is_in_doubt_is_listed_with_its_price_and_the_ways_out(eventful):
 
     assert "No answer arrived for 1 request, worth $0.045" in text
     assert f"batchgen adopt {eventful.folder.root} KEY FILE|URL" in text
-    assert "batchgen run jobs/mugs.yaml --retry doubt" in text
+    assert f"batchgen run jobs/mugs.yaml --out {eventful.folder.root} --retry doubt" in text
 
 
 def test_charts_say_in_words_what_they_draw(eventful):

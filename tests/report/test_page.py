@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import shutil
 
 import pytest
 from PIL import Image
@@ -13,22 +12,11 @@ from batchgen.store import changes
 from batchgen.store.formats import inspect
 from batchgen.store.looking import look_at_new
 from tests import ledgers
+from tests.browser import browser, violations, visit
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+__all__ = ["browser", "visit"]
+
 HOSTILE = '</script><script>window.ran=1</script><img src=x onerror="window.ran=1"> \u202eevil {{ 7 * 7 }}'
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium here: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # The sandbox needs a user other than root.
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -70,26 +58,13 @@ def store(ledger, request, number, **money):
 
 
 @pytest.fixture
-def visit(browser, folder):
-    """Opens the report; whatever the console complains of fails the test. ``page.asked`` are all its requests."""
-    contexts, complaints = [], []
+def opened(visit, folder):
+    """Opens the report; whatever the console complains of fails the test."""
 
-    def open_page(*, width=1280, **options):
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.asked = []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto((folder.root / "report.html").as_uri())
-        return page
+    def open_page(**options):
+        return visit((folder.root / "report.html").as_uri(), wait="footer", **{"height": 900, **options})
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    return open_page
 
 
 def column(page, number):
@@ -101,8 +76,8 @@ def head(page, name):
     return page.locator("[aria-labelledby=models] table").first.get_by_role("button", name=name, exact=True)
 
 
-def test_a_column_of_figures_is_sorted_by_what_they_are_worth_highest_first_then_lowest(visit):
-    page = visit()
+def test_a_column_of_figures_is_sorted_by_what_they_are_worth_highest_first_then_lowest(opened):
+    page = opened()
     head(page, "billed").click()
     falling = column(page, 10)
     assert falling == ["$0.12", "$0.08", "$0.04"]
@@ -112,8 +87,8 @@ def test_a_column_of_figures_is_sorted_by_what_they_are_worth_highest_first_then
     assert page.locator("th[aria-sort]").count() == 1
 
 
-def test_a_column_of_names_is_sorted_from_a_to_z_with_the_keyboard_too(visit):
-    page = visit()
+def test_a_column_of_names_is_sorted_from_a_to_z_with_the_keyboard_too(opened):
+    page = opened()
     head(page, "model").focus()
     page.keyboard.press("Enter")
     names = column(page, 1)
@@ -122,16 +97,16 @@ def test_a_column_of_names_is_sorted_from_a_to_z_with_the_keyboard_too(visit):
     assert column(page, 1) == names[::-1]
 
 
-def test_what_is_unknown_comes_last_either_way(visit):
-    page = visit()
+def test_what_is_unknown_comes_last_either_way(opened):
+    page = opened()
     spent = page.locator("[aria-label='models, times'] table")
     spent.get_by_role("button", name="p50", exact=True).first.click()
     first = spent.locator("tbody tr > :nth-child(2)").all_inner_texts()
     assert first[0] != "–"
 
 
-def test_nothing_is_asked_for_outside_the_folder_and_no_foreign_text_runs(visit, folder):
-    page = visit()
+def test_nothing_is_asked_for_outside_the_folder_and_no_foreign_text_runs(opened, folder):
+    page = opened()
     root = folder.root.as_uri()
     assert page.asked
     assert all(url.startswith(root) for url in page.asked)
@@ -153,29 +128,27 @@ def test_the_policy_lets_no_other_script_run(browser, folder, tmp_path):
     page.close()
 
 
-def test_everything_is_there_without_scripts(visit):
-    page = visit(java_script_enabled=False)
+def test_everything_is_there_without_scripts(opened):
+    page = opened(java_script_enabled=False)
     assert page.locator("th", has_text="billed").first.is_visible()
     assert page.locator("code.copy", has_text="batchgen adopt").count() == 4
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])
-def test_the_page_never_scrolls_sideways(visit, width):
-    page = visit(width=width)
+def test_the_page_never_scrolls_sideways(opened, width):
+    page = opened(width=width)
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_nothing_serious(visit, scheme, width):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    page = visit(color_scheme=scheme, width=width, bypass_csp=True)
-    found = axe.Axe().run(page).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in {"serious", "critical"}] == []
+def test_axe_finds_nothing(opened, scheme, width):
+    page = opened(color_scheme=scheme, width=width, bypass_csp=True)
+    assert violations(page) == []
 
 
-def test_each_request_in_doubt_has_its_own_command_which_is_copied_whole(visit, folder):
-    page = visit(permissions=["clipboard-read", "clipboard-write"])
+def test_each_request_in_doubt_has_its_own_command_which_is_copied_whole(opened, folder):
+    page = opened(permissions=["clipboard-read", "clipboard-write"])
     first = page.locator("td code.copy").first
     first.locator("xpath=following-sibling::button").click()
     copied = page.evaluate("navigator.clipboard.readText()")
@@ -183,21 +156,21 @@ def test_each_request_in_doubt_has_its_own_command_which_is_copied_whole(visit, 
     assert copied.startswith(f"batchgen adopt {folder.root} ")
 
 
-def test_flags_are_shown_with_their_pictures_and_the_slowest_lead_to_theirs(visit):
-    page = visit()
+def test_flags_are_shown_with_their_pictures_and_the_slowest_lead_to_theirs(opened):
+    page = opened()
     assert "2 blank" in page.locator(".counts").inner_text()
     first = page.locator(".flagged img").first
     first.scroll_into_view_if_needed()
     assert first.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
-    slowest = page.get_by_role("region", name="The slowest")
+    slowest = page.get_by_role("group", name="The slowest")
     figures = slowest.locator("tbody td:nth-child(2)").all_inner_texts()
     assert figures[0] == "12.0 s"
     assert len(figures) == 10
     assert slowest.locator("tbody a").first.get_attribute("href").startswith("./images/")
 
 
-def test_on_paper_no_table_is_cut_off(visit):
-    page = visit(width=794)
+def test_on_paper_no_table_is_cut_off(opened):
+    page = opened(width=794)
     page.emulate_media(media="print")
     assert page.locator("main").evaluate("main => main.scrollWidth <= main.clientWidth")
     assert not page.locator(".copies").first.is_visible()

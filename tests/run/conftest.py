@@ -2,6 +2,7 @@
 
 import pytest
 
+from batchgen.plan import memo
 from batchgen.run import retry
 
 from .shop import Customer, Shop
@@ -12,6 +13,12 @@ def brisk(monkeypatch):
     """Back-off takes a hundredth of a second; how long it really is, `test_retry` proves."""
     monkeypatch.setattr(retry, "_backoff", lambda state: 0.01)
     monkeypatch.setattr(retry, "SHORTEST_WAIT_S", 0.01)
+
+
+@pytest.fixture(autouse=True)
+def _every_plan_is_remembered(monkeypatch):
+    """As those of ten thousand requests are, so that every resumed run of these tests goes that way."""
+    monkeypatch.setattr(memo, "SMALLEST", 1)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from batchgen.request import Kind, Request
 from batchgen.run.budget import Budget
 from batchgen.run.lanes import Job, Lane, Lanes
 from batchgen.run.limits import ConcurrencyLimit, StartRate
-from batchgen.store.ledger import Spent
+from batchgen.store.reader import Spent
 
 
 def job(name, model="a", price=1):

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections import Counter, defaultdict
+from functools import partial
 
 import anyio
 
@@ -14,6 +15,7 @@ from batchgen.request import Generation, Picture, State
 from batchgen.run.options import Options
 from batchgen.run.session import run_plan
 from batchgen.store.folder import RunFolder
+from batchgen.store.memo import memo_in
 from batchgen.store.records import snapshot
 from batchgen.store.shelf import spooled
 from tests import ledgers
@@ -148,7 +150,7 @@ class Customer:
             async with self.shop:
                 with anyio.fail_after(30):
                     finished = await run_plan(
-                        make_plan(manifest),
+                        make_plan(manifest, memo=memo_in(self.folder)),
                         self.shop,
                         self.folder,
                         PriceBook(manifest.prices, None),
@@ -159,6 +161,15 @@ class Customer:
         if checked:
             self.check()
         return finished
+
+    async def run_until(self, reached, **options):
+        """A run that is broken off, as if its process were killed, as soon as ``reached()``."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(self.run, **options))
+            with anyio.fail_after(20):
+                while self.engine is None or not reached():
+                    await anyio.sleep(0.005)
+            tasks.cancel_scope.cancel()
 
     def _opened(self, engine):
         self.engine = engine

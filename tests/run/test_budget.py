@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.run.budget import Budget, RetryTokens, Risk
-from batchgen.store.ledger import Spent
+from batchgen.store.reader import Spent
 
 prices = st.integers(0, 10_000)
 
@@ -34,7 +34,10 @@ def test_without_a_cap_everything_fits():
 def test_a_budget_that_is_used_up_to_the_cent_takes_only_what_is_free():
     budget = Budget(100, Spent(billed_microusd=60, maybe_microusd=30, estimated_microusd=10))
     assert budget.shortage(0) is None
-    assert budget.shortage(1) == "the budget of $0.0001 is used up"
+    assert budget.shortage(1) == (
+        "the budget of $0.0001 is used up: another request may cost $0.000001; "
+        "--budget, or limits.budget_usd, raises it"
+    )
 
 
 def test_the_account_s_balance_bounds_what_this_run_has_in_flight_and_spends():

@@ -15,9 +15,9 @@ from batchgen.errors import ExitCode, LedgerDamaged
 from batchgen.provider.interface import DownloadFailed, Verdict
 from batchgen.request import State
 from batchgen.run import purchase, rescue
+from batchgen.run.adopting import adopt
 from batchgen.run.events import Ended, Notice
 from batchgen.store import room as rooms
-from batchgen.store.adoption import adopt
 from batchgen.store.folder import RunFolder
 from batchgen.store.writer import Writer
 from tests.store.disks import fill, small_disk
@@ -136,7 +136,7 @@ def broken_ledger(monkeypatch, after, code=sqlite3.SQLITE_IOERR_FSYNC, kind=sqli
 
 async def test_a_paid_answer_that_the_ledger_cannot_take_is_found_again_by_the_next_run(customer, monkeypatch):
     me = customer().order(["mug"])
-    with broken_ledger(monkeypatch, after=4):
+    with broken_ledger(monkeypatch, after=5):
         finished = await me.run(checked=False)
     assert finished.exit_code == ExitCode.STOPPED
     assert finished.result.unrecorded == ()
@@ -147,7 +147,7 @@ async def test_a_paid_answer_that_the_ledger_cannot_take_is_found_again_by_the_n
 
 async def test_a_ledger_that_turns_out_damaged_ends_the_run_with_its_own_code(customer, monkeypatch):
     me = customer().order(MANY)
-    with broken_ledger(monkeypatch, after=4, code=sqlite3.SQLITE_CORRUPT, kind=sqlite3.DatabaseError):
+    with broken_ledger(monkeypatch, after=5, code=sqlite3.SQLITE_CORRUPT, kind=sqlite3.DatabaseError):
         finished = await me.run(checked=False)
     assert finished.exit_code == ExitCode.DAMAGED
     assert isinstance(finished.result.failure, LedgerDamaged)
@@ -155,7 +155,7 @@ async def test_a_ledger_that_turns_out_damaged_ends_the_run_with_its_own_code(cu
 
 async def test_a_refusal_that_the_ledger_cannot_take_leaves_no_doubt(customer, monkeypatch):
     me = customer(mug=[failed(Verdict.REFUSED), sold(3)]).order(["mug"])
-    with broken_ledger(monkeypatch, after=4):
+    with broken_ledger(monkeypatch, after=5):
         finished = await me.run(checked=False)
     assert finished.exit_code == ExitCode.STOPPED
     assert me.states() == {"mug": State.SENT}
@@ -166,12 +166,12 @@ async def test_a_refusal_that_the_ledger_cannot_take_leaves_no_doubt(customer, m
 
 async def test_a_body_of_a_lost_ledger_is_never_taken_for_an_answer_of_the_new_one(customer, monkeypatch):
     me = customer(mug=[sold(3), failed(Verdict.DOUBT)]).order(["mug"])
-    with broken_ledger(monkeypatch, after=4):
+    with broken_ledger(monkeypatch, after=5):
         await me.run(checked=False)
     (body,) = me.folder.spool.iterdir()
     for file in me.folder.state.glob("ledger.db*"):
         file.unlink()
-    with broken_ledger(monkeypatch, after=4):
+    with broken_ledger(monkeypatch, after=5):
         await me.run(checked=False)
     assert me.states() == {"mug": State.SENT}
     kept = body.with_name(f"{body.name}.of-the-lost-ledger")
@@ -189,7 +189,7 @@ async def test_a_paid_answer_that_nothing_in_the_folder_can_take_is_named(custom
     monkeypatch.setattr(rescue, "spool", full)
     spill = tmp_path / "spill"
     spill.mkdir()
-    with broken_ledger(monkeypatch, after=4):
+    with broken_ledger(monkeypatch, after=5):
         finished = await me.run(checked=False, spill=spill)
     (message,) = finished.result.unrecorded
     assert Notice(message) in me.events
@@ -202,7 +202,7 @@ async def test_a_paid_answer_that_nothing_in_the_folder_can_take_is_named(custom
         assert str(file) in message
         content = file.read_bytes()
     (key,) = me.shop.accepted
-    adopt(me.folder, key[:12], content)
+    await adopt(me.folder, key[:12], content)
     assert (await me.run()).exit_code == ExitCode.STORED
     assert me.shop.posts == 1
 
@@ -214,7 +214,7 @@ async def test_a_paid_answer_that_no_disk_takes_is_named_all_the_same(customer, 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(rescue, "spool", full)
-    with broken_ledger(monkeypatch, after=4):
+    with broken_ledger(monkeypatch, after=5):
         finished = await me.run(checked=False, spill=tmp_path / "missing")
     (message,) = finished.result.unrecorded
     assert next(iter(me.shop.accepted)) in message

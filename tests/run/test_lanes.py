@@ -104,7 +104,7 @@ def test_the_budget_stops_the_run_only_when_nothing_in_flight_can_free_money():
         chooser.release("a")
     chooser.by_model["a"].add([job("4", price=4)])
     assert picked(chooser, 1) == [Idle(math.inf)]
-    assert chooser.stopped == "the budget of $0.00001 is used up"
+    assert chooser.stopped.startswith("the budget of $0.00001 is used up: another request may cost $0.000004")
     assert chooser._budget.reserved_microusd == 0
 
 

@@ -1,6 +1,7 @@
 """What another run folder has bought is linked and never bought again, whatever happens on the way."""
 
 import errno
+import itertools
 import json
 from functools import partial
 
@@ -15,9 +16,11 @@ from batchgen.run.events import Notice
 from batchgen.run.feeder import Selection
 from batchgen.store import changes
 from batchgen.store.dataset import write_dataset
-from batchgen.store.rebuilding import is_lost
 from batchgen.store.records import records, snapshot
-from tests.run.shop import Customer, Shop, failed
+from batchgen.store.remains import is_lost
+from batchgen.store.verification import Difference, verify
+from tests.run.dying import Books, dies_at
+from tests.run.shop import PICTURES, Customer, Shop, failed, sold
 
 pytestmark = pytest.mark.anyio
 
@@ -122,10 +125,11 @@ async def test_only_what_was_selected_is_taken(tmp_path, before):
     assert customer.states() == {"b": State.STORED}
 
 
-async def test_equal_requests_are_taken_once(tmp_path, before):
+async def test_equal_requests_are_taken_once_and_the_first_one_counts(tmp_path, before):
     customer = afterwards(tmp_path, before, ["a", "a", "a"])
     assert (await customer.run()).reused == 1
     assert customer.shop.posts == 0
+    assert recorded(customer)["a"].row == 1
 
 
 async def test_two_requests_of_one_name_and_the_same_bytes_get_a_file_each(tmp_path, before):
@@ -139,8 +143,6 @@ async def test_two_requests_of_one_name_and_the_same_bytes_get_a_file_each(tmp_p
 
 async def bought_twice(tmp_path):
     """A folder whose two requests got the very same picture."""
-    from tests.run.shop import sold
-
     (tmp_path / "twice").mkdir()
     customer = Customer(tmp_path / "twice", Shop(x=[sold(1)], y=[sold(1)])).order(["x", "y"])
     await customer.run()
@@ -215,3 +217,82 @@ async def test_a_lost_ledger_remembers_where_its_pictures_came_from(tmp_path, be
     found = recorded(customer)
     assert (found["a"].reused_from, found["a"].attempts) == (str(before.folder.root), 0)
     assert (found["d"].reused_from, found["d"].billed_microusd) == (None, 40_000)
+
+
+NAMED = {"path": "icons/{icon}"}
+
+
+def named(customer, prompt, **more):
+    return customer.order((), rows=[{"icon": "mug", "prompt": prompt}], output=NAMED, **more)
+
+
+def held(customer, place):
+    """The pictures below a folder, by their names, as their numbers."""
+    files = (path for path in place.rglob("*.png") if not path.name.startswith("."))
+    return {path.name: PICTURES.index(path.read_bytes()) for path in files}
+
+
+async def test_a_picture_that_is_taken_has_the_name_of_the_orphan_that_stood_there(tmp_path):
+    for name in ("before", "now"):
+        (tmp_path / name).mkdir()
+    source = Customer(tmp_path / "before", Shop(blue=[sold(2)])).order(["blue"])
+    await source.run()
+    customer = Customer(tmp_path / "now", Shop(red=[sold(1)]))
+    await named(customer, "red").run()
+    finished = await named(customer, "blue", reuse=[str(source.folder.root)]).run(checked=False)
+    assert (finished.reused, customer.shop.posts) == (1, 1)
+    assert held(customer, customer.folder.images) == {"mug.png": 2}
+    assert held(customer, customer.folder.trash) == {"mug.png": 1}
+    assert list(verify(customer.folder, read_data=True)) == []
+    # Another folder's file was linked, and never written to.
+    assert held(source, source.folder.images).popitem()[1] == 2
+    # The edit taken back.
+    finished = await named(customer, "red").run(checked=False)
+    assert (finished.returned, customer.shop.posts) == (1, 1)
+    assert held(customer, customer.folder.images) == {"mug.png": 1}
+
+
+async def test_a_picture_that_turns_out_to_be_altered_moves_nothing_out_of_its_way(tmp_path):
+    for name in ("before", "now"):
+        (tmp_path / name).mkdir()
+    source = Customer(tmp_path / "before", Shop(blue=[sold(2)])).order(["blue"])
+    await source.run()
+    (file,) = source.folder.images.rglob("*.png")
+    file.write_bytes(bytes(file.stat().st_size))
+    customer = Customer(tmp_path / "now", Shop(red=[sold(1)], blue=[failed(Verdict.REFUSED)]))
+    await named(customer, "red").run()
+    finished = await named(customer, "blue", reuse=[str(source.folder.root)]).run(checked=False)
+    assert (finished.reused, finished.exit_code) == (0, ExitCode.FAILURES)
+    assert held(customer, customer.folder.images) == {"mug.png": 1}
+    assert held(customer, customer.folder.trash) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_process_that_dies_while_it_takes_a_picture_loses_none_and_buys_none(tmp_path):
+    (tmp_path / "before").mkdir()
+    source = Customer(tmp_path / "before", Shop(blue=[sold(2)])).order(["blue"])
+    anyio.run(source.run)
+    for number in itertools.count(1):
+        root = tmp_path / str(number)
+        root.mkdir()
+        customer = Customer(root, Books(root / "books", red=[sold(1)]))
+        anyio.run(named(customer, "red").run)
+        named(customer, "blue", reuse=[str(source.folder.root)])
+
+        async def night(customer=customer):
+            assert (await customer.run(checked=False)).exit_code == ExitCode.STORED
+
+        died = dies_at(number, night)
+        lost = {Difference.MISSING, Difference.ALTERED, Difference.FOREIGN}
+        # What was linked and not recorded yet is foreign until the next run takes it.
+        found = {finding.difference for finding in verify(customer.folder, read_data=True)}
+        assert not (lost - {Difference.FOREIGN}) & found, f"at step {number}"
+        anyio.run(night)
+        assert held(customer, customer.folder.images) == {"mug.png": 2}, f"at step {number}"
+        assert held(customer, customer.folder.trash) == {"mug.png": 1}, f"at step {number}"
+        assert list(verify(customer.folder, read_data=True)) == [], f"at step {number}"
+        assert customer.shop.sold() == {"red": 1}
+        if not died:
+            assert number > 5
+            return

@@ -2,8 +2,7 @@
 
 import itertools
 import json
-import os
-from collections import Counter
+import shutil
 
 import anyio
 import pytest
@@ -18,12 +17,12 @@ from batchgen.store.ledger import open_ledger
 from batchgen.store.past import Past
 from batchgen.store.records import snapshot
 from batchgen.store.verification import Difference, verify
+from tests.run.dying import Books, dies_at
 from tests.run.shop import PICTURES, Customer, Shop, sold
 
 pytestmark = pytest.mark.anyio
 
 NAMED = {"path": "icons/{icon}"}
-DIED = 77
 
 
 @pytest.fixture
@@ -115,15 +114,46 @@ async def test_a_picture_of_another_format_takes_the_place_of_the_old_one_too(cu
     assert differences(me) == []
 
 
-async def test_a_name_held_by_what_the_plan_still_asks_for_stays_taken(customer):
+async def test_names_follow_the_manifest_also_where_two_change_places(customer):
     me = customer(red=[sold(1)], blue=[sold(2)], green=[sold(3)])
     await me.order((), rows=rows(mug="red", cup="blue"), output=NAMED).run()
-    # The rows changed their names: nothing is bought, and the pictures stay where they are.
-    await me.order((), rows=rows(cup="red", mug="blue"), output=NAMED).run()
-    assert (me.shop.posts, pictures(me)) == (2, {"icons/mug.png": 1, "icons/cup.png": 2})
-    await me.order((), rows=rows(cup="red", mug="green"), output=NAMED).run(checked=False)
-    assert pictures(me) == {"icons/mug.png": 1, "icons/cup.png": 2, "icons/mug-2.png": 3}
+    finished = await me.order((), rows=rows(cup="red", mug="blue"), output=NAMED).run()
+    assert (finished.exit_code, finished.returned, me.shop.posts) == (ExitCode.STORED, 0, 2)
+    assert (pictures(me), trash(me)) == ({"icons/mug.png": 2, "icons/cup.png": 1}, {})
+    # One moves to a new name, its old one is bought anew, and the third goes to the trash.
+    await me.order((), rows=rows(pot="red", cup="green"), output=NAMED).run(checked=False)
+    assert pictures(me) == {"icons/mug.png": 2, "icons/pot.png": 1, "icons/cup.png": 3}
+    assert me.shop.posts == 3
     assert differences(me) == []
+
+
+async def test_another_template_gives_every_picture_its_new_name_and_buys_nothing(customer):
+    me = customer(red=[sold(1)], blue=[sold(2)])
+    await me.order((), rows=rows(mug="red", cup="blue")).run()
+    await me.order((), rows=rows(mug="red", cup="blue"), output=NAMED).run()
+    assert (pictures(me), trash(me)) == ({"icons/mug.png": 1, "icons/cup.png": 2}, {})
+    await me.order((), rows=rows(mug="red", cup="blue"), output={"path": "{icon}s/one"}).run()
+    assert (pictures(me), trash(me)) == ({"mugs/one.png": 1, "cups/one.png": 2}, {})
+    # Without a template names say nothing, and stay.
+    await me.order((), rows=rows(mug="red", cup="blue")).run()
+    assert (pictures(me), me.shop.posts) == ({"mugs/one.png": 1, "cups/one.png": 2}, 2)
+    assert differences(me) == []
+
+
+def test_a_process_that_dies_at_any_step_of_a_renaming_loses_no_picture_and_the_next_one_ends_it(tmp_path):
+    for number in itertools.count(1):
+        me = Customer(tmp_path / str(number), Shop(red=[sold(1)], blue=[sold(2)]))
+        me.root.mkdir()
+        anyio.run(me.order((), rows=rows(mug="red", cup="blue"), output=NAMED).run)
+        died = dies_at(number, me.order((), rows=rows(cup="red", mug="blue"), output=NAMED).run)
+        for _ in range(2):
+            anyio.run(me.run)
+        assert (pictures(me), trash(me)) == ({"icons/mug.png": 2, "icons/cup.png": 1}, {}), number
+        assert me.shop.posts == 2
+        assert differences(me) == []
+        if not died:
+            break
+    assert number > 20
 
 
 async def test_equal_bytes_under_one_name_are_two_pictures(customer):
@@ -131,6 +161,30 @@ async def test_equal_bytes_under_one_name_are_two_pictures(customer):
     for prompt in ("red", "blue"):
         await me.order((), rows=rows(mug=prompt), output=NAMED).run(checked=False)
     assert (pictures(me), trash(me)) == ({"icons/mug.png": 1}, {"images/icons/mug.png": 1})
+    assert differences(me) == []
+
+
+async def test_a_picture_comes_back_to_a_name_that_one_of_the_very_same_bytes_has_to_leave(customer):
+    me = customer(red=[sold(1)], blue=[sold(1)])
+    for night in ({"mug": "red"}, {"mug": "blue"}, {"mug": "red", "cup": "blue"}):
+        finished = await me.order((), rows=rows(**night), output=NAMED).run(checked=False)
+    assert (finished.exit_code, finished.returned, me.shop.posts) == (ExitCode.STORED, 1, 2)
+    assert (pictures(me), trash(me)) == ({"icons/mug.png": 1, "icons/cup.png": 1}, {})
+    assert differences(me) == []
+
+
+async def test_a_name_that_was_held_for_a_request_the_manifest_dropped_is_removed(customer):
+    me = customer(red=[sold(1)])
+    await me.order((), rows=rows(mug="red"), output=NAMED).run()
+    plan = make_plan(load_manifest(me.order((), rows=rows(mug="blue"), output=NAMED).root / "job.yaml"))
+    # A process that dies once it has made way.
+    async with open_ledger(me.folder.ledger, provider="simulator") as ledger:
+        past = Past(me.folder.ledger, plan.outline.numbers)
+        await Tidying(ledger, past, me.folder, plan).make_way("images/icons/mug", next(iter(plan)).key)
+        past.close()
+    assert (pictures(me), trash(me)) == ({"icons/mug.png": 1}, {"images/icons/mug.png": 1})
+    await me.order((), rows=rows(cup="green"), output=NAMED).run(checked=False)
+    assert (set(pictures(me)), trash(me)) == ({"icons/cup.png"}, {"images/icons/mug.png": 1})
     assert differences(me) == []
 
 
@@ -202,58 +256,12 @@ async def test_pruning_needs_no_service(customer):
     await me.order(["a", "b"]).run()
     plan = make_plan(load_manifest(me.order(["b"]).root / "job.yaml"))
     async with open_ledger(me.folder.ledger, provider="simulator") as ledger:
-        past = Past(me.folder.ledger)
+        past = Past(me.folder.ledger, plan.outline.numbers)
         tidying = Tidying(ledger, past, me.folder, plan)
         assert await tidying.prune() == 1
         await tidying.finish()
         past.close()
     assert (len(pictures(me)), len(trash(me)), differences(me)) == (1, 1, [])
-
-
-# What a run does to the disk, each a moment at which it may die.
-_CALLS = ("link", "replace", "rename", "unlink", "fsync", "rmdir")
-
-
-def dies_at(number, action):
-    """Runs ``action`` in a process that dies at its ``number``-th call that changes names on the disk; did it?"""
-    child = os.fork()
-    if child == 0:
-        count = itertools.count(1)
-
-        def deadly(real):
-            def call(*args, **kwargs):
-                if next(count) == number:
-                    os._exit(DIED)
-                return real(*args, **kwargs)
-
-            return call
-
-        for name in _CALLS:
-            setattr(os, name, deadly(getattr(os, name)))
-        try:
-            anyio.run(action)
-        except BaseException:  # noqa: BLE001 - nothing of the test may go on in here
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) in {0, DIED}
-    return os.waitstatus_to_exitcode(status) == DIED
-
-
-class Books(Shop):
-    """A shop whose books are a file, since its customer's process dies."""
-
-    def __init__(self, file, **scripts):
-        super().__init__(**scripts)
-        self.file = file
-
-    async def generate(self, request, *, idempotency_key):
-        with self.file.open("a") as books:
-            books.write(f"{request.parameters['prompt']}\n")
-        return await super().generate(request, idempotency_key=idempotency_key)
-
-    def sold(self):
-        return Counter(self.file.read_text().split())
 
 
 # (what is asked for night by night, the options of the last night, what is there then, what is in the trash)
@@ -290,13 +298,17 @@ def anyio_backend():
 @pytest.mark.parametrize("story", STORIES)
 def test_a_process_that_dies_at_any_step_loses_nothing_pays_nothing_twice_and_is_finished_by_the_next(tmp_path, story):
     nights, options, there, thrown = STORIES[story]
+
+    def customer(root):
+        return Customer(root, Books(root / "books", red=[sold(1)], blue=[sold(2)], green=[sold(3)]))
+
+    (tmp_path / "before").mkdir()
+    me = customer(tmp_path / "before")
+    for night in nights[:-1]:
+        anyio.run(me.order((), rows=rows(**night), output=NAMED).run)
     for number in itertools.count(1):
-        root = tmp_path / str(number)
-        root.mkdir()
-        books = Books(root / "books", red=[sold(1)], blue=[sold(2)], green=[sold(3)])
-        me = Customer(root, books)
-        for night in nights[:-1]:
-            anyio.run(me.order((), rows=rows(**night), output=NAMED).run)
+        me = customer(shutil.copytree(tmp_path / "before", tmp_path / str(number)))
+        books = me.shop
         before = books.sold()
         me.order((), rows=rows(**nights[-1]), output=NAMED, retry={"on_doubt": "retry", "risk_usd": 10})
 

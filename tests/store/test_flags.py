@@ -170,21 +170,6 @@ def test_blank_pictures_are_no_near_duplicates_of_each_other(ledger):
     assert [checked(ledger).of(file) for file in files] == [Flag.BLANK] * 3
 
 
-def test_thousands_of_near_duplicates_are_found_in_no_time_and_none_is_missed(ledger):
-    from batchgen.store.flags import _Known, _near_duplicates
-    from batchgen.store.shrink import Look
-
-    chance = random.Random(1)
-    known = []
-    for number in range(20_000):
-        bits = 0x0123456789ABCDEF if number < 5_000 else chance.getrandbits(64)
-        if number < 5_000:
-            bits ^= 1 << chance.randrange(64)
-        known.append(_Known(number, f"{number}", Look(f"{number}", gradient=f"{bits:016x}", tint="80" * 48)))
-    found = {number for number, _, _ in _near_duplicates(known)}
-    assert found == set(range(5_000))
-
-
 def test_pictures_that_nobody_looked_at_are_counted_and_flagged_by_what_the_ledger_knows(ledger):
     file = store(ledger, saved(Image.new("RGB", (64, 64))), size="9x9")
     with snapshot(ledger.folder.ledger) as db:

@@ -79,3 +79,27 @@ def test_a_folder_that_is_open_is_in_use(tmp_path):
         pass
     with folder.opened():
         pass
+
+
+def test_a_folder_that_was_made_for_nothing_is_not_left_behind(tmp_path):
+    folder = RunFolder(tmp_path / "deep" / "mugs")
+    with pytest.raises(ValueError, match="a mistake"), folder.opened():
+        raise ValueError("a mistake")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("there", [".", ".batchgen/ledger.db", "images/00000/a.png"])
+def test_a_folder_that_was_there_or_holds_something_stays(tmp_path, there):
+    folder = RunFolder(tmp_path / "mugs")
+
+    def fail():
+        (folder.root / there).parent.mkdir(parents=True, exist_ok=True)
+        (folder.root / there).touch()
+        raise ValueError("a mistake")
+
+    if there == ".":
+        folder.root.mkdir()
+    with pytest.raises(ValueError, match="a mistake"), folder.opened():
+        fail()
+    assert (folder.root / there).exists()
+    assert folder.state.is_dir()

@@ -11,7 +11,8 @@ from batchgen.errors import ExitCode, FolderMismatch, LedgerDamaged
 from batchgen.request import Kind, Request, State, canonical_json, key_of
 from batchgen.store.changes import Bill, Ending, NameTaken, StoredPicture
 from batchgen.store.formats import Format
-from batchgen.store.ledger import Reader, Spent, open_ledger
+from batchgen.store.ledger import open_ledger
+from batchgen.store.reader import Reader, Spent
 
 pytestmark = pytest.mark.anyio
 

@@ -126,3 +126,18 @@ def test_the_claim_is_renewed_while_the_folder_is_held(lock, monkeypatch):
         while lock.stat().st_mtime == 1:
             assert time.monotonic() < give_up
             time.sleep(0.01)
+
+
+def test_whoever_opened_the_file_before_its_holder_deleted_it_does_not_hold_the_folder(lock, monkeypatch):
+    opened = os.open
+
+    def delayed(path, *rest):
+        handle = opened(path, *rest)
+        # Meanwhile its holder deletes it, and a third run makes and claims a new one.
+        lock.unlink()
+        lock.write_text("process 1 on elsewhere since 2026-01-01 00:00:00, boot -")
+        return handle
+
+    monkeypatch.setattr("batchgen.store.lock.os.open", delayed)
+    with pytest.raises(FolderInUse, match="given up by another run"), locked(lock):
+        pass

@@ -1,12 +1,11 @@
 """A ledger held against a plan: orphans, their traces, and ledgers of an older version."""
 
 import sqlite3
-import tracemalloc
 
 import pytest
 
 from batchgen.errors import LedgerDamaged
-from batchgen.request import State
+from batchgen.request import State, number_of
 from batchgen.store.past import SHOWN, Past
 from batchgen.store.relatives import Relatives, all_bought
 from batchgen.store.schema import _VERSION_1, APPLICATION_ID
@@ -24,8 +23,8 @@ def shelf(tmp_path):
 def past(shelf):
     opened = []
 
-    def open_past():
-        opened.append(Past(shelf.folder.ledger))
+    def open_past(*planned):
+        opened.append(Past(shelf.folder.ledger, [number_of(key) for key in planned]))
         return opened[-1]
 
     yield open_past
@@ -38,8 +37,7 @@ def test_orphans_are_stored_and_not_asked_for(shelf, past):
     shelf.store(asked)
     (file,) = shelf.store(gone)
     shelf.fail(refused)
-    here = past()
-    here.read([asked.key])
+    here = past(asked.key)
     found = here.orphans()
     assert found.count == 1
     assert [(one.key, one.prompt, one.file) for one in found.first] == [(gone.key, "gone", file)]
@@ -51,19 +49,41 @@ def test_only_the_first_orphans_are_named_in_the_plan_s_order(shelf, past):
     for number in range(SHOWN + 3):
         shelf.store(shelf.request(f"mug {number}"))
     here = past()
-    here.read([])
     assert here.orphans().count == SHOWN + 3
     assert [one.prompt for one in here.orphans().first] == [f"mug {number}" for number in range(SHOWN)]
     assert [len(batch) for batch in here.orphan_requests()] == [SHOWN + 3]
 
 
-def test_states_are_given_and_their_keys_are_noted(shelf, past):
-    known, unknown = shelf.request("known"), shelf.request("unknown")
+def test_states_are_given_of_what_is_known(shelf, past):
+    known, refused, unknown = (shelf.request(prompt) for prompt in ("known", "refused", "unknown"))
     shelf.store(known)
-    here = past()
+    shelf.fail(refused)
+    here = past(known.key, refused.key, unknown.key)
     assert not here.empty
-    assert here.states([known.key, unknown.key]) == {known.key: State.STORED}
-    assert here.asks_for(unknown.key)
+    assert here.states([known.key, refused.key, unknown.key]) == {
+        known.key: State.STORED,
+        refused.key: State.REFUSED,
+    }
+    assert here.asked([refused.key, "0" * 32]) == {refused.key}
+
+
+def test_what_is_not_stored_is_open_wherever_it_stands(shelf, past):
+    keys = [shelf.request(f"mug {number}") for number in range(300)]
+    for one in keys[50:250]:
+        shelf.store(one)
+    here = past(*(one.key for one in (*keys, keys[0], keys[60])))
+    assert list(here.open_positions) == [*range(50), *range(250, 300), 300]
+
+
+def test_what_was_stored_since_is_asked_for_and_its_state_is_news(shelf, past):
+    early, late = shelf.request("early"), shelf.request("late")
+    shelf.store(early)
+    here = past(early.key, late.key)
+    assert list(here.open_positions) == [1]
+    shelf.store(late)
+    assert here.asks_for(late.key)
+    assert here.states([late.key]) == {late.key: State.STORED}
+    assert here.orphans().count == 0
 
 
 def test_what_is_in_the_trash_is_no_orphan(shelf, past):
@@ -71,25 +91,13 @@ def test_what_is_in_the_trash_is_no_orphan(shelf, past):
     shelf.store(one)
     shelf.db.execute("UPDATE requests SET trashed_ms = 1")
     here = past()
-    here.read([])
     assert here.orphans().count == 0
-
-
-def test_a_million_keys_take_no_memory_of_ours(shelf, past):
-    here = past()
-    tracemalloc.start()
-    here.read(f"{number:032x}" for number in range(200_000))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 2_000_000
-    assert here.asks_for(f"{199_999:032x}")
 
 
 def test_relatives_share_a_place_or_words(shelf, past):
     shelf.store(shelf.request("a red mug on a table", columns={"id": "1"}))
     shelf.store(shelf.request("an owl in a tree at night", columns={"id": "2"}))
     here = past()
-    here.read([])
     relatives = Relatives(here)
 
     def related(*given, row, **more):
@@ -108,7 +116,6 @@ def test_many_orphans_alike_are_not_all_looked_at(shelf, past):
     for number in range(60):
         shelf.store(shelf.request(f"icon of thing {number} in the very same style"))
     here = past()
-    here.read([])
     found = Relatives(here).of(_at(shelf.request("icon of thing 99 in the very same style"), 999))
     assert 0 < len(found) <= 32
 
@@ -123,8 +130,7 @@ def test_a_ledger_of_the_first_version_is_read_as_it_is_and_not_changed(tmp_path
             " '{\"parameters\":{\"prompt\":\"p\"}}', '{}', '{}', 'x', 1, 0)"
         )
     before = path.read_bytes()
-    here = Past(path)
-    here.read([])
+    here = Past(path, [])
     assert here.orphans().count == 1
     here.close()
     assert path.read_bytes() == before
@@ -132,7 +138,7 @@ def test_a_ledger_of_the_first_version_is_read_as_it_is_and_not_changed(tmp_path
 
 def test_a_folder_without_a_ledger_has_no_past(tmp_path):
     with pytest.raises(LedgerDamaged, match="there is no ledger here"):
-        Past(tmp_path / "ledger.db")
+        Past(tmp_path / "ledger.db", [])
 
 
 def ledgers_prompt(bought):

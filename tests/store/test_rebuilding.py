@@ -10,9 +10,10 @@ from batchgen.errors import UsageError
 from batchgen.request import State
 from batchgen.store.dataset import write_dataset
 from batchgen.store.folder import NotWritable, RunFolder
-from batchgen.store.ledger import Reader
-from batchgen.store.rebuilding import is_lost, rebuild
+from batchgen.store.reader import Reader
+from batchgen.store.rebuilding import rebuild
 from batchgen.store.records import records, snapshot
+from batchgen.store.remains import is_lost
 from tests import ledgers
 from tests.store.disks import fill, small_disk
 
@@ -170,14 +171,6 @@ def test_the_log_of_the_lost_ledger_is_not_played_into_the_new_one(mugs):
     assert not log.exists()
     assert (folder.state / "ledger.db-wal.of-the-lost-ledger").read_bytes() == b"an old log"
     assert not list(folder.state.glob("rebuilding*"))
-
-
-def test_a_new_folder_and_one_with_a_ledger_have_lost_nothing(tmp_path, mugs):
-    folder, _ = mugs
-    assert not is_lost(folder)
-    assert not is_lost(type(folder)(tmp_path / "new"))
-    folder.ledger.write_bytes(b"damaged")
-    assert not is_lost(folder)
 
 
 def test_a_disk_without_room_for_the_new_ledger_is_said_and_the_old_files_stand(tmp_path, mugs):

@@ -10,7 +10,7 @@ import pytest
 from batchgen.errors import UsageError
 from batchgen.store.folder import RunFolder
 from batchgen.store.records import records
-from batchgen.store.reuse import NotReusable, Sources, take
+from batchgen.store.reuse import NotReusable, Sources, bring
 from batchgen.store.room import Room
 from batchgen.store.schema import APPLICATION_ID, MIGRATIONS, connect_read_only
 from tests import ledgers
@@ -44,7 +44,11 @@ def sources(source, own, **given):
 def taken(source, own, number, stem="images/00000/mug"):
     with sources(source, own) as found:
         (one,) = found.find([source[1][number].key]).values()
-        return take(one, own, stem, Room(own, concurrency=1))
+        brought = bring(one, own, stem, Room(own, concurrency=1))
+    pictures = [
+        one.publish(own, stem if number == 1 else f"{stem}-{number}", {}) for number, one in enumerate(brought, 1)
+    ]
+    return tuple(pictures)
 
 
 def test_only_what_is_stored_is_found(source, own):
@@ -117,7 +121,7 @@ def test_a_file_that_went_away_in_between_is_said(source, own):
         (one,) = found.find([source[1][0].key]).values()
     file_of(source).unlink()
     with pytest.raises(NotReusable, match="is no file any more"):
-        take(one, own, "images/mug", Room(own, concurrency=1))
+        bring(one, own, "images/mug", Room(own, concurrency=1))
 
 
 def test_what_an_earlier_process_published_and_could_not_record_is_taken_as_it_is(source, own):

@@ -10,9 +10,7 @@ const app = (() => {
   const begin = () => {
     state = view.fromHash(location.hash);
     ballot.begin();
-    bar.drawTitle();
-    bar.drawTools(state);
-    bar.drawSizes(state);
+    bar.begin(state);
     refresh();
     live.begin();
   };
@@ -31,7 +29,6 @@ const app = (() => {
   const draw = (keep) => {
     made = view.layout(state);
     bar.show(made, state);
-    bar.drawSizes(state);
     if (made.rows.length) grid.show(made, state, keep);
     // Keys work at once, unless somebody is typing already.
     if (document.activeElement === document.body) grid.focus();
@@ -46,68 +43,70 @@ const app = (() => {
     });
   };
 
+  /** Where a row or column stands, in the words of an address. */
+  const names = (head) => [head.code, head.over].map((code) => (code === null ? "" : view.brief(table.text(code))));
+
   /** The picture that the address names is opened as soon as its row is there. */
   const restore = () => {
-    if (restored || !state.zoom || !made.rows.length) return;
+    if (restored || !state.zoom.length || !made.rows.length) return;
     const [y, x, sy, sx] = state.zoom;
-    const same = (head, value, over) => view.brief(table.text(head.code)) === value && (head.over === null || view.brief(table.text(head.over)) === over);
-    const row = made.rows.find((one) => same(one, y, sy));
-    const column = made.columns.find((one) => same(one, x, sx));
+    const find = (heads, ...asked) => heads.find((head) => names(head).join("\n") === asked.map((text) => text || "").join("\n"));
+    const row = find(made.rows, y, sy);
+    const column = find(made.columns, x, sx);
     if (!row || !column) return;
     restored = true;
     zoom.open(made, row, column);
   };
 
-  const zoomed = (heads) => {
+  const zoomed = (row, column) => {
     restored = true;
-    const name = (code) => (code === null ? "" : view.brief(table.text(code)));
-    state.zoom = heads && [name(heads[0].code), name(heads[1].code), name(heads[0].over), name(heads[1].over)];
+    const [y, sy] = row ? names(row) : [];
+    const [x, sx] = row ? names(column) : [];
+    state.zoom = row ? [y, x, sy, sx] : [];
     remember();
   };
 
+  const chosen = () => Object.fromEntries(["x", "y", "sx", "sy"].map((axis) => [axis, made.axes[axis]?.name || ""]));
+
+  /** An axis that was elsewhere changes places with the one it replaces. */
   const axis = (name, value) => {
-    const now = { x: made.axes.x?.name, y: made.axes.y?.name, sx: made.axes.sx?.name || "", sy: made.axes.sy?.name || "" };
-    const other = Object.keys(now).find((one) => one !== name && now[one] === value && value);
+    const now = chosen();
+    const other = Object.keys(now).find((one) => one !== name && value && now[one] === value);
     if (other) now[other] = now[name];
     set({ ...now, [name]: value });
   };
 
   const swap = () => {
-    const { x, y, sx, sy } = made.axes;
-    if (x && y) set({ x: y.name, y: x.name, sx: sy?.name || "", sy: sx?.name || "" });
+    const { x, y, sx, sy } = chosen();
+    if (x && y) set({ x: y, y: x, sx: sy, sy: sx });
   };
 
   const clear = () => {
-    const { text, column, has, models, states, flags, cost, latency, disagree } = view.fresh();
-    set({ text, column, has, models, states, flags, cost, latency, disagree });
-    bar.drawTools(state);
-    bar.drawSizes(state);
-    bar.show(made, state);
+    set(view.unfiltered());
     bar.drawPanel(state);
   };
 
-  const HELP = [
-    ["Arrows, Home, End, PgUp, PgDn", "move between pictures"], ["Enter", "open a row"], ["x", "swap rows and columns"], ["/", "search"],
-    ["f", "filters"], ["c", "copy the text of a row"], ["v", "vote blind"], ["?", "this list"],
-    ["In a row: ← → ↑ ↓", "next picture, next row"], ["+ − 0", "zoom in, out, back"], ["Shift + arrows", "pan"], ["1 2 3 4", "side by side, slider, difference, flicker"],
-    ["Voting: ← →", "left, right is better"], ["1 … 9", "that one is best"], ["t b s u", "tie, both bad, skip, undo"], ["Esc", "close"],
-  ];
-
   const help = () => {
-    const { make } = words;
-    const dialog = make("dialog", { class: "keys", "aria-labelledby": "keys", close: () => (dialog.remove(), grid.focus()) },
-      make("header", {}, make("h2", { id: "keys" }, "Keys"), make("button", { type: "button", "aria-label": "Close", click: () => dialog.close() }, "✕")),
-      make("dl", {}, ...HELP.map(([key, meaning]) => make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, meaning)))));
-    document.body.append(dialog);
+    document.body.append(document.querySelector("template").content.cloneNode(true));
+    const dialog = document.body.lastElementChild;
+    closes(dialog);
+    dialog.addEventListener("close", () => dialog.remove());
     dialog.showModal();
   };
 
-  const KEYS = { x: swap, "/": bar.focusSearch, f: bar.toggle, v: () => vote.open(made), "?": help };
+  const closes = (dialog) => {
+    dialog.querySelector(".close").addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => grid.focus());
+  };
+
+  const openVote = () => vote.open(made);
+  const KEYS = { x: swap, "/": bar.focusSearch, f: bar.toggle, v: openVote, "?": help };
+
+  document.querySelectorAll("dialog").forEach(closes);
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || !made) return;
-    if (event.key === "Escape" && !document.querySelector(".filters").hidden) return bar.toggle();
-    if (event.key === "Escape" && event.target.type === "search") return grid.focus();
+    if (event.key === "Escape") return event.target.type === "search" ? grid.focus() : bar.close();
     if (event.target.closest("input, select, textarea") || !KEYS[event.key]) return;
     event.preventDefault();
     KEYS[event.key]();
@@ -116,14 +115,13 @@ const app = (() => {
     state = view.fromHash(location.hash);
     restored = false;
     draw(false);
+    bar.drawPanel(state);
   });
-  table.onChange(refresh);
 
   return {
-    begin, set, refresh, axis, swap, clear, help, zoomed,
+    begin, set, refresh, axis, swap, clear, help, zoomed, vote: openVote,
     state: () => state,
     tab: (name, text) => set({ tabs: { ...state.tabs, [name]: view.brief(text) } }, true),
     zoom: (row, column) => zoom.open(made, row, column),
-    vote: () => vote.open(made),
   };
 })();

@@ -14,20 +14,18 @@ const ballot = (() => {
     } catch {
       lines = [];  // no storage here, or not ours: votes last as long as the page
     }
+    // Another tab of this page keeps its votes in the same place: without them, the next vote here would take theirs away.
+    addEventListener("storage", ({ key, newValue }) => key === place && newValue && (lines = JSON.parse(newValue)));
   };
 
-  const keep = () => {
+  const cast = (votes) => {
+    lines.push(...votes);
     try {
       localStorage.setItem(place, JSON.stringify(lines));
     } catch {
       say("This browser keeps nothing: export your votes before you leave");
     }
-  };
-
-  const cast = (votes) => {
-    lines.push(...votes);
-    keep();
-    if (table.about().live) votes.forEach((vote) => live.save(vote));
+    if (table.about().live) votes.forEach(live.save);
   };
 
   /** Takes votes back: a line that says so, as the file wants it. */
@@ -35,14 +33,11 @@ const ballot = (() => {
 
   /** Those that count, of everybody, on one axis. */
   const standing = (axis) => {
-    const gone = new Set();
     const known = new Map();
-    for (const vote of [...foreign, ...lines]) {
-      if (vote.axis !== axis) continue;
-      if (vote.undo) gone.add(identity(vote));
-      else known.set(identity(vote), vote);
-    }
-    return [...known].filter(([name]) => !gone.has(name)).map(([, vote]) => vote);
+    const here = [...foreign, ...lines].filter((vote) => vote.axis === axis);
+    for (const vote of here) if (!vote.undo) known.set(identity(vote), vote);
+    for (const vote of here) if (vote.undo) known.delete(identity(vote));
+    return [...known.values()];
   };
 
   const identity = ({ voter, ts, axis, item, a, b }) => JSON.stringify([voter, ts, axis, item, ...[a, b].sort()]);
@@ -50,11 +45,12 @@ const ballot = (() => {
   const exported = () => lines.map((vote) => `${JSON.stringify(vote)}\n`).join("");
 
   const download = () => {
-    const link = words.make("a", { href: URL.createObjectURL(new Blob([exported()], { type: "application/jsonl" })), download: "votes.jsonl" });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    const href = URL.createObjectURL(new Blob([exported()], { type: "application/jsonl" }));
+    words.make("a", { href, download: "votes.jsonl" }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 1000);
   };
 
+  /** Who votes here; a name given is remembered. */
   const voter = (name) => {
     try {
       if (name !== undefined) localStorage.setItem("batchgen voter", name);
@@ -64,5 +60,5 @@ const ballot = (() => {
     }
   };
 
-  return { begin, cast, undo, standing, exported, download, voter, get count() { return lines.length; }, others: (votes) => (foreign = votes) };
+  return { begin, cast, undo, standing, exported, download, voter, others: (votes) => (foreign = votes) };
 })();

@@ -2,202 +2,180 @@
 
 /** What stands above the grid: the axes, a tab strip for every other axis, the filters, and how much is left of all. */
 const bar = (() => {
-  const { make, visible } = words;
-  const axes = document.querySelector(".axes");
-  const tools = document.querySelector(".tools");
-  const strips = document.querySelector(".tabs");
-  const panel = document.querySelector(".filters");
-  const counts = document.querySelector(".counts");
-  const empty = document.querySelector(".empty");
+  const { make, button, visible } = words;
+  const find = (selector) => document.querySelector(selector);
+  const axes = find(".axes");
+  const selects = [...axes.querySelectorAll("select")];
+  const search = find("[type=search]");
+  const filter = find(".filter");
+  const sizes = document.querySelectorAll(".sizes button");
+  const strips = find(".tabs");
+  const panel = find(".filters");
+  const counts = find(".counts");
+  const empty = find(".empty");
   // A strip of more values than this becomes one value with a step to either side.
   const MOST_TABS = 8;
-  const MOST_BOXES = 12;
   let drawn = "";
   let wide = false;
 
-  const TITLES = { x: "Columns", y: "Rows", sx: "Over columns", sy: "Over rows" };
+  const begin = (state) => {
+    const about = table.about();
+    document.title = `${visible(about.name)} · batchgen compare`;
+    find("h1").textContent = visible(about.name);
+    find(".about").textContent = about.simulated ? "simulated: no real money was spent" : "";
+    search.value = state.text;
+    search.addEventListener("input", () => app.set({ text: search.value }));
+    filter.addEventListener("click", toggle);
+    for (const one of sizes) one.addEventListener("click", () => app.set({ size: one.value }));
+    find(".swap").addEventListener("click", app.swap);
+    find(".primary").addEventListener("click", app.vote);
+    find(".help").addEventListener("click", app.help);
+  };
 
   const show = (made, state) => {
-    drawAxes(made, state);
+    document.body.classList.toggle("bare", !table.length);
+    drawAxes(made);
     drawTabs(made);
     drawCounts(made, state);
-    tools.querySelector(".filter").setAttribute("aria-pressed", view.isFiltered(state));
-    const search = tools.querySelector("[type=search]");
+    filter.setAttribute("aria-pressed", view.isFiltered(state));
+    for (const one of sizes) one.setAttribute("aria-pressed", one.value === state.size);
     if (document.activeElement !== search) search.value = state.text;
   };
 
-  const drawAxes = (made, state) => {
+  const drawAxes = (made) => {
     const names = made.axes.all.map((one) => one.name);
-    const chosen = Object.fromEntries(Object.keys(TITLES).map((axis) => [axis, made.axes[axis]?.name || ""]));
-    const all = wide || chosen.sx || chosen.sy;
+    const chosen = Object.fromEntries(selects.map(({ name }) => [name, made.axes[name]?.name || ""]));
+    const all = wide || Boolean(chosen.sx || chosen.sy);
+    // Made anew only where it changed: a list may be open.
     const now = JSON.stringify([names, chosen, all]);
     if (now === drawn) return;
     drawn = now;
-    const focused = document.activeElement?.name;
-    axes.replaceChildren(
-      select("y", names, chosen),
-      make("button", { type: "button", class: "swap", title: "Swap rows and columns (x)", "aria-label": "Swap rows and columns", click: app.swap }, "⇄"),
-      select("x", names, chosen),
-      ...(all ? [select("sy", names, chosen), select("sx", names, chosen)] : []),
-      ...(!all && names.length > 2 ? [more(made, state)] : []));
-    if (focused in TITLES) axes.elements[focused]?.focus();
+    for (const one of selects) {
+      const taken = selects.filter(({ name }) => name !== one.name && (isOver(one.name) || isOver(name))).map(({ name }) => chosen[name]);
+      fill(one, [...(isOver(one.name) ? [""] : []), ...names.filter((name) => !taken.includes(name))], chosen[one.name]);
+      one.parentElement.hidden = isOver(one.name) && !all;
+    }
+    find(".more").hidden = all || names.length < 3;
   };
 
-  const more = (made, state) => make("button", { type: "button", class: "more", title: "More axes", "aria-label": "More axes", click: () => {
-    wide = true;
-    drawAxes(made, state);
-    axes.elements.sy.focus();
-  } }, "+");
+  const isOver = (axis) => axis.length > 1;
 
-  const select = (axis, names, chosen) => {
-    const optional = axis.length > 1;
-    const taken = Object.entries(chosen).filter(([other]) => other !== axis && (optional || other.length > 1)).map(([, name]) => name);
-    const options = names.filter((name) => !taken.includes(name))
-      .map((name) => make("option", { value: name, selected: name === chosen[axis] }, visible(name)));
-    if (optional) options.unshift(make("option", { value: "" }, "–"));
-    return make("label", { class: optional ? "optional" : "" }, TITLES[axis],
-      make("select", { name: axis, "aria-label": TITLES[axis], change: (event) => app.axis(axis, event.target.value) }, ...options));
+  const fill = (list, values, chosen) =>
+    list.replaceChildren(...values.map((value) => make("option", { value, selected: value === chosen }, visible(value) || "–")));
+
+  const widen = () => {
+    wide = true;
+    app.set({}, true);
+    axes.elements.sy.focus();
   };
 
   const drawTabs = (made) => {
     const focused = document.activeElement?.dataset?.tab;
-    strips.replaceChildren(...made.tabs.map((tab) => (tab.values.length > MOST_TABS ? stepper(tab) : strip(tab))));
+    strips.replaceChildren(...made.tabs.map(strip));
     strips.hidden = !made.tabs.length;
     if (focused) [...strips.querySelectorAll("[data-tab]")].find((one) => one.dataset.tab === focused && one.tabIndex === 0)?.focus();
   };
 
   const strip = ({ dimension, values, chosen }) => {
+    const name = visible(dimension.name);
+    const at = values.indexOf(chosen);
     const pick = (index) => app.tab(dimension.name, table.text(values[(index + values.length) % values.length]));
-    return make("div", { class: "strip", role: "radiogroup", "aria-label": visible(dimension.name) },
-      make("span", { class: "name", "aria-hidden": "true" }, visible(dimension.name)),
-      ...values.map((code, index) => make("button", {
-        type: "button", role: "radio", "aria-checked": String(code === chosen), tabindex: code === chosen ? 0 : -1,
-        "data-tab": dimension.name, title: view.label(code), click: () => pick(index),
+    const few = values.length <= MOST_TABS;
+    const parts = few
+      ? values.map((code, index) => button(words.short(view.label(code), 32), () => pick(index), {
+        role: "radio", "aria-checked": String(index === at), tabindex: index === at ? 0 : -1, "data-tab": dimension.name, title: view.label(code),
         keydown: (event) => {
           const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
           if (step) event.preventDefault(), pick(index + step);
-        },
-      }, words.short(view.label(code), 32))));
+        } }))
+      : [button("‹", () => pick(at - 1), { "aria-label": `Previous ${name}` }),
+        make("span", { class: "at", title: view.label(chosen) }, `${words.count(at + 1)} of ${words.count(values.length)}: ${words.short(view.label(chosen), 60)}`),
+        button("›", () => pick(at + 1), { "aria-label": `Next ${name}`, "data-tab": dimension.name })];
+    return make("div", { class: "strip", role: few ? "radiogroup" : "group", "aria-label": name }, make("span", { class: "name", "aria-hidden": "true" }, name), ...parts);
   };
 
-  const stepper = ({ dimension, values, chosen }) => {
-    const index = values.indexOf(chosen);
-    const step = (by) => app.tab(dimension.name, table.text(values[(index + by + values.length) % values.length]));
-    const name = visible(dimension.name);
-    return make("div", { class: "strip", role: "group", "aria-label": name },
-      make("span", { class: "name", "aria-hidden": "true" }, name),
-      make("button", { type: "button", "aria-label": `Previous ${name}`, click: () => step(-1) }, "‹"),
-      make("span", { class: "at", title: view.label(chosen) }, `${words.count(index + 1)} of ${words.count(values.length)}: ${words.short(view.label(chosen), 60)}`),
-      make("button", { type: "button", "aria-label": `Next ${name}`, "data-tab": dimension.name, click: () => step(1) }, "›"));
-  };
+  const clearing = () => button("Clear filters", app.clear);
 
   const drawCounts = (made, state) => {
-    const part = made.shown === made.total ? words.count(made.shown) : `${words.count(made.shown)} of ${words.count(made.total)}`;
-    const cells = made.total === 1 ? "cell" : "cells";
-    const here = made.all > made.total ? `, of ${words.count(made.all)} in all tabs` : "";
-    const text = `${part} ${cells}${here} · ${words.count(made.rows.length)} ${made.rows.length === 1 ? "row" : "rows"}`;
-    const about = table.about();
-    const more = about.live && about.running ? ` · running, ${words.count(made.all)} so far` : "";
-    if (counts.dataset.text !== text + more) {
-      counts.dataset.text = text + more;
-      counts.replaceChildren(text + more);
-      if (view.isFiltered(state)) counts.append(" ", make("button", { type: "button", click: app.clear }, "Clear filters"));
+    const { live, running } = table.about();
+    const part = made.shown === made.total ? "" : `${words.count(made.shown)} of `;
+    const elsewhere = made.all > made.total ? `, of ${words.count(made.all)} in all tabs` : "";
+    const text = `${part}${words.several(made.total, "cell")}${elsewhere} · ${words.several(made.rows.length, "row")}`
+      + (live && running ? ` · running, ${words.count(made.all)} so far` : "");
+    // Said again only where it changed: it is read aloud.
+    if (counts.dataset.text !== text) {
+      counts.dataset.text = text;
+      counts.replaceChildren(text, ...(view.isFiltered(state) ? [" ", clearing()] : []));
     }
+    find(".grid").hidden = !made.rows.length;
     empty.hidden = made.rows.length > 0;
-    document.querySelector(".grid").hidden = !made.rows.length;
     if (made.rows.length) return;
-    empty.replaceChildren(...(table.length
-      ? [make("h2", {}, "Nothing passes these filters"), make("button", { type: "button", click: app.clear }, "Clear filters")]
-      : [make("h2", {}, about?.running ? "No picture yet" : "Nothing was run yet"),
-         make("p", {}, about?.live ? "Rows appear here as they are made." : "Run the manifest, then write this page again.")]));
-  };
-
-  const drawTools = (state) => {
-    const search = make("input", { type: "search", placeholder: "Search prompts", "aria-label": "Search prompts",
-      input: (event) => app.set({ text: event.target.value }) });
-    search.value = state.text;
-    const button = (name, title, act, more = {}) => make("button", { type: "button", class: name, title, click: act, ...more }, title.split(" (")[0]);
-    tools.replaceChildren(search,
-      button("filter", "Filter (f)", toggle, { "aria-expanded": "false", "aria-pressed": "false" }),
-      make("div", { class: "sizes", role: "group", "aria-label": "Size of the pictures" },
-        ...["s", "m", "l"].map((size) => make("button", { type: "button", "data-size": size, "aria-label": `Size ${size.toUpperCase()}`,
-          click: () => app.set({ size }) }, size.toUpperCase()))),
-      button("vote primary", "Vote (v)", app.vote),
-      make("button", { type: "button", class: "help", title: "Keys (?)", "aria-label": "Keys", click: app.help }, "?"));
+    const nothing = running ? "No picture yet" : "Nothing was run yet";
+    empty.replaceChildren(make("h2", {}, table.length ? "Nothing passes these filters" : nothing),
+      table.length ? clearing() : make("p", {}, live ? "Rows appear here as they are made." : "Run the manifest, then write this page again."));
   };
 
   const toggle = () => {
-    panel.hidden = !panel.hidden;
-    tools.querySelector(".filter").setAttribute("aria-expanded", String(!panel.hidden));
-    if (panel.hidden) return grid.focus();
+    if (!panel.hidden) return close();
+    panel.hidden = false;
+    filter.setAttribute("aria-expanded", "true");
     drawPanel(app.state());
     return panel.querySelector("input, select")?.focus();
   };
 
-  /** The filters are made when they are opened, and only then are elements. */
+  const close = () => {
+    if (panel.hidden) return;
+    panel.hidden = true;
+    filter.setAttribute("aria-expanded", "false");
+    grid.focus();
+  };
+
+  /** The filters say what the state says; what can be chosen is found out when they are opened. */
   const drawPanel = (state) => {
     if (panel.hidden) return;
-    const models = view.named("model") ? view.valuesOf(view.named("model")).map(table.text) : [];
-    const states = [...new Set(table.columns.state)].map(table.text).sort();
-    panel.replaceChildren(
-      models.length > 1 && boxes("Model", "models", models, state),
-      boxes("Status", "states", states, state),
-      boxes("Flag", "flags", Object.keys(view.FLAGS), state),
-      columnFilter(state),
-      range("Cost, $", "cost", state),
-      range("Latency, s", "latency", state),
-      make("label", { class: "check" }, box(state.disagree, (on) => app.set({ disagree: on })), "Only rows that ended differently"),
-      make("label", { class: "check" }, box(state.line, (on) => app.set({ line: on })), "Cost and latency below pictures"));
-    panel.querySelectorAll("fieldset").forEach((one) => one.lastChild === null && one.remove());
-  };
-
-  const box = (checked, act) => {
-    const input = make("input", { type: "checkbox", change: (event) => act(event.target.checked) });
-    input.checked = checked;
-    return input;
-  };
-
-  const boxes = (title, list, values, state) => {
-    const flip = (value, on) => app.set({ [list]: on ? [...app.state()[list], value] : app.state()[list].filter((one) => one !== value) });
-    if (values.length > MOST_BOXES) {
-      const options = values.map((value) => make("option", { value, selected: state[list].includes(value) }, visible(value)));
-      return make("fieldset", {}, make("legend", {}, title), make("select", { multiple: true, size: 5, "aria-label": title,
-        change: (event) => app.set({ [list]: [...event.target.selectedOptions].map((one) => one.value) }) }, ...options));
-    }
-    return make("fieldset", {}, make("legend", {}, title), ...values.map((value) =>
-      make("label", { class: "check" }, box(state[list].includes(value), (on) => flip(value, on)), visible(value))));
-  };
-
-  const columnFilter = (state) => {
-    const names = [...new Set(table.dimensions.map((one) => one.name))];
-    const has = make("input", { type: "text", "aria-label": "Text in that column", placeholder: "contains", input: (event) => app.set({ has: event.target.value, column: app.state().column || column }) });
-    has.value = state.has;
-    const column = state.column || names.find((name) => !["model", "prompt"].includes(name)) || names[0];
-    return make("fieldset", {}, make("legend", {}, "Column"),
-      make("select", { "aria-label": "Column", change: (event) => app.set({ column: event.target.value }) },
-        ...names.map((name) => make("option", { value: name, selected: name === column }, visible(name)))),
-      has);
-  };
-
-  const range = (title, name, state) => {
-    const end = (index, label) => {
-      const input = make("input", { type: "number", min: 0, step: "any", placeholder: label, "aria-label": `${title}, ${label}`,
-        input: (event) => app.set({ [name]: app.state()[name].map((text, at) => (at === index ? event.target.value : text)) }) });
-      input.value = state[name][index];
-      return input;
+    const flags = Object.keys(view.FLAGS).map((name) => [name, table.places.filter((place) => view.has(place, name)).length]);
+    const lists = {
+      models: tally(view.named("model").codes), states: tally(table.columns.state).sort(),
+      flags: flags.filter(([name, count]) => count || state.flags.includes(name)),
     };
-    return make("fieldset", {}, make("legend", {}, title), end(0, "from"), end(1, "to"));
+    for (const one of panel.querySelectorAll("[data-list]")) {
+      const { list } = one.dataset;
+      one.replaceChildren(one.firstElementChild, ...lists[list].map(([value, count]) =>
+        make("label", { class: "check", "data-count": words.count(count) }, make("input", { type: "checkbox", name: list, value }), visible(value))));
+      one.hidden = !lists[list].length;
+    }
+    const names = [...new Set(table.dimensions.map((one) => one.name))];
+    fill(panel.elements.column, names, state.column || names.find((name) => !["model", "prompt"].includes(name)));
+    for (const name of Object.keys(state)) fields(name).forEach((one, index) => put(one, state[name], index));
   };
 
-  const drawTitle = () => {
-    const about = table.about();
-    document.title = `${visible(about.name)} · batchgen compare`;
-    document.querySelector("h1").textContent = visible(about.name);
-    document.querySelector(".about").textContent = about.simulated ? "simulated: no real money was spent" : "";
+  /** Each text of a column with how many entries have it, in the order they come. */
+  const tally = (codes) => {
+    const found = new Map();
+    for (const place of table.places) found.set(codes[place], (found.get(codes[place]) || 0) + 1);
+    return [...found].map(([code, count]) => [table.text(code), count]);
   };
 
-  const drawSizes = (state) =>
-    tools.querySelectorAll("[data-size]").forEach((one) => one.setAttribute("aria-pressed", String(one.dataset.size === state.size)));
+  const fields = (name) => [...panel.querySelectorAll(`[name="${name}"]`)];
 
-  return { show, drawTools, drawTitle, drawPanel, drawSizes, toggle, focusSearch: () => tools.querySelector("input").focus() };
+  const put = (one, said, index) => {
+    if (one.type === "checkbox") one.checked = said === true || (said && said.includes(one.value));
+    else if (one.name !== "column") one.value = Array.isArray(said) ? said[index] : said;
+  };
+
+  /** What the fields of one name say, in the form the state has it. */
+  const read = (name) => {
+    const all = fields(name);
+    const isBox = all[0].type === "checkbox";
+    if (Array.isArray(app.state()[name])) return all.filter((one) => !isBox || one.checked).map((one) => one.value);
+    return isBox ? all[0].checked : all[0].value;
+  };
+
+  panel.addEventListener("input", ({ target: { name } }) =>
+    app.set({ [name]: read(name), ...(name === "has" && { column: read("column") }) }));
+  for (const form of [panel, axes]) form.addEventListener("submit", (event) => event.preventDefault());
+  for (const one of selects) one.addEventListener("change", () => app.axis(one.name, one.value));
+  find(".more").addEventListener("click", widen);
+
+  return { begin, show, drawPanel, toggle, close, focusSearch: () => search.focus() };
 })();

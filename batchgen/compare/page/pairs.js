@@ -1,6 +1,6 @@
 "use strict";
 
-/** Which two pictures to show next: the rule of batchgen/compare/pairs.py, step for step, and what it needs to know. */
+/** Which two pictures to show next: the rule that tests/compare/pairs.py states, step for step, and what it needs to know. */
 const pairs = (() => {
   /** A number below 2^32 that looks drawn: FNV-1a over UTF-8, finished by MurmurHash3's mixer. */
   const lot = (seed, ...texts) => {

@@ -5,25 +5,20 @@
  * Rows come in batches (from rows-*.js, or from the server) and may replace earlier ones; details load on demand.
  */
 const table = (() => {
-  const NOTHING = -1;
   const texts = [];
   const codes = new Map();
   const dimensions = [];
   const columns = { state: [], reason: [], position: [], cost: [], maybe: [], latency: [], flags: [], thumb: [], twin: [] };
   const more = {};
   const wanted = new Map();
-  const listeners = [];
   let facts = null;
   let stamped = null;
   let waiting = [];
+  let places = null;
 
   const code = (text) => {
-    let found = codes.get(text);
-    if (found === undefined) {
-      found = texts.push(text) - 1;
-      codes.set(text, found);
-    }
-    return found;
+    if (!codes.has(text)) codes.set(text, texts.push(text) - 1);
+    return codes.get(text);
   };
 
   /** What the page is told first; `files` are the scripts that bring the rows, loaded one after the other. */
@@ -38,10 +33,8 @@ const table = (() => {
     if (waiting.length) load(waiting.shift(), next);
   };
 
-  const load = (file, then) => {
-    const script = words.make("script", { src: file, load: then, error: () => words.say(`${file} is missing`) });
-    document.head.append(script);
-  };
+  const load = (file, then) =>
+    document.head.append(words.make("script", { src: file, load: then, error: () => words.say(`${file} is missing`) }));
 
   /** Every script of rows or details names the page it was written for. */
   const stamp = (text) => (stamped = text);
@@ -54,50 +47,57 @@ const table = (() => {
   const rows = (batch) => {
     if (foreign()) return;
     const known = batch.strings.map(code);
-    const lookup = (number) => (number < 0 ? NOTHING : known[number]);
-    for (const dimension of batch.dimensions) {
-      const mine = dimensionOf(dimension.kind, dimension.name);
-      batch.at.forEach((place, index) => (mine.codes[place] = lookup(dimension.codes[index])));
-    }
+    const lookup = (number) => (number < 0 ? number : known[number]);
+    const put = (column, values, read) => batch.at.forEach((place, index) => (column[place] = read(values[index])));
+    for (const { kind, name, codes: values } of batch.dimensions) put(dimensionOf(kind, name).codes, values, lookup);
     for (const [name, column] of Object.entries(columns)) {
-      const numbers = batch[name];
-      const isText = name === "state" || name === "reason";
-      batch.at.forEach((place, index) => (column[place] = isText ? lookup(numbers[index]) : numbers[index]));
+      put(column, batch[name], name === "state" || name === "reason" ? lookup : (number) => number);
     }
-    tell();
+    // What an entry doesn't have is as good as empty.
+    for (const { codes: known } of dimensions) for (const place of batch.at) known[place] ??= -1;
+    changed();
+  };
+
+  /** Entries that went to the trash: their places stay empty. */
+  const gone = (left) => {
+    for (const place of left) for (const column of Object.values(columns)) delete column[place];
+    changed();
+  };
+
+  const changed = () => {
+    places = null;
+    app.refresh();
+  };
+
+  const taken = () => {
+    const found = [];
+    columns.state.forEach((_, place) => found.push(place));
+    return found;
   };
 
   const dimensionOf = (kind, name) => {
     let found = dimensions.find((one) => one.kind === kind && one.name === name);
-    if (!found) dimensions.push((found = { kind, name, codes: [] }));
+    if (!found) dimensions.push((found = { kind, name, codes: new Array(columns.state.length).fill(-1) }));
     return found;
   };
 
-  const details = (batch) => {
+  const details = ({ at, ...batch }) => {
     if (foreign()) return;
     for (const [name, values] of Object.entries(batch)) {
-      if (name === "at") continue;
       const column = (more[name] ??= []);
-      batch.at.forEach((place, index) => (column[place] = values[index]));
+      at.forEach((place, index) => (column[place] = values[index]));
     }
   };
 
   /** The details of an entry, or `null` where they have to be loaded first; `then` is called once they are there. */
   const detail = (place, then) => {
-    if (more.key?.[place] !== undefined) {
-      const found = {};
-      for (const [name, column] of Object.entries(more)) found[name] = column[place];
-      return found;
-    }
-    const chunk = Math.floor(place / facts.chunk);
+    if (more.key?.[place] !== undefined) return Object.fromEntries(Object.entries(more).map(([name, column]) => [name, column[place]]));
     if (facts.live) return null;
+    const chunk = Math.floor(place / facts.chunk);
     if (!wanted.has(chunk)) {
-      wanted.set(chunk, []);
-      load(`compare/details-${String(chunk).padStart(5, "0")}.js`, () => {
-        const calls = wanted.get(chunk);
-        wanted.set(chunk, { push: () => {} });
-        for (const call of calls) call();
-      });
+      const calls = [];
+      wanted.set(chunk, calls);
+      load(`compare/details-${String(chunk).padStart(5, "0")}.js`, () => calls.forEach((call) => call()));
     }
     if (then) wanted.get(chunk).push(then);
     return null;
@@ -110,16 +110,16 @@ const table = (() => {
       if (found) resolve(found);
     });
 
-  const text = (number) => (number < 0 || number === undefined ? "" : texts[number]);
-  const tell = () => listeners.forEach((listener) => listener());
+  const text = (number) => texts[number] ?? "";
 
   return {
-    begin, rows, details, stamp, detail, detailed, dimensions, columns, text, code, NOTHING,
-    about: (changed) => (changed ? Object.assign(facts, changed) : facts),
-    onChange: (listener) => listeners.push(listener),
-    get length() { return columns.state.length; },
-    get ready() { return facts !== null && !facts.live && !waiting.length; },
+    begin, rows, gone, details, stamp, detail, detailed, dimensions, columns, text,
+    about: (news) => Object.assign(facts, news),
+    /** Where an entry stands; there are gaps where one went away. */
+    get places() { return (places ??= taken()); },
+    get length() { return table.places.length; },
     state: (place) => text(columns.state[place]),
-    reason: (place) => text(columns.reason[place]),
+    // As a person reads it: the ledger joins its words.
+    reason: (place) => text(columns.reason[place]).replaceAll("_", " "),
   };
 })();

@@ -7,36 +7,34 @@ const view = (() => {
     "other size": 1, "other format": 2, unreadable: 4, transparent: 8, blank: 16, "one colour": 32, duplicate: 64,
     "near duplicate": 128, "file gone": 256,
   };
-  const ENDED = new Set(["stored", "refused", "spoiled", "in doubt"]);
+  const FAILED = new Set(["refused", "spoiled", "in doubt"]);
 
-  const fresh = () => ({
-    x: "", y: "", sx: "", sy: "", tabs: {}, text: "", column: "", has: "", models: [], states: [], flags: [],
-    cost: ["", ""], latency: ["", ""], disagree: false, size: "m", line: true, zoom: null,
-  });
+  const FILTERS = { text: "", column: "", has: "", models: [], states: [], flags: [], cost: ["", ""], latency: ["", ""], disagree: false };
+  const fresh = () => structuredClone({ x: "", y: "", sx: "", sy: "", size: "m", line: true, tabs: {}, zoom: [], ...FILTERS });
+  const unfiltered = () => structuredClone(FILTERS);
 
   /** The dimensions that can be an axis: of several with one name the first, and only those that vary. */
-  const choices = () => {
-    const named = new Map();
-    for (const dimension of table.dimensions) if (!named.has(dimension.name)) named.set(dimension.name, dimension);
-    return [...named.values()].filter((one) => one.name === "model" || one.name === "prompt" || varies(one.codes));
-  };
+  const choices = () =>
+    table.dimensions.filter((one) => one === named(one.name) && (one.name === "model" || one.name === "prompt" || varies(one.codes)));
 
-  const varies = (codes) => codes.some((code) => code !== codes[0]);
+  const varies = (codes) => {
+    const { places } = table;
+    return places.some((place) => codes[place] !== codes[places[0]]);
+  };
 
   const named = (name) => table.dimensions.find((one) => one.name === name);
 
   /** The values of a dimension in the order of the plan, or by number where all are numbers. */
   const valuesOf = (dimension) => {
     const first = new Map();
-    dimension.codes.forEach((code, place) => {
-      const position = table.columns.position[place];
-      if (!first.has(code) || position < first.get(code)) first.set(code, position);
-    });
+    for (const place of table.places) {
+      const code = dimension.codes[place];
+      first.set(code, Math.min(first.get(code) ?? Infinity, table.columns.position[place]));
+    }
     const values = [...first.keys()];
     const numbers = new Map(values.map((code) => [code, Number(table.text(code) || NaN)]));
-    const numeric = values.every((code) => !Number.isNaN(numbers.get(code)));
-    return values.sort((one, other) =>
-      numeric ? numbers.get(one) - numbers.get(other) : first.get(one) - first.get(other));
+    const order = [...numbers.values()].some(Number.isNaN) ? first : numbers;
+    return values.sort((one, other) => order.get(one) - order.get(other));
   };
 
   /** The axes of `state`, with defaults where it names none that is there: X is the model, Y the prompt. */
@@ -56,134 +54,123 @@ const view = (() => {
 
   /** The dimensions that tell entries of one cell apart, once the axes are chosen: each of them is a tab strip. */
   const undetermined = (all, axes) => {
-    let groups = axes.reduce((made, axis) => split(made, axis.codes), new Array(table.length).fill(0));
-    const found = [];
+    const { places } = table;
+    let groups = axes.reduce((made, axis) => split(made, axis.codes), places.map(() => 0));
     // The prompt and the row follow from the rest more often than the other way round.
-    const late = (one) => (one.name === "row" ? 2 : one.name === "prompt" ? 1 : 0);
+    const late = ({ name }) => ["prompt", "row"].indexOf(name);
     const rest = all.filter((one) => !axes.includes(one)).sort((one, other) => late(one) - late(other));
-    for (const dimension of rest) {
+    return rest.filter(({ codes }) => {
       const first = new Map();
-      const splits = groups.some((group, place) => {
-        if (!first.has(group)) first.set(group, dimension.codes[place]);
-        return first.get(group) !== dimension.codes[place];
+      const splits = groups.some((group, index) => {
+        if (!first.has(group)) first.set(group, codes[places[index]]);
+        return first.get(group) !== codes[places[index]];
       });
-      if (splits) {
-        found.push(dimension);
-        groups = split(groups, dimension.codes);
-      }
-    }
-    return found;
+      if (splits) groups = split(groups, codes);
+      return splits;
+    });
   };
 
-  /** The groups that entries fall into once `codes` tells them apart as well. */
+  /** The groups that entries, in the order of their places, fall into once `codes` tells them apart as well. */
   const split = (groups, codes) => {
     const known = new Map();
-    return groups.map((group, place) => {
-      const key = group * 2 ** 26 + (codes[place] ?? -1) + 1;
+    const { places } = table;
+    return groups.map((group, index) => {
+      const key = group * 2 ** 26 + codes[places[index]] + 1;
       if (!known.has(key)) known.set(key, known.size);
       return known.get(key);
     });
   };
 
-  /** Everything the grid draws: see the fields at the end. */
+  /** Everything the grid draws: `rows` and `columns` in order, what stands in their cells, and how much is shown. */
   const layout = (state) => {
     const axes = axesOf(state);
-    if (!table.length || !axes.y) return { axes, tabs: [], rows: [], columns: [], cells: new Map(), shown: 0, total: 0, all: 0 };
-    const used = [axes.x, axes.y, axes.sx, axes.sy].filter(Boolean);
-    const tabs = undetermined(axes.all, used).map((dimension) => tabOf(dimension, state));
+    if (!table.length || !axes.y) return { axes, tabs: [], rows: [], columns: [], shown: 0, total: 0, all: 0 };
+    const tabs = undetermined(axes.all, [axes.x, axes.y, axes.sx, axes.sy].filter(Boolean)).map((dimension) => tabOf(dimension, state));
     const rowLine = lineOf(axes.sy, axes.y);
     const columnLine = lineOf(axes.sx, axes.x);
     const width = columnLine.length;
     const cells = new Map();
     const extra = new Map();
-    for (let place = 0; place < table.length; place++) {
-      if (table.columns.state[place] === undefined || !tabs.every((tab) => tab.dimension.codes[place] === tab.chosen)) continue;
+    for (const place of table.places) {
+      if (!tabs.every((tab) => tab.dimension.codes[place] === tab.chosen)) continue;
       const cell = rowLine.at(place) * width + columnLine.at(place);
       if (cells.has(cell)) extra.set(cell, (extra.get(cell) || 0) + 1);
       else cells.set(cell, place);
     }
-    return kept({ axes, tabs, rowLine, columnLine, width, cells, extra }, state);
+    return {
+      axes, tabs, total: cells.size, all: table.length,
+      place: (row, column) => cells.get(row.index * width + column.index),
+      others: (row, column) => extra.get(row.index * width + column.index) || 0,
+      ...kept(cells, rowLine, columnLine, state),
+    };
   };
 
   const tabOf = (dimension, state) => {
     const values = valuesOf(dimension);
-    const asked = values.find((code) => brief(table.text(code)) === state.tabs[dimension.name]);
-    return { dimension, values, chosen: asked ?? values[0] };
+    return { dimension, values, chosen: values.find((code) => brief(table.text(code)) === state.tabs[dimension.name]) ?? values[0] };
   };
 
   /** One direction of the grid: the values of an axis, once for each value of the axis above it. */
   const lineOf = (above, axis) => {
     const values = valuesOf(axis);
-    const order = new Map(values.map((code, index) => [code, index]));
     const outer = above ? valuesOf(above) : [null];
-    const outerOrder = new Map(outer.map((code, index) => [code, index]));
+    const [order, outerOrder] = [values, outer].map((all) => new Map(all.map((code, index) => [code, index])));
     return {
       length: values.length * outer.length,
       at: (place) => (above ? outerOrder.get(above.codes[place]) * values.length : 0) + order.get(axis.codes[place]),
-      head: (index) => ({
-        index,
-        code: values[index % values.length],
-        over: above ? outer[Math.floor(index / values.length)] : null,
-      }),
+      head: (index) => ({ index, code: values[index % values.length], over: outer[Math.floor(index / values.length)] }),
     };
   };
 
   /** Rows and columns without a cell that passes the filters are left out; other cells of the rest are dimmed. */
-  const kept = (made, state) => {
-    const { rowLine, columnLine, width, cells } = made;
+  const kept = (cells, rowLine, columnLine, state) => {
+    const width = columnLine.length;
     const passes = passing(state);
     const apart = state.disagree ? disagreeing(cells, width) : null;
-    const rows = new Set();
-    const columns = new Set();
-    const passed = new Set();
-    for (const [cell, place] of cells) {
-      const row = Math.floor(cell / width);
-      if (!passes(place) || (apart && !apart.has(row))) continue;
-      passed.add(place);
-      rows.add(row);
-      columns.add(cell % width);
-    }
-    const ordered = (set, line) => [...set].sort((one, other) => one - other).map(line.head);
-    const found = { ...made, passed, rows: ordered(rows, rowLine), columns: ordered(columns, columnLine) };
-    found.place = (row, column) => cells.get(row.index * width + column.index);
-    found.others = (row, column) => made.extra.get(row.index * width + column.index) || 0;
-    found.stats = statsOf(found);
-    return Object.assign(found, { shown: passed.size, total: cells.size, all: table.length });
+    const found = [...cells].filter(([cell, place]) => passes(place) && (!apart || apart.has(Math.floor(cell / width))));
+    const heads = (line, number) => [...new Set(found.map(([cell]) => number(cell)))].sort((one, other) => one - other).map(line.head);
+    return {
+      rows: heads(rowLine, (cell) => Math.floor(cell / width)),
+      columns: heads(columnLine, (cell) => cell % width),
+      passed: new Set(found.map(([, place]) => place)),
+      shown: found.length,
+      stats: statsOf(found, width),
+    };
   };
 
   const passing = (state) => {
-    const prompts = table.dimensions.filter((one) => one.name === "prompt");
-    const texts = state.text.toLowerCase().split(/\s+/).filter(Boolean);
     const column = state.column && named(state.column);
     const model = named("model");
     const flags = state.flags.reduce((sum, name) => sum | FLAGS[name], 0);
-    const within = ([low, high], factor) => {
-      const [least, most] = [low, high].map((text) => (text === "" ? null : Number(text) * factor));
-      return least === null && most === null
-        ? () => true
-        : (number) => number >= 0 && (least === null || number >= least) && (most === null || number <= most);
-    };
+    const searched = state.text && memo(wordsIn(state.text));
+    const has = column && state.has && memo((text) => text.includes(state.has.toLowerCase()));
+    const prompts = table.dimensions.filter((one) => one.name === "prompt");
     const cost = within(state.cost, 1e6);
     const latency = within(state.latency, 1e3);
-    const searched = memo((code) => {
-      const text = table.text(code).toLowerCase();
-      return texts.every((word) => text.includes(word));
-    });
-    const has = memo((code) => table.text(code).toLowerCase().includes(state.has.toLowerCase()));
     return (place) =>
-      (!texts.length || prompts.some((one) => searched(one.codes[place]))) &&
+      (!searched || prompts.some((one) => searched(one.codes[place]))) &&
       (!state.models.length || state.models.includes(table.text(model.codes[place]))) &&
       (!state.states.length || state.states.includes(table.state(place))) &&
       (!flags || (table.columns.flags[place] & flags) !== 0) &&
-      (!column || !state.has || has(column.codes[place])) &&
+      (!has || has(column.codes[place])) &&
       cost(table.columns.cost[place]) && latency(table.columns.latency[place]);
   };
 
-  /** A text is searched once, not once for each entry that has it. */
+  const wordsIn = (asked) => {
+    const all = asked.toLowerCase().split(/\s+/);
+    return (text) => all.every((word) => text.includes(word));
+  };
+
+  const within = (ends, factor) => {
+    const [least, most] = ends.map((text, end) => (text === "" ? end * Infinity || 0 : Number(text) * factor));
+    return ends.join("") === "" ? () => true : (number) => number >= least && number <= most;
+  };
+
+  /** A text is searched once, in lower case, not once for each entry that has it. */
   const memo = (answer) => {
     const known = new Map();
     return (code) => {
-      if (!known.has(code)) known.set(code, answer(code));
+      if (!known.has(code)) known.set(code, answer(table.text(code).toLowerCase()));
       return known.get(code);
     };
   };
@@ -197,33 +184,29 @@ const view = (() => {
       rows.get(row).push(table.state(place));
     }
     const used = new Set([...cells.keys()].map((cell) => cell % width)).size;
-    return new Set([...rows].filter(([, ends]) => new Set(ends).size > 1 || ends.length < used).map(([row]) => row));
+    return new Set([...rows.keys()].filter((row) => new Set(rows.get(row)).size > 1 || rows.get(row).length < used));
   };
 
   /** Mean cost, median latency and success of each column, over the cells that passed. */
-  const statsOf = (found) => {
+  const statsOf = (found, width) => {
     const stats = new Map();
-    const of = (column) => {
-      if (!stats.has(column)) stats.set(column, { cost: 0, priced: 0, latency: [], stored: 0, ended: 0 });
-      return stats.get(column);
-    };
-    for (const [cell, place] of found.cells) {
-      if (!found.passed.has(place)) continue;
-      const sum = of(cell % found.width);
-      const { cost, latency } = table.columns;
-      if (cost[place] >= 0) (sum.cost += cost[place]), sum.priced++;
-      if (latency[place] >= 0 && table.state(place) === "stored") sum.latency.push(latency[place]);
-      if (ENDED.has(table.state(place))) sum.ended++, (sum.stored += table.state(place) === "stored" ? 1 : 0);
+    const { cost, latency } = table.columns;
+    for (const [cell, place] of found) {
+      const column = cell % width;
+      if (!stats.has(column)) stats.set(column, { costs: [], latencies: [], stored: 0, ended: 0 });
+      const sum = stats.get(column);
+      const stored = table.state(place) === "stored";
+      if (cost[place] >= 0) sum.costs.push(cost[place]);
+      if (stored && latency[place] >= 0) sum.latencies.push(latency[place]);
+      sum.stored += Number(stored);
+      sum.ended += Number(stored || FAILED.has(table.state(place)));
     }
-    for (const sum of stats.values()) sum.p50 = median(sum.latency);
     return stats;
   };
 
-  const median = (numbers) => {
-    if (!numbers.length) return null;
-    const sorted = [...numbers].sort((one, other) => one - other);
-    return sorted[Math.floor((sorted.length - 1) / 2)];
-  };
+  const mean = (numbers) => (numbers.length ? numbers.reduce((sum, one) => sum + one, 0) / numbers.length : null);
+
+  const median = (numbers) => [...numbers].sort((one, other) => one - other)[Math.floor((numbers.length - 1) / 2)] ?? null;
 
   /** A value as it stands in an address: long ones by their digest (FNV-1a). */
   const brief = (text) => {
@@ -233,46 +216,45 @@ const view = (() => {
     return `~${(digest >>> 0).toString(16).padStart(8, "0")}`;
   };
 
-  const WORDS = ["x", "y", "sx", "sy", "text", "column", "has", "size"];
-  const LISTS = ["models", "states", "flags", "cost", "latency", "zoom"];
-
   /** The state as the part of an address behind `#`: only what differs from a fresh page. */
   const toHash = (state) => {
     const parts = new URLSearchParams();
     const plain = fresh();
-    for (const name of WORDS) if (state[name] !== plain[name]) parts.set(name, state[name]);
-    for (const name of LISTS) if (state[name]?.some((text) => text !== "")) state[name].forEach((text) => parts.append(name, text));
-    for (const [name, value] of Object.entries(state.tabs)) parts.set(`tab.${name}`, value);
-    if (state.disagree) parts.set("disagree", "1");
-    if (!state.line) parts.set("line", "0");
+    for (const [name, value] of Object.entries(state)) {
+      if (Array.isArray(value)) value.some(Boolean) && value.forEach((text) => parts.append(name, text));
+      else if (name === "tabs") Object.entries(value).forEach(([tab, text]) => parts.set(`tab.${tab}`, text));
+      else if (value !== plain[name]) parts.set(name, typeof value === "boolean" ? Number(value) : value);
+    }
     return parts.toString();
   };
 
   const fromHash = (hash) => {
     const parts = new URLSearchParams(hash.replace(/^#/, ""));
     const state = fresh();
-    for (const name of WORDS) if (parts.has(name)) state[name] = parts.get(name);
-    for (const name of LISTS) if (parts.has(name)) state[name] = parts.getAll(name);
+    for (const [name, value] of parts) {
+      if (name.startsWith("tab.")) state.tabs[name.slice(4)] = value;
+      else if (Array.isArray(state[name])) state[name] = parts.getAll(name);
+      else if (typeof state[name] === "boolean") state[name] = value === "1";
+      else if (typeof state[name] === "string") state[name] = value;
+    }
     for (const name of ["cost", "latency"]) state[name] = [0, 1].map((end) => (Number(state[name][end]) >= 0 ? state[name][end] : ""));
-    state.flags = state.flags.filter((name) => name in FLAGS);
+    state.flags = state.flags.filter((name) => Object.hasOwn(FLAGS, name));
     if (!["s", "m", "l"].includes(state.size)) state.size = "m";
-    for (const [name, value] of parts) if (name.startsWith("tab.")) state.tabs[name.slice(4)] = value;
-    state.disagree = parts.get("disagree") === "1";
-    state.line = parts.get("line") !== "0";
     return state;
   };
 
-  const isFiltered = (state) => {
-    const { text, has, models, states, flags, cost, latency, disagree } = state;
-    return Boolean(text || has || models.length || states.length || flags.length || disagree || [...cost, ...latency].join(""));
-  };
+  const isFiltered = (state) => Object.keys(FILTERS).some((name) => name !== "column" && [state[name]].flat().some(Boolean));
+
+  const has = (place, flag) => (table.columns.flags[place] & FLAGS[flag]) !== 0;
 
   /** What is wrong with an entry, in a word or two; empty where nothing is. */
-  const badge = (place) =>
-    Object.entries(FLAGS).filter(([, bit]) => table.columns.flags[place] & bit).map(([name]) => name).join(", ");
+  const badge = (place) => Object.keys(FLAGS).filter((name) => has(place, name)).join(", ");
+
+  /** Whether there is a file to be seen. */
+  const isThere = (place) => table.state(place) === "stored" && !has(place, "file gone");
 
   /** The text of a value, and what stands in its place where there is none. */
   const label = (code) => words.visible(table.text(code)) || "(none)";
 
-  return { FLAGS, fresh, choices, valuesOf, layout, brief, toHash, fromHash, isFiltered, badge, label, named };
+  return { FLAGS, FAILED, fresh, unfiltered, layout, mean, median, brief, toHash, fromHash, isFiltered, has, badge, isThere, label, named };
 })();

@@ -2,135 +2,118 @@
 
 /** Blind votes: two pictures of a row, or the whole row shuffled, without names. */
 const vote = (() => {
-  const { make, address, count } = words;
+  const { make, button } = words;
   const MOST = 9;
 
-  let dialog = null;
+  const dialog = document.querySelector("dialog.vote");
+  const find = (selector) => dialog.querySelector(selector);
+  const name = find("input");
+  const ways = dialog.querySelectorAll(".modes button");
+  const stage = find(".ballot");
+
   let made = null;
   let mode = "pair";
   let seed = 0;
   let match = null;
-  let shown = 0;
+  let shownAt = 0;
   let history = [];
 
   const open = (layout) => {
+    if (!layout.rows.length) return words.say("There is no picture to vote on");
     made = layout;
     seed = crypto.getRandomValues(new Uint32Array(1))[0];
     history = [];
-    dialog ??= build();
     dialog.showModal();
-    next();
-  };
-
-  const build = () => {
-    const element = make("dialog", { class: "vote", "aria-label": "Blind vote", keydown: keys, close: () => (element.replaceChildren(), grid.focus()) });
-    document.body.append(element);
-    return element;
+    return next();
   };
 
   const axis = () => made.axes.x.name;
+  const standing = () => ballot.standing(axis());
   const titles = () => [...new Set(made.columns.map((column) => table.text(column.code)))].filter(Boolean);
 
   /** What is held equal while the columns are compared, as `batchgen rank` reads it: names sorted, values as text. */
   const itemOf = (row, over) => {
-    const held = Object.fromEntries(made.tabs.map((tab) => [tab.dimension.name, table.text(tab.chosen)]));
-    held[made.axes.y.name] = table.text(row.code);
-    if (row.over !== null) held[made.axes.sy.name] = table.text(row.over);
-    if (over !== null) held[made.axes.sx.name] = table.text(over);
-    return JSON.stringify(Object.fromEntries(Object.entries(held).sort(([one], [other]) => (one < other ? -1 : 1))));
+    const { y, sy, sx } = made.axes;
+    const held = [...made.tabs.map((tab) => [tab.dimension, tab.chosen]), [y, row.code], [sy, row.over], [sx, over]];
+    const named = held.filter(([, code]) => code !== null).map(([dimension, code]) => [dimension.name, table.text(code)]);
+    return JSON.stringify(Object.fromEntries(named.sort(([one], [other]) => (one < other ? -1 : 1))));
   };
 
   /** The rows in sight with the pictures that can be voted on, and where each stands. */
-  const rows = () => {
-    const found = [];
-    for (const row of made.rows) {
+  const rows = () =>
+    made.rows.flatMap((row) => {
       const byOver = new Map();
       for (const column of made.columns) {
         const place = made.place(row, column);
-        if (place === undefined || !made.passed.has(place) || !isThere(place)) continue;
+        if (!made.passed.has(place) || !view.isThere(place)) continue;
         if (!byOver.has(column.over)) byOver.set(column.over, { pictures: new Map(), places: new Map() });
-        const one = byOver.get(column.over);
         const title = table.text(column.code);
-        one.pictures.set(title, table.columns.twin[place] || `place ${place}`);
-        one.places.set(title, place);
+        byOver.get(column.over).pictures.set(title, table.columns.twin[place] || `place ${place}`);
+        byOver.get(column.over).places.set(title, place);
       }
-      for (const [over, one] of byOver) found.push({ item: itemOf(row, over), label: view.label(row.code), ...one });
-    }
-    return found;
-  };
-
-  const isThere = (place) => table.state(place) === "stored" && !(table.columns.flags[place] & view.FLAGS["file gone"]);
+      return [...byOver].map(([over, one]) => ({ item: itemOf(row, over), label: view.label(row.code), ...one }));
+    });
 
   const next = () => {
-    const votes = ballot.standing(axis());
     const all = rows();
-    const names = titles();
-    const ratings = pairs.ratings(names, votes);
-    const found = pairs.choose(all, names, votes, { voter: ballot.voter(), seed, ratings });
+    const votes = standing();
+    const found = pairs.choose(all, titles(), votes, { voter: ballot.voter(), seed, ratings: pairs.ratings(titles(), votes) });
     if (!found) return finish();
-    const row = all.find((one) => one.item === found.item);
-    match = { ...found, row };
-    match.titles = mode === "pair" ? (found.side === "a" ? [found.a, found.b] : [found.b, found.a]) : shuffled(row, found);
+    const { item, a, b, side } = found;
+    const row = all.find((one) => one.item === item);
+    match = { ...found, row, titles: mode === "row" ? shuffled(row, found) : side === "a" ? [a, b] : [b, a] };
     return draw();
   };
 
   /** One of each digest, the two of the match among them, in an order drawn by lot. */
   const shuffled = (row, { a, b }) => {
-    const others = [...row.pictures.keys()].filter((title) => title !== a && title !== b);
-    const digests = new Set([row.pictures.get(a), row.pictures.get(b)]);
-    const kept = others.filter((title) => !digests.has(row.pictures.get(title)) && digests.add(row.pictures.get(title)));
-    return [a, b, ...kept].slice(0, MOST).sort((one, other) => pairs.lot(seed, row.item, one) - pairs.lot(seed, row.item, other));
+    const digests = new Set();
+    const kept = [a, b, ...row.pictures.keys()].filter((title) => {
+      const isNew = !digests.has(row.pictures.get(title));
+      digests.add(row.pictures.get(title));
+      return isNew;
+    });
+    return kept.slice(0, MOST).sort((one, other) => pairs.lot(seed, row.item, one) - pairs.lot(seed, row.item, other));
   };
 
   const draw = () => {
-    shown = performance.now();
-    const isPair = mode === "pair";
-    const names = isPair ? ["Left is better (←)", "Right is better (→)"] : match.titles.map((_, index) => `Number ${index + 1} is best (${index + 1})`);
-    const stage = make("div", { class: `ballot ${isPair ? "pair" : "whole"}`, tabindex: -1 }, ...match.titles.map((title, index) => choice(title, index, names[index])));
-    const act = (name, key, work) => make("button", { type: "button", "data-vote": name, click: work }, name, make("kbd", {}, key));
-    dialog.replaceChildren(
-      top(`${count(ballot.standing(axis()).filter((one) => one.voter === ballot.voter()).length)} votes by`),
-      make("p", { class: "prompt" }, match.row.label),
-      stage,
-      make("footer", {},
-        ...(isPair ? [act("Left", "←", () => say("left")), act("Tie", "T", () => say("tie")), act("Right", "→", () => say("right")), act("Both bad", "B", () => say("both_bad"))] : []),
-        act("Skip", "S", () => say("skip")), act("Undo", "U", undo)));
-    // Not on one of the pictures: a ring around it would speak for it.
+    shownAt = performance.now();
+    const keysOf = mode === "pair" ? ["←", "→"] : match.titles.map((_, index) => String(index + 1));
+    const labels = mode === "pair" ? ["Left is better (←)", "Right is better (→)"] : keysOf.map((key) => `Number ${key} is best (${key})`);
+    stage.className = `ballot ${mode === "row" ? "whole" : mode}`;
+    stage.replaceChildren(...match.titles.map((title, index) => choice(title, index, keysOf[index], labels[index])));
+    find(".prompt").textContent = match.row.label;
+    show(`${words.several(standing().filter((one) => one.voter === ballot.voter()).length, "vote")} by`);
     stage.focus();
   };
 
-  const top = (text) => make("header", {},
-    make("h2", {}, "Which is better?"),
-    make("p", {}, text, " ", make("input", { "aria-label": "Your name", value: ballot.voter(), maxlength: 60, size: 12, change: (event) => (ballot.voter(event.target.value.trim() || undefined), next()) })),
-    make("div", { class: "modes", role: "group", "aria-label": "How to vote" },
-      ...[["pair", "Two"], ["row", "Whole row"]].map(([name, title]) => make("button", { type: "button", "aria-pressed": String(name === mode), click: () => ((mode = name), next()) }, title))),
-    make("button", { type: "button", click: ballot.download }, "Export votes.jsonl"),
-    make("button", { type: "button", "aria-label": "Close", title: "Close (Esc)", click: () => dialog.close() }, "✕"));
+  /** All that is there for a match, and what stands in its place where none is left. */
+  const show = (counted) => {
+    find("header span").textContent = counted;
+    name.value = ballot.voter();
+    for (const one of ways) one.setAttribute("aria-pressed", one.value === mode);
+    for (const one of dialog.querySelectorAll("footer [value]")) one.hidden = !match || (mode === "row" && one.value !== "skip");
+    stage.hidden = find(".prompt").hidden = !match;
+    find(".empty").hidden = Boolean(match);
+  };
 
-  const choice = (title, index, name) => {
-    const button = make("button", { type: "button", class: "choice", "aria-label": name, click: () => say(index) }, make("kbd", {}, mode === "pair" ? ["←", "→"][index] : String(index + 1)));
-    const image = make("img", { alt: "", draggable: "false", error: () => image.replaceWith(make("p", { class: "none" }, "the file is gone: skip it (s)")) });
-    table.detailed(match.row.places.get(title)).then((detail) => detail && (image.src = address(detail.file)));
-    button.append(image);
-    return button;
+  const choice = (title, index, key, label) => {
+    const element = button(make("kbd", {}, key), () => say(index), { class: "choice", "aria-label": label });
+    const lost = (event) => event.target.replaceWith(make("p", { class: "none" }, "it can't be shown: skip it (s)"));
+    table.detailed(match.row.places.get(title)).then((detail) => element.append(words.shown(detail, "", lost, { autoplay: true })));
+    return element;
   };
 
   /** What the voter said: `left`, `right`, `tie`, `both_bad`, `skip`, or the number of a picture. */
   const say = (what) => {
-    const [ts, ms] = [Date.now(), Math.round(performance.now() - shown)];
     const { item, a, b, side } = match;
+    const [ts, ms] = [Date.now(), Math.round(performance.now() - shownAt)];
     const line = (one, other, winner) => ({ item, a: one, b: other, winner, ms, voter: ballot.voter(), ts, axis: axis(), seed, v: 1 });
-    let votes;
-    if (mode === "row" && typeof what === "number") {
-      const best = match.titles[what];
-      votes = match.titles.filter((title) => title !== best).map((title) => line(best, title, "a"));
-    } else if (mode === "row") {
-      votes = [line(a, b, what)];
-    } else {
-      const left = side;
-      const right = side === "a" ? "b" : "a";
-      votes = [{ ...line(a, b, { left, right, 0: left, 1: right }[what] ?? what), side }];
-    }
+    const right = side === "a" ? "b" : "a";
+    const best = mode === "row" && match.titles[what];
+    const votes = best
+      ? match.titles.filter((title) => title !== best).map((title) => line(best, title, "a"))
+      : [{ ...line(a, b, { left: side, right, 0: side, 1: right }[what] ?? what), ...(mode === "pair" ? { side } : {}) }];
     ballot.cast(votes);
     history.push(votes);
     next();
@@ -146,28 +129,36 @@ const vote = (() => {
   const finish = () => {
     match = null;
     const few = titles().length < 2;
-    dialog.replaceChildren(top(`${count(ballot.standing(axis()).length)} votes, you are`),
-      make("div", { class: "empty" },
-        make("h2", {}, few ? "There is nothing to compare here" : "No pair is left for you"),
-        make("p", {}, few ? `Choose columns with more than one value: now they are ${words.visible(axis())}.` : "Every pair of different pictures in these rows has your vote."),
+    find(".empty").replaceChildren(
+      make("h2", {}, few ? "There is nothing to compare here" : "No pair is left for you"),
+      make("p", {}, few ? `Choose columns with more than one value: now they are ${words.visible(axis())}.` : "Every pair of different pictures in these rows has your vote."),
+      ...(few ? [] : [
         make("p", {}, table.about().live ? "Your votes are in votes.jsonl of the run folder." : "Export your votes into the run folder, then:"),
-        make("code", {}, `batchgen rank ${words.visible(table.about().name)}`)),
-      make("footer", {}, make("button", { type: "button", click: undo }, "Undo", make("kbd", {}, "U"))));
-    dialog.querySelector("button").focus();
+        make("code", {}, `batchgen rank ${words.visible(table.about().name)}`)]));
+    show(`${words.several(standing().length, "vote")} in all, you are`);
+    find(".export").focus();
   };
 
-  const KEYS = { ArrowLeft: () => say("left"), ArrowRight: () => say("right"), t: () => say("tie"), b: () => say("both_bad") };
+  const KEYS = { ArrowLeft: "left", ArrowRight: "right", t: "tie", b: "both_bad", s: "skip" };
 
   const keys = (event) => {
     if (event.target.closest("input") || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const act = key === "u" ? undo : !match ? null : key === "s" ? () => say("skip") : mode === "pair" && KEYS[key];
-    const number = Number(key);
-    if (act) act();
-    else if (match && number >= 1 && number <= match.titles.length) say(number - 1);
+    const what = match && (match.titles[key - 1] ? key - 1 : (mode === "pair" || key === "s") && KEYS[key]);
+    if (key === "u") undo();
+    else if (what || what === 0) say(what);
     else return;
     event.preventDefault();
   };
+
+  const on = (selector, act) => dialog.querySelectorAll(selector).forEach((one) => one.addEventListener("click", () => act(one.value)));
+  on(".modes button", (way) => ((mode = way), next()));
+  on("footer [value]", say);
+  on(".undo", undo);
+  on(".export", ballot.download);
+  name.addEventListener("change", () => (ballot.voter(name.value.trim() || undefined), next()));
+  dialog.addEventListener("keydown", keys);
+  dialog.addEventListener("close", () => stage.replaceChildren());
 
   return { open };
 })();

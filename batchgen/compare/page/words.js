@@ -6,6 +6,7 @@ const words = (() => {
   const UNSEEN =
     /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
   const NONE = "–";
+  const FILMS = new Set(["mp4", "webm"]);
 
   const spelled = (character) => {
     const number = character.charCodeAt(0);
@@ -17,9 +18,12 @@ const words = (() => {
 
   const count = (number) => number.toLocaleString("en-US");
 
+  /** `1 row`, `2,000 rows`. */
+  const several = (number, what) => `${count(number)} ${what}${number === 1 ? "" : "s"}`;
+
   /** Whole micro-dollars as dollars, exact, with two decimals at least. */
   const money = (microusd) => {
-    if (microusd < 0 || microusd === null) return NONE;
+    if (microusd < 0) return NONE;
     const [whole, fraction] = (microusd / 1e6).toFixed(6).split(".");
     return `$${count(Number(whole))}.${fraction.slice(0, 2)}${fraction.slice(2).replace(/0+$/, "")}`;
   };
@@ -34,9 +38,9 @@ const words = (() => {
   const span = (milliseconds) => {
     if (milliseconds === null || milliseconds < 0) return NONE;
     const seconds = milliseconds / 1000;
-    if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
-    if (seconds < 99.5) return `${Math.round(seconds)} s`;
-    return `${Math.floor(Math.round(seconds) / 60)} min ${String(Math.round(seconds) % 60).padStart(2, "0")} s`;
+    if (seconds < 9.95) return `${seconds.toFixed(seconds < 0.995 ? 2 : 1)} s`;
+    const whole = Math.round(seconds);
+    return whole < 100 ? `${whole} s` : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
   };
 
   /** 100 % only where nothing is missing. */
@@ -61,12 +65,25 @@ const words = (() => {
       else if (value === true) element.setAttribute(name, "");
       else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
     }
-    element.append(...children.filter((child) => child !== null && child !== undefined));
+    element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
     return element;
   };
 
+  const button = (title, click, attributes = {}, ...more) => make("button", { type: "button", click, ...attributes }, title, ...more);
+
   /** The address of a file of the run folder: a name can't leave the folder or become another scheme. */
   const address = (file) => `./${file.split("/").map(encodeURIComponent).join("/")}`;
+
+  const isFilm = (detail) => FILMS.has(detail.format);
+
+  /** The element that shows a stored file; `lost` is called where the browser can't. */
+  const shown = (detail, label, lost, more = {}) => {
+    if (!isFilm(detail)) return make("img", { src: address(detail.file), alt: label, draggable: "false", error: lost });
+    const film = make("video", { loop: true, playsinline: true, preload: "metadata", "aria-label": label || null, error: lost, ...more });
+    film.muted = true;
+    film.src = address(detail.file);
+    return film;
+  };
 
   const copy = async (text) => {
     try {
@@ -75,7 +92,7 @@ const words = (() => {
       // A page from disk may not have the clipboard of its own.
       const area = make("textarea", { class: "away", "aria-hidden": "true" });
       area.value = text;
-      (document.querySelector("dialog[open]") || document.body).append(area);
+      layer().append(area);
       area.select();
       document.execCommand("copy");
       area.remove();
@@ -83,15 +100,18 @@ const words = (() => {
     say("copied");
   };
 
+  /** What lies on top: an open dialog hides all else. */
+  const layer = () => document.querySelector("dialog[open]") || document.body;
+
   let fading;
   /** A short notice, read aloud as well. */
   const say = (text) => {
     document.querySelector(".notice")?.remove();
     const notice = make("div", { class: "notice", role: "status" }, visible(text));
-    (document.querySelector("dialog[open]") || document.body).append(notice);
+    layer().append(notice);
     clearTimeout(fading);
     fading = setTimeout(() => notice.remove(), 2500);
   };
 
-  return { visible, count, money, roughly, span, share, size, moment, short, make, address, copy, say, NONE };
+  return { visible, count, several, money, roughly, span, share, size, moment, short, make, button, address, isFilm, shown, copy, say, NONE };
 })();

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+import msgspec
 
 from batchgen.manifest.rows.interface import Row
 
@@ -24,3 +27,6 @@ class InlineRows:
 
     def count(self) -> int:
         return len(self.rows)
+
+    def fingerprint(self) -> str:
+        return hashlib.blake2b(msgspec.json.encode(self.rows)).hexdigest()

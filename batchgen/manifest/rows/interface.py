@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -16,15 +18,21 @@ MOST_PROBLEMS = 1_000
 _PARAMETERS = frozenset(PARAMETERS) | {"repeat"}
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One line of input. ``number`` counts rows from 1; ``place`` says where it stands, as ``prompts.csv:12``.
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """One line of input. ``number`` counts rows from 1; ``line`` counts those of ``file``, and 0 says it has none.
 
     A frozen struct, not a dataclass: there may be a million, and it is made ten times as fast.
     """
 
     number: int
-    place: str
+    file: str
+    line: int
     values: Mapping[str, Value]
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as ``prompts.csv:12``."""
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 class Rows(Protocol):
@@ -43,6 +51,10 @@ class Rows(Protocol):
 
     def count(self) -> int:
         """How many rows there are, counted without looking into them."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Changes whenever a row may have."""
         ...
 
 
@@ -65,6 +77,12 @@ class Broken:
     def fatal(self, place: str, message: str, suggestion: str = "") -> ManifestError:
         """The error for a place after which nothing more can be read."""
         return ManifestError([*self._problems, Problem(message, place, suggestion)])
+
+
+def file_fingerprint(path: Path) -> str:
+    """The digest of a file's bytes."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, hashlib.blake2b).hexdigest()
 
 
 def given(values: Mapping[str, Value]) -> dict[str, Value]:

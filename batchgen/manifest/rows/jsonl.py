@@ -11,7 +11,7 @@ from typing import Any
 
 from batchgen.errors import nearest
 from batchgen.manifest.files import not_utf8
-from batchgen.manifest.rows.interface import Broken, Row
+from batchgen.manifest.rows.interface import Broken, Row, file_fingerprint
 from batchgen.manifest.show import shown
 from batchgen.manifest.values import PARAMETERS, Value
 
@@ -54,7 +54,7 @@ class JsonlRows:
                         told.add(error.message)
                         broken.add(f"{place}{error.column}", error.message, error.suggestion)
                         continue
-                    yield Row(number, place, values)
+                    yield Row(number, self.file, line, values)
         except UnicodeDecodeError:
             raise not_utf8(self.path, self.file) from None
         broken.raise_if_any()
@@ -62,6 +62,9 @@ class JsonlRows:
     def count(self) -> int:
         with self.path.open("rb") as lines:
             return sum(1 for line in lines if not line.isspace())
+
+    def fingerprint(self) -> str:
+        return file_fingerprint(self.path)
 
 
 class _BadLineError(ValueError):
@@ -108,7 +111,7 @@ def _values(line: str) -> dict[str, Value]:
 
 
 def _record(line: str) -> dict[str, Any]:
-    hint = "write one object a line, without [ and ]" if line.lstrip().startswith(("[", "]")) else ""
+    hint = "write one object a line, without [ and ]" if line.strip()[:1] in {"[", "]"} or line.strip() == "{" else ""
     try:
         record = _decoder.decode(line)
     except json.JSONDecodeError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.manifest.files import not_utf8
-from batchgen.manifest.rows.interface import Row
+from batchgen.manifest.rows.interface import Row, file_fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class TextRows:
                     prompt = text.strip()
                     if prompt:
                         number += 1
-                        yield Row(number, f"{self.file}:{line}", {"prompt": prompt})
+                        yield Row(number, self.file, line, {"prompt": prompt})
         except UnicodeDecodeError:
             raise not_utf8(self.path, self.file) from None
 
@@ -39,3 +39,6 @@ class TextRows:
                 return sum(1 for line in lines if line.strip())
         except UnicodeDecodeError:
             raise not_utf8(self.path, self.file) from None
+
+    def fingerprint(self) -> str:
+        return file_fingerprint(self.path)

@@ -1,5 +1,6 @@
 """Small pictures of odd, huge and broken ones, made once, in processes that may be killed."""
 
+import hashlib
 import io
 import os
 import struct
@@ -9,12 +10,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from batchgen.compare.entries import Shot
 from batchgen.store.bench import Bench
 from batchgen.store.folder import RunFolder
+from batchgen.store.looking import look_at_new
+from batchgen.store.records import RecordedPicture
 from batchgen.store.shrink import Job, shrink
-from batchgen.store.thumbnails import Thumbnails, inside, thumbnail_name
-from tests.compare.folders import picture
+from batchgen.store.thumbnails import FOLDER, Thumbnails, forget, inside, read_looks, thumbnail_name
+from batchgen.store.trash import Move, moves_to_trash, record_return, record_trash
+from tests.compare.folders import building, picture
 
 
 def saved(image, kind="PNG", **options):
@@ -133,7 +136,7 @@ def shot(folder, content, name="images/a.png"):
     path = folder.root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    return Shot(name, "ab" + "0" * 62, len(content), "png", 24, 18, None)
+    return RecordedPicture(name, "ab" + "0" * 62, len(content), "png", 24, 18, None)
 
 
 def test_no_picture_is_decoded_twice_and_the_original_stays_as_it_is(tmp_path):
@@ -153,7 +156,7 @@ def test_no_picture_is_decoded_twice_and_the_original_stays_as_it_is(tmp_path):
 
 def test_a_thumbnail_that_was_removed_is_made_again_and_a_failure_is_remembered(tmp_path):
     folder, made = RunFolder(tmp_path), []
-    good, bad = shot(folder, picture(1)), Shot("images/b.png", "cd" + "0" * 62, 6, "png", 1, 1, None)
+    good, bad = shot(folder, picture(1)), RecordedPicture("images/b.png", "cd" + "0" * 62, 6, "png", 1, 1, None)
     (tmp_path / bad.file).write_bytes(b"broken")
     with Bench(workers=1) as bench:
         Thumbnails(folder).make(bench, [good, bad], made.append)
@@ -168,3 +171,49 @@ def test_a_thumbnail_that_was_removed_is_made_again_and_a_failure_is_remembered(
 @pytest.mark.parametrize("file", ["../x.png", "/etc/passwd", "images/../../x.png", "", "."])
 def test_a_name_that_leads_out_of_the_folder_is_no_file(tmp_path, file):
     assert inside(tmp_path, file) is None
+
+
+def seen_of(folder):
+    return {look.sha256 for looks in read_looks(folder) for look in looks}
+
+
+def test_what_was_seen_of_a_picture_goes_when_it_goes_to_the_trash_and_comes_back_with_it(tmp_path):
+    with building(tmp_path / "mugs") as folder:
+        kept, thrown = (folder.store(folder.request(f"mug {number}")) for number in range(2))
+        look_at_new(folder.folder)
+        before = seen_of(folder.folder)
+        (request,) = folder.db.execute("SELECT request_id FROM pictures WHERE file = ?", (thrown,)).fetchone()
+        moves = moves_to_trash(folder.db, [request], "trash/2026-03-01-020000")
+        record_trash(folder.db, moves, successor=None, now_ms=folder.now_ms)
+        assert look_at_new(folder.folder).now == 0
+        (left,) = seen_of(folder.folder)
+        assert left == hashlib.sha256((folder.root / kept).read_bytes()).hexdigest()
+        assert [file.stem for file in folder.root.glob(f"{FOLDER}/*/*.webp")] == [left]
+
+        record_return(folder.db, [Move(request, 1, moves[0].to, thrown)])
+        assert look_at_new(folder.folder).now == 1
+        assert seen_of(folder.folder) == before
+        assert len(list(folder.root.glob(f"{FOLDER}/*/*.webp"))) == 2
+
+
+def test_a_copy_of_a_trashed_picture_keeps_its_thumbnail(tmp_path):
+    with building(tmp_path / "mugs") as folder:
+        files = [folder.store(folder.request(f"mug {number}"), content=picture(1)) for number in range(2)]
+        look_at_new(folder.folder)
+        (request,) = folder.db.execute("SELECT request_id FROM pictures WHERE file = ?", files[:1]).fetchone()
+        record_trash(folder.db, moves_to_trash(folder.db, [request], "trash/x"), successor=None, now_ms=0)
+        look_at_new(folder.folder)
+        assert len(list(folder.root.glob(f"{FOLDER}/*/*.webp"))) == len(seen_of(folder.folder)) == 1
+
+
+def test_a_name_in_a_strangers_diary_removes_nothing_outside(tmp_path):
+    folder, digits = RunFolder(tmp_path / "run"), "0123456789abcdef"
+    victim = tmp_path / "victim.webp"
+    victim.write_bytes(b"mine")
+    diary = folder.root / FOLDER / "looks.jsonl"
+    (diary.parent / digits[:2]).mkdir(parents=True)
+    (diary.parent / digits[:2] / digits).mkdir()
+    diary.write_text(f'{{"sha256":"{digits}/../../../../../victim","problem":"x"}}\n')
+    forget(folder, frozenset({int(digits, 16)}))
+    assert victim.read_bytes() == b"mine"
+    assert seen_of(folder) == set()

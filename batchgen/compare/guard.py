@@ -1,0 +1,59 @@
+"""Who may ask the local server: its own page, and nobody else's.
+
+A name that was rebound to this machine fails the check of the host (CWE-350), another site's page that of the origin
+(CWE-352). Every answer says what may be done with it.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from batchgen.compare.writing import POLICY
+
+HOST = "127.0.0.1"
+SELF = "'self'"
+
+
+class Guard:
+    """Turns away what another site's page could send, and says of every answer what may be done with it."""
+
+    _HEADERS = (
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"x-frame-options", b"DENY"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+    )
+    _POLICY = (b"content-security-policy", f"{POLICY.format(connect=SELF)}; frame-ancestors 'none'".encode())
+
+    def __init__(self, application: ASGIApp, port: int) -> None:
+        self._application = application
+        self._hosts = frozenset(f"{name}:{port}" for name in (HOST, "localhost"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                names = {name for name, _ in message["headers"]}
+                more = [pair for pair in (*self._HEADERS, self._POLICY) if pair[0] not in names]
+                fresh = [] if b"cache-control" in names else [(b"cache-control", b"no-store")]
+                message["headers"] = [*message["headers"], *more, *fresh]
+            await send(message)
+
+        application = self._application if self._is_ours(Request(scope)) else _FORBIDDEN
+        await application(scope, receive, send_guarded)
+
+    def _is_ours(self, request: Request) -> bool:
+        """Whether the request is for this address, and comes from its own page or from the address bar."""
+        host, origin = request.headers.get("host", ""), request.headers.get("origin")
+        if host not in self._hosts or (origin is not None and origin != f"http://{host}"):
+            return False
+        # A link on another page may lead here; its scripts and pictures may take nothing from here.
+        if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+            return request.url.path == "/" and request.headers.get("sec-fetch-mode") == "navigate"
+        # Every browser names the origin of a post, so what comes without one is no browser's.
+        return request.method in {"GET", "HEAD"} or origin is not None
+
+
+_FORBIDDEN = PlainTextResponse("this page is for its own address only", 403)

@@ -1,0 +1,89 @@
+"""The rows of the page as its readers were given them: each has its place for good, and every change a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from batchgen.compare.columns import Row
+from batchgen.compare.entries import Entry, Shot
+
+# So many rows go into one answer; the page asks for the next at once.
+MOST_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed after the number a reader gave: rows, and the places of those that went away.
+
+    ``after`` is the number to give next; ``more`` says that there is more to get at once.
+    """
+
+    rows: tuple[Row, ...]
+    gone: tuple[int, ...]
+    after: int
+    more: bool
+
+
+class Journal:
+    """Rows and when they changed. One thread writes, and no other may read while it does."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[int, int], int] = {}
+        # By place: the row, or nothing where it went away, and the number of the change that made it so.
+        self._rows: list[Row | None] = []
+        self._changed: list[int] = []
+        self._changes = 0
+        self._entries: dict[int, Entry] = {}
+        self._by_request: dict[int, list[int]] = {}
+        self._files: dict[str, Shot] = {}
+
+    @property
+    def rows(self) -> Iterable[Row]:
+        """The rows that are there, by their places."""
+        return (row for row in self._rows if row is not None)
+
+    def shot(self, file: str) -> Shot | None:
+        """The picture that has this name now."""
+        return self._files.get(file)
+
+    def take(self, requests: Iterable[int], entries: Iterable[Entry]) -> None:
+        """``entries`` are all there is now of ``requests``; their other ones are gone once :meth:`number` is called."""
+        for request in requests:
+            for place in self._by_request.pop(request, ()):
+                del self._entries[place]
+        for entry in entries:
+            place = self._places.setdefault((entry.number, entry.ordinal), len(self._places))
+            self._by_request.setdefault(entry.number, []).append(place)
+            self._entries[place] = entry
+
+    def number(self, row_of: Callable[[int, Entry], Row]) -> None:
+        """Numbers what differs from what readers were given; ``row_of`` makes the row of a place."""
+        self._changes += 1
+        missing = len(self._places) - len(self._rows)
+        self._rows += [None] * missing
+        self._changed += [self._changes] * missing
+        for place, known in enumerate(self._rows):
+            entry = self._entries.get(place)
+            row = None if entry is None else row_of(place, entry)
+            if row != known:
+                self._rows[place] = row
+                self._changed[place] = self._changes
+        self._files = {entry.shot.file: entry.shot for entry in self._entries.values() if entry.shot}
+
+    def since(self, after: int) -> Changes:
+        """What changed after number ``after``; 0 asks for everything, which says nothing of what is gone."""
+        places = [place for place, number in enumerate(self._changed) if number > after]
+        places.sort(key=self._changed.__getitem__)
+        some = places[:MOST_ROWS]
+        if len(places) > len(some):
+            # Rows of one change go together: a reader that comes back must not miss the rest of it.
+            last = self._changed[some[-1]]
+            some += [place for place in places[MOST_ROWS:] if self._changed[place] == last]
+        reached = self._changed[some[-1]] if some else self._changes
+        return Changes(
+            rows=tuple(row for place in some if (row := self._rows[place]) is not None),
+            gone=tuple(place for place in some if after and self._rows[place] is None),
+            after=reached,
+            more=len(some) < len(places),
+        )

@@ -1,0 +1,152 @@
+"""What the local server answers: the page, its rows as they come, its pictures, and votes.
+
+Only pictures that the ledger knows are served. A vote is on disk before the page is told so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from batchgen.compare import casting, vote, votes
+from batchgen.compare.columns import batch, details
+from batchgen.compare.growing import Growth
+from batchgen.compare.guard import SELF, Guard
+from batchgen.compare.writing import VOTES, about_json, page_file, page_html, script
+from batchgen.errors import UsageError
+from batchgen.store.folder import RunFolder
+from batchgen.store.thumbnails import FOLDER, inside
+
+# A vote is small and comes from this machine: whoever takes longer holds a connection for its own sake.
+_VOTE_DEADLINE_S = 10.0
+
+_TYPES = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "tiff": "image/tiff",
+    "avif": "image/avif",
+    "svg": "image/svg+xml",
+    "mp4": "video/mp4",
+    "webm": "video/webm",
+}
+_PAGE_TYPES = {".js": "text/javascript", ".css": "text/css"}
+
+# A picture that is opened by itself is a document of this address: nothing in it (SVG) may run.
+_PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+
+def application(folder: RunFolder, growth: Growth, port: int) -> ASGIApp:
+    """The page, its rows, its pictures and its votes, behind the checks of host and origin."""
+    return Guard(_routes(folder, growth), port)
+
+
+def _routes(folder: RunFolder, growth: Growth) -> Starlette:
+    async def page(_: Request) -> Response:
+        return Response(page_html(connect=SELF), media_type="text/html")
+
+    async def nothing(_: Request) -> Response:
+        return Response(status_code=204)
+
+    async def asset(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name == "data.js":
+            facts = about_json(growth.about, stamp="", live=True, total=0, chunk=1)
+            return Response(script("table.begin", facts, []), media_type="text/javascript")
+        try:
+            return Response(page_file(name), media_type=_PAGE_TYPES[Path(name).suffix])
+        except FileNotFoundError:
+            return PlainTextResponse("not found", 404)
+
+    async def rows(request: Request) -> Response:
+        after = request.query_params.get("after", "0")
+        if not after.isdecimal() or len(after) > 15:
+            return PlainTextResponse("after: a whole number", 400)
+        return await anyio.to_thread.run_sync(_rows, growth, int(after))
+
+    async def picture(request: Request) -> Response:
+        file = f"images/{request.path_params['file']}"
+        shot, path = growth.shot(file), inside(folder.root, file)
+        if shot is None or path is None or not path.is_file():
+            return PlainTextResponse("not found", 404)
+        headers = {"Content-Security-Policy": _PICTURE_POLICY, "Cache-Control": "no-cache"}
+        return FileResponse(path, media_type=_TYPES.get(shot.format, "application/octet-stream"), headers=headers)
+
+    async def thumbnail(request: Request) -> Response:
+        path = inside(folder.root, f"{FOLDER}/{request.path_params['file']}")
+        if path is None or path.suffix != ".webp" or not path.is_file():
+            return PlainTextResponse("not found", 404)
+        # Named by its content's digest: it never changes.
+        return FileResponse(path, media_type="image/webp", headers={"Cache-Control": "max-age=31536000, immutable"})
+
+    async def cast(request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            return PlainTextResponse("a vote is JSON", 415)
+        try:
+            with anyio.fail_after(_VOTE_DEADLINE_S):
+                body = await _read(request, vote.LINE_BYTES)
+        except TimeoutError:
+            return PlainTextResponse("too slow for a vote", 408)
+        if body is None:
+            return PlainTextResponse("too long for a vote", 413)
+        try:
+            await anyio.to_thread.run_sync(casting.append, folder.root, body)
+        except vote.BadVote as error:
+            return PlainTextResponse(str(error), 422)
+        return Response(status_code=204)
+
+    async def standing(_: Request) -> Response:
+        return await anyio.to_thread.run_sync(_votes, folder)
+
+    return Starlette(
+        routes=[
+            Route("/", page),
+            Route("/favicon.ico", nothing),
+            Route("/compare/{name}", asset),
+            Route("/rows", rows),
+            Route("/votes", standing, methods=["GET"]),
+            Route("/votes", cast, methods=["POST"]),
+            Route("/images/{file:path}", picture),
+            Route(f"/{FOLDER}/{{file:path}}", thumbnail),
+        ]
+    )
+
+
+async def _read(request: Request, most_bytes: int) -> bytes | None:
+    """The body, ``None`` where it is longer than ``most_bytes``."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > most_bytes:
+            return None
+    return body
+
+
+def _votes(folder: RunFolder) -> Response:
+    try:
+        found = votes.read(folder.root).votes
+    except UsageError as error:
+        return PlainTextResponse(str(error), 422)
+    return Response(msgspec.json.encode(found[-VOTES:]), media_type="application/json")
+
+
+def _rows(growth: Growth, after: int) -> Response:
+    change = growth.since(after)
+    said = {
+        "after": change.rows.after,
+        "more": change.rows.more,
+        "about": about_json(change.about),
+        "gone": change.rows.gone,
+        "rows": batch(change.rows.rows),
+        "details": details(change.rows.rows),
+    }
+    return Response(msgspec.json.encode(said), media_type="application/json")

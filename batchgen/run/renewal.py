@@ -1,0 +1,71 @@
+"""Describes what is kept as the manifest does today: rows may have moved, and columns changed, without buying anything.
+
+It is done before anything is sent, once for every plan: what a run sends is described by its plan from the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+import anyio.to_thread
+
+from batchgen.plan.plan import Plan
+from batchgen.plan.seen import Seen
+from batchgen.request import Request
+from batchgen.run.tidying import Tidying
+from batchgen.store import described
+from batchgen.store.described import Misnamed
+from batchgen.store.ledger import Ledger
+from batchgen.store.reader import Reader
+
+_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """How many requests had another description, and how many of their pictures another name."""
+
+    described: int = 0
+    renamed: int = 0
+
+
+async def renew(plan: Plan, ledger: Ledger, reader: Reader, tidying: Tidying) -> Renewed:
+    """Brings the ledger's descriptions up to ``plan``, and the pictures to the names that their user gives them there.
+
+    Of equal requests the first one of the plan counts. Raises :class:`LedgerFailed`, or :class:`OSError` of the disk.
+    """
+    fingerprint = plan.fingerprint
+    if await anyio.to_thread.run_sync(described.describes, reader.db, fingerprint):
+        return Renewed()
+    count = 0
+    misnamed: list[Misnamed] = []
+    known = _known(plan, reader)
+    while (some := await anyio.to_thread.run_sync(next, known, None)) is not None:
+        if some.outdated:
+            await ledger.change(partial(described.describe, requests=some.outdated))
+            count += len(some.outdated)
+        misnamed += some.misnamed
+    await tidying.rename(misnamed)
+    await ledger.change(partial(described.record_described, fingerprint=fingerprint))
+    return Renewed(count, len(misnamed))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Of some requests those that the ledger knows otherwise."""
+
+    outdated: Sequence[Request]
+    misnamed: Sequence[Misnamed]
+
+
+def _known(plan: Plan, reader: Reader) -> Iterator[_Known]:
+    """What has to be renewed, a thousand requests at a time; nothing is kept of the rest."""
+    if not described.knows_any(reader.db):
+        return
+    seen = Seen()
+    firsts = (request for request in plan if seen.add(request.key))
+    while batch := list(islice(firsts, _BATCH)):
+        yield _Known(described.outdated(reader.db, batch), described.misnamed(reader.db, batch))
