@@ -96,7 +96,7 @@ def _models(forecast: Forecast) -> Table:
     table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     longest = max(map(len, forecast.by_model), default=0)
     # Of 80 columns, what leaves room for the figures; a padding that collapses is taken off the width.
-    table.add_column("model", overflow="fold", width=min(longest, 20) + 1)
+    table.add_column("model", overflow="fold", min_width=min(longest, 16) + 1, max_width=min(longest, 40) + 1)
     for heading in ("requests", "new", "low", "expected", "high"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("price by", min_width=9)

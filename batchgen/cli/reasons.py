@@ -16,7 +16,7 @@ _IN_A_LIST = 20
 
 
 def line(one: Explained) -> str:
-    """``12 9f3c21ab changed  prompt: "a red mug" → "a blue mug"``, for lists."""
+    """``12 9f3c21ab changed  prompt: "a red mug" → "a blue mug"``, for lists, by the number of its row."""
     from batchgen.plan.reasons import Reason
 
     request = one.request
@@ -26,7 +26,7 @@ def line(one: Explained) -> str:
         else _asked(one)
     )
     reason = one.reason.value if one.reason is not Reason.PAID else "paid"
-    return f"  {request.index:>6} {request.key[:8]} {reason:<8} {said}"
+    return f"  {request.row:>6} {request.key[:8]} {reason:<8} {said}"
 
 
 def difference(found: Difference, *, longest: int = 60) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,8 @@ from batchgen.errors import Together, UsageError, nearest
 
 if TYPE_CHECKING:
     from batchgen.api import RunReport
-    from batchgen.request import State
     from batchgen.run.events import Listener
+    from batchgen.run.feeder import Selection
 
 
 @with_job_options
@@ -34,7 +35,9 @@ def run(
     ] = None,
     retry: Annotated[
         list[str] | None,
-        typer.Option("--retry", metavar="STATE", help="Send again what is refused, spoiled or in doubt (pays again)."),
+        typer.Option(
+            "--retry", metavar="STATE", help="Send again what is refused, spoiled, in doubt or missing (pays again)."
+        ),
     ] = None,
     canary: Annotated[
         int,
@@ -101,7 +104,7 @@ def run(
 
     with telling(command=on_finish, webhook=webhook) as teller:
         together = Together()
-        again = together.each(_states, retry or ())
+        again = together.each(_again, retry or ())
         chosen = together.each(_only, only or ())
         stop_at = together.each(read_deadline, deadline)
         most_failures = together.each(read_max_failures, max_failures)
@@ -111,7 +114,7 @@ def run(
             teller.folder = api.folder_of(manifest, out)
         together.refuse()
         how = Options(
-            selection=Selection(again=again or frozenset(), limit=limit, only=chosen),
+            selection=replace(again or Selection(), limit=limit, only=chosen),
             strict=strict,
             confirmed=yes,
             bounds=Bounds(stop_at, most_failures, canary),
@@ -145,15 +148,17 @@ def _night_budget(text: str) -> int:
         raise UsageError(f"--night-budget {text!r}: it {error}") from None
 
 
-def _states(words: Sequence[str]) -> frozenset[State]:
+def _again(words: Sequence[str]) -> Selection:
     from batchgen.request import State
+    from batchgen.run.feeder import Selection
 
-    known = {"refused": State.REFUSED, "spoiled": State.SPOILED, "doubt": State.DOUBT}
+    states = {"refused": State.REFUSED, "spoiled": State.SPOILED, "doubt": State.DOUBT}
+    known = (*states, "missing")
     for word in words:
         if word not in known:
             hint = nearest(word, known) or f"one of {', '.join(known)}"
             raise UsageError(f"--retry {word!r}: there is no such state; {hint}")
-    return frozenset(known[word] for word in words)
+    return Selection(again=frozenset(states[word] for word in words if word in states), missing="missing" in words)
 
 
 def _only(words: Sequence[str]) -> dict[str, str] | None:

@@ -34,10 +34,12 @@ LOW_WATER = 250
 class Selection:
     """Which requests of a plan a run is about. ``again`` are the states the user asked to send once more.
 
-    ``keys`` are the only ones, where they are named; ``besides`` were seen to already.
+    ``missing`` says that those whose files are gone are to be bought again too. ``keys`` are the only ones, where they
+    are named; ``besides`` were seen to already.
     """
 
     again: frozenset[State] = frozenset()
+    missing: bool = False
     limit: int | None = None
     only: Mapping[str, str] | None = None
     keys: frozenset[str] | None = None
@@ -209,6 +211,8 @@ class Feeder:
         return None
 
     def _may_send(self, standing: Standing, job: Job) -> bool:
+        if standing.lost and self._selection.missing:
+            return True
         match standing.state:
             case State.WAITING:
                 return True

@@ -63,7 +63,8 @@ class Moves:
 
     async def lose(self, found: Sequence[trash.Trashed]) -> None:
         """Records that the pictures of one request are no longer in the trash: only its user may pay for it again."""
-        lose = partial(trash.record_loss, request_id=found[0].request_id, now_ms=now_ms())
+        message = "it was in the trash and is no file there any more"
+        lose = partial(trash.record_loss, request_id=found[0].request_id, message=message, now_ms=now_ms())
         await self._ledger.change(lose)
 
     async def bring(self, one: trash.Trashed, to: str, free: Mapping[str, str]) -> trash.Move:

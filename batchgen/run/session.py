@@ -5,7 +5,8 @@ Ledger, what the past left, what is left to buy, the account's balance: only the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +21,7 @@ from batchgen.run.budget import Budget, Night, Risk
 from batchgen.run.ending import Finished, finished
 from batchgen.run.engine import Desk, Engine
 from batchgen.run.events import Listener, Notice, Started, silent
+from batchgen.run.missing import Missing, give_up, missing_of
 from batchgen.run.options import Options, min_free_bytes
 from batchgen.run.pace import lanes_of, policy_of
 from batchgen.run.permission import expected_microusd, refuse_unconfirmed, refuse_unpriced, to_buy
@@ -81,7 +83,11 @@ async def run_plan(
     async with _opened(plan, provider, folder, prices, options, listen, planned) as session:
         await anyio.to_thread.run_sync(lambda: keep_memo(folder, plan.memo()))
         await settle_the_past(session.ledger, session.reader, folder, provider)
-        remaining_microusd = await _permitted(session)
+        missing = await anyio.to_thread.run_sync(_missing, session)
+        remaining_microusd = await _permitted(session, missing)
+        if missing:
+            await give_up(missing, session.ledger)
+            session.past.look_again()
         recovered = await anyio.to_thread.run_sync(lambda: list(unfinished_answers(session.reader, folder, provider)))
         money = await _money(session, await provider.balance_microusd())
         run_id = await _begun(session)
@@ -146,11 +152,19 @@ async def _rebuild_where_lost(folder: RunFolder, plan: Plan, options: Options, l
     listen(Notice(f"{folder.root}: the ledger was lost and has been rebuilt: {rebuilt}"))
 
 
-async def _permitted(session: _Session) -> int:
+def _missing(session: _Session) -> list[Missing]:
+    """The pictures that were deleted, where their user wants them back."""
+    if not session.options.selection.missing:
+        return []
+    return missing_of(session.plan, session.reader, session.folder)
+
+
+async def _permitted(session: _Session, missing: Sequence[Missing]) -> int:
     """What is left to buy, in micro-dollars, where so much may be bought; raises :class:`UsageError` where not."""
     manifest = session.plan.manifest
     sources = session.sources if manifest.reuse else None
-    left = await anyio.to_thread.run_sync(to_buy, session.plan, session.past, sources)
+    open_ones = await anyio.to_thread.run_sync(to_buy, session.plan, session.past, sources)
+    left = Counter(open_ones) + Counter(one.model for one in missing)
     remaining_microusd = expected_microusd(left, session.prices)
     refuse_unconfirmed(left, session.prices, session.options, manifest.limits)
     typical_bytes = await anyio.to_thread.run_sync(session.reader.typical_bytes)

@@ -84,6 +84,11 @@ class Past:
         """Where in the plan the requests stand that were not stored."""
         return self._held_against_plan[0]
 
+    def look_again(self) -> None:
+        """What is stored is looked up anew: some of it has just been given up."""
+        self.__dict__.pop("_stored", None)
+        self.__dict__.pop("_held_against_plan", None)
+
     def states(self, keys: Sequence[str]) -> Mapping[str, State]:
         """The state of each of ``keys``, the unknown ones left out."""
         stored = self.stored(keys)

@@ -29,6 +29,7 @@ class Standing:
     doubts: int
     estimate_microusd: int | None
     trashed: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class Reader:
         """What is known of each of ``keys``; the unknown ones are left out."""
         rows = self._rows(
             # One bound value for any number of keys: no limit on their count, and one prepared statement.
-            "SELECT key, state, coalesce(not_before_ms, 0), estimate_microusd, trashed_ms IS NOT NULL, id FROM requests"
+            "SELECT key, state, coalesce(not_before_ms, 0), estimate_microusd, trashed_ms IS NOT NULL,"
+            " state = 'spoiled' AND coalesce(reason = 'lost', 0), id FROM requests"
             " WHERE key IN (SELECT value FROM json_each(?))",
             _json_array(keys),
         )
@@ -91,8 +93,9 @@ class Reader:
                 self._doubts(request_id) if state in {State.DOUBT, State.WAITING} else 0,
                 estimate,
                 bool(trashed),
+                bool(lost),
             )
-            for key, state, not_before_ms, estimate, trashed, request_id in rows
+            for key, state, not_before_ms, estimate, trashed, lost, request_id in rows
         }
 
     def states(self, keys: Iterable[str]) -> Mapping[str, State]:

@@ -202,13 +202,13 @@ def record_return(db: sqlite3.Connection, moves: Sequence[Move]) -> None:
         db.execute("UPDATE requests SET trashed_ms = NULL WHERE id = ?", (move.request_id,))
 
 
-def record_loss(db: sqlite3.Connection, request_id: int, *, now_ms: int) -> None:
-    """The pictures of a request are wanted again, and somebody emptied the trash: only its user may pay again."""
+def record_loss(db: sqlite3.Connection, request_id: int, *, message: str, now_ms: int) -> None:
+    """The pictures of a request are wanted, and their files are gone: only its user may pay again."""
     db.execute("DELETE FROM pictures WHERE request_id = ?", (request_id,))
     db.execute(
         "UPDATE requests SET state = 'spoiled', reason = 'lost', message = ?, trashed_ms = NULL, ended_ms = ?"
         " WHERE id = ?",
-        ("it was in the trash and is no file there any more", now_ms, request_id),
+        (message, now_ms, request_id),
     )
 
 

@@ -84,7 +84,12 @@ def _recorded(db: sqlite3.Connection, folder: RunFolder, *, read_data: bool) -> 
             # Whoever empties the trash knows what they do.
             continue
         if path.is_symlink() or not path.is_file():
-            yield Finding(Difference.MISSING, file, key, "it was stored and is no file here any more")
+            yield Finding(
+                Difference.MISSING,
+                file,
+                key,
+                "it was stored and is no file here any more; `--retry missing` buys it again",
+            )
         elif (found := path.stat().st_size) != size:
             yield Finding(Difference.ALTERED, file, key, f"{found:,} bytes, {size:,} were stored")
         elif read_data and sha256_of(path) != sha256:
