@@ -71,7 +71,7 @@ def test_3264_pictures_of_real_prompts_survive_a_kill_and_no_recorded_answer_is_
     with embedded(Settings(latency_scale=0.1, rate_limits=False, balance_usd=10_000)) as service:
         job = manifest(tmp_path, service.api_url, PROMPTS, "{Prompt}")
         out = tmp_path / "out"
-        command = [PROGRAM, "run", job, "--out", out]
+        command = [PROGRAM, "run", job, "--out", out, "--allow-outside"]
 
         first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(lambda: books(service.api_url)["billed"] > 1400, first)
