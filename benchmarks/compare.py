@@ -20,7 +20,8 @@ from tests.compare.conftest import CHROMIUM, until
 # Every cell in sight shows its picture.
 IN_SIGHT = """(cells => cells.length > 0 && cells.every(cell => cell.querySelector("img")?.naturalWidth))(
     [...document.querySelectorAll(".cell")])"""
-SCREENS = ((390, 844), (1280, 800), (1920, 1080), (3840, 2160))
+# The third shows more than twenty pictures at once.
+SCREENS = ((390, 844), (1280, 800), (1280, 1600), (1920, 1080), (3840, 2160))
 
 
 def main(prompts=2_000, models=5):
