@@ -15,6 +15,7 @@ import anyio.to_thread
 
 from batchgen.store import trash
 from batchgen.store.dataset import write_moved
+from batchgen.store.described import Misnamed
 from batchgen.store.folder import RunFolder
 from batchgen.store.ledger import Ledger, now_ms
 from batchgen.store.past import Past
@@ -61,6 +62,10 @@ class Moves:
         """Whether all of them are still files."""
         return await _read(lambda: all((self._folder.root / one.file).is_file() for one in found))
 
+    async def present(self, misnamed: Sequence[Misnamed]) -> Sequence[Misnamed]:
+        """Those whose pictures are still files."""
+        return await _read(lambda: [one for one in misnamed if (self._folder.root / one.file).is_file()])
+
     async def lose(self, found: Sequence[trash.Trashed]) -> None:
         """Records that the pictures of one request are no longer in the trash: only its user may pay for it again."""
         message = "it was in the trash and is no file there any more"
@@ -69,9 +74,8 @@ class Moves:
 
     async def bring(self, one: trash.Trashed, to: str, free: Mapping[str, str]) -> trash.Move:
         """Gives a picture from the trash the name ``to``, or a neighbour where that is taken; `settle` records it."""
-        move = trash.Move(one.request_id, one.ordinal, one.file, to)
-        another_s = await _read(partial(trash.is_another_s, self._db, move))
-        stands = await _read(partial(trash.bring, self._folder, move, free, is_another_s=another_s))
+        move = await _read(partial(trash.to_free_name, self._db, trash.Move(one.request_id, one.ordinal, one.file, to)))
+        stands = await _read(partial(trash.bring, self._folder, move, free))
         return trash.Move(one.request_id, one.ordinal, one.file, stands)
 
     async def settle(self, moves: Sequence[trash.Move]) -> None:

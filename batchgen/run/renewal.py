@@ -12,6 +12,7 @@ from itertools import islice
 
 import anyio.to_thread
 
+from batchgen.errors import StoppedEarly
 from batchgen.plan.plan import Plan
 from batchgen.plan.seen import Seen
 from batchgen.request import Request
@@ -35,7 +36,8 @@ class Renewed:
 async def renew(plan: Plan, ledger: Ledger, reader: Reader, tidying: Tidying) -> Renewed:
     """Brings the ledger's descriptions up to ``plan``, and the pictures to the names that their user gives them there.
 
-    Of equal requests the first one of the plan counts. Raises :class:`LedgerFailed`, or :class:`OSError` of the disk.
+    Of equal requests the first one of the plan counts. Raises :class:`LedgerFailed`, or :class:`StoppedEarly` where the
+    disk gives in.
     """
     fingerprint = plan.fingerprint
     if await anyio.to_thread.run_sync(described.describes, reader.db, fingerprint):
@@ -48,9 +50,12 @@ async def renew(plan: Plan, ledger: Ledger, reader: Reader, tidying: Tidying) ->
             await ledger.change(partial(described.describe, requests=some.outdated))
             count += len(some.outdated)
         misnamed += some.misnamed
-    await tidying.rename(misnamed)
+    try:
+        renamed = await tidying.rename(misnamed)
+    except OSError as error:
+        raise StoppedEarly(f"pictures could not be given their new names: {error}. Nothing was sent") from error
     await ledger.change(partial(described.record_described, fingerprint=fingerprint))
-    return Renewed(count, len(misnamed))
+    return Renewed(count, renamed)
 
 
 @dataclass(frozen=True, slots=True)

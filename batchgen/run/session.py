@@ -99,6 +99,9 @@ async def run_plan(
         _tell_of_start(session, desk, remaining_microusd, finishing=len(recovered))
         lanes = partial(lanes_of, planned, plan.manifest.limits)
         result = await run_in_stages(desk, options.bounds, recovered, lanes=lanes, on_engine=on_engine)
+        if recovered:
+            # Answers to an earlier plan are pictures now, and perhaps orphans.
+            session.past.look_again()
         return replace(
             await finished(desk, result, options), reused=reused, renewed=renewed.described + renewed.renamed
         )

@@ -85,17 +85,20 @@ class Tidying:
         await self._moves.settle(moves)
         return True
 
-    async def rename(self, misnamed: Sequence[Misnamed]) -> None:
-        """Gives pictures the names that the plan has for them now, also where two of them change places.
+    async def rename(self, misnamed: Sequence[Misnamed]) -> int:
+        """Gives pictures the names that the plan has for them now, also where two change places; returns how many.
 
-        All go through the trash: a process that dies on the way leaves them there, wanted back.
+        All go through the trash: a process that dies on the way leaves them there, wanted back. What is no file any
+        more stays as it is: to give it up is for its user to say.
         """
-        for start in range(0, len(misnamed), _AT_ONCE):
-            await self._moves.throw([one.request_id for one in misnamed[start : start + _AT_ONCE]], successor=None)
-        for one in misnamed:
+        there = await self._moves.present(misnamed)
+        for start in range(0, len(there), _AT_ONCE):
+            await self._moves.throw([one.request_id for one in there[start : start + _AT_ONCE]], successor=None)
+        for one in there:
             await self.bring_back(Wanted(one.key, one.stem))
-        if misnamed:
+        if there:
             await self._moves.finish()
+        return len(there)
 
     async def withdraw(self) -> int:
         """Sets aside what ended without a picture and the plan no longer asks for; returns how many requests."""

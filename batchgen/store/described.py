@@ -20,10 +20,11 @@ _FACT = "described"
 
 @dataclass(frozen=True, slots=True)
 class Misnamed:
-    """A stored request whose picture is to be called ``stem``."""
+    """A stored request whose first picture is ``file``, and is to be called ``stem``."""
 
     request_id: int
     key: str
+    file: str
     stem: str
 
 
@@ -53,7 +54,7 @@ def misnamed(db: sqlite3.Connection, requests: Sequence[Request]) -> list[Misnam
     """Those of ``requests`` with a name of the user's own whose first picture stands under another one."""
     named = {request.key: request.path for request in requests if request.path is not None}
     rows = db.execute(_FIRST_PICTURES, (_encode(list(named)),))
-    return [Misnamed(number, key, named[key]) for number, key, file in rows if stem_of(file) != named[key]]
+    return [Misnamed(number, key, file, named[key]) for number, key, file in rows if stem_of(file) != named[key]]
 
 
 def describe(db: sqlite3.Connection, requests: Sequence[Request]) -> None:

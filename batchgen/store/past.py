@@ -103,9 +103,13 @@ class Past:
         return self._stored.among(keys)
 
     def asks_for(self, key: str) -> bool:
-        """Whether the plan asks for a stored request; for those that this run stored it does."""
-        place = self._stored.place(number_of(key))
-        return place is None or bool(self._held_against_plan[1][place])
+        """Whether the plan asks for a stored request."""
+        number = number_of(key)
+        place = self._stored.place(number)
+        if place is None:
+            # Stored since, perhaps from an answer to an earlier plan: rare enough to look through them all.
+            return number in self._planned
+        return bool(self._held_against_plan[1][place])
 
     def asked(self, keys: Collection[str]) -> frozenset[str]:
         """Those of ``keys``, whatever their state, that the plan asks for."""

@@ -14,7 +14,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from batchgen.store.files import make_folder, publish, refuse_links, sha256_of, sync_folder
@@ -126,18 +126,20 @@ def lay(folder: RunFolder, moves: Iterable[Move]) -> None:
         sync_folder(place)
 
 
-def is_another_s(db: sqlite3.Connection, move: Move) -> bool:
-    """Whether the name ``move.to`` is that of another picture."""
-    found = db.execute("SELECT request_id, ordinal FROM pictures WHERE file = ?", (move.to,)).fetchone()
-    return found is not None and found != (move.request_id, move.ordinal)
+def to_free_name(db: sqlite3.Connection, move: Move) -> Move:
+    """The move, to a neighbour of its name where that is another picture's, even of one whose file is gone."""
+    target, free, number = PurePosixPath(move.to), move.to, 1
+    while _is_another_s(db, move, free):
+        number += 1
+        free = str(target.with_name(f"{target.stem}-{number}{target.suffix}"))
+    return replace(move, to=free)
 
 
-def bring(folder: RunFolder, move: Move, free: Mapping[str, str], *, is_another_s: bool = False) -> str:
+def bring(folder: RunFolder, move: Move, free: Mapping[str, str]) -> str:
     """The name under which a picture from the trash stands again: ``move.to``, or a neighbour where that is taken.
 
     ``free`` are the names that may be taken from another picture's old file, with the new names of those. A file that
-    a process brought there before it died, or a person, is taken as it is unless it ``is_another_s``. Durable when
-    this returns; for a thread.
+    a process brought there before it died, or a person, is taken as it is. Durable when this returns; for a thread.
     """
     source, target = folder.root / move.file, folder.root / move.to
     refuse_links(target.parent, folder.root)
@@ -145,10 +147,10 @@ def bring(folder: RunFolder, move: Move, free: Mapping[str, str], *, is_another_
     temporary = target.parent / f".{secrets.token_hex(8)}.part"
     os.link(source, temporary, follow_symlinks=False)
     sha256 = sha256_of(temporary)
-    if not is_another_s and not target.is_symlink() and target.is_file() and sha256_of(target) == sha256:
+    if not target.is_symlink() and target.is_file() and sha256_of(target) == sha256:
         # The very bytes: with two files of them, the one in the trash would stay there.
         free = {**free, move.to: move.to}
-    published = place(folder, temporary, target, free, sha256="" if is_another_s else sha256)
+    published = place(folder, temporary, target, free, sha256=sha256)
     sync_folder(target.parent)
     return published.relative_to(folder.root).as_posix()
 
@@ -272,6 +274,11 @@ def unlist(folder: RunFolder, trash: Iterable[str]) -> None:
     """Removes the lists of what these folders of the trash hold, before that becomes something else."""
     for dated in trash:
         (folder.root / dated / MOVED).unlink(missing_ok=True)
+
+
+def _is_another_s(db: sqlite3.Connection, move: Move, name: str) -> bool:
+    found = db.execute("SELECT request_id, ordinal FROM pictures WHERE file = ?", (name,)).fetchone()
+    return found is not None and found != (move.request_id, move.ordinal)
 
 
 def _record_leaving(db: sqlite3.Connection, file: str, moved_to: str, successor: str | None) -> None:

@@ -7,7 +7,7 @@ import shutil
 import anyio
 import pytest
 
-from batchgen.errors import ExitCode
+from batchgen.errors import ExitCode, StoppedEarly
 from batchgen.manifest import load_manifest
 from batchgen.plan.plan import make_plan
 from batchgen.request import State
@@ -125,6 +125,31 @@ async def test_names_follow_the_manifest_also_where_two_change_places(customer):
     assert pictures(me) == {"icons/mug.png": 2, "icons/pot.png": 1, "icons/cup.png": 3}
     assert me.shop.posts == 3
     assert differences(me) == []
+
+
+async def test_a_deleted_picture_that_changes_its_name_stays_bought_and_recorded(customer):
+    me = customer(red=[sold(1)], blue=[sold(2)])
+    await me.order((), rows=rows(mug="red", cup="blue"), output=NAMED).run()
+    (me.folder.images / "icons/mug.png").unlink()
+    finished = await me.order((), rows=rows(cup="red", mug="blue"), output=NAMED).run(checked=False)
+    assert (finished.exit_code, me.shop.posts) == (ExitCode.STORED, 2)
+    assert set(me.states().values()) == {State.STORED}
+    # The ledger still has the name for the one that was deleted: it may come back from a backup.
+    assert pictures(me) == {"icons/mug-2.png": 2}
+    assert differences(me) == [Difference.MISSING]
+
+
+async def test_a_disk_that_refuses_new_names_stops_the_run_before_anything_is_sent(customer):
+    me = customer(red=[sold(1)], blue=[sold(2)])
+    await me.order((), rows=rows(mug="red", cup="blue"), output=NAMED).run()
+    me.folder.trash.write_text("somebody's file where the trash belongs")
+    me.order((), rows=rows(cup="red", mug="blue", pot="green"), output=NAMED)
+    with pytest.raises(StoppedEarly, match="Nothing was sent"):
+        await me.run(checked=False)
+    me.folder.trash.unlink()
+    assert (me.shop.posts, pictures(me)) == (2, {"icons/mug.png": 1, "icons/cup.png": 2})
+    await me.run()
+    assert pictures(me).items() >= {"icons/mug.png": 2, "icons/cup.png": 1}.items()
 
 
 async def test_another_template_gives_every_picture_its_new_name_and_buys_nothing(customer):

@@ -86,6 +86,17 @@ def test_what_was_stored_since_is_asked_for_and_its_state_is_news(shelf, past):
     assert here.orphans().count == 0
 
 
+def test_what_was_stored_since_for_an_earlier_plan_is_not_asked_for_and_an_orphan_at_the_next_look(shelf, past):
+    asked, of_before = shelf.request("asked"), shelf.request("of an earlier plan")
+    shelf.store(asked)
+    here = past(asked.key)
+    assert list(here.open_positions) == []
+    shelf.store(of_before)
+    assert not here.asks_for(of_before.key)
+    here.look_again()
+    assert [one.key for one in here.orphans().first] == [of_before.key]
+
+
 def test_what_is_in_the_trash_is_no_orphan(shelf, past):
     one = shelf.request("gone")
     shelf.store(one)
