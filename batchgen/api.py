@@ -18,22 +18,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from batchgen.errors import ExitCode
     from batchgen.manifest import Manifest, Overrides
-    from batchgen.plan.forecast import Forecast, Lookup
-    from batchgen.plan.plan import Plan
-    from batchgen.plan.prices import PriceBook
-    from batchgen.plan.reasons import Explained, Reason
+    from batchgen.planning.forecast import Forecast, Lookup
+    from batchgen.planning.plan import Plan
+    from batchgen.planning.prices import PriceBook
+    from batchgen.planning.reasons import Explained, Reason
+    from batchgen.provider.catalogue_cache import LookUp
     from batchgen.provider.choose import Service
     from batchgen.provider.interface import Catalogue, Provider
-    from batchgen.provider.remembered import LookUp
     from batchgen.report import Report, Summary
     from batchgen.request import State
-    from batchgen.run.ending import Finished
-    from batchgen.run.engine import Engine
-    from batchgen.run.events import Listener
-    from batchgen.run.options import Options
-    from batchgen.store.folder import RunFolder
-    from batchgen.store.past import Orphans
-    from batchgen.store.records import Record
+    from batchgen.running.engine import Engine
+    from batchgen.running.events import Listener
+    from batchgen.running.options import Options
+    from batchgen.running.result import Finished
+    from batchgen.store.folder.run_folder import RunFolder
+    from batchgen.store.ledger.plan_diff import Orphans
+    from batchgen.store.ledger.records import Record
 
 OUTPUTS = Path("outputs")
 
@@ -53,7 +53,7 @@ def plan(manifest: Manifest | str | Path) -> Plan:
 
     Raises :class:`~batchgen.errors.ManifestError` with every problem that shows when rows meet axes.
     """
-    from batchgen.plan.plan import make_plan
+    from batchgen.planning.plan import make_plan
 
     return make_plan(_manifest(manifest))
 
@@ -116,11 +116,11 @@ async def run_async(
     """As :func:`run`, inside a running event loop, asyncio or trio. ``signals`` is for the main thread only."""
     import anyio.to_thread
 
-    from batchgen.run.events import Notice, silent
-    from batchgen.run.options import Options, within
-    from batchgen.run.session import run_plan
-    from batchgen.run.signals import interruptible
-    from batchgen.store.folder import RunFolder
+    from batchgen.running.events import Notice, silent
+    from batchgen.running.options import Options, within
+    from batchgen.running.setup import run_plan
+    from batchgen.running.signals import interruptible
+    from batchgen.store.folder.run_folder import RunFolder
 
     loaded = await anyio.to_thread.run_sync(_manifest, manifest)
     options = within(loaded.limits, options or Options())
@@ -180,16 +180,16 @@ def outlook(
     """
     import anyio
 
-    from batchgen.plan.forecast import forecast as count
-    from batchgen.plan.plan import make_plan
-    from batchgen.plan.reasons import by_reason, explained, look_over
+    from batchgen.planning.forecast import forecast as count
+    from batchgen.planning.plan import make_plan
+    from batchgen.planning.reasons import by_reason, explained, look_over
     from batchgen.provider.choose import look_up_of
-    from batchgen.store.folder import RunFolder
-    from batchgen.store.memo import memo_in
-    from batchgen.store.past import Past
-    from batchgen.store.relatives import Relatives
-    from batchgen.store.remains import is_lost, remembered
-    from batchgen.store.reuse import Sources
+    from batchgen.store.dataset.leftovers import is_lost, remembered
+    from batchgen.store.folder.plan_cache import memo_in
+    from batchgen.store.folder.run_folder import RunFolder
+    from batchgen.store.ledger.nearest_bought import Relatives
+    from batchgen.store.ledger.plan_diff import Past
+    from batchgen.store.pictures.other_folders import Sources
 
     loaded = _manifest(manifest)
     found = anyio.run(look_up_of, service_of(loaded))
@@ -238,10 +238,10 @@ def explain(
     which aliases and videos are told; ``notice`` hears where an old copy of it, or none, had to do. Raises
     :class:`~batchgen.errors.UsageError` where nothing, or more than one key, is meant.
     """
-    from batchgen.plan.explaining import explain_one, pick
-    from batchgen.store.folder import RunFolder
-    from batchgen.store.past import Past
-    from batchgen.store.relatives import Relatives, all_bought
+    from batchgen.planning.explaining import explain_one, pick
+    from batchgen.store.folder.run_folder import RunFolder
+    from batchgen.store.ledger.nearest_bought import Relatives, all_bought
+    from batchgen.store.ledger.plan_diff import Past
 
     loaded = _manifest(manifest)
     planned = _planned(loaded, notice)
@@ -280,7 +280,7 @@ def prune(
     import anyio
 
     from batchgen.errors import UsageError
-    from batchgen.store.folder import RunFolder
+    from batchgen.store.folder.run_folder import RunFolder
 
     loaded = _manifest(manifest)
     planned = _planned(loaded, notice)
@@ -293,9 +293,9 @@ def prune(
 
 
 async def _prune(planned: Plan, place: RunFolder) -> tuple[Orphans, int]:
-    from batchgen.run.tidying import Tidying
-    from batchgen.store.ledger import open_ledger
-    from batchgen.store.past import Past
+    from batchgen.running.tidying import Tidying
+    from batchgen.store.ledger.ledger import open_ledger
+    from batchgen.store.ledger.plan_diff import Past
 
     async with open_ledger(place.ledger, provider=planned.manifest.provider.kind) as ledger:
         with closing(Past(place.ledger, planned.outline.numbers)) as past:
@@ -325,8 +325,8 @@ def restore(folder: str | Path, names: Sequence[str]) -> Restored:
     """
     import anyio
 
-    from batchgen.run import restoring
-    from batchgen.store.folder import RunFolder
+    from batchgen.running import restoring
+    from batchgen.store.folder.run_folder import RunFolder
 
     place = RunFolder(Path(folder))
     restored = anyio.run(restoring.restore, place, names)
@@ -338,8 +338,8 @@ def open_run(folder: str | Path) -> Run:
 
     Raises :class:`~batchgen.errors.LedgerDamaged` where there is no ledger to read.
     """
-    from batchgen.store.folder import RunFolder
-    from batchgen.store.records import snapshot
+    from batchgen.store.folder.run_folder import RunFolder
+    from batchgen.store.ledger.records import snapshot
 
     place = RunFolder(Path(folder))
     with snapshot(place.ledger):
@@ -360,7 +360,7 @@ class Run:
 
     def records(self) -> Iterator[Record]:
         """Every request that was touched, in the plan's order: its words, its money, its pictures."""
-        from batchgen.store.records import records, snapshot
+        from batchgen.store.ledger.records import records, snapshot
 
         with snapshot(self.folder.ledger) as db:
             yield from records(db)
@@ -391,7 +391,7 @@ def _planned(manifest: Manifest, notice: Callable[[str], None] | None) -> Plan:
     """The plan that a run would follow: without the catalogue, requests would have other keys."""
     import anyio
 
-    from batchgen.plan.plan import make_plan
+    from batchgen.planning.plan import make_plan
     from batchgen.provider.choose import look_up_of
 
     found = anyio.run(look_up_of, service_of(manifest))
@@ -415,9 +415,9 @@ async def _judge(manifest: Manifest, place: RunFolder) -> _Judged:
     import anyio.to_thread
 
     from batchgen.errors import Together
-    from batchgen.plan.plan import make_plan
+    from batchgen.planning.plan import make_plan
     from batchgen.provider.choose import choose_provider, look_up_of
-    from batchgen.store.memo import memo_in
+    from batchgen.store.folder.plan_cache import memo_in
 
     service = service_of(manifest)
     together = Together()
@@ -436,10 +436,9 @@ async def _judge(manifest: Manifest, place: RunFolder) -> _Judged:
 
 def _refuse_early(judged: _Judged, place: RunFolder, options: Options) -> None:
     """Raises :class:`UsageError` for what a run refuses to begin, where that can be said before there is a folder."""
-    from batchgen.run.matching import refuse_no_match
-    from batchgen.run.options import min_free_bytes
-    from batchgen.run.permission import refuse_unconfirmed, refuse_unpriced
-    from batchgen.store.remains import is_lost
+    from batchgen.running.options import min_free_bytes
+    from batchgen.running.preflight import refuse_no_match, refuse_unconfirmed, refuse_unpriced
+    from batchgen.store.dataset.leftovers import is_lost
 
     min_free_bytes(options)
     refuse_no_match(judged.plan, options.selection)
@@ -455,9 +454,9 @@ def _notices(found: LookUp, planned: Plan) -> tuple[str, ...]:
 
 
 def _prices(manifest: Manifest, catalogue: Catalogue | None, place: RunFolder) -> PriceBook:
-    from batchgen.plan.lengths import usual_length_s
-    from batchgen.plan.prices import PriceBook
-    from batchgen.store.experience import experience
+    from batchgen.planning.prices import PriceBook
+    from batchgen.planning.video_pricing import usual_length_s
+    from batchgen.store.ledger.price_history import experience
 
     seen = experience(place.ledger, provider=manifest.provider.kind)
     return PriceBook(manifest.prices, catalogue, seen, usual_s=usual_length_s(manifest))
@@ -470,7 +469,7 @@ def _manifest(manifest: Manifest | str | Path) -> Manifest:
 def _reported(place: RunFolder, finished: Finished) -> RunReport:
     """Brings the derived files up to date, where anything changed; how the run ended is told even where it can't."""
     from batchgen.errors import ExitCode, LedgerDamaged
-    from batchgen.store.newest import renew_summary
+    from batchgen.store.dataset.summary_patch import renew_summary
 
     result, report = finished.result, None
     exit_code, reason = finished.exit_code, finished.reason
@@ -503,8 +502,8 @@ def _reported(place: RunFolder, finished: Finished) -> RunReport:
 
 def _written(place: RunFolder, *, look: bool = False) -> Report:
     from batchgen.report import write_report
-    from batchgen.store.dataset import write_dataset
-    from batchgen.store.looking import AFTER_A_RUN_S, look_at_new
+    from batchgen.store.dataset.metadata import write_dataset
+    from batchgen.store.looks.update import AFTER_A_RUN_S, look_at_new
 
     # Nobody who stopped a run waits for advice, and a disk that gave in takes no thumbnails.
     if look:

@@ -23,13 +23,13 @@ import anyio
 
 from batchgen.errors import ExitCode
 from batchgen.manifest import load_manifest
-from batchgen.plan.plan import make_plan
-from batchgen.plan.prices import PriceBook
+from batchgen.planning.plan import make_plan
+from batchgen.planning.prices import PriceBook
 from batchgen.provider.interface import Answered
 from batchgen.request import Generation, Picture
-from batchgen.run.session import Options, run_plan
-from batchgen.store import ledger, schema
-from batchgen.store.folder import RunFolder
+from batchgen.running.setup import Options, run_plan
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger import ledger, schema
 
 CONCURRENCY = 200
 PICTURE_BYTES = 100_000

@@ -25,9 +25,9 @@ import trio
 import uvloop
 from yarl import URL
 
-from batchgen.provider.engine.aiohttp import AiohttpEngine
-from batchgen.provider.engine.httpcore import HttpcoreEngine
-from batchgen.provider.engine.options import EngineOptions
+from batchgen.provider.http.aiohttp import AiohttpEngine
+from batchgen.provider.http.engine_options import EngineOptions
+from batchgen.provider.http.httpcore import HttpcoreEngine
 
 HEADERS = {"Authorization": "Bearer none", "Content-Type": "application/json", "User-Agent": "batchgen"}
 BODY = b'{"prompt":"a mug on a table, watercolor","model":"test/test","size":"1024x1024","quality":"low"}'

@@ -24,14 +24,14 @@ import anyio
 import msgspec
 
 from batchgen.manifest import load_manifest
-from batchgen.plan.plan import Plan, make_plan
-from batchgen.plan.prices import PriceBook
+from batchgen.planning.plan import Plan, make_plan
+from batchgen.planning.prices import PriceBook
 from batchgen.provider.interface import Failed, Verdict
-from batchgen.run.session import Options, run_plan
-from batchgen.store.described import record_described
-from batchgen.store.folder import RunFolder
-from batchgen.store.memo import keep_memo, memo_in
-from batchgen.store.schema import connect
+from batchgen.running.setup import Options, run_plan
+from batchgen.store.folder.plan_cache import keep_memo, memo_in
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.row_metadata import record_described
+from batchgen.store.ledger.schema import connect
 
 GOAL_US = 3.0
 GOAL_MB = 60
@@ -88,7 +88,7 @@ def drained(plan):
 GROWTH = """
 import resource, sys
 from batchgen.manifest import load_manifest
-from batchgen.plan.plan import make_plan
+from batchgen.planning.plan import make_plan
 manifest = load_manifest(sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for _ in make_plan(manifest):

@@ -24,9 +24,9 @@ from itertools import islice
 from pathlib import Path
 
 from batchgen.request import Kind, canonical_json, key_of
-from batchgen.store.folder import RunFolder
-from batchgen.store.records import snapshot
-from batchgen.store.schema import connect
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.records import snapshot
+from batchgen.store.ledger.schema import connect
 
 GOAL_S = 5.0
 ROUNDS = 5
@@ -156,7 +156,7 @@ def report_page(folder):
     from batchgen.report.frame import read_frame
     from batchgen.report.html import page
     from batchgen.report.reading import read_report
-    from batchgen.store.flags import read_checks
+    from batchgen.store.looks.flags import read_checks
 
     with snapshot(folder.ledger) as db:
         report = read_report(db, read_frame(db), folder, read_checks(db, folder))
@@ -165,7 +165,7 @@ def report_page(folder):
 
 
 def look_for_new(folder):
-    from batchgen.store.looking import look_at_new
+    from batchgen.store.looks.update import look_at_new
 
     look_at_new(folder)
 
@@ -174,15 +174,15 @@ def table(folder):
     """report.csv, and what it needs."""
     from batchgen.report.csv import write_csv
     from batchgen.report.frame import read_frame
-    from batchgen.store.flags import Checks
+    from batchgen.store.looks.flags import Checks
 
     with snapshot(folder.ledger) as db:
         write_csv(db, read_frame(db), Checks(0, 0, {}, {}, {}, {}), folder.root / "report.csv")
 
 
 def dataset(folder):
-    from batchgen.store.dataset import write_dataset
-    from batchgen.store.flags import Checks
+    from batchgen.store.dataset.metadata import write_dataset
+    from batchgen.store.looks.flags import Checks
 
     write_dataset(folder, Checks(0, 0, {}, {}, {}, {}))
 
@@ -209,7 +209,7 @@ def measured(work, folder):
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        for name in ("pandas", "batchgen.compare.costs", "batchgen.report.html", "batchgen.store.looking"):
+        for name in ("pandas", "batchgen.compare.costs", "batchgen.report.html", "batchgen.store.looks.update"):
             importlib.import_module(name)
         before = time.process_time()
         work(folder)

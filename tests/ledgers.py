@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from batchgen.request import Kind, Request, State, canonical_json, key_of
-from batchgen.store import changes
-from batchgen.store.changes import Bill, Ending, StoredPicture
-from batchgen.store.folder import RunFolder
-from batchgen.store.formats import inspect
-from batchgen.store.schema import connect
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger import transitions
+from batchgen.store.ledger.schema import connect
+from batchgen.store.ledger.transitions import Bill, Ending, StoredPicture
+from batchgen.store.media.sniff import inspect
 
 START_MS = 1_772_366_400_000  # 2026-03-01 12:00 UTC
 
@@ -36,7 +36,7 @@ class LedgerBuilder:
 
     def begin(self, *, simulated=False, manifest="jobs/mugs.yaml", planned=10):
         self.db.execute("INSERT OR IGNORE INTO facts VALUES ('simulated', ?)", (str(int(simulated)),))
-        self.run_id = changes.begin_run(
+        self.run_id = transitions.begin_run(
             self.db,
             now_ms=self.now_ms,
             version="0.1.0",
@@ -48,7 +48,7 @@ class LedgerBuilder:
         )
 
     def end(self, exit_code=0, reason=None):
-        changes.end_run(self.db, run_id=self.run_id, now_ms=self.now_ms, exit_code=exit_code, reason=reason)
+        transitions.end_run(self.db, run_id=self.run_id, now_ms=self.now_ms, exit_code=exit_code, reason=reason)
 
     def request(self, prompt="a mug", *, model="maker/one", columns=None, axes=None, repeat=1, image=(), **parameters):
         parameters = {"prompt": prompt, **parameters}
@@ -71,7 +71,7 @@ class LedgerBuilder:
         )
 
     def send(self, request, *, estimate=50_000):
-        return changes.intend(
+        return transitions.intend(
             self.db,
             request=request,
             stem=f"{request.index:09d}-{request.key[:8]}",
@@ -83,7 +83,7 @@ class LedgerBuilder:
 
     def answer(self, ticket, bill, *, latency_ms=2_000):
         self.now_ms += latency_ms or 0
-        changes.answer(
+        transitions.answer(
             self.db,
             ticket=ticket,
             bill=bill,
@@ -110,14 +110,14 @@ class LedgerBuilder:
             (self.folder.root / file).parent.mkdir(parents=True, exist_ok=True)
             (self.folder.root / file).write_bytes(content)
             stored.append(StoredPicture(file, hashlib.sha256(content).hexdigest(), len(content), form))
-        changes.store(self.db, request_id=ticket.request_id, pictures=stored, downloads=1, now_ms=self.now_ms)
+        transitions.store(self.db, request_id=ticket.request_id, pictures=stored, downloads=1, now_ms=self.now_ms)
         return [picture.file for picture in stored]
 
     def fail(self, request, state=State.REFUSED, *, reason="moderation", message="flagged", status=400, **money):
         ticket = self.send(request)
         self.now_ms += 500
         ending = Ending(state, reason, message, status, **money)
-        changes.fail(self.db, ticket=ticket, ending=ending, duration_ms=500, now_ms=self.now_ms)
+        transitions.fail(self.db, ticket=ticket, ending=ending, duration_ms=500, now_ms=self.now_ms)
 
 
 def build(root):

@@ -7,7 +7,7 @@ import pytest
 from batchgen import forecast, load_manifest, open_run, plan, run, run_async
 from batchgen.errors import ExitCode, LedgerDamaged, ManifestError
 from batchgen.request import State
-from batchgen.run.events import Ended, Progress, Started
+from batchgen.running.events import Ended, Progress, Started
 
 MANIFEST = """\
 provider: {kind: simulator, simulator: {latency_s: 0.01}}

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from batchgen.cli.options import Folder
+from batchgen.cli.shared_options import Folder
 from batchgen.errors import UsageError
 
 
@@ -20,9 +20,9 @@ def adopt(
     """Attach a picture recovered by hand to a request in doubt, so that it is not paid for again."""
     import anyio
 
-    from batchgen.run import adopting
-    from batchgen.store.folder import RunFolder
-    from batchgen.store.formats import NotAPicture
+    from batchgen.running import adopting
+    from batchgen.store.folder.run_folder import RunFolder
+    from batchgen.store.media.sniff import NotAPicture
 
     place = RunFolder(folder)
     if not place.exists:
@@ -49,9 +49,9 @@ def _content(source: str) -> bytes:
 def _fetched(url: str) -> bytes:
     import anyio
 
-    from batchgen.provider.engine.interface import AddressRule, EngineOptions, open_engine
+    from batchgen.provider.download import fetch
+    from batchgen.provider.http.interface import AddressRule, EngineOptions, open_engine
     from batchgen.provider.interface import DownloadFailed
-    from batchgen.provider.links import fetch
 
     async def download() -> bytes:
         async with open_engine(EngineOptions(max_connections=1, addresses=AddressRule.GLOBAL_ONLY)) as engine:

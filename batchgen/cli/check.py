@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from batchgen.cli.options import Job, JobOptions, with_job_options
+from batchgen.cli.shared_options import Job, JobOptions, with_job_options
 from batchgen.errors import ManifestError, Problem, Together
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ def check(
     options: JobOptions,
 ) -> None:
     """Find every mistake in a manifest, with its line; sends nothing and asks nobody."""
-    from batchgen.cli.saying import counted, say
-    from batchgen.plan.plan import make_plan
+    from batchgen.cli.console import counted, say
+    from batchgen.planning.plan import make_plan
 
     manifest = options.read(job)
     together = Together()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.options import Folder
+from batchgen.cli.shared_options import Folder
 from batchgen.errors import StoppedEarly, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def compare(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port for --serve; 0 for any free one.")] = 0,
 ) -> None:
     """Write compare.html, on which pictures are compared side by side and voted on blind; it opens from disk."""
-    from batchgen.store.folder import RunFolder
+    from batchgen.store.folder.run_folder import RunFolder
 
     if port and not serve:
         raise UsageError("--port: it is the port of --serve, which is missing")

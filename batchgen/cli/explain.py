@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.options import Job, JobOptions, Out, with_job_options
+from batchgen.cli.shared_options import Job, JobOptions, Out, with_job_options
 
 if TYPE_CHECKING:
-    from batchgen.plan.reasons import Explained
+    from batchgen.planning.reasons import Explained
 
 
 @with_job_options
@@ -26,8 +26,8 @@ def explain(
 ) -> None:
     """Say why a request would be sent: what its nearest bought relative has, and it has otherwise. Sends nothing."""
     from batchgen import api
-    from batchgen.cli.saying import say
-    from batchgen.plan.explaining import MOST
+    from batchgen.cli.console import say
+    from batchgen.planning.explaining import MOST
 
     found = api.explain(options.read(job), key, folder=out, notice=lambda text: say(f"note: {text}"))
     for one in found[:MOST]:
@@ -37,8 +37,8 @@ def explain(
 
 
 def _lines(one: Explained) -> list[str]:
-    from batchgen.cli.reasons import difference
-    from batchgen.store.plain import visible
+    from batchgen.cli.reason_text import difference
+    from batchgen.text import visible
 
     request = one.request
     prompt = visible(request.parameters.get("prompt", ""))
@@ -52,7 +52,7 @@ def _lines(one: Explained) -> list[str]:
 
 
 def _meaning(one: Explained) -> str:
-    from batchgen.plan.reasons import Reason
+    from batchgen.planning.reasons import Reason
 
     relative = f"{one.relative.key[:8]}" if one.relative else ""
     if one.reason is Reason.NEW and relative:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batchgen.run.events import Event, Progress
+from batchgen.running.events import Event, Progress
 
 if TYPE_CHECKING:
     from batchgen.api import RunReport

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 from batchgen.cli.app import app
-from batchgen.cli.saying import say
+from batchgen.cli.console import say
 from batchgen.cli.streams import forgive
 from batchgen.errors import BatchgenError, ExitCode
 

@@ -14,9 +14,9 @@ from batchgen.errors import StoppedEarly
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from batchgen.provider.catalogue_cache import LookUp
     from batchgen.provider.choose import Service
     from batchgen.provider.interface import Model
-    from batchgen.provider.remembered import LookUp
 
 
 # Of 80 columns, what leaves room for prices and a few words.
@@ -74,8 +74,8 @@ def checked_kind(provider: str) -> str:
 
 
 async def _look_up(service: Service) -> LookUp:
+    from batchgen.provider.catalogue_cache import look_up
     from batchgen.provider.choose import choose_provider
-    from batchgen.provider.remembered import look_up
 
     async with choose_provider(service, concurrency=1, need_key=False) as provider:
         found = await look_up(provider)
@@ -167,7 +167,7 @@ def _span(seconds: Sequence[str]) -> str:
 
 
 def _say_what_was_meant(words: str, names: Sequence[str]) -> None:
-    from batchgen.plan.offer import near_names
+    from batchgen.planning.catalogue_check import near_names
 
     near = near_names(words, names)
     hint = f"; near it: {', '.join(near)}" if near else ""
@@ -177,6 +177,6 @@ def _say_what_was_meant(words: str, names: Sequence[str]) -> None:
 def _plain(text: str) -> str:
     from rich.markup import escape
 
-    from batchgen.store.plain import visible
+    from batchgen.text import visible
 
     return escape(visible(text))

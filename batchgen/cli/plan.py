@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.options import Job, JobOptions, Out, with_job_options
+from batchgen.cli.shared_options import Job, JobOptions, Out, with_job_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from batchgen.api import Outlook
-    from batchgen.plan.forecast import Forecast, ModelForecast
-    from batchgen.plan.reasons import Explained
+    from batchgen.planning.forecast import Forecast, ModelForecast
+    from batchgen.planning.reasons import Explained
 
 
 @with_job_options
@@ -42,7 +42,7 @@ def plan(
 
     manifest = options.read(job)
     if batch_jsonl is not None:
-        from batchgen.plan.batchfile import write_batch_file
+        from batchgen.planning.batchfile import write_batch_file
 
         lines = write_batch_file(api.plan(manifest), batch_jsonl)
         sys.stderr.write(f"{batch_jsonl}: {lines:,} lines\n")
@@ -51,14 +51,14 @@ def plan(
 
 
 def _tell(one: Explained) -> None:
-    from batchgen.cli.reasons import line
+    from batchgen.cli.reason_text import line
 
     sys.stdout.write(f"{line(one)}\n")
 
 
 def _print(outlook: Outlook, console: Console, *, name: str) -> None:
-    from batchgen.cli.reasons import line, orphan_lines
-    from batchgen.cli.saying import counted
+    from batchgen.cli.console import counted
+    from batchgen.cli.reason_text import line, orphan_lines
 
     forecast = outlook.forecast
     console.print(f"{name}: {counted(forecast.requests, 'request')}", style="bold", highlight=False, markup=False)
@@ -78,7 +78,7 @@ def _print(outlook: Outlook, console: Console, *, name: str) -> None:
 
 
 def _reasons(outlook: Outlook) -> str:
-    from batchgen.plan.reasons import Reason
+    from batchgen.planning.reasons import Reason
 
     forecast = outlook.forecast
     parts = [f"{count:,} {reason}" for reason, count in ({Reason.NEW: 0} | dict(outlook.reasons)).items()]
@@ -137,6 +137,6 @@ def _counted(counts: Iterable[tuple[str, int]]) -> str:
 
 
 def _plain(text: str) -> str:
-    from batchgen.store.plain import visible
+    from batchgen.text import visible
 
     return visible(text)

@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from batchgen.money import dollars
 from batchgen.request import State
-from batchgen.run.events import Event, Listener, Notice, Progress, Started, Stopping, Wait
-from batchgen.store.plain import visible
+from batchgen.running.events import Event, Listener, Notice, Progress, Started, Stopping, Wait
+from batchgen.text import visible
 
 # Fits 80 columns with a spend, a failure count and a wait; the bar takes what is left.
 _FORMAT = "{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {rate_fmt} ETA {remaining}{postfix}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from batchgen.cli.options import Job, JobOptions, Out, with_job_options
+from batchgen.cli.shared_options import Job, JobOptions, Out, with_job_options
 
 
 @with_job_options
@@ -14,8 +14,8 @@ def prune(job: Job, *, options: JobOptions, out: Out = None) -> None:
     A later run that wants one again brings it back instead of paying.
     """
     from batchgen import api
-    from batchgen.cli.reasons import orphan_lines
-    from batchgen.cli.saying import say
+    from batchgen.cli.console import say
+    from batchgen.cli.reason_text import orphan_lines
 
     pruned = api.prune(options.read(job), folder=out, notice=lambda text: say(f"note: {text}"))
     moved = pruned.orphans

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from batchgen.cli.options import Folder
+from batchgen.cli.shared_options import Folder
 
 
 def rank(
@@ -33,12 +33,12 @@ def rank(
     """
     from rich.console import Console
 
-    from batchgen.compare.standing import FILE as DERIVED
-    from batchgen.compare.standing import read_standings, write_standings
-    from batchgen.compare.terminal import print_standings
+    from batchgen.compare.leaderboard import FILE as DERIVED
+    from batchgen.compare.leaderboard import read_standings, write_standings
+    from batchgen.compare.ranking_text import print_standings
     from batchgen.compare.votes import FILE, merged
-    from batchgen.store.folder import RunFolder
-    from batchgen.store.plain import visible
+    from batchgen.store.folder.run_folder import RunFolder
+    from batchgen.text import visible
 
     place = RunFolder(folder)
     own = folder / FILE

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.options import Folder
+from batchgen.cli.shared_options import Folder
 from batchgen.errors import StoppedEarly, UsageError, nearest
 
 if TYPE_CHECKING:
-    from batchgen.store.folder import RunFolder
+    from batchgen.store.folder.run_folder import RunFolder
 
 _KINDS = ("png", "pdf")
 
@@ -32,8 +32,8 @@ def report(
     from rich.console import Console
 
     from batchgen.report import print_report, write_report
-    from batchgen.store.dataset import write_dataset
-    from batchgen.store.folder import RunFolder
+    from batchgen.store.dataset.metadata import write_dataset
+    from batchgen.store.folder.run_folder import RunFolder
 
     place = RunFolder(folder)
     if look:
@@ -68,7 +68,7 @@ def _sheets(place: RunFolder, kind: str) -> None:
 
 
 def _look(place: RunFolder) -> None:
-    from batchgen.store.looking import look_at_new
+    from batchgen.store.looks.update import look_at_new
 
     looked = look_at_new(place, listen=_progress)
     if looked.problem:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.options import Folder
+from batchgen.cli.shared_options import Folder
 from batchgen.errors import UsageError
 
 if TYPE_CHECKING:
-    from batchgen.store.folder import RunFolder
-    from batchgen.store.trashed import InTrash
+    from batchgen.store.folder.run_folder import RunFolder
+    from batchgen.store.folder.trashed import InTrash
 
 
 def restore(
@@ -30,7 +30,7 @@ def restore(
     A NAME is one that a picture had, such as icons/mug or images/icons/mug.png; a KEY may be its beginning.
     """
     from batchgen import api
-    from batchgen.store.folder import RunFolder
+    from batchgen.store.folder.run_folder import RunFolder
 
     place = RunFolder(folder)
     if not place.exists:
@@ -47,8 +47,8 @@ def restore(
 
 def _list(place: RunFolder) -> None:
     """A line for each request in the trash on stdout: key, when it was moved, the name it had, its prompt."""
-    from batchgen.store.reader import Reader
-    from batchgen.store.trashed import read_trash
+    from batchgen.store.folder.trashed import read_trash
+    from batchgen.store.ledger.reader import Reader
 
     with closing(Reader(place.ledger)) as reader:
         found = read_trash(reader.db)
@@ -60,8 +60,8 @@ def _list(place: RunFolder) -> None:
 
 
 def _line(one: InTrash, place: RunFolder) -> str:
-    from batchgen.store.plain import visible
-    from batchgen.store.records import timestamp
+    from batchgen.store.ledger.records import timestamp
+    from batchgen.text import visible
 
     moved = (timestamp(one.trashed_ms) or "")[:16].replace("T", " ")
     gone = "" if all((place.root / picture.file).is_file() for picture in one.pictures) else " (deleted)"

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.options import Job, JobOptions, Out, with_job_options
-from batchgen.cli.telling import telling
+from batchgen.cli.notify import telling
+from batchgen.cli.shared_options import Job, JobOptions, Out, with_job_options
 from batchgen.errors import Together, UsageError, nearest
 
 if TYPE_CHECKING:
     from batchgen.api import RunReport
-    from batchgen.run.events import Listener
-    from batchgen.run.feeder import Selection
+    from batchgen.running.events import Listener
+    from batchgen.running.schedule.feeder import Selection
 
 
 @with_job_options
@@ -98,9 +98,9 @@ def run(
     Ctrl-C once lets what is under way land; twice lets go of it.
     """
     from batchgen import api
-    from batchgen.run.bounds import Bounds, read_deadline, read_max_failures
-    from batchgen.run.feeder import Selection
-    from batchgen.run.options import Options
+    from batchgen.running.options import Options
+    from batchgen.running.schedule.feeder import Selection
+    from batchgen.running.schedule.stop_rules import Bounds, read_deadline, read_max_failures
 
     with telling(command=on_finish, webhook=webhook) as teller:
         together = Together()
@@ -150,7 +150,7 @@ def _night_budget(text: str) -> int:
 
 def _again(words: Sequence[str]) -> Selection:
     from batchgen.request import State
-    from batchgen.run.feeder import Selection
+    from batchgen.running.schedule.feeder import Selection
 
     states = {"refused": State.REFUSED, "spoiled": State.SPOILED, "doubt": State.DOUBT}
     known = (*states, "missing")
@@ -190,8 +190,8 @@ def _show(ended: RunReport) -> None:
     """The report and why it ended to people, the folder to whatever reads our output."""
     from rich.console import Console
 
-    from batchgen.cli.endings import ending
-    from batchgen.cli.reasons import orphan_lines
+    from batchgen.cli.reason_text import orphan_lines
+    from batchgen.cli.result_text import ending
 
     if ended.report is not None:
         from batchgen.report import print_report

@@ -29,9 +29,9 @@ def simulate(
     ] = "{}",
 ) -> None:
     """Serve a service on this machine that behaves, bills and fails like ImageRouter, until Ctrl-C."""
-    from batchgen.simulator.folder import FolderTaken
     from batchgen.simulator.serve import serve
     from batchgen.simulator.settings import BadSettings, settings_from_json
+    from batchgen.simulator.state_folder import FolderTaken
 
     try:
         chosen = settings_from_json(settings)

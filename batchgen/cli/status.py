@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 
-from batchgen.cli.options import Folder
+from batchgen.cli.shared_options import Folder
 
 
 def status(folder: Folder) -> None:
     """Show the state of a run folder: what is stored, what failed, what it cost, and whether a run is going on."""
     from batchgen.money import dollars
-    from batchgen.store.folder import RunFolder
-    from batchgen.store.lock import holder
-    from batchgen.store.reader import Reader
-    from batchgen.store.trashed import size_of_trash
+    from batchgen.store.folder.lock import holder
+    from batchgen.store.folder.run_folder import RunFolder
+    from batchgen.store.folder.trashed import size_of_trash
+    from batchgen.store.ledger.reader import Reader
 
     place = RunFolder(folder)
     with closing(Reader(place.ledger)) as reader:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from batchgen.cli.options import Folder
+from batchgen.cli.shared_options import Folder
 from batchgen.errors import ExitCode
 
 
@@ -26,20 +26,20 @@ def verify(
     """
     import msgspec
 
-    from batchgen.store import verification
-    from batchgen.store.folder import RunFolder
-    from batchgen.store.plain import visible
+    from batchgen.commands import verify
+    from batchgen.store.folder.run_folder import RunFolder
+    from batchgen.text import visible
 
     place = RunFolder(folder)
-    pictures = verification.count_pictures(place)
-    findings = list(verification.verify(place, read_data=read_data))
+    pictures = verify.count_pictures(place)
+    findings = list(verify.verify(place, read_data=read_data))
     counts = Counter(finding.difference for finding in findings)
     if json:
         said = {
             "folder": str(folder),
             "pictures": pictures,
             "data_read": read_data,
-            "counts": {difference.value: counts[difference] for difference in verification.Difference},
+            "counts": {difference.value: counts[difference] for difference in verify.Difference},
             "findings": findings,
         }
         sys.stdout.write(f"{msgspec.json.encode(said).decode()}\n")

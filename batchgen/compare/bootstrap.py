@@ -19,9 +19,9 @@ from statistics import NormalDist
 import numpy as np
 
 from batchgen.compare.bradley_terry import Booleans, Floats, strengths
-from batchgen.compare.evidence import weigh
-from batchgen.compare.linked import Open, never_lost
-from batchgen.compare.tally import Integers, Tally, matrix
+from batchgen.compare.comparison_graph import Open, never_lost
+from batchgen.compare.counts import Integers, Tally, matrix
+from batchgen.compare.leverage import weigh
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000

@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from batchgen.compare.tally import held_equal
-from batchgen.store.columns import aggregated, integers, texts
-from batchgen.store.records import words_of
+from batchgen.compare.counts import held_equal
+from batchgen.store.ledger.bulk import aggregated, integers, texts
+from batchgen.store.ledger.records import words_of
 
 Integers = npt.NDArray[np.int64]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from batchgen.store.records import Record, RecordedPicture, records, records_of
+from batchgen.store.ledger.records import Record, RecordedPicture, records, records_of
 
 # What the page calls a stored picture.
 Shot = RecordedPicture

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from batchgen.compare.columns import Row
 from batchgen.compare.entries import Entry, Shot
+from batchgen.compare.page_columns import Row
 
 # So many rows go into one answer; the page asks for the next at once.
 MOST_ROWS = 10_000

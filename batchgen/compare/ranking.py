@@ -14,8 +14,8 @@ import numpy as np
 
 from batchgen.compare.bootstrap import RESAMPLES, Interval, intervals, leads, resampled
 from batchgen.compare.bradley_terry import Booleans, Floats, centred, chances, strengths
-from batchgen.compare.linked import cliques, components, in_one, open_ends
-from batchgen.compare.tally import Matrix, Tally, matrix, prompts_of, tally
+from batchgen.compare.comparison_graph import cliques, components, in_one, open_ends
+from batchgen.compare.counts import Matrix, Tally, matrix, prompts_of, tally
 from batchgen.compare.vote import Vote
 from batchgen.errors import UsageError
 

@@ -16,14 +16,14 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from batchgen.compare import casting, vote, votes
-from batchgen.compare.columns import batch, details
-from batchgen.compare.growing import Growth
-from batchgen.compare.guard import SELF, Guard
+from batchgen.compare import vote, vote_log, votes
+from batchgen.compare.ledger_watch import Growth
+from batchgen.compare.origin_check import SELF, Guard
+from batchgen.compare.page_columns import batch, details
 from batchgen.compare.writing import VOTES, about_json, page_file, page_html, script
 from batchgen.errors import UsageError
-from batchgen.store.folder import RunFolder
-from batchgen.store.thumbnails import FOLDER, inside
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.looks.thumbnails import FOLDER, inside
 
 # A vote is small and comes from this machine: whoever takes longer holds a connection for its own sake.
 _VOTE_DEADLINE_S = 10.0
@@ -99,7 +99,7 @@ def _routes(folder: RunFolder, growth: Growth) -> Starlette:
         if body is None:
             return PlainTextResponse("too long for a vote", 413)
         try:
-            await anyio.to_thread.run_sync(casting.append, folder.root, body)
+            await anyio.to_thread.run_sync(vote_log.append, folder.root, body)
         except vote.BadVote as error:
             return PlainTextResponse(str(error), 422)
         return Response(status_code=204)

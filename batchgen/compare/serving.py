@@ -1,6 +1,6 @@
 """The page on a local address: it grows while a run goes on, and saves votes at once.
 
-It listens on 127.0.0.1 and answers its own page only (:mod:`batchgen.compare.guard`).
+It listens on 127.0.0.1 and answers its own page only (:mod:`batchgen.compare.origin_check`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from batchgen.compare.growing import Growth
-from batchgen.compare.guard import HOST
+from batchgen.compare.ledger_watch import Growth
+from batchgen.compare.origin_check import HOST
 from batchgen.compare.routes import application
-from batchgen.store.folder import RunFolder
+from batchgen.store.folder.run_folder import RunFolder
 
 
 def serve(folder: RunFolder, *, port: int = 0, on_ready: Callable[[str, Path], None] = lambda *_: None) -> None:

@@ -17,16 +17,16 @@ from typing import Any
 import msgspec
 
 from batchgen.compare import votes
-from batchgen.compare.columns import GONE, Row, batch, details
 from batchgen.compare.entries import About, Entry, Shot, read_about, read_entries
-from batchgen.store.bench import Bench
-from batchgen.store.files import make_folder, replace_synced
-from batchgen.store.flags import Checks, checks
-from batchgen.store.folder import RunFolder
-from batchgen.store.records import snapshot
-from batchgen.store.seen import seen
-from batchgen.store.shrink import Look
-from batchgen.store.thumbnails import Thumbnails, inside
+from batchgen.compare.page_columns import GONE, Row, batch, details
+from batchgen.store.folder.atomic import make_folder, replace_synced
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.records import snapshot
+from batchgen.store.looks.flags import Checks, checks
+from batchgen.store.looks.index import seen
+from batchgen.store.looks.thumbnails import Thumbnails, inside
+from batchgen.store.looks.worker import Look
+from batchgen.store.looks.workers import Bench
 
 ROWS_A_FILE = 10_000
 DETAILS_A_FILE = 1_000

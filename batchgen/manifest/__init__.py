@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from batchgen.manifest.columns import RESERVED_COLUMNS, column_problem
+from batchgen.manifest.column_names import RESERVED_COLUMNS, column_problem
+from batchgen.manifest.input_pictures import PictureCheck
 from batchgen.manifest.jobfile import json_schema
 from batchgen.manifest.load import load_manifest
 from batchgen.manifest.model import (
@@ -18,7 +19,6 @@ from batchgen.manifest.model import (
 )
 from batchgen.manifest.names import path_problem, segment_problem, slug
 from batchgen.manifest.overrides import Overrides
-from batchgen.manifest.pictures import PictureCheck
 from batchgen.manifest.row_check import RowCheck
 from batchgen.manifest.rows import Row, Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime, max_failures, stop_time

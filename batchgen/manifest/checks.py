@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from batchgen.errors import nearest
-from batchgen.manifest.columns import column_problem
+from batchgen.manifest.build import matrix_axis
+from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.document import DataPath, Finding
-from batchgen.manifest.freeze import matrix_axis
 from batchgen.manifest.jobfile import JobFile, ProviderSection
 from batchgen.manifest.names import folder_problem, name_problem, path_problem
 from batchgen.manifest.show import shown

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from batchgen.manifest.columns import is_credential
+from batchgen.manifest.column_names import is_credential
 from batchgen.manifest.document import DataPath, Document, Finding
-from batchgen.manifest.shape import dotted
+from batchgen.manifest.schema_errors import dotted
 from batchgen.manifest.show import shown
 
 PLACES: tuple[tuple[str, str], ...] = (("provider", "base_url"), ("output", "folder"))

@@ -14,9 +14,9 @@ from typing import Any
 
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.document import DataPath, Document
-from batchgen.manifest.files import inside, job_text, refuse_unless_readable
-from batchgen.manifest.moving import moved
+from batchgen.manifest.rebase_paths import moved
 from batchgen.manifest.show import printable, shown
+from batchgen.manifest.text_files import inside, job_text, refuse_unless_readable
 from batchgen.manifest.yaml import read_yaml
 
 DEEPEST = 8

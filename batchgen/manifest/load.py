@@ -9,22 +9,22 @@ from itertools import islice
 from pathlib import Path
 
 from batchgen.errors import ManifestError, Problem
-from batchgen.manifest.between import findings_between
+from batchgen.manifest.axis_sources import listed
+from batchgen.manifest.build import frozen, inline_rows
 from batchgen.manifest.checks import findings, settings_of
+from batchgen.manifest.cross_checks import findings_between
 from batchgen.manifest.document import Document, Finding
 from batchgen.manifest.environment import expanded
 from batchgen.manifest.extends import YAML_SUFFIXES, with_bases
-from batchgen.manifest.files import inside, job_text, refuse_unless_readable
-from batchgen.manifest.freeze import frozen, inline_rows
+from batchgen.manifest.input_pictures import PictureCheck
 from batchgen.manifest.jobfile import JobFile
-from batchgen.manifest.listed import listed
 from batchgen.manifest.model import Manifest
 from batchgen.manifest.overrides import Overrides
-from batchgen.manifest.pictures import PictureCheck
 from batchgen.manifest.row_check import RowCheck
 from batchgen.manifest.rows import SUFFIXES, InlineRows, Rows, open_rows
-from batchgen.manifest.shape import dotted, shaped
+from batchgen.manifest.schema_errors import dotted, shaped
 from batchgen.manifest.show import printable, shown
+from batchgen.manifest.text_files import inside, job_text, refuse_unless_readable
 from batchgen.manifest.yaml import Marred, read_yaml
 
 # With mistakes in the job file itself, rows are read only to show some of theirs too.

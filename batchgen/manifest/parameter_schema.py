@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchgen.manifest.images import MOST_IMAGES
+from batchgen.manifest.picture_references import MOST_IMAGES
 from batchgen.manifest.values import ALLOWED, PARAMETERS
 
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1}

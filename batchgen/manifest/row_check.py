@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from batchgen.errors import Problem
-from batchgen.manifest.columns import column_problem
+from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.rows import Row
 from batchgen.manifest.values import PARAMETERS, Value, check_value
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from batchgen.errors import nearest
-from batchgen.manifest.images import MOST_IMAGES, image_problem
+from batchgen.manifest.picture_references import MOST_IMAGES, image_problem
 from batchgen.manifest.show import printable, shown
 
 # A list is only ever a value of `image`.

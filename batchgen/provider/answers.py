@@ -13,10 +13,10 @@ import httpx
 import msgspec
 
 from batchgen.money import microusd
-from batchgen.provider.engine.interface import AddressRefused, BodyTooLarge, CertificateInvalid
+from batchgen.provider.error_text import meaning
+from batchgen.provider.http.interface import AddressRefused, BodyTooLarge, CertificateInvalid
 from batchgen.provider.interface import Answer, Answered, Failed, Verdict
 from batchgen.provider.waiting import rate_limit, retry_after_s, stated_wait_s
-from batchgen.provider.words import meaning
 from batchgen.request import Generation, Picture
 
 MESSAGE_CHARACTERS = 300

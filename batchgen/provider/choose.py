@@ -11,10 +11,10 @@ from pathlib import Path
 from batchgen import plugins
 from batchgen.errors import BatchgenError, UsageError
 from batchgen.provider import imagerouter, openai
+from batchgen.provider.catalogue_cache import LookUp, look_up
 from batchgen.provider.credentials import find_key, redact
+from batchgen.provider.http_client import checked_base_url
 from batchgen.provider.interface import Opening, Provider
-from batchgen.provider.remembered import LookUp, look_up
-from batchgen.provider.wire import checked_base_url
 
 
 @dataclass(frozen=True, slots=True)

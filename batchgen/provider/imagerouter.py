@@ -13,11 +13,11 @@ import anyio.to_thread
 
 from batchgen.money import microusd
 from batchgen.provider.answers import read_body
-from batchgen.provider.bodies import has_files, inline_bytes, input_fields, input_parts, json_body, multipart_body
 from batchgen.provider.catalogue import read_catalogue
 from batchgen.provider.credentials import Secret
+from batchgen.provider.http_client import Body, Wire
 from batchgen.provider.interface import Answer, Catalogue, Download, Failed, Verdict
-from batchgen.provider.wire import Body, Wire
+from batchgen.provider.request_body import has_files, inline_bytes, input_fields, input_parts, json_body, multipart_body
 from batchgen.request import Kind, Request
 
 BASE_URL = "https://api.imagerouter.io"

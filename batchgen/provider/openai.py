@@ -11,10 +11,10 @@ from typing import Self
 import anyio.to_thread
 
 from batchgen.provider.answers import read_body
-from batchgen.provider.bodies import input_parts, json_body, multipart_body
 from batchgen.provider.credentials import Secret
+from batchgen.provider.http_client import Wire
 from batchgen.provider.interface import Answer, Catalogue, Download, Failed, Model, Verdict
-from batchgen.provider.wire import Wire
+from batchgen.provider.request_body import input_parts, json_body, multipart_body
 from batchgen.request import Kind, Request
 
 BASE_URL = "https://api.openai.com/v1"

@@ -9,10 +9,10 @@ from batchgen.report.frame import read_frame
 from batchgen.report.reading import Report, read_report
 from batchgen.report.summary import Summary
 from batchgen.report.terminal import print_report
-from batchgen.store.files import replace_synced
-from batchgen.store.flags import read_checks
-from batchgen.store.folder import RunFolder
-from batchgen.store.records import snapshot
+from batchgen.store.folder.atomic import replace_synced
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.records import snapshot
+from batchgen.store.looks.flags import read_checks
 
 __all__ = ["Report", "Summary", "print_report", "summarise", "write_report"]
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from batchgen.report import words
+from batchgen.report import figures
 from batchgen.report.tables import Group
 
 # More bars than this are no picture any more; the tables have every group.
@@ -66,7 +66,7 @@ def cost_chart(groups: Sequence[Group]) -> CostChart | None:
     longest = max((_spent(group) for group in shown), default=0)
     if not longest:
         return None
-    ticks, end = axis(longest, words.short_amount)
+    ticks, end = axis(longest, figures.short_amount)
     return CostChart(tuple(_bar(group, end) for group in shown), ticks)
 
 
@@ -94,11 +94,11 @@ def seconds(milliseconds: int) -> str:
 
 
 def _bar(group: Group, end: float) -> Bar:
-    parts = [words.amount(group.billed_microusd) + " billed"]
+    parts = [figures.amount(group.billed_microusd) + " billed"]
     if group.estimated_microusd:
-        parts.append(words.amount(group.estimated_microusd) + " estimated")
+        parts.append(figures.amount(group.estimated_microusd) + " estimated")
     if group.maybe_microusd:
-        parts.append(words.amount(group.maybe_microusd) + " maybe billed")
+        parts.append(figures.amount(group.maybe_microusd) + " maybe billed")
     return Bar(
         group.name,
         _percent(group.billed_microusd, end),
@@ -117,7 +117,7 @@ def _strip(group: Group, end: float) -> Strip:
         _percent(latency.p90, end),
         _percent(latency.p95, end),
         _percent(latency.p99, end),
-        f"p50 {words.span(latency.p50)}, p90 {words.span(latency.p90)}, p99 {words.span(latency.p99)}",
+        f"p50 {figures.span(latency.p50)}, p90 {figures.span(latency.p90)}, p99 {figures.span(latency.p99)}",
     )
 
 

@@ -17,10 +17,10 @@ import pandas as pd
 
 from batchgen.money import MICROUSD
 from batchgen.report.frame import MONEY
-from batchgen.store.dataset import AFTER_WORDS, BEFORE_WORDS
-from batchgen.store.flags import Checks
-from batchgen.store.records import timestamp, word_names, words_of
-from batchgen.store.replacing import replacing
+from batchgen.store.dataset.metadata import AFTER_WORDS, BEFORE_WORDS
+from batchgen.store.folder.atomic import replacing
+from batchgen.store.ledger.records import timestamp, word_names, words_of
+from batchgen.store.looks.flags import Checks
 
 _BEFORE_WORDS = ("key", "state", "provider", "model", "row", "repeat")
 _AFTER_WORDS = (

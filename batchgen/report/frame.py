@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from batchgen.request import State
-from batchgen.store.columns import aggregated, integers, numbers, texts
+from batchgen.store.ledger.bulk import aggregated, integers, numbers, texts
 
 Integers = npt.NDArray[np.int64]
 

@@ -15,11 +15,11 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from batchgen.report import words
+from batchgen.report import figures
 from batchgen.report.charts import cost_chart, latency_chart
-from batchgen.report.lines import cost_lines, latency_lines, speed, spending
+from batchgen.report.line_charts import cost_lines, latency_lines, speed, spending
 from batchgen.report.reading import Report
-from batchgen.store.plain import visible
+from batchgen.text import visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -34,7 +34,7 @@ def page(report: Report) -> bytes:
         report=report,
         summary=report.summary,
         total=report.total,
-        words=words,
+        words=figures,
         cost=cost_chart(report.models),
         latency=latency_chart(report.models),
         distributions=[

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from batchgen.request import State
-from batchgen.store.flags import Checks, Flag
-from batchgen.store.records import asked_of, prompt_of
+from batchgen.store.ledger.records import asked_of, prompt_of
+from batchgen.store.looks.flags import Checks, Flag
 
 # So many of a kind are shown; failures.jsonl and report.csv hold them all.
 SHOWN = 200

@@ -28,9 +28,9 @@ from batchgen.report.lists import (
 from batchgen.report.summary import Summary, summary_of
 from batchgen.report.tables import Group, dearest, overall, per_axis, per_model, slowest, spread
 from batchgen.request import State
-from batchgen.store.dataset import is_simulated
-from batchgen.store.flags import Checks
-from batchgen.store.folder import RunFolder
+from batchgen.store.dataset.metadata import is_simulated
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.looks.flags import Checks
 
 _SAMPLES = 12
 _RANKED = 10

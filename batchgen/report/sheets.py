@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from batchgen.report.lettering import Lettering
-from batchgen.store.dataset import is_simulated
-from batchgen.store.files import make_folder
-from batchgen.store.folder import RunFolder
-from batchgen.store.plain import visible
-from batchgen.store.records import prompt_of, snapshot
-from batchgen.store.thumbnails import thumbnail_name
+from batchgen.store.dataset.metadata import is_simulated
+from batchgen.store.folder.atomic import make_folder
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.records import prompt_of, snapshot
+from batchgen.store.looks.thumbnails import thumbnail_name
+from batchgen.text import visible
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -11,8 +11,8 @@ import msgspec
 from batchgen.money import usd
 from batchgen.report.lists import ErrorClass, Run, active_ms
 from batchgen.report.tables import Group, Percentiles
-from batchgen.store.flags import Checks
-from batchgen.store.records import timestamp
+from batchgen.store.ledger.records import timestamp
+from batchgen.store.looks.flags import Checks
 
 # Raised when a field changes its meaning or goes away; new fields may come at any time.
 SCHEMA = 1

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from batchgen.report import words
+from batchgen.report import figures
 from batchgen.report.lists import ErrorClass, Run
 from batchgen.report.reading import Report
 from batchgen.report.tables import Group
 from batchgen.request import State
-from batchgen.store.plain import visible
+from batchgen.text import visible
 
 # More rows than this hide the rest of the report; the page has them.
 _ROWS = 12
@@ -31,7 +31,7 @@ def print_report(report: Report, console: Console) -> None:
 
 def _parts(report: Report) -> Iterable[Text | Table]:
     if report.summary.simulated:
-        yield Text(words.SIMULATED, style="bold yellow")
+        yield Text(figures.SIMULATED, style="bold yellow")
     yield Text.assemble((visible(report.summary.name), "bold"), f": {_counts(report.total)}")
     if not report.total.requests:
         yield Text("nothing was sent yet")
@@ -66,16 +66,18 @@ def _money(report: Report) -> Table:
     grid.add_column()
     grid.add_column(justify="right")
     grid.add_column()
-    each = f"{words.amount(total.billed_per_picture_microusd)} a {total.unit}"
+    each = f"{figures.amount(total.billed_per_picture_microusd)} a {total.unit}"
     if total.filmed_ms:
-        each += f", {words.amount(total.billed_per_second_microusd)} a second"
-    grid.add_row("billed", words.amount(total.billed_microusd), each)
-    grid.add_row("maybe billed", words.amount(total.maybe_microusd), "no answer arrived")
-    grid.add_row("estimated", words.amount(total.estimated_microusd), "the service stated no cost")
+        each += f", {figures.amount(total.billed_per_second_microusd)} a second"
+    grid.add_row("billed", figures.amount(total.billed_microusd), each)
+    grid.add_row("maybe billed", figures.amount(total.maybe_microusd), "no answer arrived")
+    grid.add_row("estimated", figures.amount(total.estimated_microusd), "the service stated no cost")
     grid.add_row(
-        "success", words.share(total.success_rate), f"{total.retries:,} {'retry' if total.retries == 1 else 'retries'}"
+        "success",
+        figures.share(total.success_rate),
+        f"{total.retries:,} {'retry' if total.retries == 1 else 'retries'}",
     )
-    grid.add_row("speed", words.rate(total.pictures_per_minute), f"{total.unit}s a minute")
+    grid.add_row("speed", figures.rate(total.pictures_per_minute), f"{total.unit}s a minute")
     return grid
 
 
@@ -89,12 +91,12 @@ def _groups(name: str, groups: tuple[Group, ...]) -> Iterable[Table | Text]:
         table.add_row(
             _plain(group.name),
             f"{group.stored:,}/{group.requests:,}",
-            words.share(group.success_rate),
-            words.amount(group.billed_microusd),
-            words.amount(group.billed_per_picture_microusd),
-            *([words.amount(group.billed_per_second_microusd)] if films else []),
-            words.span(latency.p50 if latency else None),
-            words.span(latency.p95 if latency else None),
+            figures.share(group.success_rate),
+            figures.amount(group.billed_microusd),
+            figures.amount(group.billed_per_picture_microusd),
+            *([figures.amount(group.billed_per_second_microusd)] if films else []),
+            figures.span(latency.p50 if latency else None),
+            figures.span(latency.p95 if latency else None),
         )
     yield table
     if len(groups) > _ROWS:
@@ -113,28 +115,28 @@ def _runs(runs: tuple[Run, ...]) -> Table:
         ("run (UTC)", "left"), ("took", "right"), ("attempts", "right"), ("billed", "right"), ("ended", "left")
     )
     for run in runs[-_ROWS:]:
-        ending = words.ending(run.exit_code, ended=run.ended_ms is not None)
+        ending = figures.ending(run.exit_code, ended=run.ended_ms is not None)
         table.add_row(
-            words.moment(run.started_ms),
-            words.span(run.active_ms),
+            figures.moment(run.started_ms),
+            figures.span(run.active_ms),
             f"{run.attempts:,}",
-            words.amount(run.billed_microusd),
+            figures.amount(run.billed_microusd),
             _plain(f"{ending}: {run.reason}" if run.reason else ending),
         )
     return table
 
 
 def _doubts(report: Report) -> Iterable[Text | Table]:
-    yield Text(f"\n{report.total.doubt:,} in doubt, {words.amount(report.doubt_microusd)} maybe billed", style="bold")
+    yield Text(f"\n{report.total.doubt:,} in doubt, {figures.amount(report.doubt_microusd)} maybe billed", style="bold")
     table = _table(("key", "left"), ("model", "left"), ("price", "right"), ("why", "left"))
     table.columns[0].no_wrap = True
     for doubt in report.doubts[:_ROWS]:
-        table.add_row(Text(doubt.key), _plain(doubt.model), words.amount(doubt.maybe_microusd), _plain(doubt.reason))
+        table.add_row(Text(doubt.key), _plain(doubt.model), figures.amount(doubt.maybe_microusd), _plain(doubt.reason))
     yield table
     if report.total.doubt > _ROWS:
         yield Text(f"  … and {report.total.doubt - _ROWS:,} more in failures.jsonl")
     manifest = report.runs[-1].manifest if report.runs else ""
-    for number, (meaning, command) in enumerate(words.ways_out(report.folder, manifest), 1):
+    for number, (meaning, command) in enumerate(figures.ways_out(report.folder, manifest), 1):
         yield Text(f"{number}. {meaning}")
         if command:
             yield Text(f"   {visible(command)}", no_wrap=True, overflow="ignore")

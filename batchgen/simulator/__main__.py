@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from batchgen.simulator.endpoints import Endpoints
-from batchgen.simulator.folder import FolderTaken
 from batchgen.simulator.serve import serve
 from batchgen.simulator.settings import BadSettings, Settings, settings_from_json
+from batchgen.simulator.state_folder import FolderTaken
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from batchgen.simulator.lines import LineFile
+from batchgen.simulator.json_log import LineFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

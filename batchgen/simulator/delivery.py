@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import anyio
 
+from batchgen.simulator.connection import Wire
 from batchgen.simulator.faults import Fault
-from batchgen.simulator.wire import Wire
 
 # Long enough for the bytes before a reset to leave: a reset overtakes what still waits to be sent.
 _AHEAD_OF_RESET_S = 0.02

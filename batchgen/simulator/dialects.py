@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from batchgen.simulator.bodies import JSON_LIMIT_BYTES
-from batchgen.simulator.limits import Standing
+from batchgen.simulator.fields import JSON_LIMIT_BYTES
 from batchgen.simulator.orders import House, Order
 from batchgen.simulator.problems import Failure, TurnedAway
+from batchgen.simulator.rate_windows import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,13 @@ import anyio
 from starlette.requests import Request
 
 from batchgen.simulator.access import key_name
-from batchgen.simulator.bodies import read_fields
 from batchgen.simulator.dialects import Dialect
 from batchgen.simulator.faults import GENERATION_KINDS, Fault
-from batchgen.simulator.limits import Standing, images_per_s, videos_per_s
+from batchgen.simulator.fields import read_fields
 from batchgen.simulator.mishaps import failure_of, insufficient_credits, turned_away_by
 from batchgen.simulator.orders import Order, order_from
 from batchgen.simulator.problems import Failure, TurnedAway
+from batchgen.simulator.rate_windows import Standing, images_per_s, videos_per_s
 from batchgen.simulator.sales import Customer, Sale
 from batchgen.simulator.service import Service
 

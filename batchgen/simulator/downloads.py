@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from starlette.types import Receive, Scope, Send
 
+from batchgen.simulator.connection import Wire
 from batchgen.simulator.faults import DOWNLOAD_KINDS
 from batchgen.simulator.mishaps import NO_PICTURE
 from batchgen.simulator.service import Service
-from batchgen.simulator.wire import Wire
 
 
 class DownloadsEndpoint:

@@ -11,18 +11,18 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from batchgen.simulator.connection import Wire
 from batchgen.simulator.delivery import deliver, keeps_silent
 from batchgen.simulator.dialects import Dialect, Result
 from batchgen.simulator.door import Admission, Door
 from batchgen.simulator.faults import Fault
 from batchgen.simulator.mishaps import NO_PICTURE, turned_away_by
 from batchgen.simulator.orders import Order
-from batchgen.simulator.pictures import Picture
 from batchgen.simulator.pricing import latency_s
 from batchgen.simulator.problems import TurnedAway, Unreadable
 from batchgen.simulator.sales import Sale
 from batchgen.simulator.service import Service
-from batchgen.simulator.wire import Wire
+from batchgen.simulator.sold_pictures import Picture
 
 # What the service's server (Node) tells of itself; it closes a connection that is idle for longer.
 _HEADERS = {"Content-Type": "application/json; charset=utf-8", "Keep-Alive": "timeout=5"}

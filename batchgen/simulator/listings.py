@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batchgen.simulator.catalogue import MODELS, Model
+from batchgen.simulator.offered_models import MODELS, Model
 
 
 def chosen(query: Mapping[str, str]) -> Sequence[Model]:

@@ -10,10 +10,10 @@ from typing import Literal, cast
 
 import msgspec
 
-from batchgen.simulator.catalogue import Model, find_model
 from batchgen.simulator.drawing import FilmFormat, PictureFormat
-from batchgen.simulator.inputs import InputPicture
+from batchgen.simulator.offered_models import Model, find_model
 from batchgen.simulator.problems import invalid
+from batchgen.simulator.uploads import InputPicture
 
 ResponseFormat = Literal["url", "b64_json", "b64_ephemeral"]
 

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from batchgen.simulator.access import key_name
-from batchgen.simulator.catalogue import MODELS, find_model
 from batchgen.simulator.listings import as_array, as_object, as_v1, chosen
+from batchgen.simulator.offered_models import MODELS, find_model
 from batchgen.simulator.problems import TurnedAway
 from batchgen.simulator.service import Service
 from batchgen.simulator.settings import BadSettings, faults_from_json

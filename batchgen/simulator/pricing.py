@@ -3,8 +3,8 @@
 import math
 from statistics import NormalDist
 
-from batchgen.simulator.catalogue import Model
 from batchgen.simulator.chance import chance
+from batchgen.simulator.offered_models import Model
 
 # Costs are stated in steps of 1e-4 USD, always upward.
 _STEP_MICROUSD = 100

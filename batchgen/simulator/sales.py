@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 
 from batchgen.simulator.billing import BillingLedger, Purchase
 from batchgen.simulator.orders import Order
-from batchgen.simulator.pictures import Picture, PictureStore, pictures_for
 from batchgen.simulator.pricing import cost_microusd
 from batchgen.simulator.problems import Failure
+from batchgen.simulator.sold_pictures import Picture, PictureStore, pictures_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,12 @@ import anyio
 import uvicorn
 from starlette.applications import Starlette
 
-from batchgen.simulator import app
+from batchgen.simulator import applications
+from batchgen.simulator.connection import Protocol
 from batchgen.simulator.endpoints import Endpoints
-from batchgen.simulator.folder import Ports, held, last_ports, remember_ports
 from batchgen.simulator.service import open_service
 from batchgen.simulator.settings import Settings
-from batchgen.simulator.wire import Protocol
+from batchgen.simulator.state_folder import Ports, held, last_ports, remember_ports
 
 # A thousand clients may connect in the same instant; the kernel caps this at net.core.somaxconn.
 _BACKLOG = 4096
@@ -51,7 +51,10 @@ def serve(
         endpoints = Endpoints(_url(host, api_socket), _url(host, pictures_socket))
         service = open_service(settings, endpoints.pictures_url, state)
         stack.callback(service.close)
-        servers = ((_Server(app.api(service)), api_socket), (_Server(app.pictures(service)), pictures_socket))
+        servers = (
+            (_Server(applications.api(service)), api_socket),
+            (_Server(applications.pictures(service)), pictures_socket),
+        )
         on_ready(endpoints)
         use_uvloop = importlib.util.find_spec("uvloop") is not None
         anyio.run(_serve_all, servers, until, service.sales.settle_all, backend_options={"use_uvloop": use_uvloop})

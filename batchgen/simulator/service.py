@@ -12,11 +12,11 @@ import anyio.to_thread
 from batchgen.simulator.billing import BillingLedger
 from batchgen.simulator.drawing import thumbnail
 from batchgen.simulator.faults import Faults
-from batchgen.simulator.inputs import InputPicture
-from batchgen.simulator.limits import FixedWindow
-from batchgen.simulator.pictures import Picture, PictureStore
+from batchgen.simulator.rate_windows import FixedWindow
 from batchgen.simulator.sales import Sales
 from batchgen.simulator.settings import Settings
+from batchgen.simulator.sold_pictures import Picture, PictureStore
+from batchgen.simulator.uploads import InputPicture
 
 _DRAWING_THREADS = 4
 

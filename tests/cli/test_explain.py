@@ -1,7 +1,7 @@
 import pytest
 
+from batchgen.provider.catalogue_cache import remember
 from batchgen.provider.interface import Catalogue, Model
-from batchgen.provider.remembered import remember
 
 ALIASED = """\
 provider: {kind: simulator, simulator: {latency_s: 0.01, catalogue_shape: array}}

@@ -7,8 +7,8 @@ from datasets import Video, load_dataset
 
 from batchgen import load_manifest, plan
 from batchgen.request import Kind
-from batchgen.store.formats import inspect
-from batchgen.store.records import snapshot
+from batchgen.store.ledger.records import snapshot
+from batchgen.store.media.sniff import inspect
 from tests.documents import blocks
 
 FILMS = """\

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from batchgen.cli import telling
+from batchgen.cli import notify
 from batchgen.errors import UsageError
 from batchgen.testing.loopback import Reply, loopback
 
@@ -192,8 +192,8 @@ def test_a_command_that_is_not_there_or_does_not_end_is_said(batchgen, named, mo
     done = batchgen("run", named, "--on-finish", "no-such-program --now")
     assert done.returncode == 0
     assert "no-such-program can't be run: No such file or directory" in done.stderr
-    monkeypatch.setattr(telling, "COMMAND_S", 0.2)
-    teller = telling.Teller(["sleep", "30"], None)
+    monkeypatch.setattr(notify, "COMMAND_S", 0.2)
+    teller = notify.Teller(["sleep", "30"], None)
     began = time.monotonic()
     teller.ended(0, None)
     assert time.monotonic() - began < 10
@@ -226,13 +226,13 @@ def test_a_webhook_that_answers_anything_else_is_said_without_its_address_and_no
 
 
 def test_a_webhook_nobody_answers_does_not_keep_the_end_waiting(monkeypatch, capsys):
-    monkeypatch.setattr(telling, "WEBHOOK_S", 0.3)
+    monkeypatch.setattr(notify, "WEBHOOK_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
-        telling.Teller(None, f"http://127.0.0.1:{silent.getsockname()[1]}/").ended(3, "why")
+        notify.Teller(None, f"http://127.0.0.1:{silent.getsockname()[1]}/").ended(3, "why")
         assert time.monotonic() - began < 5
     assert "did not answer within 0.3 s" in capsys.readouterr().err
-    telling.Teller(None, "http://127.0.0.1:9/").ended(3, "why")
+    notify.Teller(None, "http://127.0.0.1:9/").ended(3, "why")
     assert "the webhook at 127.0.0.1 can't be reached" in capsys.readouterr().err
 
 
@@ -241,7 +241,7 @@ def test_a_webhook_nobody_answers_does_not_keep_the_end_waiting(monkeypatch, cap
 )
 def test_a_webhook_is_https_or_on_this_machine(url):
     with pytest.raises(UsageError, match="it is an https address"):
-        telling.check_webhook(url)
+        notify.check_webhook(url)
 
 
 def test_nights_that_could_not_begin_are_told_too(batchgen, named, hook):

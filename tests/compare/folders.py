@@ -8,11 +8,11 @@ from functools import cache
 
 from PIL import Image
 
-from batchgen.store import changes
-from batchgen.store.changes import StoredPicture
-from batchgen.store.folder import RunFolder
-from batchgen.store.formats import inspect
-from batchgen.store.schema import connect
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger import transitions
+from batchgen.store.ledger.schema import connect
+from batchgen.store.ledger.transitions import StoredPicture
+from batchgen.store.media.sniff import inspect
 from tests.ledgers import LedgerBuilder
 
 
@@ -39,14 +39,14 @@ class Folder(LedgerBuilder):
     def store(self, request, *, content=None, billed=40_000, latency_ms=2_000, file=None):
         """The whole way of a request that goes well; returns the file."""
         ticket = self.send(request)
-        self.answer(ticket, changes.Bill(billed, 0, None), latency_ms=latency_ms)
+        self.answer(ticket, transitions.Bill(billed, 0, None), latency_ms=latency_ms)
         content = content or picture(request.key)
         form, sha256 = looked_at(content)
         file = file or f"images/{request.index // 1000:05d}/{request.index:09d}-{request.key[:8]}.{form.extension}"
         (self.root / file).parent.mkdir(parents=True, exist_ok=True)
         (self.root / file).write_bytes(content)
         stored = StoredPicture(file, sha256, len(content), form)
-        changes.store(self.db, request_id=ticket.request_id, pictures=[stored], downloads=1, now_ms=self.now_ms)
+        transitions.store(self.db, request_id=ticket.request_id, pictures=[stored], downloads=1, now_ms=self.now_ms)
         return file
 
     @contextmanager

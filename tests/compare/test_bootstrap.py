@@ -10,8 +10,8 @@ from scipy import stats
 from batchgen.compare import bootstrap
 from batchgen.compare.bootstrap import FEWEST_PROMPTS, resampled, widened
 from batchgen.compare.bradley_terry import centred, strengths
+from batchgen.compare.counts import matrix, tally
 from batchgen.compare.ranking import points, rank
-from batchgen.compare.tally import matrix, tally
 from tests.compare.elections import MODELS, best_of_all_election, chosen_election, election, item, meant, vote
 
 STUDIES = 500

@@ -3,9 +3,9 @@
 import pytest
 
 from batchgen.compare.costs import Cost, read_costs
-from batchgen.store import changes
-from batchgen.store.records import snapshot
-from batchgen.store.trash import moves_to_trash, record_trash
+from batchgen.store.folder.trash import moves_to_trash, record_trash
+from batchgen.store.ledger import transitions
+from batchgen.store.ledger.records import snapshot
 from tests import ledgers
 
 
@@ -68,8 +68,8 @@ def test_thousands_of_titles_have_each_their_own_cost(ledger):
 
 def test_what_was_taken_from_another_folder_does_not_make_a_picture_cheaper(ledger):
     ledger.store(ledger.request("bought"), billed=40_000)
-    content = changes.StoredPicture("images/a.png", "ab" * 32, 9, ledgers.inspect(ledgers.picture_bytes(1)))
-    changes.reuse(
+    content = transitions.StoredPicture("images/a.png", "ab" * 32, 9, ledgers.inspect(ledgers.picture_bytes(1)))
+    transitions.reuse(
         ledger.db,
         request=ledger.request("reused"),
         stem="images/a",

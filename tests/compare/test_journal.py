@@ -1,9 +1,9 @@
 import pytest
 
 from batchgen.compare import journal
-from batchgen.compare.columns import Row
 from batchgen.compare.entries import Entry, Shot
 from batchgen.compare.journal import Journal
+from batchgen.compare.page_columns import Row
 
 
 def entry(number, *, ordinal=1, state="stored", file=None):

@@ -13,10 +13,10 @@ import anyio
 import pytest
 
 from batchgen.compare import routes, votes
-from batchgen.compare.growing import Growth
+from batchgen.compare.ledger_watch import Growth
 from batchgen.compare.writing import write_page
-from batchgen.store import trash
-from batchgen.store.folder import RunFolder
+from batchgen.store.folder import trash
+from batchgen.store.folder.run_folder import RunFolder
 from tests.compare import folders
 from tests.compare.conftest import PROGRAM, SETTLED, served, until
 
@@ -421,7 +421,7 @@ def test_the_page_grows_while_a_run_goes_on(visit, tmp_path):
 def _sent(ledger):
     from contextlib import closing
 
-    from batchgen.store.schema import connect_read_only
+    from batchgen.store.ledger.schema import connect_read_only
 
     with closing(connect_read_only(ledger)) as db:
         tables = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'requests'").fetchone()

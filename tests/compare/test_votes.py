@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.compare import casting, votes
+from batchgen.compare import vote_log, votes
 from batchgen.compare.vote import BadVote, Winner
 from batchgen.errors import UsageError
-from batchgen.store.files import sync_folder
+from batchgen.store.folder.atomic import sync_folder
 from tests.compare.elections import vote
 
 GOOD = {"item": "mug", "a": "amber", "b": "birch", "winner": "a", "voter": "ann", "ts": 1}
@@ -32,13 +32,13 @@ def test_a_folder_without_votes_has_none(tmp_path):
 def test_what_is_appended_is_read_back_in_the_order_it_was_cast(tmp_path):
     later, earlier = vote("tie", ts=9, ms=1_200, side="b", seed=7), vote(item="jug", ts=3, axis="look")
     for one in (later, earlier):
-        casting.append(tmp_path, one)
+        vote_log.append(tmp_path, one)
     assert votes.read(tmp_path).votes == (earlier, later)
     assert all(json.loads(line)["v"] == 1 for line in (tmp_path / "votes.jsonl").read_text().splitlines())
 
 
 def test_json_from_a_page_is_appended_as_the_vote_it_is(tmp_path):
-    assert casting.append(tmp_path, json.dumps(GOOD | {"colour": "red"}).encode()) == vote(ts=1)
+    assert vote_log.append(tmp_path, json.dumps(GOOD | {"colour": "red"}).encode()) == vote(ts=1)
     assert "colour" not in (tmp_path / "votes.jsonl").read_text()
 
 
@@ -75,7 +75,7 @@ def test_a_bad_line_is_named_and_the_others_count(tmp_path, bad):
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
 def test_a_bad_vote_is_not_written(tmp_path, bad):
     with pytest.raises(BadVote):
-        casting.append(tmp_path, bad if isinstance(bad, bytes) else json.dumps(bad).encode())
+        vote_log.append(tmp_path, bad if isinstance(bad, bytes) else json.dumps(bad).encode())
     assert not (tmp_path / "votes.jsonl").exists()
 
 
@@ -97,7 +97,7 @@ def test_blank_lines_and_the_ends_of_windows_are_no_mistakes(tmp_path):
 
 def test_a_line_that_a_crash_cut_short_takes_no_other_vote_with_it(tmp_path):
     write(tmp_path, GOOD, b'{"item": "ju')
-    casting.append(tmp_path, vote(item="pot", ts=2))
+    vote_log.append(tmp_path, vote(item="pot", ts=2))
     found = votes.read(tmp_path)
     assert [one.item for one in found.votes] == ["mug", "pot"]
     assert found.bad_lines == 1
@@ -111,18 +111,18 @@ def _die_in_the_middle(folder, after_bytes):
         os.kill(os.getpid(), signal.SIGKILL)
 
     os.write = write_and_die
-    casting.append(folder, vote(item="jug", ts=2))
+    vote_log.append(folder, vote(item="jug", ts=2))
 
 
 @pytest.mark.parametrize("after_bytes", [0, 1, 40, 10_000], ids=["none", "a brace", "half", "all"])
 def test_a_process_that_is_killed_while_it_writes_a_vote_costs_no_other(tmp_path, after_bytes):
-    casting.append(tmp_path, vote(ts=1))
+    vote_log.append(tmp_path, vote(ts=1))
     context = multiprocessing.get_context("spawn")
     dying = context.Process(target=_die_in_the_middle, args=(tmp_path, after_bytes))
     dying.start()
     dying.join(60)
     assert dying.exitcode == -signal.SIGKILL
-    casting.append(tmp_path, vote(item="pot", ts=3))
+    vote_log.append(tmp_path, vote(item="pot", ts=3))
     found = votes.read(tmp_path)
     assert [one.item for one in found.votes] == (["mug", "jug", "pot"] if after_bytes == 10_000 else ["mug", "pot"])
     assert found.bad_lines == (0 < after_bytes < 10_000)
@@ -133,19 +133,19 @@ def test_the_file_s_name_is_on_disk_before_its_first_vote_is(tmp_path, monkeypat
     (tmp_path / "votes.jsonl").touch()
     sizes = []
     monkeypatch.setattr(
-        casting,
+        vote_log,
         "sync_folder",
         lambda folder: sizes.append((folder / "votes.jsonl").stat().st_size) or sync_folder(folder),
     )
-    casting.append(tmp_path, vote())
-    casting.append(tmp_path, vote(item="jug"))
+    vote_log.append(tmp_path, vote())
+    vote_log.append(tmp_path, vote(item="jug"))
     assert sizes == [0]
 
 
 def test_a_disk_that_knows_no_locks_is_told_apart_from_a_bug(tmp_path, monkeypatch):
-    monkeypatch.setattr(casting.fcntl, "flock", lambda *_: _full(errno.ENOLCK))
+    monkeypatch.setattr(vote_log.fcntl, "flock", lambda *_: _full(errno.ENOLCK))
     with pytest.raises(BadVote, match=r"votes\.jsonl: can't be written: no locks available"):
-        casting.append(tmp_path, vote())
+        vote_log.append(tmp_path, vote())
 
 
 def test_of_a_file_of_nothing_but_bad_lines_few_are_kept_and_all_counted(tmp_path):
@@ -229,23 +229,23 @@ def test_votes_are_appended_to_a_file_and_to_nothing_else(tmp_path, kind):
     else:
         os.mkfifo(path)
     with pytest.raises(BadVote, match=r"votes\.jsonl"):
-        casting.append(tmp_path, vote())
+        vote_log.append(tmp_path, vote())
     assert (tmp_path / "elsewhere").read_bytes() == b""
 
 
 def test_a_full_file_takes_no_more(tmp_path, monkeypatch):
-    monkeypatch.setattr(casting, "FILE_BYTES", 300)
-    casting.append(tmp_path, vote())
+    monkeypatch.setattr(vote_log, "FILE_BYTES", 300)
+    vote_log.append(tmp_path, vote())
     before = (tmp_path / "votes.jsonl").read_bytes()
     with pytest.raises(BadVote, match="which is the most"):
-        casting.append(tmp_path, vote(item="x" * 200))
+        vote_log.append(tmp_path, vote(item="x" * 200))
     assert (tmp_path / "votes.jsonl").read_bytes() == before
-    casting.append(tmp_path, vote(item="jug"))
+    vote_log.append(tmp_path, vote(item="jug"))
 
 
 def _cast(folder, voter, count):
     for number in range(count):
-        casting.append(folder, vote(voter=voter, ts=number, item=f"{voter} {number} " + "x" * 3_000))
+        vote_log.append(folder, vote(voter=voter, ts=number, item=f"{voter} {number} " + "x" * 3_000))
 
 
 def test_voters_in_threads_and_processes_lose_no_vote(tmp_path):
@@ -274,12 +274,12 @@ def test_a_file_without_end_is_no_file_of_votes(monkeypatch):
 
 
 def test_a_disk_that_is_full_keeps_the_votes_it_has_and_no_half_of_another(tmp_path, monkeypatch):
-    casting.append(tmp_path, vote())
+    vote_log.append(tmp_path, vote())
     before = (tmp_path / "votes.jsonl").read_bytes()
     write_some = os.write
     monkeypatch.setattr(os, "write", lambda handle, data: write_some(handle, data[:9]) if len(data) > 99 else _full())
     with pytest.raises(BadVote, match="no space left"):
-        casting.append(tmp_path, vote(item="jug"))
+        vote_log.append(tmp_path, vote(item="jug"))
     assert (tmp_path / "votes.jsonl").read_bytes() == before
 
 

@@ -8,13 +8,13 @@ import subprocess
 import pytest
 
 from batchgen.compare import writing
-from batchgen.compare.columns import GONE
+from batchgen.compare.page_columns import GONE
 from batchgen.compare.writing import page_names, write_page
 from batchgen.errors import LedgerDamaged
-from batchgen.store.changes import StoredPicture
-from batchgen.store.flags import WORDS
-from batchgen.store.folder import RunFolder
-from batchgen.store.formats import Format
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.transitions import StoredPicture
+from batchgen.store.looks.flags import WORDS
+from batchgen.store.media.sniff import Format
 from tests.compare import folders
 from tests.compare.conftest import PROGRAM, SETTLED, until
 

@@ -37,16 +37,16 @@ COMMIT = '            self._db.execute("COMMIT")\n'
 
 MUTATIONS = {
     "commits that a power cut undoes": Mutation(
-        DURABLE, [Edit("store/schema.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL")]
+        DURABLE, [Edit("store/ledger/schema.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL")]
     ),
     "folders that are never synced": Mutation(
-        DURABLE, [Edit("store/files.py", '    """Makes the names in ``folder`` durable."""\n', "    return\n")]
+        DURABLE, [Edit("store/folder/atomic.py", '    """Makes the names in ``folder`` durable."""\n', "    return\n")]
     ),
     "an intent that is committed after its request was sent": Mutation(
         DURABLE,
         [
             Edit(
-                "store/writer.py",
+                "store/ledger/writer.py",
                 COMMIT,
                 "            import time\n            for write in group:\n"
                 f"                anyio.from_thread.run_sync(write.done.set)\n            time.sleep(0.1)\n{COMMIT}",
@@ -66,7 +66,7 @@ MUTATIONS = {
         "tests/faults/test_answers.py -k test_a_paid_post_is_never_sent_on_to_where_the_service_redirects",
         [
             Edit(
-                "provider/wire.py",
+                "provider/http_client.py",
                 READ,
                 "        if response.is_redirect:\n"
                 '            request = httpx.Request("POST", response.headers["location"], headers=headers,'

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from batchgen.run.signals import ONE_WISH_S
+from batchgen.running.signals import ONE_WISH_S
 
 # Longer than any connection is kept.
 PAUSE_S = 60

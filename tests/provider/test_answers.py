@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from batchgen.provider.answers import MESSAGE_CHARACTERS, read_body, read_response, read_transport_error
 from batchgen.provider.credentials import Secret, redact
-from batchgen.provider.engine import failures
+from batchgen.provider.http import failures
 from batchgen.provider.interface import Answered, Failed, RateLimit, Verdict
 from batchgen.request import Picture
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from batchgen.plan.inputs import Inputs
+from batchgen.planning.inputs import Inputs
 from batchgen.provider.credentials import Secret
 from batchgen.provider.imagerouter import ImageRouter
 from batchgen.provider.interface import Answered, Verdict

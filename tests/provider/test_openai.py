@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from batchgen.plan.inputs import Inputs
+from batchgen.planning.inputs import Inputs
 from batchgen.provider.interface import Answered, Verdict
 from batchgen.provider.openai import OpenAI
 

@@ -6,12 +6,12 @@ import json
 import msgspec
 import pytest
 
+from batchgen.provider.http_client import LARGEST_FILM_BYTES
 from batchgen.provider.imagerouter import ImageRouter
 from batchgen.provider.interface import Answered, Failed, Verdict
 from batchgen.provider.openai import OpenAI
-from batchgen.provider.wire import LARGEST_FILM_BYTES
 from batchgen.request import Input, Kind
-from batchgen.store.formats import inspect
+from batchgen.store.media.sniff import inspect
 from tests.provider.conftest import KEY
 
 pytestmark = pytest.mark.anyio

@@ -4,10 +4,10 @@ import pytest
 
 from batchgen.report.frame import read_frame
 from batchgen.report.tables import overall, per_model
-from batchgen.store import changes
-from batchgen.store.changes import Bill, StoredPicture
-from batchgen.store.formats import Format
-from batchgen.store.records import snapshot
+from batchgen.store.ledger import transitions
+from batchgen.store.ledger.records import snapshot
+from batchgen.store.ledger.transitions import Bill, StoredPicture
+from batchgen.store.media.sniff import Format
 
 
 def film(name, duration_ms):
@@ -17,11 +17,11 @@ def film(name, duration_ms):
 def buy(ledger, name, pictures, *, model="maker/film", bill=None):
     ticket = ledger.send(ledger.request(name, model=model))
     ledger.answer(ticket, bill or Bill(600_000))
-    changes.store(ledger.db, request_id=ticket.request_id, pictures=pictures, downloads=1, now_ms=ledger.now_ms)
+    transitions.store(ledger.db, request_id=ticket.request_id, pictures=pictures, downloads=1, now_ms=ledger.now_ms)
 
 
 def reuse(ledger, name, pictures, *, model="maker/film"):
-    changes.reuse(
+    transitions.reuse(
         ledger.db,
         request=ledger.request(name, model=model),
         stem=f"images/{name}",

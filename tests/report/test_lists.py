@@ -5,8 +5,8 @@ import pytest
 from batchgen.report import write_report
 from batchgen.report.lists import read_errors
 from batchgen.request import State
-from batchgen.store.records import snapshot
-from batchgen.store.trash import moves_to_trash, record_trash
+from batchgen.store.folder.trash import moves_to_trash, record_trash
+from batchgen.store.ledger.records import snapshot
 
 
 def examples(ledger, failures):

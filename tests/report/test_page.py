@@ -8,9 +8,9 @@ from PIL import Image
 
 from batchgen.report import write_report
 from batchgen.request import State
-from batchgen.store import changes
-from batchgen.store.formats import inspect
-from batchgen.store.looking import look_at_new
+from batchgen.store.ledger import transitions
+from batchgen.store.looks.update import look_at_new
+from batchgen.store.media.sniff import inspect
 from tests import ledgers
 from tests.browser import browser, violations, visit
 
@@ -45,7 +45,7 @@ def folder(tmp_path_factory):
 
 def store(ledger, request, number, **money):
     ticket = ledger.send(request)
-    ledger.answer(ticket, changes.Bill(money["billed"], 0, None), latency_ms=1_000 * (1 + number * 7 % 12))
+    ledger.answer(ticket, transitions.Bill(money["billed"], 0, None), latency_ms=1_000 * (1 + number * 7 % 12))
     stream = io.BytesIO()
     # The first two show nothing; the others differ.
     Image.linear_gradient("L").rotate(30 * number).resize((64, 48 + number)).save(stream, "PNG")
@@ -53,8 +53,8 @@ def store(ledger, request, number, **money):
     file = f"images/00000/{request.index:09d}.png"
     (ledger.folder.root / file).parent.mkdir(parents=True, exist_ok=True)
     (ledger.folder.root / file).write_bytes(content)
-    picture = changes.StoredPicture(file, hashlib.sha256(content).hexdigest(), len(content), inspect(content))
-    changes.store(ledger.db, request_id=ticket.request_id, pictures=[picture], downloads=0, now_ms=ledger.now_ms)
+    picture = transitions.StoredPicture(file, hashlib.sha256(content).hexdigest(), len(content), inspect(content))
+    transitions.store(ledger.db, request_id=ticket.request_id, pictures=[picture], downloads=0, now_ms=ledger.now_ms)
 
 
 @pytest.fixture

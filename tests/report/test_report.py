@@ -13,7 +13,7 @@ from rich.console import Console
 from batchgen.errors import LedgerDamaged
 from batchgen.money import dollars
 from batchgen.report import print_report, summarise, write_report
-from batchgen.store.folder import RunFolder
+from batchgen.store.folder.run_folder import RunFolder
 from tests import ledgers
 
 GOLD = Path(__file__).parent / "gold"

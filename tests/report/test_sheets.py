@@ -8,7 +8,7 @@ from PIL import Image
 from batchgen.report import sheets
 from batchgen.report.lettering import Lettering
 from batchgen.report.sheets import write_sheets
-from batchgen.store.looking import look_at_new
+from batchgen.store.looks.update import look_at_new
 
 
 def fill(ledger, models=3, prompts=4, repeats=2, look=True):

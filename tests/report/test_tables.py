@@ -7,7 +7,7 @@ import pytest
 from batchgen.report.frame import UNKNOWN, read_frame
 from batchgen.report.tables import Percentiles, overall, per_axis, per_model, percentiles, spread
 from batchgen.request import State
-from batchgen.store.records import snapshot
+from batchgen.store.ledger.records import snapshot
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from batchgen.simulator.catalogue import find_model
+from batchgen.simulator.offered_models import find_model
 from batchgen.simulator.pricing import latency_s
 from tests.simulator.conftest import GENERATIONS
 

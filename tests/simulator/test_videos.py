@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from batchgen.store.formats import inspect
+from batchgen.store.media.sniff import inspect
 
 VIDEOS = "/v1/openai/videos/generations"
 IMAGES = "/v1/openai/images/generations"

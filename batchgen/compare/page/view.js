@@ -2,7 +2,7 @@
 
 /** What is to be seen: which rows, columns, tabs and cells follow from the chosen axes and filters. No elements here. */
 const view = (() => {
-  // Bits and words of batchgen/store/flags.py, and one of this page's own.
+  // Bits and words of batchgen/store/looks/flags.py, and one of this page's own.
   const FLAGS = {
     "other size": 1, "other format": 2, unreadable: 4, transparent: 8, blank: 16, "one colour": 32, duplicate: 64,
     "near duplicate": 128, "file gone": 256,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from batchgen.errors import ManifestError, Problem
-from batchgen.manifest.files import refuse_unless_readable
 from batchgen.manifest.rows.csv import open_csv
 from batchgen.manifest.rows.inline import InlineRows
 from batchgen.manifest.rows.interface import Row, Rows
 from batchgen.manifest.rows.jsonl import JsonlRows
 from batchgen.manifest.rows.text import TextRows
 from batchgen.manifest.show import printable
+from batchgen.manifest.text_files import refuse_unless_readable
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".txt")
 

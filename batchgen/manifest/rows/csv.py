@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from batchgen.errors import ManifestError, Problem
-from batchgen.manifest.columns import column_problem
-from batchgen.manifest.files import not_utf8
+from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.rows.interface import Broken, Row, file_fingerprint, given
 from batchgen.manifest.show import shown
+from batchgen.manifest.text_files import not_utf8
 from batchgen.manifest.values import Value
 
 

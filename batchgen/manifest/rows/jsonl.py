@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from batchgen.errors import nearest
-from batchgen.manifest.files import not_utf8
 from batchgen.manifest.rows.interface import Broken, Row, file_fingerprint
 from batchgen.manifest.show import shown
+from batchgen.manifest.text_files import not_utf8
 from batchgen.manifest.values import PARAMETERS, Value
 
 _HALF = re.compile("[\ud800-\udfff]")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen.manifest.files import not_utf8
 from batchgen.manifest.rows.interface import Row, file_fingerprint
+from batchgen.manifest.text_files import not_utf8
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,199 @@
+"""The ranking on a terminal: tables as wide as it is, names on lines of their own where they don't fit."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from batchgen.compare.bootstrap import FEWEST_PROMPTS
+from batchgen.compare.leaderboard import Standing, Standings
+from batchgen.compare.ranking import Ranking, Rated
+from batchgen.report.figures import NONE, amount, span
+from batchgen.text import visible
+
+# More than these are for programs.
+_CATEGORIES = 12
+_NAMES = 8
+_SETS = 4
+
+_NAME = 1
+_GAP = "  "
+
+
+def print_standings(standings: Standings, folder: Path, console: Console) -> None:
+    """Prints where everything stands, and what can't be said. No title can move the cursor or colour anything."""
+    for part in _parts(standings, folder, console.width):
+        # Numbers stay in line even where they don't fit; a path to be copied stays whole.
+        lines = [part] if part.no_wrap else part.wrap(console, console.width, overflow="fold")
+        for line in lines:
+            line.rstrip()
+            console.print(line, highlight=False, overflow="ignore", no_wrap=True, crop=False)
+
+
+def _parts(standings: Standings, folder: Path, width: int) -> Iterable[Text]:
+    ranking = standings.ranking
+    yield Text(f"{visible(str(folder))} by {visible(standings.axis)}: {_counts(ranking)}")
+    if not ranking.rated:
+        yield from _how_to_vote(standings, folder)
+        return
+    header = ("rank", visible(standings.axis), "rating", "95 %", "votes", "wins", "picture", "a win", "time")
+    yield from _table(header, [_line(one) for one in standings.titles], width)
+    yield from map(Text, (*_claims(ranking), *_prices(standings)))
+    yield from _categories(standings, width)
+
+
+def _counts(ranking: Ranking) -> str:
+    said = [_number(ranking.votes, "vote")]
+    if ranking.votes:
+        said = [f"{said[0]} by {_number(ranking.voters, 'voter')} on {_number(ranking.prompts, 'prompt')}"]
+    if ranking.ties:
+        said.append(_number(ranking.ties, "tie"))
+    counts = ((ranking.both_bad, "both bad"), (ranking.skipped, "skipped"))
+    return ", ".join([*said, *(f"{count:,} {what}" for count, what in counts if count)])
+
+
+def _how_to_vote(standings: Standings, folder: Path) -> Iterable[Text]:
+    if len(standings.others) < 2:
+        yield Text(f"There is nothing to compare: the folder has pictures of one {visible(standings.axis)} only.")
+    else:
+        yield Text("Nobody has said yet which is better. Open the page and vote:")
+        yield Text(f"  batchgen compare {shlex.quote(str(folder))} --serve", no_wrap=True)
+
+
+def _line(one: Standing) -> tuple[str, ...]:
+    estimated = "~" if one.cost and one.cost.estimated else ""
+    price = _rounded(one.cost.microusd, 3) if one.cost else None
+    return (
+        *_rating(one.rated),
+        NONE if price is None else f"{estimated}{amount(price)}",
+        NONE if price is None else f"{estimated}{amount(_rounded(one.cost_per_win_microusd, 2))}",
+        span(one.ms_per_win),
+    )
+
+
+def _rating(one: Rated) -> tuple[str, ...]:
+    return (
+        f"{one.best_rank}" if one.best_rank == one.worst_rank else f"{one.best_rank}{NONE}{one.worst_rank}",
+        visible(one.title),
+        f"{one.rating:.0f}",
+        _interval(one.low, one.high),
+        f"{one.votes:,}",
+        f"{one.wins:,}",
+    )
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    if low is None:
+        return NONE if high is None else f"≤ {high:.0f}"
+    return f"≥ {low:.0f}" if high is None else f"{low:.0f}{NONE}{high:.0f}"
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> Iterable[Text]:
+    """The header, a rule and the lines, right-justified but for the names, which may stand above their numbers."""
+    above = sum(_widths([header, *lines])) + len(_GAP) * (len(header) - 1) > width
+    names = [line[_NAME] for line in lines] if above else []
+    if above:
+        header, *lines = ([*line[:_NAME], *line[_NAME + 1 :]] for line in (header, *lines))
+    widths = _widths([header, *lines])
+    title = _row(header, widths, above=above)
+    title.stylize("bold")
+    yield title
+    yield Text("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)), no_wrap=True)
+    for place, line in enumerate(lines):
+        yield from map(Text, names[place : place + 1])
+        yield _row(line, widths, above=above)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], *, above: bool) -> Text:
+    padded = []
+    for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        room = " " * (width - cell_len(cell))
+        padded.append(cell + room if place == _NAME and not above else room + cell)
+    return Text(_GAP.join(padded), no_wrap=True)
+
+
+def _widths(lines: Iterable[Sequence[str]]) -> list[int]:
+    return [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+
+
+def _claims(ranking: Ranking) -> Iterable[str]:
+    """What the votes don't say."""
+    few = [one.title for one in ranking.rated if one.low is None]
+    if few:
+        who = "" if len(few) == len(ranking.rated) else f": {_names(few)}"
+        yield f"Voted on fewer than {FEWEST_PROMPTS} prompts, too few for intervals and to tell anything apart{who}."
+    for group in ranking.apart:
+        yield f"Compared among themselves only, so not with the others: {_names(group)}."
+    yield from _alike([group for group in ranking.alike if list(group) != few], len(ranking.rated))
+    if ranking.more:
+        yield (
+            f"About {ranking.more.votes:,} more votes, on new prompts, are likely to tell {visible(ranking.more.a)} "
+            f"from {visible(ranking.more.b)}, if they differ as much as it seems."
+        )
+    if any((one.low is None) != (one.high is None) for one in ranking.rated):
+        yield "≥ and ≤: never lost to the others, or never won; how far ahead or behind, the votes don't say."
+    bad = [f"{visible(one.title)} {one.both_bad:,}" for one in ranking.rated if one.both_bad]
+    if bad:
+        yield f"Said to be bad, both: {', '.join(bad)}."
+
+
+def _alike(groups: Sequence[tuple[str, ...]], count: int) -> Iterable[str]:
+    if any(len(group) == count for group in groups):
+        yield "None of them can be told apart."
+    elif len(groups) > _SETS:
+        titles = len(set(chain.from_iterable(groups)))
+        yield f"{titles:,} of them can't be told from some others: their ranks overlap (all the sets: --json)."
+    else:
+        yield from (f"Can't be told apart: {_names(group)}." for group in groups)
+
+
+def _prices(standings: Standings) -> Iterable[str]:
+    best = [one.rated.title for one in standings.titles if one.unbeaten]
+    if best:
+        yield f"By these ratings nothing is better for less than: {_names(best)}."
+    unknown = [one.rated.title for one in standings.titles if one.cost is None]
+    if unknown:
+        yield f"Voted on, but not in this folder: {_names(unknown)}."
+    if standings.others:
+        yield f"No vote yet that says which is better: {_names(standings.others)}."
+    for name, count in standings.elsewhere.items():
+        yield f"{_number(count, 'more vote')} on {visible(name)}: see --axis {visible(name)}."
+
+
+def _categories(standings: Standings, width: int) -> Iterable[Text]:
+    by = visible(standings.by or "")
+    header = ("rank", visible(standings.axis), "rating", "95 %", "votes", "wins")
+    for value, ranking in list(standings.categories.items())[:_CATEGORIES]:
+        yield Text(f"\n{by} = {visible(value)}: {_counts(ranking)}", style="bold")
+        if ranking.rated:
+            yield from _table(header, [_rating(one) for one in ranking.rated], width)
+        yield from map(Text, _claims(ranking))
+    hidden = len(standings.categories) - _CATEGORIES
+    if hidden > 0:
+        yield Text(f"\n… and {hidden:,} more values of {by} with --json")
+    if standings.uncategorised:
+        yield Text(f"\nOf {_number(standings.uncategorised, 'vote')} the folder doesn't know the {by}.")
+
+
+def _rounded(amount_microusd: int | None, figures: int) -> int | None:
+    """So many figures of an amount that is a mean."""
+    if not amount_microusd:
+        return amount_microusd
+    return round(amount_microusd, figures - 1 - math.floor(math.log10(amount_microusd)))
+
+
+def _names(titles: Iterable[str]) -> str:
+    shown = [visible(title) for title in titles]
+    rest = len(shown) - _NAMES
+    return ", ".join(shown[:_NAMES]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

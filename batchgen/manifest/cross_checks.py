@@ -1,0 +1,180 @@
+"""What can be wrong between parts of a job file that are sound themselves: something one needs and none gives."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+
+from batchgen.errors import nearest
+from batchgen.manifest.build import matrix_axis
+from batchgen.manifest.checks import axis_paths, settings_of
+from batchgen.manifest.column_names import column_problem
+from batchgen.manifest.document import DataPath, Finding
+from batchgen.manifest.including import chosen
+from batchgen.manifest.jobfile import JobFile
+from batchgen.manifest.show import printable, shown
+from batchgen.manifest.template import Template, TemplateError
+from batchgen.manifest.values import PARAMETERS
+
+# Names that a path template knows beside the columns and variables.
+PATH_NAMES = ("repeat", "row", "key")
+
+# More names than this are read by nobody.
+_NAMED = 20
+
+_TYPOGRAPHIC = "\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb \u00a0"
+
+# What other services take and this one does not.
+_NO_PARAMETERS = {
+    "n": "use 'repeat:' for more pictures",
+    "seed": "the service takes no seed; use 'repeat:' for more pictures",
+    "aspect_ratio": "give 'size:', such as 1536x1024",
+}
+
+
+def findings_between(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Finding]:
+    """Every mistake between parts that are sound themselves; ``columns`` are the rows', where known."""
+    yield from _missing(job, columns)
+    yield from _unknown_variables(job, columns)
+    yield from _misspelt(job)
+    yield from _idle_axes(job)
+    yield from _combinations(job, columns)
+
+
+def _missing(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Finding]:
+    """No request can be made without a model, nor without a prompt or a picture to work on."""
+    if columns is None:
+        return
+    names = _known_names(job, columns)
+    if "model" not in names:
+        suggestion = "give --model, a column 'model', or 'model: …' under 'defaults:'" + _other_case("model", columns)
+        yield Finding((), "no model is given", suggestion)
+    if job.prompt is None and not names & {"prompt", "image"}:
+        yield Finding((), "no prompt is given", _prompt_suggestion(columns))
+
+
+def _other_case(name: str, columns: tuple[str, ...]) -> str:
+    other = _other_writing(name, columns)
+    return f"; or rename the column {shown(other)} to '{name}'" if other else ""
+
+
+def _other_writing(name: str, columns: tuple[str, ...]) -> str:
+    """The column that is ``name`` but for its case, or for quotes that a word processor made of straight ones."""
+    return next((column for column in columns if column.strip(_TYPOGRAPHIC).lower() == name), "")
+
+
+def _prompt_suggestion(columns: tuple[str, ...]) -> str:
+    other = _other_writing("prompt", columns)
+    if other != other.strip(_TYPOGRAPHIC):
+        return f"write straight quotes, or none, around {shown(other)}"
+    if other:
+        return f"use --prompt '{{{other}}}' or 'prompt: \"{{{other}}}\"'"
+    return "give --prompt, a column 'prompt', or 'prompt: …'" + (
+        f"; the columns are {_listed(columns)}" if columns else ""
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(printable, names[:_NAMED])) + (", …" if len(names) > _NAMED else "")
+
+
+def _known_names(job: JobFile, columns: tuple[str, ...]) -> set[str]:
+    # An empty axis is told about elsewhere; what it would have set does not count as missing too.
+    empty = (name for name, values in job.matrix.items() if not values)
+    zipped = (name for entry in job.zip for name in entry)
+    return {*columns, *empty, *zipped, *(name for _, name, _ in settings_of(job))}
+
+
+def _unknown_variables(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Finding]:
+    if columns is None:
+        return
+    variables = _known_names(job, columns)
+    in_paths = variables | {name for _, name in axis_paths(job)} | {*PARAMETERS, *PATH_NAMES}
+    templates = ((("prompt",), job.prompt, variables), (("output", "path"), job.output.path, in_paths))
+    for path, text, known in templates:
+        for name in _names_in(text):
+            if name not in known:
+                allowed = f"known are {_listed(sorted(known))}" if known else "there are no variables"
+                message = f"{'.'.join(path)} uses {shown('{' + name + '}')}, which nothing gives"
+                yield Finding(path, message, _same_look(name, known) or nearest(name, known) or allowed)
+
+
+def _same_look(name: str, known: Iterable[str]) -> str:
+    """What to do where a known name is ``name`` in another Unicode form, as file systems and editors make them."""
+    composed = unicodedata.normalize("NFC", name)
+    alike = any(unicodedata.normalize("NFC", other) == composed for other in known)
+    return "one looks the same and is written in another Unicode form: copy it from there" if alike else ""
+
+
+def _misspelt(job: JobFile) -> Iterator[Finding]:
+    """A variable that no template uses and that reads like a parameter would silently be a column instead."""
+    used = {*_names_in(job.prompt), *_names_in(job.output.path), *PARAMETERS}
+    told: set[str] = set()
+    for path, name, _ in settings_of(job):
+        if name not in used and name not in told and (meant := _meant(name)):
+            told.add(name)
+            yield Finding(path, f"{shown(name)} is no request parameter, and no template uses it", meant)
+
+
+def _meant(name: str) -> str:
+    plain = name.strip().lower().replace("-", "_")
+    return _NO_PARAMETERS.get(plain) or nearest(plain, PARAMETERS, cutoff=0.85)
+
+
+def _idle_axes(job: JobFile) -> Iterator[Finding]:
+    """An axis whose values nothing uses makes the same requests again, and equal requests are bought once."""
+    used = set(PARAMETERS)
+    if job.prompt is not None:
+        # A template for all prompts takes the place of every other one.
+        used = used - {"prompt"} | {*_names_in(job.prompt)}
+    for name, values in job.matrix.items():
+        settings = {setting for one in matrix_axis(job, name).values for setting in one.settings}
+        if len(values) > 1 and not settings & used and not _meant(name):
+            message = f"the axis {shown(name)} changes nothing: its {len(values):,} values make equal requests"
+            yield Finding(("matrix", name), message, f"name {{{name}}} in 'prompt:' or --prompt, or remove the axis")
+
+
+def _names_in(text: str | None) -> tuple[str, ...]:
+    try:
+        return Template(text).names if text is not None else ()
+    except TemplateError:
+        return ()
+
+
+def _combinations(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Finding]:
+    known = {name for _, name in axis_paths(job)} | _known_names(job, columns or ()) | set(PARAMETERS)
+    known |= {*_names_in(job.prompt), *_names_in(job.output.path)}
+    for section, entries in (("exclude", job.exclude), ("include", job.include)):
+        for index, entry in enumerate(entries):
+            if not entry:
+                yield Finding((section, index), f"an entry of {section} is empty", "name an axis and a value")
+            for name, value in entry.items():
+                path = (section, index, name)
+                if section == "include" and (problem := column_problem(name)):
+                    yield Finding(path, problem)
+                elif name not in known and columns is not None:
+                    message = f"{section} names {shown(name)}, which is neither an axis nor a variable"
+                    yield Finding(path, message, nearest(name, known))
+                else:
+                    yield from _unknown_title(job, path, value, columns)
+
+
+def _unknown_title(job: JobFile, path: DataPath, value: str, columns: tuple[str, ...] | None) -> Iterator[Finding]:
+    """A choice that matches no value of its axis; ``include`` may bring a new value where none has a title."""
+    section, name = path[0], str(path[2])
+    titles = _titles(job, name)
+    if titles is None or (section == "exclude" and name in (columns or ())) or chosen(value, titles):
+        return
+    plain = not isinstance(job.matrix.get(name), dict)
+    if section == "include" and plain and "*" not in value:
+        return
+    message = f"{section}: no value of the axis {shown(name)} matches {shown(value)}"
+    yield Finding(path, message, nearest(value, titles) or f"its values are {', '.join(map(shown, titles[:8]))}")
+
+
+def _titles(job: JobFile, name: str) -> list[str] | None:
+    """What the values of an axis are called, or of a member of a zip; ``None`` where it is neither."""
+    if name in job.matrix:
+        return [one.title for one in matrix_axis(job, name).values]
+    members = next((members for members in job.zip if name in members), None)
+    return [value for value in members[name] if isinstance(value, str)] if members is not None else None

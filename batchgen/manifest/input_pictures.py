@@ -1,0 +1,175 @@
+"""Input pictures and masks as files: whether one may be sent, judged by where it lies and how it begins.
+
+Here nothing is read to its end: what is to be sent is hashed when a plan is made.
+"""
+
+from __future__ import annotations
+
+import binascii
+import os
+import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from batchgen.errors import UsageError, nearest
+from batchgen.manifest.picture_references import LARGEST_IMAGE, image_problem
+from batchgen.manifest.show import printable, shown
+from batchgen.manifest.values import Value
+
+# The longest of the signatures below.
+HEAD_BYTES = 32
+
+_PICTURES = ("image", "mask")
+
+_SIGNATURES = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+)
+# What people take for a picture that services take, and none does.
+_OTHERS = (
+    (b"%PDF", "a PDF"),
+    (b"BM", "a BMP"),
+    (b"<svg", "an SVG drawing"),
+    (b"<?xml", "XML, perhaps an SVG drawing"),
+    (b"<!DOCTYPE", "a web page"),
+    (b"<html", "a web page"),
+    (b"8BPS", "a Photoshop file"),
+    (b"PK\x03\x04", "a ZIP archive or an office document"),
+    (b"version https://git-lfs", "a pointer of Git LFS, whose file was not fetched"),
+)
+_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC", b"avif": "AVIF", b"avis": "AVIF", b"crx ": "a raw photo"}
+
+
+class InputRefused(UsageError):
+    """An input can't be sent; the message says which one and why."""
+
+
+class PictureCheck:
+    """Call it with the values of a row, or of what stands for all rows; it answers with what is wrong with pictures.
+
+    Each is judged once. What the text alone says against one is left to those who judge values.
+    """
+
+    def __init__(self, folder: Path, *, allow_outside: bool) -> None:
+        self._folder = folder
+        self._allow_outside = allow_outside
+        self._judged: set[str] = set()
+
+    def __call__(self, values: Mapping[str, Value]) -> list[str]:
+        found = (self._judge(source) for name in _PICTURES for source in _listed(values.get(name)))
+        return [problem for problem in found if problem]
+
+    def _judge(self, source: str) -> str | None:
+        if source in self._judged or image_problem(source):
+            return None
+        self._judged.add(source)
+        return picture_problem(self._folder, source, allow_outside=self._allow_outside)
+
+
+def picture_problem(folder: Path, source: str, *, allow_outside: bool = False) -> str | None:
+    """Why ``source`` (a path, an https URL or a data URI) can't be sent; else ``None``. Reads a file's first bytes."""
+    try:
+        if problem := image_problem(source):
+            return f"an input {problem}"
+        if is_data_uri(source):
+            media_type(short_uri(source), data_of(source)[:HEAD_BYTES])
+        elif not is_url(source):
+            with readable(source):
+                path = picture_file(folder, source, allow_outside=allow_outside)
+                with path.open("rb") as file:
+                    media_type(source, file.read(HEAD_BYTES))
+    except InputRefused as refused:
+        return str(refused)
+    return None
+
+
+def is_url(source: str) -> bool:
+    return source[:6].lower() == "https:"
+
+
+def is_data_uri(source: str) -> bool:
+    return source[:5].lower() == "data:"
+
+
+def data_of(uri: str) -> bytes:
+    """What a sound data URI carries."""
+    return binascii.a2b_base64(uri.partition(",")[2])
+
+
+def short_uri(uri: str) -> str:
+    """A data URI as it is shown and kept: its beginning."""
+    return f"{uri[:40]}…"
+
+
+@contextmanager
+def readable(source: str) -> Iterator[None]:
+    """What the disk says against reading ``source`` in the block becomes an :class:`InputRefused`."""
+    try:
+        yield
+    # A name that is too long, a folder that is closed, a NUL, a ring of links.
+    except (OSError, ValueError, RuntimeError) as error:
+        why = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else str(error)
+        raise InputRefused(f"{shown(source)} can't be read: {why}") from error
+
+
+def picture_file(folder: Path, source: str, *, allow_outside: bool) -> Path:
+    """The file that ``source`` names, relative to ``folder``. Raises :class:`InputRefused`, or what the disk says."""
+    root = folder.resolve()
+    path = (root / source).resolve()
+    if not allow_outside and not path.is_relative_to(root):
+        lies = f"{shown(source)} lies outside the manifest's folder {printable(str(root))}"
+        raise InputRefused(f"{lies}; copy it there, or allow it with --allow-outside")
+    if not path.exists():
+        raise InputRefused(f"{shown(source)}: there is no such file in {printable(str(root))}{_meant(path, source)}")
+    if not path.is_file():
+        raise InputRefused(f"{shown(source)} is no regular file")
+    size = path.stat().st_size
+    if size > LARGEST_IMAGE:
+        raise InputRefused(f"{shown(source)} has {size:,} bytes, the service takes up to {LARGEST_IMAGE:,}")
+    return path
+
+
+def media_type(source: str, head: bytes) -> str:
+    """The media type of a picture that begins with ``head``. Raises :class:`InputRefused` where it is none."""
+    if not head:
+        raise InputRefused(f"{shown(source)} is empty")
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    for signature, kind in _SIGNATURES:
+        if head.startswith(signature):
+            return kind
+    raise InputRefused(f"{shown(source)} is no picture (png, jpeg, webp, gif, tiff): {_looks(head)}")
+
+
+def _listed(value: Value | None) -> tuple[str, ...]:
+    return () if not value else (value,) if isinstance(value, str) else value
+
+
+def _looks(head: bytes) -> str:
+    if head[4:8] == b"ftyp":
+        return f"it is {_BRANDS.get(head[8:12], 'a film')}"
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    known = next((what for signature, what in _OTHERS if text.startswith(signature.lower())), None)
+    return f"it is {known}" if known else f"it begins with {head[:16]!r}"
+
+
+def _meant(path: Path, source: str) -> str:
+    if "\\" in source:
+        return "; write '/' between folders"
+    if source.lower().startswith("www."):
+        return "; an address begins with https://"
+    if source.startswith("~"):
+        return "; '~' is not replaced"
+    try:
+        names = os.listdir(path.parent)  # noqa: PTH208 - names only
+    except OSError:
+        return ""
+    composed = unicodedata.normalize("NFC", path.name)
+    if any(unicodedata.normalize("NFC", name) == composed for name in names):
+        return "; one there looks the same and is written in another Unicode form"
+    hint = nearest(path.name, names)
+    return f"; {hint}" if hint else ""

@@ -1,0 +1,167 @@
+"""What a plan will take, before anything is sent: counts by axis, what is done already, the price and the time."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from batchgen.manifest import Limits
+from batchgen.planning.compact_set import Seen
+from batchgen.planning.eta import expected_s
+from batchgen.planning.prices import PriceBook
+from batchgen.provider.interface import Price
+from batchgen.request import Request, State
+
+_BATCH = 1000
+
+Lookup = Callable[[Sequence[str]], Mapping[str, State]]
+Elsewhere = Callable[[Sequence[str]], Collection[str]]
+
+# In these states a request is not sent, nor is a picture of another folder taken for it.
+_SETTLED = (State.SENT, State.ANSWERED, State.STORED)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelForecast:
+    """One model's part: how many requests, how many of them are to be bought, and what those cost together.
+
+    ``cost`` is ``None`` where nobody states a price; ``median_ms`` where none was ever made in this folder.
+    """
+
+    requests: int
+    new: int
+    cost: Price | None
+    median_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The whole plan in numbers. ``by_axis`` counts requests per value of each axis; money and time are for the new.
+
+    ``reused`` requests, counted in no state, have their pictures in another folder. ``duration_s`` is ``None`` where
+    one of the models was never measured. ``notices`` are for people: what is odd about the plan, or about what is
+    known of the service.
+    """
+
+    requests: int
+    equal: int
+    by_state: Mapping[State | None, int]
+    by_model: Mapping[str, ModelForecast]
+    by_axis: Mapping[str, Mapping[str, int]]
+    first: Sequence[Request] = field(default_factory=tuple)
+    duration_s: float | None = None
+    notices: tuple[str, ...] = ()
+    reused: int = 0
+
+    @property
+    def new(self) -> int:
+        """Requests the ledger knows nothing of, each counted once."""
+        return self.by_state.get(None, 0)
+
+    @property
+    def open(self) -> int:
+        """Requests that are not stored, each counted once."""
+        return sum(count for state, count in self.by_state.items() if state is not State.STORED)
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Models with something to buy and no known price."""
+        return tuple(name for name, part in self.by_model.items() if part.new and part.cost is None)
+
+    @property
+    def low_microusd(self) -> int:
+        return sum(part.cost.low_microusd for part in self.by_model.values() if part.cost)
+
+    @property
+    def expected_microusd(self) -> int:
+        return sum(part.cost.expected_microusd for part in self.by_model.values() if part.cost)
+
+    @property
+    def high_microusd(self) -> int:
+        return sum(part.cost.high_microusd for part in self.by_model.values() if part.cost)
+
+
+def forecast(
+    requests: Iterable[Request],
+    prices: PriceBook,
+    lookup: Lookup | None = None,
+    *,
+    elsewhere: Elsewhere | None = None,
+    first: int = 5,
+    limits: Limits | None = None,
+    notices: tuple[str, ...] = (),
+) -> Forecast:
+    """Counts ``requests`` in one pass; ``lookup`` says which keys a ledger already knows, and in which state.
+
+    ``elsewhere`` says which keys need not be bought since another folder has their pictures.
+    """
+    seen = Seen()
+    states: Counter[State | None] = Counter()
+    by_model: dict[str, _Part] = {}
+    axes: dict[str, Counter[str]] = {}
+    shown: list[Request] = []
+    total = reused = 0
+    for batch in _batched(requests):
+        known = lookup([request.key for request in batch]) if lookup else {}
+        wanted = [request.key for request in batch if known.get(request.key) not in _SETTLED] if elsewhere else []
+        taken = elsewhere(wanted) if elsewhere and wanted else frozenset()
+        for request in batch:
+            total += 1
+            part = by_model.setdefault(request.model, _Part())
+            part.requests += 1
+            for axis, title in request.axes.items():
+                axes.setdefault(axis, Counter())[title] += 1
+            if len(shown) < first:
+                shown.append(request)
+            if not seen.add(request.key):
+                continue
+            if request.key in taken:
+                reused += 1
+            else:
+                state = known.get(request.key)
+                states[state] += 1
+                if state is None:
+                    part.add_new(prices.price_of(request))
+    medians = {model: prices.median_ms(model) for model in by_model}
+    new = {model: part.new for model, part in by_model.items()}
+    return Forecast(
+        requests=total,
+        equal=total - reused - sum(states.values()),
+        by_state=dict(states),
+        by_model={
+            model: ModelForecast(part.requests, part.new, part.cost(prices.price(model)), medians[model])
+            for model, part in by_model.items()
+        },
+        by_axis={axis: dict(counts) for axis, counts in axes.items()},
+        first=tuple(shown),
+        duration_s=expected_s(new, medians, limits) if limits else None,
+        notices=notices,
+        reused=reused,
+    )
+
+
+class _Part:
+    """What adds up of one model while its requests stream by."""
+
+    def __init__(self) -> None:
+        self.requests = self.new = 0
+        self._low = self._expected = self._high = 0
+
+    def add_new(self, price: Price | None) -> None:
+        self.new += 1
+        if price is not None:
+            self._low += price.low_microusd
+            self._expected += price.expected_microusd
+            self._high += price.high_microusd
+
+    def cost(self, price: Price | None) -> Price | None:
+        """What is new costs together; ``price`` is the model's own, and says whether one is known and by whom."""
+        return Price(self._low, self._expected, self._high, price.source) if price is not None else None
+
+
+def _batched(requests: Iterable[Request]) -> Iterator[list[Request]]:
+    source = iter(requests)
+    while batch := list(itertools.islice(source, _BATCH)):
+        yield batch

@@ -1,0 +1,175 @@
+"""All requests of a manifest, as a stream that can be read again and again, by model or as a whole.
+
+Nothing is kept between two requests, so memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+
+from batchgen.errors import ManifestError, Problem
+from batchgen.manifest import Manifest, Row
+from batchgen.planning.catalogue_check import Offer
+from batchgen.planning.combinations import Combinations
+from batchgen.planning.inputs import Inputs
+from batchgen.planning.key_list import Outline
+from batchgen.planning.naming import opaque_stem
+from batchgen.planning.request_factory import Recipe
+from batchgen.planning.survey import Survey, Surveyor
+from batchgen.planning.survey_cache import fingerprint, memo_of, survey_of
+from batchgen.planning.unmatched import unmatched_combinations, unmatched_models
+from batchgen.provider.interface import Catalogue
+from batchgen.request import Request
+
+# More requests than this are a slip of an axis: reading them all through would take minutes before the first word.
+MAX_REQUESTS = 20_000_000
+# Rows have a few sets of columns, or each its own: then recipes are made anew rather than kept.
+_MOST_SHAPES = 64
+
+
+class Plan:
+    """The requests of one manifest. Made by :func:`make_plan`, which has found every mistake in it."""
+
+    def __init__(self, manifest: Manifest, catalogue: Catalogue | None = None, *, memo: bytes | None = None) -> None:
+        self.manifest = manifest
+        self._catalogue = catalogue
+        self._memo = memo
+        self._combinations = Combinations(manifest.axes, manifest.exclude, manifest.include)
+        self._rules = self._combinations.row_rules
+        self._inputs = Inputs(manifest.folder, allow_outside=manifest.allow_outside)
+        self._offer = Offer(catalogue, provider=manifest.provider.kind, priced=manifest.prices)
+        self._kept: dict[tuple[str, ...], tuple[Recipe, ...]] = {}
+
+    def __iter__(self) -> Iterator[Request]:
+        """Every request in the manifest's order, each with its place in the whole plan."""
+        index = 0
+        kept, rules = self._kept, self._rules
+        for row in self.manifest.rows:
+            for recipe in kept.get(tuple(row.values)) or self._recipes(row):
+                if not (rules and recipe.drops(row, rules)):
+                    requests = recipe.requests(row, index)
+                    index += len(requests)
+                    yield from requests
+
+    @property
+    def size(self) -> int:
+        """How many requests there are at most, by multiplication: before `exclude`, and without `repeat` columns."""
+        return self.manifest.rows.count() * self._combinations.size * self.manifest.repeat
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is odd about the plan and stops nothing."""
+        return (
+            *self.survey.warnings,
+            *unmatched_models(self.manifest, self.count_by_model(), self._offer),
+            *unmatched_combinations(self._combinations),
+        )
+
+    @cached_property
+    def survey(self) -> Survey:
+        """What one reading of the whole plan finds; made once, or known from the ``memo`` of an earlier one."""
+        return self._recalled or self._surveyed()
+
+    @cached_property
+    def outline(self) -> Outline:
+        """The keys of all requests, and where they go."""
+        return self.survey.outline
+
+    @property
+    def is_known(self) -> bool:
+        """Whether an earlier plan's survey holds for this one."""
+        return self._recalled is not None
+
+    def memo(self) -> bytes | None:
+        """What to keep for the next plan of this manifest; ``None`` where there is nothing new to keep."""
+        if self.is_known:
+            return None
+        before, found = self.fingerprint, self.survey
+        # Rows that were edited while they were read belong to neither fingerprint.
+        return memo_of(found, before) if fingerprint(self.manifest, self._catalogue) == before else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes whenever something does that has a say in the plan, but for input pictures."""
+        return fingerprint(self.manifest, self._catalogue)
+
+    @cached_property
+    def _recalled(self) -> Survey | None:
+        return survey_of(self._memo, self.fingerprint) if self._memo else None
+
+    def _surveyed(self) -> Survey:
+        _ = self.fingerprint  # of the rows as they are before they are read
+        surveyor = Surveyor(self.manifest, self._offer, self._rules, self._recipes)
+        try:
+            for row in self.manifest.rows:
+                surveyor.row(row)
+                if surveyor.full:
+                    break
+        except ManifestError as error:
+            surveyor.broken(error)
+        return surveyor.found()
+
+    def at(self, positions: Iterable[int]) -> Iterator[Request]:
+        """The requests at these places in the whole plan, which ascend; the others are not even made."""
+        wanted = iter(positions)
+        place = next(wanted, None)
+        index = 0
+        kept, rules = self._kept, self._rules
+        for row in self.manifest.rows:
+            for recipe in kept.get(tuple(row.values)) or self._recipes(row):
+                if place is None:
+                    return
+                if rules and recipe.drops(row, rules):
+                    continue
+                end = index + recipe.repeat(row)
+                if place < end:
+                    for request in recipe.requests(row, index):
+                        if request.index == place:
+                            yield request
+                            place = next(wanted, None)
+                index = end
+
+    def count_by_model(self) -> Mapping[str, int]:
+        """How many requests each model gets, equal ones counted each."""
+        return self.outline.count_by_model()
+
+    def stem(self, request: Request) -> str:
+        """Where the request's picture belongs in the run folder, without the extension."""
+        return request.path or opaque_stem(request.index, request.key)
+
+    def _recipes(self, row: Row) -> Iterable[Recipe]:
+        """A recipe for each combination that the row meets."""
+        shape = tuple(row.values)
+        kept = self._kept.get(shape)
+        if kept is not None:
+            return kept
+        made = (
+            Recipe(self.manifest, combination, shape, self._inputs, self._offer) for combination in self._combinations
+        )
+        if not self._combinations.kept or len(self._kept) >= _MOST_SHAPES:
+            return made
+        recipes = self._kept[shape] = tuple(made)
+        return recipes
+
+
+def make_plan(manifest: Manifest, catalogue: Catalogue | None = None, *, memo: bytes | None = None) -> Plan:
+    """The plan of ``manifest``. Raises :class:`ManifestError` with every mistake found, before anything is sent.
+
+    With a ``catalogue``, aliases are resolved and every request is held against what its model takes. With the
+    ``memo`` of an earlier plan, what that one found is not looked for again while nothing has changed.
+    """
+    plan = Plan(manifest, catalogue, memo=memo)
+    if not plan.is_known and (size := _counted(plan)) > MAX_REQUESTS:
+        raise ManifestError([Problem(f"{size:,} requests; {MAX_REQUESTS:,} at most", str(manifest.source))])
+    if problems := plan.survey.problems:
+        raise ManifestError(problems)
+    return plan
+
+
+def _counted(plan: Plan) -> int:
+    try:
+        return plan.size
+    except ManifestError:
+        # Rows that can't be counted are told by the survey, along with all that is wrong before them.
+        return 0

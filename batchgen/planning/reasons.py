@@ -1,0 +1,270 @@
+"""Why each request of a plan would be sent, or not: what its nearest bought relative has, and it has otherwise."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+import msgspec
+
+from batchgen.planning.compact_set import Seen
+from batchgen.request import Request, State
+
+# Two prompts that share less than half of their words are two prompts, not one that was edited.
+_ALIKE = 0.5
+# A value is shown from so many characters before the first difference, and so long.
+_CONTEXT = 16
+_LONGEST = 60
+
+_BATCH = 1_000
+
+Lookup = Callable[[Sequence[str]], Mapping[str, State]]
+
+
+class Reason(enum.StrEnum):
+    """Why a request would be sent, or what became of it already."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    DONE = "done"
+    PAID = "paid, not on disk yet"
+    WAITING = "waiting"
+    REFUSED = "refused"
+    SPOILED = "spoiled"
+    DOUBT = "in doubt"
+
+
+# What is *sent* while nobody runs is in doubt; while a run goes on, it is on its way.
+_OF_STATE = {
+    None: Reason.NEW,
+    State.STORED: Reason.DONE,
+    State.ANSWERED: Reason.PAID,
+    State.SENT: Reason.DOUBT,
+    State.WAITING: Reason.WAITING,
+    State.REFUSED: Reason.REFUSED,
+    State.SPOILED: Reason.SPOILED,
+    State.DOUBT: Reason.DOUBT,
+}
+
+
+class Bought(Protocol):
+    """A stored request, as the ledger remembers it."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def canonical(self) -> bytes: ...
+    @property
+    def row(self) -> int: ...
+    @property
+    def repeat(self) -> int: ...
+    @property
+    def columns(self) -> Mapping[str, str]: ...
+    @property
+    def axes(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field of two requests; ``None`` where one of them has no such field."""
+
+    field: str
+    before: str | None
+    now: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A bought request, and all that another one has otherwise."""
+
+    key: str
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A request of the plan and the reason for what becomes of it; ``relative`` is what it was changed from."""
+
+    request: Request
+    reason: Reason
+    relative: Relative | None = None
+
+
+def reason_of(state: State | None) -> Reason:
+    """The reason of a request in that state of the ledger, before any relative is looked for."""
+    return _OF_STATE[state]
+
+
+Candidates = Callable[[Request], Iterable[Bought]]
+
+
+def explained(requests: Iterable[Request], lookup: Lookup, candidates: Candidates) -> Iterator[Explained]:
+    """Each of ``requests`` with its reason, as a stream; of equal ones only the first, since only that is sent.
+
+    A candidate gives way to one request, and to the one of its own row: rows that were added are no changed ones.
+    """
+    seen, rest = Seen(), iter(requests)
+    taken: set[str] = set()
+
+    def free(request: Request) -> Iterator[Bought]:
+        return (one for one in candidates(request) if one.key not in taken or _same_row(one, request))
+
+    while batch := list(islice(rest, _BATCH)):
+        states = lookup([request.key for request in batch])
+        for request in batch:
+            if seen.add(request.key):
+                found = explain(request, states.get(request.key), free)
+                if found.relative:
+                    taken.add(found.relative.key)
+                yield found
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at all requests found: how many were ``changed``, and the ``first`` of those that are not done."""
+
+    changed: int
+    first: tuple[Explained, ...]
+
+
+def look_over(
+    requests: Iterable[Explained], *, first: int, whole: bool, tell: Callable[[Explained], None] | None = None
+) -> Look:
+    """Goes through ``requests``, to the end where ``whole``, else until ``first`` are found; ``tell`` hears each."""
+    changed = 0
+    shown: list[Explained] = []
+    for one in requests if whole or first else ():
+        changed += one.reason is Reason.CHANGED
+        if one.reason is not Reason.DONE and len(shown) < first:
+            shown.append(one)
+        if tell:
+            tell(one)
+        if not whole and len(shown) == first:
+            break
+    return Look(changed, tuple(shown))
+
+
+def by_reason(states: Mapping[State | None, int], changed: int) -> Mapping[Reason, int]:
+    """How many requests there are for each reason, in the order of :class:`Reason`, those without any left out."""
+    counts = Counter({Reason.CHANGED: changed, Reason.NEW: -changed})
+    for state, count in states.items():
+        counts[reason_of(state)] += count
+    return {reason: counts[reason] for reason in Reason if counts[reason] > 0}
+
+
+def explain(request: Request, state: State | None, candidates: Candidates) -> Explained:
+    """Why ``request`` would be sent or not. It is *changed* where it takes the place of one of ``candidates``.
+
+    Those are bought requests that the manifest no longer asks for. One of them gives way to this request where both
+    stand in the same place (same columns or same row, same titles of the axes and repeat number), or where they
+    differ in one field only, and a prompt in less than half of its words.
+    """
+    if state is not None:
+        return Explained(request, reason_of(state))
+    kin = [one for one in candidates(request) if _gives_way(one, request)]
+    found = nearest(request, kin)
+    return Explained(request, Reason.CHANGED if found else Reason.NEW, found)
+
+
+def nearest(request: Request, candidates: Iterable[Bought]) -> Relative | None:
+    """The candidate that differs in the fewest fields; of several, the one in the same place, of the likest prompt."""
+    best = min(candidates, key=lambda one: _distance(one, request), default=None)
+    if best is None:
+        return None
+    return Relative(best.key, differences(best.canonical, request.canonical))
+
+
+def differences(before: bytes, now: bytes) -> tuple[Difference, ...]:
+    """Every field of the canonical JSON that is another one, the prompt first."""
+    old, new = _fields(before), _fields(now)
+    names = sorted({*old, *new}, key=lambda name: (name != "prompt", name))
+    return tuple(Difference(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name))
+
+
+def shortened(before: str, now: str, *, longest: int = _LONGEST) -> tuple[str, str]:
+    """Two values of up to ``longest`` characters, cut to where they differ, with a few characters around that."""
+    alike = _common(before, now)
+    alike_at_end = min(_common(before[::-1], now[::-1]), min(len(before), len(now)) - alike)
+    start = alike - min(_CONTEXT, longest // 4)
+
+    def cut(text: str) -> str:
+        return _cut(text, start, min(len(text) - alike_at_end + alike - start, start + longest))
+
+    return cut(before), cut(now)
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two texts have in common at their beginning."""
+    length = 0
+    while length < min(len(one), len(other)) and one[length] == other[length]:
+        length += 1
+    return length
+
+
+def _cut(text: str, start: int, end: int) -> str:
+    return f"{'…' if start > 0 else ''}{text[max(0, start) : end]}{'…' if end < len(text) else ''}"
+
+
+def _gives_way(before: Bought, request: Request) -> bool:
+    if _same_row(before, request) or _same_columns(before, request):
+        return True
+    found = differences(before.canonical, request.canonical)
+    return len(found) == 1 and (found[0].field != "prompt" or _likeness(before, request) >= _ALIKE)
+
+
+def _same_row(before: Bought, request: Request) -> bool:
+    return (before.row, before.axes, before.repeat) == (request.row, request.axes, request.repeat)
+
+
+def _same_columns(before: Bought, request: Request) -> bool:
+    own = (before.columns, before.axes, before.repeat)
+    return bool(request.columns) and own == (request.columns, request.axes, request.repeat)
+
+
+def _distance(before: Bought, request: Request) -> tuple[int, bool, bool, bool, float]:
+    return (
+        len(differences(before.canonical, request.canonical)),
+        before.columns != request.columns,
+        before.axes != request.axes,
+        before.row != request.row,
+        -_likeness(before, request),
+    )
+
+
+def _likeness(before: Bought, request: Request) -> float:
+    """How many words two prompts share, from 0 to 1."""
+    one = set(_fields(before.canonical).get("prompt", "").split())
+    other = set(request.parameters.get("prompt", "").split())
+    return 2 * len(one & other) / (len(one) + len(other)) if one or other else 1.0
+
+
+class _Canonical(msgspec.Struct):
+    provider: str
+    kind: str
+    model: str
+    repeat: int
+    parameters: dict[str, str]
+    image: tuple[str, ...] = ()
+    mask: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Canonical)
+
+
+def _fields(canonical: bytes) -> dict[str, str]:
+    found = _decoder.decode(canonical)
+    fields = found.parameters | {
+        "provider": found.provider,
+        "kind": found.kind,
+        "model": found.model,
+        "repeat": str(found.repeat),
+    }
+    if found.image:
+        fields["image"] = " ".join(found.image)
+    if found.mask is not None:
+        fields["mask"] = found.mask
+    return fields

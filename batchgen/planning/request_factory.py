@@ -1,0 +1,275 @@
+"""How a row and a combination become requests: whatever no row changes is made ready once, for all rows alike.
+
+A plan of a million rows spends its time here, so what is the same for every row is kept out of what is done for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from batchgen.errors import UsageError, nearest
+from batchgen.manifest import Manifest, Row, Template, Value, normalised
+from batchgen.planning.catalogue_check import Offer
+from batchgen.planning.combinations import Combination, matches
+from batchgen.planning.inputs import Inputs
+from batchgen.planning.naming import named_stem
+from batchgen.request import PARAMETERS, CanonicalForm, Input, Kind, Request, encoded, key_of
+
+# By name, as a row gives them: texts, and for `image` perhaps a list.
+_Values = Mapping[str, Any]
+_INPUTS = frozenset({"image", "mask"})
+_CALL = frozenset(PARAMETERS) | _INPUTS | {"model", "repeat"}
+# What a catalogue has a say in.
+_OFFERED = _INPUTS | {"model", "size", "quality", "seconds"}
+
+
+class BadRequest(UsageError):
+    """A row and a combination that make no request; the message says why."""
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """A row and a combination, resolved: everything of a request but its repeat number and its key."""
+
+    model: str
+    kind: Kind
+    parameters: Mapping[str, str]
+    image: tuple[Input, ...]
+    mask: Input | None
+    columns: Mapping[str, str]
+
+
+class Recipe:
+    """Makes the requests of one combination, for rows that all have the columns ``shape``.
+
+    ``model`` is the model of every one of them, or ``None`` where each row may name its own. ``alike`` says that a
+    catalogue has the same to say of every one, and ``judged`` that it has been asked. Where ``is_prompt_all`` a row
+    makes the prompt, and changes nothing else that counts.
+    """
+
+    def __init__(
+        self, manifest: Manifest, combination: Combination, shape: tuple[str, ...], inputs: Inputs, offer: Offer
+    ) -> None:
+        self._manifest, self._combination, self._inputs, self._offer = manifest, combination, inputs, offer
+        self._template = manifest.prompt
+        # What is always the same; `None` where a row, or a template for it, has its say.
+        values: dict[str, Value | None] = {
+            **manifest.defaults,
+            **dict.fromkeys(shape),
+            **combination.settings,
+            **({"prompt": None} if manifest.prompt else {}),
+        }
+        varying = {name for name, value in values.items() if value is None}
+        self.alike = not varying & _OFFERED
+        self.judged = False
+        self._row_parameters = tuple(
+            name for name in PARAMETERS if name in varying and not (name == "prompt" and self._template)
+        )
+        self._fixed_parameters = _parameters(values)
+        self._column_names = tuple(name for name in values if name not in _CALL)
+        needed = self._template.names if self._template else ()
+        self._has_inputs = bool(_INPUTS & values.keys())
+        # Then nothing has to be added to a row's own values, nor left out of them.
+        self._row_says_all = (
+            self._column_names == shape
+            and {*needed} <= {*shape}
+            and not self._has_inputs
+            and not combination.settings.keys() & {*shape}
+        )
+        self._repeat_varies = "repeat" in shape
+        self._repeats = range(1, manifest.repeat + 1)
+        self._varying = varying & _CALL - {"repeat"}
+        self._only_prompt_varies = self._varying == {"prompt"}
+        self._forms: dict[Kind, CanonicalForm] = {}
+        # The only one, where the model and so the kind is the same for every row.
+        self._form: CanonicalForm | None = None
+        self._says_seconds = values.get("seconds") is not None or "seconds" in varying
+        self._provider, self._axes = manifest.provider.kind, combination.titles
+        self._path_template = manifest.output.path
+        named = values.get("model")
+        self.model = offer.resolved(named) if isinstance(named, str) else None
+        self._kind = self._kind_of(self.model) if self.model else Kind.IMAGE
+        # The row alone makes the prompt, whatever the combination.
+        makes_prompt = {*needed} <= {*shape} - combination.settings.keys() if self._template else "prompt" in shape
+        self.is_prompt_all = (
+            self._only_prompt_varies
+            and makes_prompt
+            and self.model is not None
+            and not self._has_inputs
+            and not self._repeat_varies
+        )
+
+    def drops(self, row: Row, rules: tuple[Mapping[str, str], ...]) -> bool:
+        """Whether one of the ``exclude`` rules about a row's own columns drops this one here."""
+        if self._combination.included or not rules:
+            return False
+        values = self._values(row)
+        return any(matches(rule, self._combination.titles, values) for rule in rules)
+
+    def repeat(self, row: Row) -> int:
+        """How many requests the row makes here."""
+        stated = row.values.get("repeat") if self._repeat_varies else None
+        return int(stated) if isinstance(stated, str) else self._manifest.repeat
+
+    def model_of(self, row: Row) -> str:
+        """The model that the row's requests go to. Raises :class:`BadRequest` where none is named."""
+        if self.model is not None:
+            return self.model
+        named = row.values.get("model")
+        if not isinstance(named, str):
+            raise BadRequest("no model is named; give one under `defaults:`, in a `model` column or with --model")
+        return self._offer.resolved(named)
+
+    def call(self, row: Row) -> Call:
+        """What the row asks for here. Raises :class:`BadRequest`."""
+        values: _Values = row.values if self._row_says_all else self._values(row)
+        model = self.model or self.model_of(row)
+        image, mask = self._inputs_of(values) if self._has_inputs else ((), None)
+        return Call(
+            model,
+            self._kind if self.model else self._kind_of(model),
+            self._parameters_of(values),
+            image,
+            mask,
+            values if self._row_says_all else {name: values[name] for name in self._column_names},
+        )
+
+    def prompt_of(self, row: Row) -> str:
+        """The prompt of a row that is all the row changes, and so the same in every combination."""
+        values: Mapping[str, Any] = row.values
+        prompt: str = self._template.render(values) if self._template else values["prompt"]
+        return prompt
+
+    def keys_with(self, prompt: bytes) -> list[str]:
+        """The keys of a row's requests, where the ``prompt``, as :func:`encoded`, is all the row changes."""
+        assert self._form is not None
+        filled, pieces = self._form.filled, (prompt,)
+        return [key_of(filled(pieces, repeat)) for repeat in self._repeats]
+
+    def keys(self, row: Row, call: Call) -> list[str]:
+        """The keys of the row's requests here; ``call`` is what it asks for."""
+        form, pieces = self._filling(call)
+        return [key_of(form.filled(pieces, repeat)) for repeat in self._repeats_of(row)]
+
+    def paths(self, row: Row, call: Call, keys: Sequence[str]) -> list[str]:
+        """Where the user wants the pictures of the row's requests here, which have these ``keys``."""
+        return [self._path(row, call, repeat, key) for repeat, key in enumerate(keys, 1)]
+
+    def requests(self, row: Row, index: int) -> list[Request]:
+        """The row's requests here, the first of them at ``index`` of the whole plan."""
+        call = self.call(row)
+        form, pieces = self._filling(call)
+        made = []
+        for repeat in self._repeats_of(row):
+            canonical = form.filled(pieces, repeat)
+            key = key_of(canonical)
+            path = self._path(row, call, repeat, key) if self._path_template else None
+            # By position: with names it takes twice as long.
+            request = Request(
+                key,
+                canonical,
+                self._provider,
+                call.kind,
+                call.model,
+                call.parameters,
+                call.image,
+                call.mask,
+                repeat,
+                index,
+                row.number,
+                call.columns,
+                self._axes,
+                path,
+            )
+            made.append(request)
+            index += 1
+        return made
+
+    def _kind_of(self, model: str) -> Kind:
+        return self._manifest.kind or self._offer.kind(model, says_seconds=self._says_seconds)
+
+    def _values(self, row: Row) -> dict[str, Value]:
+        return {**self._manifest.defaults, **row.values, **self._combination.settings}
+
+    def _parameters_of(self, values: _Values) -> Mapping[str, str]:
+        if self._row_parameters:
+            varying = _parameters({name: values[name] for name in self._row_parameters})
+            fixed = {**varying, **self._fixed_parameters}
+        else:
+            fixed = self._fixed_parameters
+        return fixed if self._template is None else {"prompt": self._prompt(self._template, values), **fixed}
+
+    def _prompt(self, template: Template, values: _Values) -> str:
+        if self._has_inputs:
+            values = {name: value for name, value in values.items() if isinstance(value, str)}
+        try:
+            return template.render(values)
+        except KeyError as error:
+            raise unknown_name(error.args[0], values) from None
+
+    def _inputs_of(self, values: _Values) -> tuple[tuple[Input, ...], Input | None]:
+        image = tuple(self._inputs.resolve(source) for source in _listed(values.get("image")))
+        return image, next((self._inputs.resolve(source) for source in _listed(values.get("mask"))), None)
+
+    def _form_of(self, call: Call) -> CanonicalForm:
+        if (known := self._forms.get(call.kind)) is not None:
+            return known
+        form = self._forms[call.kind] = CanonicalForm(
+            varying=self._varying,
+            provider=self._manifest.provider.kind,
+            kind=call.kind,
+            model=call.model,
+            parameters=self._fixed_parameters,
+            image=call.image,
+            mask=call.mask,
+        )
+        self._form = form if self.model else None
+        return form
+
+    def _repeats_of(self, row: Row) -> range:
+        return range(1, self.repeat(row) + 1) if self._repeat_varies else self._repeats
+
+    def _filling(self, call: Call) -> tuple[CanonicalForm, tuple[bytes, ...]]:
+        """The form of the canonical JSON, and what fills its slots."""
+        form = self._form or self._form_of(call)
+        if self._only_prompt_varies:
+            return form, (encoded(call.parameters["prompt"]),)
+        asked: dict[str, object] = {**call.parameters, "model": call.model, "image": [one.digest for one in call.image]}
+        if call.mask is not None:
+            asked["mask"] = call.mask.digest
+        return form, tuple(encoded(asked[name]) for name in form.slots)
+
+    def _path(self, row: Row, call: Call, repeat: int, key: str) -> str:
+        assert self._path_template is not None
+        values = {
+            **call.parameters,
+            **call.columns,
+            **self._axes,
+            "model": call.model,
+            "repeat": str(repeat),
+            "row": str(row.number),
+            "key": key,
+        }
+        try:
+            return named_stem(self._path_template, values)
+        except KeyError as error:
+            raise unknown_name(error.args[0], values) from None
+
+
+def unknown_name(name: str, known: Mapping[str, object]) -> BadRequest:
+    """The error for a name that a template uses and nothing gives."""
+    hint = nearest(name, known) or f"known here: {', '.join(sorted(known)) or 'none'}"
+    return BadRequest(f"{{{name}}} stands in a template, but no row, axis or default sets {name!r}; {hint}")
+
+
+def _parameters(values: Mapping[str, Value | None]) -> dict[str, str]:
+    """The parameters among the values, as they reach the wire."""
+    return {name: str(normalised(name, value)) for name in PARAMETERS if isinstance(value := values.get(name), str)}
+
+
+def _listed(value: Value | None) -> tuple[str, ...]:
+    if not value:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)

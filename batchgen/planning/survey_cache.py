@@ -1,0 +1,107 @@
+"""What a survey found, as bytes: the next run of an unchanged plan need not read it through before its first request.
+
+Only a survey that found no mistake is kept, under the fingerprint of all that had a say in it. Keys are made anew from
+the rows whenever a request is sent, so a memo that lies may hide a request from a run; it can't buy one twice.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import replace
+from hashlib import blake2b
+
+import msgspec
+
+from batchgen.errors import Problem
+from batchgen.manifest import Manifest, Template
+from batchgen.planning.key_list import Outline
+from batchgen.planning.survey import Survey
+from batchgen.provider.interface import Catalogue, Model
+from batchgen.request import KEY_VERSION
+from batchgen.version import __version__
+
+# Reading a smaller plan through takes no time worth a file.
+SMALLEST = 10_000
+
+_DIGEST_BYTES = 16
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """Integers stand as this machine writes them: a file from elsewhere has another fingerprint."""
+
+    fingerprint: str
+    warnings: tuple[tuple[str, str, str], ...]
+    models: tuple[str, ...]
+    numbers: bytes
+    lanes: bytes
+
+
+def fingerprint(manifest: Manifest, catalogue: Catalogue | None) -> str:
+    """Changes whenever something does that has a say in a plan, but for input pictures."""
+    said = (
+        __version__,
+        KEY_VERSION,
+        array("Q", [1]).tobytes() + array("I", [1]).tobytes(),
+        manifest.provider.kind,
+        _text(manifest.prompt),
+        manifest.rows.fingerprint(),
+        manifest.defaults,
+        manifest.axes,
+        manifest.exclude,
+        manifest.include,
+        manifest.repeat,
+        sorted(manifest.prices),
+        _text(manifest.output.path),
+        manifest.kind,
+        None if catalogue is None else (catalogue.binding, [_offered(model) for model in catalogue.models.values()]),
+    )
+    return blake2b(msgspec.json.encode(said), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def memo_of(survey: Survey, found_under: str) -> bytes | None:
+    """What to keep of a survey; ``None`` where that is not worth it, or would not be true tomorrow."""
+    outline = survey.outline
+    if not survey.lasting or len(outline) < SMALLEST:
+        return None
+    kept = _Kept(
+        found_under,
+        tuple((one.message, one.place, one.suggestion) for one in survey.warnings),
+        outline.models,
+        outline.numbers.tobytes(),
+        outline.lanes.tobytes(),
+    )
+    content = msgspec.msgpack.encode(kept)
+    return blake2b(content, digest_size=_DIGEST_BYTES).digest() + content
+
+
+def survey_of(memo: bytes, wanted: str) -> Survey | None:
+    """The survey of a memo that was made under the fingerprint ``wanted`` and has come down whole."""
+    digest, content = memo[:_DIGEST_BYTES], memo[_DIGEST_BYTES:]
+    if blake2b(content, digest_size=_DIGEST_BYTES).digest() != digest:
+        return None
+    try:
+        kept = _decoder.decode(content)
+    except msgspec.DecodeError:
+        return None
+    if kept.fingerprint != wanted:
+        return None
+    outline = Outline(kept.models, _array("Q", kept.numbers), _array("I", kept.lanes))
+    return Survey((), tuple(Problem(*one) for one in kept.warnings), outline, lasting=True)
+
+
+def _array(kind: str, content: bytes) -> array[int]:
+    made: array[int] = array(kind)
+    made.frombytes(content)
+    return made
+
+
+def _offered(model: Model) -> Model:
+    """What a model takes: its price has no say in a plan, and may be another one every night."""
+    return replace(model, price=None)
+
+
+def _text(template: Template | None) -> str | None:
+    return None if template is None else template.text
+
+
+_decoder = msgspec.msgpack.Decoder(_Kept)

@@ -1,0 +1,53 @@
+"""What a caller decides about an engine."""
+
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import certifi
+
+from batchgen.provider.http.addresses import AddressRule
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+async def system_addresses(host: str, port: int) -> Sequence[str]:
+    """The addresses the operating system gives for a name, in its order of preference; OSError when there are none."""
+    found = await anyio.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Limits of one engine. `read_timeout_s` runs between bytes; a deadline for a whole call is the caller's business.
+
+    `idle_s` stays a second below the keep-alive of the server (ImageRouter's Node closes after 5 s).
+    `ca_file` adds certificates to those of the system; verification cannot be switched off.
+    """
+
+    max_connections: int = 100
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0
+    idle_s: float = 4.0
+    max_body_bytes: int = 64 * 2**20
+    max_header_bytes: int = 64 * 2**10
+    addresses: AddressRule = AddressRule.ANY
+    resolve: Resolve = system_addresses
+    ca_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_connections < 1:
+            raise ValueError(f"max_connections is {self.max_connections}; at least 1 is needed")
+        if not 0 < self.max_body_bytes <= 2**30:
+            raise ValueError(f"max_body_bytes is {self.max_body_bytes}; it must lie between 1 and {2**30}")
+
+    def tls_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        context.load_verify_locations(certifi.where())
+        if self.ca_file is not None:
+            context.load_verify_locations(self.ca_file)
+        context.set_alpn_protocols(["http/1.1"])
+        return context

@@ -1,0 +1,249 @@
+"""The engine on trio, and on asyncio where only pure Python is to be had: single httpcore connections, no pool."""
+
+import functools
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import httpcore
+import httpx
+
+from batchgen.provider.http.async_library import on_asyncio
+from batchgen.provider.http.engine_options import EngineOptions
+from batchgen.provider.http.failures import (
+    AnswerBroken,
+    BodyTooLarge,
+    CertificateInvalid,
+    ConnectFailed,
+    ConnectTimedOut,
+    Failure,
+    ReadFailed,
+    ReadTimedOut,
+    WriteFailed,
+    WriteTimedOut,
+)
+from batchgen.provider.http.freelist import FreeList, Origin
+from batchgen.provider.http.incoming import Answer, response
+from batchgen.provider.http.outgoing import Outgoing, outgoing
+from batchgen.provider.http.resolving import Resolver
+
+
+@dataclass(slots=True)
+class Phase:
+    """How far one exchange has come, as httpcore's trace tells it."""
+
+    sent: bool = False
+    begun: bool = False
+
+    async def trace(self, event: str, _info: dict[str, Any]) -> None:
+        if event == "http11.send_request_body.complete":
+            self.sent = True
+        elif event == "http11.receive_response_headers.complete":
+            self.begun = True
+
+
+class WholeBody:
+    """A body in one piece; not a generator, which trio would warn of when a failed request abandons it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._rest = [body]
+
+    def __aiter__(self) -> "WholeBody":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._rest:
+            raise StopAsyncIteration
+        return self._rest.pop()
+
+
+class Connection(httpcore.AsyncHTTP11Connection):
+    """One connection, with our cap on headers in the place httpcore has for its own."""
+
+    def __init__(self, origin: httpcore.Origin, stream: httpcore.AsyncNetworkStream, max_header_bytes: int) -> None:
+        self.MAX_INCOMPLETE_EVENT_SIZE = max_header_bytes
+        super().__init__(origin, stream)
+
+    def is_alive(self) -> bool:
+        # httpcore looks here whether the idle socket is readable, which it is once the peer has closed.
+        return self.is_idle() and not self.has_expired()
+
+
+class HttpcoreEngine(httpx.AsyncBaseTransport):
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._resolver = Resolver(options)
+        self._idle: FreeList[Connection] = FreeList(options.idle_s)
+        self._slots = anyio.Semaphore(options.max_connections, fast_acquire=True)
+        self._in_use = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        sent = await outgoing(request, self._options)
+        async with self._slots:
+            self._in_use += 1
+            try:
+                answer = await self._answered(sent)
+            finally:
+                self._in_use -= 1
+        return response(sent, answer)
+
+    async def aclose(self) -> None:
+        while (connection := self._idle.oldest()) is not None:
+            await connection.aclose()
+
+    async def _answered(self, sent: Outgoing) -> Answer:
+        taken = self._idle.take(sent.origin)
+        for dead in taken.dead:
+            await _closed(dead)
+        if taken.connection is None:
+            connection = await self._opened(sent.origin)
+            answer = await self._exchanged(connection, sent)
+        else:
+            connection = taken.connection
+            answer = await self._tried(connection, sent, taken.idle_for_s)
+        if connection.is_idle():
+            self._idle.put(sent.origin, connection)
+        return answer
+
+    async def _tried(self, connection: Connection, sent: Outgoing, idle_for_s: float) -> Answer:
+        """An exchange on a used connection, whose end teaches how long this origin keeps them."""
+        try:
+            answer = await self._exchanged(connection, sent)
+        except BaseException as error:
+            if isinstance(error, Failure) and not error.headers_received:
+                self._idle.lost(sent.origin, idle_for_s)
+            else:
+                self._idle.unsettled(sent.origin)
+            raise
+        self._idle.answered(sent.origin)
+        return answer
+
+    async def _exchanged(self, connection: Connection, sent: Outgoing) -> Answer:
+        phase = Phase()
+        try:
+            answer = await connection.handle_async_request(_request(sent, phase))
+            body = await self._whole_body(connection, answer, sent)
+        except BaseException as error:
+            await _closed(connection)
+            if isinstance(error, _TRANSLATED):
+                raise _translated(error, sent, phase) from error
+            raise
+        return Answer(answer.status, list(answer.headers), body)
+
+    async def _whole_body(self, connection: Connection, answer: httpcore.Response, sent: Outgoing) -> bytes:
+        parts, received, cap = [], 0, sent.max_body_bytes
+        try:
+            async for part in answer.aiter_stream():
+                received += len(part)
+                if received > cap:
+                    # httpcore's nested generators end by themselves on a closed socket; trio warns of abandoned ones.
+                    await connection.aclose()
+                else:
+                    parts.append(part)
+        except _TRANSLATED:
+            if received <= cap:
+                raise
+        if received > cap:
+            raise BodyTooLarge(f"{sent.origin}: the answer passes {cap} bytes, not read further", headers_received=True)
+        await answer.aclose()
+        return b"".join(parts)
+
+    async def _opened(self, origin: Origin) -> Connection:
+        """Tries each checked address in turn, within one connect timeout."""
+        if self._in_use + len(self._idle) > self._options.max_connections and (other := self._idle.oldest()):
+            await _closed(other)
+        addresses = await self._resolver.addresses(origin)
+        timeout_s = self._options.connect_timeout_s
+        failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
+        for address in addresses:
+            try:
+                return await self._connected(origin, address, timeout_s / len(addresses))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+                if (untrusted := _certificate_error(error)) is not None:
+                    raise CertificateInvalid(f"{origin}: {untrusted.verify_message}") from error
+        if isinstance(failure, httpcore.ConnectTimeout):
+            raise ConnectTimedOut(f"{origin}: no connection within {timeout_s:g} s") from failure
+        raise ConnectFailed(f"{origin}: no connection ({failure})") from failure
+
+    async def _connected(self, origin: Origin, address: str, timeout_s: float) -> Connection:
+        stream = await self._network.connect_tcp(address, origin.port, timeout=timeout_s)
+        if origin.scheme == "https":
+            try:
+                stream = await stream.start_tls(self._tls, server_hostname=origin.host.strip("[]"), timeout=timeout_s)
+            except BaseException:
+                # httpcore closes after a failed handshake, though not after a cancelled one.
+                with anyio.CancelScope(shield=True):
+                    await stream.aclose()
+                raise
+        return Connection(_httpcore_origin(origin), stream, self._options.max_header_bytes)
+
+    @functools.cached_property
+    def _network(self) -> httpcore.AsyncNetworkBackend:
+        return httpcore.AnyIOBackend() if on_asyncio() else httpcore.TrioBackend()
+
+    @functools.cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return self._options.tls_context()
+
+
+_TRANSLATED = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.RemoteProtocolError,
+    httpcore.LocalProtocolError,
+)
+
+
+def _translated(error: Exception, sent: Outgoing, phase: Phase) -> httpx.TransportError:
+    """Four cases: not to be written as HTTP, not sent completely, silence or loss, an answer that is none."""
+    origin = sent.origin
+    if isinstance(error, httpcore.LocalProtocolError):
+        # h11 quotes the header's value, which may be a key.
+        return httpx.LocalProtocolError(f"{origin}: a header or the request line is not valid HTTP; nothing was sent")
+    if not phase.sent and not phase.begun:
+        if isinstance(error, httpcore.TimeoutException):
+            return WriteTimedOut(f"{origin}: took no byte of the request for {sent.read_timeout_s:g} s")
+        return WriteFailed(f"{origin}: closed before the request was sent completely ({_reason(error)})")
+    if isinstance(error, httpcore.TimeoutException):
+        return ReadTimedOut(f"{origin}: sent no byte for {sent.read_timeout_s:g} s", headers_received=phase.begun)
+    if isinstance(error, httpcore.NetworkError):
+        return ReadFailed(f"{origin}: lost after the request was sent ({_reason(error)})", headers_received=phase.begun)
+    part = "amid the answer" if phase.begun else "before the headers of an answer"
+    return AnswerBroken(f"{origin}: closed or not an HTTP answer, {part}", headers_received=phase.begun)
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__cause__
+    while cause is not None and cause.__cause__ is not None:
+        cause = cause.__cause__
+    return str(cause or error) or type(cause or error).__name__
+
+
+def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _request(sent: Outgoing, phase: Phase) -> httpcore.Request:
+    url = httpcore.URL(
+        scheme=sent.origin.scheme.encode(),
+        host=sent.origin.host.encode(),
+        port=sent.origin.port,
+        target=sent.target,
+    )
+    timeout = {"read": sent.read_timeout_s, "write": sent.read_timeout_s}
+    extensions = {"timeout": timeout, "trace": phase.trace}
+    return httpcore.Request(sent.method, url, headers=sent.headers, content=WholeBody(sent.body), extensions=extensions)
+
+
+def _httpcore_origin(origin: Origin) -> httpcore.Origin:
+    return httpcore.Origin(origin.scheme.encode(), origin.host.encode(), origin.port)
+
+
+async def _closed(connection: Connection) -> None:
+    # A cancelled caller still owes the socket its end.
+    with anyio.CancelScope(shield=True):
+        await connection.aclose()

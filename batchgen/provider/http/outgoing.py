@@ -1,0 +1,83 @@
+"""An httpx request as it goes on the wire: whole, with its true length, and asking for bytes as they are."""
+
+from dataclasses import dataclass, field
+
+import httpx
+
+from batchgen.provider.http.engine_options import EngineOptions
+from batchgen.provider.http.freelist import Origin
+
+_PORTS = {"http": 80, "https": 443}
+# The length is counted here, and a whole body needs no chunks.
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    origin: Origin
+    method: str
+    target: bytes
+    # The head holds the key, so neither is to show in a traceback that prints locals.
+    head: bytes = field(repr=False)
+    headers: list[tuple[bytes, bytes]] = field(repr=False)
+    body: bytes = field(repr=False)
+    read_timeout_s: float | None
+    max_body_bytes: int
+    accepted_codings: bytes
+
+
+async def outgoing(request: httpx.Request, options: EngineOptions) -> Outgoing:
+    """Raises httpx.UnsupportedProtocol or httpx.LocalProtocolError for what cannot be sent as HTTP/1.1."""
+    try:
+        body = request.content
+    except httpx.RequestNotRead:
+        body = await request.aread()
+    url = request.url
+    if url.scheme not in _PORTS or not url.host:
+        raise httpx.UnsupportedProtocol(
+            f"{url.scheme or 'no scheme'}: only http:// and https:// addresses can be called"
+        )
+    origin = Origin(url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
+    # One pass over the raw pairs: each look-up by name in httpx decodes and copies all of them.
+    headers, accepted = [], b""
+    for name, value in request.headers.raw:
+        lowered = name.lower()
+        if lowered == b"accept-encoding":
+            accepted = value.lower()
+        if lowered not in _FRAMING:
+            headers.append((name, value))
+    if not accepted:
+        headers.append((b"Accept-Encoding", b"identity"))
+    if body or request.method not in _BODILESS:
+        headers.append((b"Content-Length", b"%d" % len(body)))
+    return Outgoing(
+        origin=origin,
+        method=request.method,
+        target=url.raw_path,
+        head=_head(origin, request.method, url.raw_path, headers),
+        headers=headers,
+        body=body,
+        read_timeout_s=_read_timeout_s(request, options.read_timeout_s),
+        max_body_bytes=request.extensions.get("max_body_bytes", options.max_body_bytes),
+        accepted_codings=accepted,
+    )
+
+
+def _head(origin: Origin, method: str, target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
+    lines = [b"%s %s HTTP/1.1" % (method.encode("ascii"), target)]
+    lines += [b"%s: %s" % header for header in headers]
+    head = b"\r\n".join(lines) + b"\r\n\r\n"
+    ends = len(lines) + 1
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
+        raise httpx.LocalProtocolError(f"{origin}: a header contains a line break or a NUL; nothing was sent")
+    return head
+
+
+def _read_timeout_s(request: httpx.Request, default: float) -> float | None:
+    """The request's own read timeout where it names one; None, in httpx's words, is no timeout."""
+    given = request.extensions.get("timeout")
+    if given is None or "read" not in given:
+        return default
+    timeout: float | None = given["read"]
+    return timeout

@@ -1,0 +1,139 @@
+"""The two connections to a service: one that carries the key, and one for pictures that never does."""
+
+from __future__ import annotations
+
+import ipaddress
+import urllib.parse
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Self
+
+import httpx
+import msgspec
+
+from batchgen.errors import UsageError
+from batchgen.provider.answers import Redact, read_response, read_transport_error
+from batchgen.provider.credentials import Secret, redact
+from batchgen.provider.download import fetch
+from batchgen.provider.http.interface import EngineOptions, open_engine, rule_for_links
+from batchgen.provider.interface import Answer, Download
+from batchgen.version import __version__
+
+USER_AGENT = f"batchgen/{__version__}"
+
+# Of a film, as an answer in base64 and as a download: nobody knows before what an address holds.
+LARGEST_FILM_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a post carries: its bytes and their media type."""
+
+    content: bytes
+    media_type: str
+
+
+class Wire:
+    """Posts to one service at ``base_url`` and fetches what it hosts. Used inside ``async with``.
+
+    ``read_timeout_s`` is the longest silence between two bytes of an answer; ``None`` leaves it to the deadline.
+    """
+
+    def __init__(
+        self, base_url: str, key: Secret | None, *, concurrency: int, read_timeout_s: float | None = None
+    ) -> None:
+        self.base_url = checked_base_url(base_url)
+        self.redact: Redact = lambda text: redact(text, [key] if key else [])
+        self._headers = [("user-agent", USER_AGENT), ("accept", "application/json"), ("accept-encoding", "identity")]
+        if key is not None:
+            self._headers.append(("authorization", f"Bearer {key.reveal()}"))
+        self._extensions: dict[str, object] = {"timeout": {"read": read_timeout_s}}
+        self._film_extensions = {**self._extensions, "max_body_bytes": LARGEST_FILM_BYTES}
+        self._concurrency = concurrency
+        # Parsing an address costs as much as posting to it: each is parsed once.
+        self._urls: dict[str, httpx.URL] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            options = EngineOptions(max_connections=self._concurrency)
+            self._engine = await stack.enter_async_context(open_engine(options))
+            address = _literal_address(self.base_url)
+            on_this_machine = address is not None and address.is_loopback
+            rule = rule_for_links([address] if address else [])
+            self._plain_http = on_this_machine
+            of_links = replace(options, addresses=rule, max_body_bytes=LARGEST_FILM_BYTES)
+            self._links = await stack.enter_async_context(open_engine(of_links))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    async def post(
+        self,
+        path: str,
+        body: Body,
+        *,
+        idempotency_key: str,
+        film: bool = False,
+        read: Callable[[httpx.Response, Redact], Answer] = read_response,
+    ) -> Answer:
+        """Posts once and says what came of it; ``read`` says what a complete response means.
+
+        A ``film`` may be larger than pictures are.
+        """
+        headers = [*self._headers, ("content-type", body.media_type), ("idempotency-key", idempotency_key)]
+        extensions = self._film_extensions if film else self._extensions
+        request = httpx.Request("POST", self._url(path), headers=headers, content=body.content, extensions=extensions)
+        try:
+            response = await self._engine.handle_async_request(request)
+        except httpx.HTTPError as error:
+            return read_transport_error(error, self.redact)
+        return read(response, self.redact)
+
+    async def get_json(self, path: str) -> object | None:
+        """The decoded answer of a free look-up, or ``None`` where there is none to be had."""
+        request = httpx.Request("GET", self._url(path), headers=self._headers)
+        try:
+            response = await self._engine.handle_async_request(request)
+            return msgspec.json.decode(response.content) if response.is_success else None
+        except (httpx.HTTPError, ValueError, RecursionError):
+            return None
+
+    def _url(self, path: str) -> httpx.URL:
+        known = self._urls.get(path)
+        if known is None:
+            known = self._urls[path] = httpx.URL(self.base_url + path)
+        return known
+
+    async def download(self, url: str) -> Download:
+        return await fetch(self._links, url, plain_http=self._plain_http, redact=self.redact)
+
+
+def checked_base_url(base_url: str) -> str:
+    """``base_url`` without a trailing slash; raises :class:`UsageError` where no key should be sent to it."""
+    if "@" in base_url:
+        raise UsageError("base_url holds a user name or password; keys belong into the environment")
+    try:
+        parts = urllib.parse.urlsplit(base_url)
+        # An impossible port shows only when it is asked for.
+        host, _ = parts.hostname, parts.port
+        httpx.URL(base_url)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise UsageError(f"base_url {base_url!r}: {error}") from error
+    if parts.scheme not in {"http", "https"} or not host or " " in base_url:
+        raise UsageError(f"base_url {base_url!r}: it is written https://host or http://127.0.0.1:port")
+    if parts.query or parts.fragment:
+        raise UsageError(f"base_url {parts.scheme}://{host}: a query or fragment has no place in it")
+    return base_url.rstrip("/")
+
+
+def _literal_address(base_url: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address in a base URL: only that, or `localhost`, proves that the service is on this machine."""
+    host = urllib.parse.urlsplit(base_url).hostname or ""
+    try:
+        return ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return None

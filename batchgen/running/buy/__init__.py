@@ -1,0 +1,1 @@
+"""One request: bought, retried, published, and recovered after a kill."""

@@ -1,0 +1,80 @@
+"""The last resort for what the ledger can't record any more: nothing that was paid for is dropped silently.
+
+A ledger can be broken while the disk still takes files, and a disk can be full while another one is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import tempfile
+from pathlib import Path
+
+from batchgen.provider.interface import Answered
+from batchgen.request import Picture
+from batchgen.running.buy.publish import decoded
+from batchgen.store.folder.atomic import sync_folder
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.transitions import Ticket
+from batchgen.store.media.sniff import NotAPicture, inspect
+from batchgen.store.pictures.on_disk import mark_unbilled, spool
+
+
+class Lifeboat:
+    """Takes answers aboard. ``messages`` name those that no later run finds by itself, and where they are.
+
+    ``spill`` is a folder on another disk; without one, the system's for temporary files.
+    """
+
+    def __init__(self, folder: RunFolder, spill: Path | None) -> None:
+        self._folder = folder
+        self._spill = spill
+        self.messages: list[str] = []
+
+    def take(self, ticket: Ticket, answer: Answered) -> None:
+        """Keeps ``answer`` as a spool file, which the next run adopts, or else where a person finds it.
+
+        For a thread, not for the event loop.
+        """
+        try:
+            spool(self._folder, ticket.attempt_id, answer.body)
+            sync_folder(self._folder.spool)
+        except OSError:
+            self._name(ticket, answer)
+
+    def note_unbilled(self, ticket: Ticket) -> None:
+        """Spares the next run a doubt: this attempt cost nothing, and the ledger can't say so any more."""
+        with contextlib.suppress(OSError):
+            mark_unbilled(self._folder, ticket.attempt_id)
+
+    def _name(self, ticket: Ticket, answer: Answered) -> None:
+        places = [self._place(ticket, picture) for picture in answer.generation.pictures]
+        found = [place for place in places if place is not None]
+        if not found:
+            self.messages.append(
+                f"request {ticket.key} is paid for, and its picture could be kept nowhere: no disk takes it. "
+                "The next run calls it in doubt; look for it in the service's own log"
+            )
+            return
+        folder = shlex.quote(str(self._folder.root))
+        self.messages.append(
+            f"request {ticket.key} is paid for and could not be recorded; its picture is {' and '.join(found)}. Attach "
+            f"it before the next run: batchgen adopt {folder} {ticket.key[:12]} {shlex.quote(found[0])}"
+        )
+
+    def _place(self, ticket: Ticket, picture: Picture) -> str | None:
+        if picture.url is not None:
+            return picture.url
+        with contextlib.suppress(OSError, NotAPicture):
+            content = decoded(picture.base64 or b"")
+            return str(self._spilled(ticket.key, content, inspect(content).extension))
+        return None
+
+    def _spilled(self, key: str, content: bytes, extension: str) -> Path:
+        handle, name = tempfile.mkstemp(f".{extension}", f"batchgen-{key[:12]}-", self._spill)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(handle)
+        return Path(name)

@@ -1,0 +1,115 @@
+"""Whether a run may begin: what is left to buy, what that costs, and what its user has agreed to."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping
+
+from batchgen.errors import UsageError, nearest
+from batchgen.manifest import Limits
+from batchgen.money import dollars
+from batchgen.planning.plan import Plan
+from batchgen.planning.prices import PriceBook
+from batchgen.request import Request
+from batchgen.running.buy.reuse import SETTLED
+from batchgen.running.options import Options
+from batchgen.running.schedule.feeder import CHUNK, Selection, value_of
+from batchgen.store.ledger.plan_diff import Past
+from batchgen.store.pictures.other_folders import Sources
+
+# Up to this many requests and this much money a run starts unconfirmed.
+UNCONFIRMED_REQUESTS = 10_000
+UNCONFIRMED_MICROUSD = 50_000_000
+# So many values of one name are listed, and so many are kept to find the nearest among.
+_LISTED = 8
+_KEPT = 10_000
+
+
+def expected_microusd(planned: Mapping[str, int], prices: PriceBook) -> int:
+    """What so many requests of each model are expected to cost; models without a known price count as nothing."""
+    priced = ((count, prices.price(model)) for model, count in planned.items())
+    return sum(count * price.expected_microusd for count, price in priced if price)
+
+
+def to_buy(plan: Plan, past: Past, sources: Sources | None) -> Mapping[str, int]:
+    """How many requests of each model are stored neither here nor in ``sources``; equal ones are counted each."""
+    if sources is None:
+        return {model: len(places) for model, places in plan.outline.by_model(past.open_positions).items()}
+    found: Counter[str] = Counter()
+    requests = plan.at(past.open_positions)
+    while batch := list(itertools.islice(requests, CHUNK)):
+        states = past.states([request.key for request in batch])
+        taken = sources.find([one.key for one in batch if states.get(one.key) not in SETTLED])
+        found.update(request.model for request in batch if request.key not in taken)
+    return found
+
+
+def refuse_unpriced(planned: Mapping[str, int], prices: PriceBook, limits: Limits, options: Options) -> None:
+    """Raises :class:`UsageError` where a budget is to be kept and nobody knows what a model costs."""
+    unknown = sorted(model for model in planned if prices.price(model) is None)
+    if (limits.budget_microusd is not None or options.night_microusd is not None) and unknown:
+        raise UsageError(
+            f"the budget can't be kept: nobody states a price for {', '.join(unknown)}; "
+            f"give it as `prices: {{{unknown[0]}: 0.04}}`"
+        )
+
+
+def refuse_unconfirmed(left: Mapping[str, int], prices: PriceBook, options: Options, limits: Limits) -> None:
+    """Raises :class:`UsageError` where so much, of what is ``left`` to buy of each model, was not agreed to."""
+    if options.confirmed:
+        return
+    taken = _dearest(left, prices, options.selection.limit)
+    requests, expected = sum(taken.values()), expected_microusd(taken, prices)
+    if requests > UNCONFIRMED_REQUESTS:
+        raise UsageError(
+            f"{requests:,} requests are more than the {UNCONFIRMED_REQUESTS:,} of an unconfirmed run; "
+            "look at `batchgen plan`, then confirm with --yes, or try --limit 20 first"
+        )
+    if expected > UNCONFIRMED_MICROUSD and limits.budget_microusd is None and options.night_microusd is None:
+        raise UsageError(
+            f"about {dollars(expected)} is more than the {dollars(UNCONFIRMED_MICROUSD)} of an unconfirmed run; "
+            "look at `batchgen plan`, then confirm with --yes, or set --budget"
+        )
+
+
+def _dearest(left: Mapping[str, int], prices: PriceBook, limit: int | None) -> Mapping[str, int]:
+    """The dearest ``limit`` requests of those that are ``left``: nobody knows yet which ones come first."""
+    if limit is None:
+        return left
+    taken: dict[str, int] = {}
+    for model in sorted(left, key=lambda model: -expected_microusd({model: 1}, prices)):
+        taken[model] = min(left[model], limit - sum(taken.values()))
+    return taken
+
+
+def refuse_no_match(plan: Plan, selection: Selection) -> None:
+    """Raises :class:`UsageError` where no request of the plan has what ``selection.only`` asks for."""
+    if not selection.only:
+        return
+    known: dict[str, None] = {}
+    values: dict[str, dict[str, None]] = {name: {} for name in selection.only}
+    for request in plan:
+        if selection.takes(request):
+            return
+        known.update(dict.fromkeys(_names(request)))
+        for name, found in values.items():
+            if len(found) < _KEPT and (value := value_of(request, name)) is not None:
+                found[value] = None
+    raise UsageError(_why(selection.only, known, values))
+
+
+def _names(request: Request) -> tuple[str, ...]:
+    return ("model", "repeat", *request.axes, *request.parameters, *request.columns)
+
+
+def _why(only: Mapping[str, str], known: Mapping[str, None], values: Mapping[str, Mapping[str, None]]) -> str:
+    for name, value in only.items():
+        asked, found = f"--only {name}={value}", values[name]
+        if not found:
+            hint = nearest(name, known) or f"there are {', '.join(known)}"
+            return f"{asked}: no request has an axis, a parameter or a column {name!r}; {hint}"
+        if value not in found:
+            listed = ", ".join(map(repr, list(found)[:_LISTED])) + (" …" if len(found) > _LISTED else "")
+            return f"{asked}: no request has that value; {nearest(value, found) or f'there are {listed}'}"
+    return f"--only: no request has all of {', '.join(f'{name}={value}' for name, value in only.items())}"

@@ -1,0 +1,1 @@
+"""Which request is sent next: lanes, their limits, and what stops them."""

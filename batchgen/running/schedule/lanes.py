@@ -1,0 +1,193 @@
+"""Decides which request is sent next: one lane for each model of a provider, served in turn.
+
+A lane that is throttled, full or out of work never stops another. The lanes know jobs and clocks, no pictures and no
+network, and nothing in here waits: :meth:`Lanes.pick` answers at once, with a job or with the reason there is none.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from batchgen.request import Request
+from batchgen.running.buy.budget import Budget
+from batchgen.running.buy.retry import Tries
+from batchgen.running.events import Wait
+from batchgen.running.schedule.breaker import LONGEST_PROBE_S, Breaker, Refusals
+from batchgen.running.schedule.rate_limits import ConcurrencyLimit, StartRate
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A request that is to be sent. ``reserve_microusd`` is its worst-case price, ``None`` where nobody knows one."""
+
+    request: Request
+    reserve_microusd: int | None
+    estimate_microusd: int | None
+    tries: Tries = field(default_factory=Tries)
+
+    @property
+    def key(self) -> str:
+        return self.request.key
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """There is nothing to send before ``until`` (infinite: before something else happens)."""
+
+    until: float
+
+
+class Lane:
+    """The queue of one model, with its limits. Retries go before new work."""
+
+    def __init__(self, model: str, limit: ConcurrencyLimit, rate: StartRate) -> None:
+        self.model = model
+        self.limit = limit
+        self.rate = rate
+        self.breaker = Breaker()
+        self.refusals = Refusals()
+        self.in_flight = 0
+        self.fed = False
+        self.closed: str | None = None
+        self.gate_until = -math.inf
+        self._retries: deque[Job] = deque()
+        self._fresh: deque[Job] = deque()
+        self._waiting: list[tuple[float, int, Job]] = []
+        self._order = itertools.count()
+
+    @property
+    def queued(self) -> int:
+        return len(self._retries) + len(self._fresh)
+
+    @property
+    def open(self) -> int:
+        """Requests of this lane that may still be sent."""
+        return self.queued + len(self._waiting)
+
+    @property
+    def unread(self) -> bool:
+        """Whether nobody knows yet if the plan holds requests for this lane."""
+        return not self.fed and self.open == 0 and self.closed is None
+
+    @property
+    def done(self) -> bool:
+        return self.in_flight == 0 and (self.closed is not None or (self.fed and self.open == 0))
+
+    def add(self, jobs: Iterable[Job]) -> None:
+        self._fresh.extend(jobs)
+
+    def wait(self, job: Job, due: float) -> None:
+        """Keeps ``job`` until ``due``; it holds no slot meanwhile."""
+        heapq.heappush(self._waiting, (due, next(self._order), job))
+
+    def hold_until(self, due: float) -> None:
+        """Sends nothing before ``due``: the service asked for a pause."""
+        self.gate_until = max(self.gate_until, due)
+
+    def next_job(self, now: float) -> Job | None:
+        while self._waiting and self._waiting[0][0] <= now:
+            self._retries.append(heapq.heappop(self._waiting)[2])
+        return self._retries[0] if self._retries else self._fresh[0] if self._fresh else None
+
+    def start(self, now: float) -> None:
+        """Takes the job that :meth:`next_job` showed."""
+        (self._retries or self._fresh).popleft()
+        self.in_flight += 1
+        self.rate.take(now)
+        self.limit.started(self.in_flight)
+        self.breaker.started()
+
+    def blocked_until(self, now: float) -> float:
+        """When the clock alone allows the next start; ``now`` where it does already."""
+        return max(self.gate_until, now + self.rate.wait_s(now), self.breaker.blocked_until(now))
+
+    def due(self) -> float:
+        """When the first waiting job is due; infinite without one."""
+        return self._waiting[0][0] if self._waiting else math.inf
+
+
+class Lanes:
+    """All lanes of a run, under one ceiling and one budget."""
+
+    def __init__(self, lanes: Sequence[Lane], *, ceiling: int, budget: Budget) -> None:
+        self.by_model = {lane.model: lane for lane in lanes}
+        self._turns = deque(lanes)
+        self._ceiling = ceiling
+        self._budget = budget
+        self.in_flight = 0
+        self.stopped: str | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is in flight and nothing will be sent any more."""
+        if self.in_flight:
+            return False
+        return self.stopped is not None or all(lane.done for lane in self._turns)
+
+    def pick(self, now: float) -> Job | Idle:
+        """The next job to send, already counted as in flight and its price reserved, or when to ask again."""
+        if self.stopped is not None or self.in_flight >= self._ceiling:
+            return Idle(math.inf)
+        until = math.inf
+        too_dear: str | None = None
+        for _ in range(len(self._turns)):
+            lane = self._turns[0]
+            self._turns.rotate(-1)
+            if lane.closed is not None:
+                continue
+            job = lane.next_job(now)
+            if job is None:
+                until = min(until, lane.due())
+                continue
+            if lane.in_flight >= lane.limit.now:
+                continue
+            if (free := lane.blocked_until(now)) > now:
+                until = min(until, free)
+                continue
+            if shortage := self._budget.shortage(job.reserve_microusd or 0):
+                too_dear = shortage
+                continue
+            self._start(lane, job, now)
+            return job
+        if too_dear and self.in_flight == 0 and until == math.inf and not any(lane.unread for lane in self._turns):
+            # Nothing in flight can free a reservation any more, and no cheaper lane is still being fed.
+            self.stopped = too_dear
+        return Idle(until)
+
+    def release(self, model: str) -> None:
+        """A request is no longer in flight."""
+        self.by_model[model].in_flight -= 1
+        self.in_flight -= 1
+
+    def stop(self, why: str) -> None:
+        """Sends nothing any more; the first reason counts."""
+        self.stopped = self.stopped or why
+
+    def waits(self, now: float) -> tuple[Wait, ...]:
+        """Why requests that could be sent are waiting, lane by lane."""
+        return tuple(wait for lane in self._turns if (wait := _wait(lane, now)) is not None)
+
+    def _start(self, lane: Lane, job: Job, now: float) -> None:
+        lane.start(now)
+        self.in_flight += 1
+        self._budget.reserve(job.reserve_microusd or 0)
+
+
+def _wait(lane: Lane, now: float) -> Wait | None:
+    if lane.closed is not None:
+        return None
+    if lane.breaker.is_open and lane.open:
+        probe_s = lane.breaker.blocked_until(now) - now
+        return Wait(lane.model, lane.open, min(probe_s, LONGEST_PROBE_S), "it keeps failing, one is tried at a time")
+    if lane.gate_until > now and lane.open:
+        return Wait(lane.model, lane.open, lane.gate_until - now, "the service asked to wait")
+    if lane.queued and (wait_s := lane.rate.wait_s(now)) > 1:
+        return Wait(lane.model, lane.queued, wait_s, "rate limit")
+    if not lane.queued and lane.open and lane.due() > now:
+        return Wait(lane.model, lane.open, lane.due() - now, "back-off before a retry")
+    return None

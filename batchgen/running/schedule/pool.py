@@ -1,0 +1,77 @@
+"""Long-lived workers that take one job after another from the lanes; the pool knows jobs, not pictures.
+
+A worker that finds nothing to do parks. Whoever makes a job ready wakes one worker, and a worker that got a job wakes
+the next while there may be more: no crowd is woken for one job, and nobody polls.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from batchgen.running.schedule.lanes import Job, Lanes
+
+
+class Pool:
+    """Runs ``work`` for each job of ``lanes`` on ``workers`` tasks until the lanes are done."""
+
+    def __init__(self, lanes: Lanes, work: Callable[[Job], Awaitable[None]], *, workers: int) -> None:
+        self._lanes = lanes
+        self._work = work
+        self._workers = workers
+        self._parked: deque[anyio.Event] = deque()
+        self._alarm_at = math.inf
+        self._alarm_changed = anyio.Event()
+
+    async def run(self) -> None:
+        """Returns once nothing is in flight and nothing is left to send."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._ring)
+            async with anyio.create_task_group() as workers:
+                for _ in range(self._workers):
+                    workers.start_soon(self._serve)
+            tasks.cancel_scope.cancel()
+
+    def wake(self) -> None:
+        """Tells the pool that a job may have become ready, or that the lanes were stopped."""
+        if self._lanes.done:
+            while self._parked:
+                self._parked.popleft().set()
+        elif self._parked:
+            self._parked.popleft().set()
+
+    async def _serve(self) -> None:
+        while (job := await self._next()) is not None:
+            await self._work(job)
+
+    async def _next(self) -> Job | None:
+        while True:
+            picked = self._lanes.pick(anyio.current_time())
+            if isinstance(picked, Job):
+                self.wake()
+                return picked
+            if self._lanes.done:
+                self.wake()
+                return None
+            self._set_alarm(picked.until)
+            parked = anyio.Event()
+            self._parked.append(parked)
+            await parked.wait()
+
+    def _set_alarm(self, at: float) -> None:
+        if at < self._alarm_at:
+            self._alarm_at = at
+            self._alarm_changed.set()
+
+    async def _ring(self) -> None:
+        """Wakes a worker when the clock alone makes a job ready; that worker sets the next alarm."""
+        while True:
+            self._alarm_changed = anyio.Event()
+            with anyio.move_on_at(self._alarm_at):
+                await self._alarm_changed.wait()
+                continue
+            self._alarm_at = math.inf
+            self.wake()

@@ -1,0 +1,77 @@
+"""Ctrl-C and its relatives: the first lets what is paid for land, the second lets go of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+
+from batchgen.errors import ExitCode, StoppedEarly
+from batchgen.running.engine import Engine
+
+# What a shell expects of a program that a signal ended.
+EXIT_CODES = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.TERMINATED,
+}
+
+# `timeout` signals the program and then its whole group, a terminal that closes does much the same: what comes within
+# this time of the first is the same wish, and no reason to let go of what is paid for.
+ONE_WISH_S = 0.5
+
+_NAMES = frozenset(number.name for number in EXIT_CODES)
+
+
+class Interrupted(StoppedEarly):
+    """A signal came before anything was sent."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+@asynccontextmanager
+async def interruptible() -> AsyncIterator[Callable[[Engine], None]]:
+    """Watches for signals while the block runs, and yields what to call with the engine once there is one.
+
+    The first signal drains the newest engine, also one that is stopping for another reason; a later one cancels it.
+    Without an engine the first raises :class:`Interrupted`. Only for the main thread.
+    """
+    engines: list[Engine] = []
+    failure: Exception | None = None
+    interrupted = False
+
+    def attend(engine: Engine) -> None:
+        # The signal may have come while one engine had ended and the next was not there yet.
+        if engines and (why := engines[-1].stopped) in _NAMES:
+            engine.drain(why)
+        engines.append(engine)
+
+    async def watch() -> None:
+        nonlocal interrupted
+        first_at: float | None = None
+        # What nohup, or a shell's background, told us to ignore stays ignored.
+        heard = [number for number in EXIT_CODES if signal.getsignal(number) is not signal.SIG_IGN]
+        with anyio.open_signal_receiver(*heard) as signals:
+            async for number in signals:
+                if not engines:
+                    interrupted = True
+                    tasks.cancel_scope.cancel()
+                elif first_at is None:
+                    first_at = anyio.current_time()
+                    engines[-1].drain(signal.Signals(number).name)
+                elif anyio.current_time() - first_at >= ONE_WISH_S:
+                    engines[-1].cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch)
+        try:
+            yield attend
+        except Exception as error:  # noqa: BLE001 - raised below: a task group would wrap it into a group
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    if interrupted:
+        raise Interrupted("interrupted before anything was sent")

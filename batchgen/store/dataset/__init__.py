@@ -1,0 +1,1 @@
+"""metadata.jsonl, the dataset card, and how a lost ledger is rebuilt from them."""

@@ -1,0 +1,181 @@
+"""Read the lines of metadata.jsonl and failures.jsonl back into what :mod:`~batchgen.store.dataset.metadata` wrote.
+
+A line that no ledger has written is :class:`Unreadable`, whatever is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from batchgen.money import MICROUSD
+from batchgen.request import DELIVERY, PARAMETERS, Input, Kind, Request, State, canonical_json, key_of
+from batchgen.store.dataset.metadata import AFTER_WORDS, BEFORE_WORDS
+from batchgen.store.ledger.transitions import Bill, Ending, StoredPicture
+from batchgen.store.media.sniff import Format
+
+Line = Mapping[str, Any]
+
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+class Unreadable(Exception):
+    """No ledger has written such a line, so nobody can tell which request it is of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A request whose answer was paid for, here or in the folder ``reused_from``, with every picture it brought.
+
+    ``homes`` is where the pictures that lie in the trash stood before.
+    """
+
+    request: Request
+    pictures: tuple[StoredPicture, ...]
+    bill: Bill
+    answered_ms: int | None
+    latency_ms: int | None
+    request_ms: int | None
+    total_ms: int | None
+    reused_from: str | None
+    simulated: bool | None
+    homes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A request that ended otherwise, and after how many attempts."""
+
+    request: Request
+    ending: Ending
+    attempts: int
+
+
+def read_paid(lines: Sequence[Line], *, index: int) -> Paid:
+    """What the ``lines`` of one answer's pictures say, of a request at ``index``. Raises :class:`Unreadable`."""
+    first = lines[0]
+    try:
+        return Paid(
+            _request(first, index, words=_words(first), columns=_columns(first), axes={}),
+            tuple(map(_picture, lines)),
+            _bill(lines),
+            answered_ms=_moment(first.get("created_at")),
+            latency_ms=_milliseconds(first, "latency_ms"),
+            request_ms=_milliseconds(first, "request_ms"),
+            total_ms=_milliseconds(first, "total_ms"),
+            reused_from=_words(first).get("reused_from"),
+            simulated=None if first.get("simulated") is None else bool(int(first["simulated"])),
+            homes={line["file_name"]: str(line["was"]) for line in lines if line.get("was")},
+        )
+    except _UNREADABLE as error:
+        raise Unreadable(str(error)) from error
+
+
+def read_failed(line: Line, *, index: int) -> Failed:
+    """What a line of failures.jsonl says, of a request at ``index``. Raises :class:`Unreadable`."""
+    try:
+        return Failed(
+            _request(
+                line,
+                index,
+                words=_words(line["parameters"]),
+                columns=_words(line["columns"]),
+                axes=_words(line["axes"]),
+            ),
+            Ending(
+                State(line["state"]),
+                str(line["class"]),
+                str(line["message"]),
+                line["status"],
+                billed_microusd=_microusd(line["billed_usd"]),
+                maybe_microusd=_microusd(line["maybe_billed_usd"]),
+                estimated_microusd=_microusd(line["estimated_usd"]),
+            ),
+            attempts=int(line["attempts"]),
+        )
+    except _UNREADABLE as error:
+        raise Unreadable(str(error)) from error
+
+
+def _request(
+    line: Line, index: int, *, words: Mapping[str, str], columns: Mapping[str, str], axes: Mapping[str, str]
+) -> Request:
+    """The request of a line, with a canonical form that is made anew."""
+    parameters = {name: words[name] for name in PARAMETERS if name in words and name not in DELIVERY}
+    forms = {
+        kind: canonical_json(
+            provider=line["provider"],
+            kind=kind,
+            model=line["model"],
+            parameters=parameters,
+            image=tuple(Input("", digest) for digest in words.get("inputs", "").split()),
+            mask=Input("", words["mask"]) if "mask" in words else None,
+            repeat=int(line["repeat"]),
+        )
+        for kind in Kind
+    }
+    # A line does not say what was asked for; its key does.
+    kind = next((kind for kind, form in forms.items() if key_of(form) == line["key"]), Kind.IMAGE)
+    return Request(
+        key=line["key"],
+        canonical=forms[kind],
+        provider=line["provider"],
+        kind=kind,
+        model=line["model"],
+        parameters=parameters,
+        repeat=int(line["repeat"]),
+        index=index,
+        row=int(line["row"]),
+        columns=columns,
+        axes=axes,
+    )
+
+
+def _words(line: Line) -> dict[str, str]:
+    return {name: value for name, value in line.items() if isinstance(value, str)}
+
+
+def _columns(line: Line) -> dict[str, str]:
+    """What of a line is neither ours nor the request's; without the plan, nobody can tell columns from axes."""
+    ours = {*BEFORE_WORDS, *AFTER_WORDS, *PARAMETERS, "inputs", "mask"}
+    return {name: value for name, value in _words(line).items() if name not in ours}
+
+
+def _picture(line: Line) -> StoredPicture:
+    """The picture of a line. Raises :class:`ValueError` for a file outside ``images/`` and ``trash/``."""
+    file = PurePosixPath(line["file_name"])
+    if file.is_absolute() or ".." in file.parts or file.parts[:1] not in {("images",), ("trash",)}:
+        raise ValueError(f"{file} is no picture of this folder")
+    # Lines of before there were films state no length.
+    duration_ms = line.get("duration_ms")
+    found = Format(line["format"], file.suffix.removeprefix("."), line["width"], line["height"], duration_ms)
+    return StoredPicture(str(file), line["sha256"], int(line["bytes"]), found, line["revised_prompt"])
+
+
+def _bill(lines: Sequence[Line]) -> Bill:
+    """What the pictures of one answer cost together: see :func:`batchgen.store.dataset.metadata.write_dataset`."""
+    cost_microusd = sum(_microusd(line["cost_usd"]) for line in lines)
+    if lines[0]["cost_source"] == "stated":
+        return Bill(billed_microusd=cost_microusd)
+    return Bill(estimated_microusd=cost_microusd, flag="not stated")
+
+
+def _microusd(amount_usd: float | None) -> int:
+    """An amount of a line, where it is one. Raises :class:`ValueError` for what no ledger could have written."""
+    if amount_usd is None:
+        return 0
+    amount = round(float(amount_usd) * MICROUSD)
+    if amount < 0:
+        raise ValueError(f"{amount_usd} is no cost")
+    return amount
+
+
+def _moment(text: str | None) -> int | None:
+    return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def _milliseconds(line: Line, name: str) -> int | None:
+    return None if line.get(name) is None else int(line[name])

@@ -1,0 +1,54 @@
+"""summary.json after a run that changed nothing: all its figures still hold, only the newest run is another one.
+
+So a night that buys nothing needs none of what reports are made with, and is over in a moment.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from batchgen.store.folder.atomic import replace_synced
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.records import snapshot, timestamp
+
+_NEWEST = "SELECT started_ms, ended_ms, planned, exit_code, reason FROM runs ORDER BY id DESC LIMIT 1"
+
+_ORPHANS = "SELECT orphans FROM runs WHERE orphans IS NOT NULL ORDER BY id DESC LIMIT 1"
+
+
+def renew_summary(folder: RunFolder) -> bool:
+    """Brings the run in summary.json up to date; whether there was one that could be. Raises :class:`OSError`."""
+    path = folder.root / "summary.json"
+    try:
+        said = msgspec.json.decode(path.read_bytes())
+        renewed = said | _newest(folder) | {"last_run": said["last_run"] | _newest_run(folder)}
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError):
+        return False
+    replace_synced(path, msgspec.json.format(msgspec.json.encode(renewed), indent=2) + b"\n")
+    return True
+
+
+def _newest(folder: RunFolder) -> dict[str, Any]:
+    with snapshot(folder.ledger) as db:
+        (runs,) = db.execute("SELECT count(*) FROM runs").fetchone()
+        (ended_ms,) = db.execute("SELECT ended_ms FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        found = db.execute(_ORPHANS).fetchone()
+    return {"runs": runs, "ended_at": timestamp(ended_ms), "orphans": msgspec.json.decode(found[0]) if found else None}
+
+
+def _newest_run(folder: RunFolder) -> dict[str, Any]:
+    with snapshot(folder.ledger) as db:
+        started_ms, ended_ms, planned, exit_code, reason = db.execute(_NEWEST).fetchone()
+    return {
+        "started_at": timestamp(started_ms),
+        "ended_at": timestamp(ended_ms),
+        "planned": planned,
+        "exit_code": exit_code,
+        "reason": reason,
+        "attempts": 0,
+        "billed_usd": 0.0,
+        "maybe_billed_usd": 0.0,
+        "estimated_usd": 0.0,
+    }

@@ -1,0 +1,179 @@
+"""What a folder has bought, held against what a manifest asks for now: what is open, and the orphans.
+
+A plan is known by 64 bits of each key, so one of a million requests is held against a ledger of as many in a second.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from array import array
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from batchgen.request import State, number_of
+from batchgen.store.ledger.key_index import StoredKeys
+from batchgen.store.ledger.records import words_of
+from batchgen.store.ledger.schema import connect_read_only, damaged
+
+# So many orphans are named; the others are counted.
+SHOWN = 5
+
+_BATCH = 500
+
+_IN_ORDER = """
+SELECT id FROM requests WHERE id IN (SELECT value FROM json_each(?)) AND state = 'stored' AND trashed_ms IS NULL
+ORDER BY position, repeat, id
+"""
+
+_FIRST = """
+SELECT r.key, r.row, r.model, (SELECT file FROM pictures WHERE request_id = r.id ORDER BY ordinal LIMIT 1),
+       r.canonical, r.axes, r.columns
+FROM requests r WHERE id IN (SELECT value FROM json_each(?)) ORDER BY position, repeat, id
+"""
+
+
+class Orphan(msgspec.Struct, frozen=True):
+    """A stored request that the manifest no longer asks for, and the picture it brought."""
+
+    key: str
+    row: int
+    model: str
+    prompt: str
+    file: str | None
+
+
+class Orphans(msgspec.Struct, frozen=True):
+    """How many there are, and the ``first`` of them in the order in which they were planned once."""
+
+    count: int
+    first: tuple[Orphan, ...]
+
+    def to_json(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+
+class Past:
+    """The ledger at ``path`` beside a plan, given as the numbers of its keys in their order.
+
+    What is stored is looked up once, when it is first asked for: what became stored since may still be news here, and
+    the ledger says so. Used by several threads, one at a time.
+    """
+
+    def __init__(self, path: Path, planned: Sequence[int]) -> None:
+        self._path = path
+        self._planned = planned
+        self._lock = threading.Lock()
+        self.db = connect_read_only(path)
+
+    def close(self) -> None:
+        self.db.close()
+
+    @property
+    def empty(self) -> bool:
+        """Whether the ledger knows no request at all."""
+        return not self._rows("SELECT 1 FROM requests LIMIT 1")
+
+    @property
+    def open_positions(self) -> Sequence[int]:
+        """Where in the plan the requests stand that were not stored."""
+        return self._held_against_plan[0]
+
+    def look_again(self) -> None:
+        """What is stored is looked up anew: some of it has just been given up."""
+        self.__dict__.pop("_stored", None)
+        self.__dict__.pop("_held_against_plan", None)
+
+    def states(self, keys: Sequence[str]) -> Mapping[str, State]:
+        """The state of each of ``keys``, the unknown ones left out."""
+        stored = self.stored(keys)
+        rest = [key for key in keys if key not in stored]
+        rows = self._rows(
+            "SELECT key, state FROM requests WHERE key IN (SELECT value FROM json_each(?))", _encode(rest)
+        )
+        return dict.fromkeys(stored, State.STORED) | {key: State(state) for key, state in rows}
+
+    def stored(self, keys: Sequence[str]) -> frozenset[str]:
+        """Those of ``keys`` that are known to be stored, without asking the ledger anew."""
+        return self._stored.among(keys)
+
+    def asks_for(self, key: str) -> bool:
+        """Whether the plan asks for a stored request."""
+        number = number_of(key)
+        place = self._stored.place(number)
+        if place is None:
+            # Stored since, perhaps from an answer to an earlier plan: rare enough to look through them all.
+            return number in self._planned
+        return bool(self._held_against_plan[1][place])
+
+    def asked(self, keys: Collection[str]) -> frozenset[str]:
+        """Those of ``keys``, whatever their state, that the plan asks for."""
+        wanted = {number_of(key): key for key in keys}
+        return frozenset(wanted[number] for number in self._planned if number in wanted) if wanted else frozenset()
+
+    def orphans(self) -> Orphans:
+        """What is stored, not in the trash, and no longer asked for."""
+        numbers = self._orphans()
+        rows = self._rows(_FIRST, _encode(numbers[:SHOWN]))
+        first = tuple(
+            Orphan(key, row, model, words_of(*words).get("prompt", ""), file) for key, row, model, file, *words in rows
+        )
+        return Orphans(len(numbers), first)
+
+    def orphan_requests(self) -> Iterator[list[int]]:
+        """The numbers of all orphans, some hundreds at a time."""
+        numbers = self._orphans()
+        for start in range(0, len(numbers), _BATCH):
+            yield numbers[start : start + _BATCH]
+
+    def _orphans(self) -> list[int]:
+        """The numbers of all orphans, in the order in which they were planned once."""
+        asked = self._held_against_plan[1]
+        if all(asked):
+            return []
+        found = []
+        with self._reading() as db:
+            # Answered by the index of keys alone.
+            for key, request_id in db.execute("SELECT key, id FROM requests"):
+                place = self._stored.place(number_of(key))
+                if place is not None and not asked[place]:
+                    found.append(request_id)
+        return [number for (number,) in self._rows(_IN_ORDER, _encode(found))]
+
+    @cached_property
+    def _stored(self) -> StoredKeys:
+        with self._reading() as db:
+            return StoredKeys(db)
+
+    @cached_property
+    def _held_against_plan(self) -> tuple[Sequence[int], bytearray]:
+        """Where in the plan the open requests stand, and of each stored one whether the plan asks for it."""
+        open_ones = array("I")
+        asked = bytearray(len(self._stored))
+        for position, place in enumerate(self._stored.places(self._planned)):
+            if place is None:
+                open_ones.append(position)
+            else:
+                asked[place] = 1
+        return open_ones, asked
+
+    def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._reading() as db:
+            return db.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self.db
+            except sqlite3.DatabaseError as error:
+                raise damaged(self._path, str(error)) from error
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()

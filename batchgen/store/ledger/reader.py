@@ -1,0 +1,210 @@
+"""Reads what a ledger knows: what was sent, what came back, what it cost.
+
+Reading is done beside the writer, on connections of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batchgen.request import State
+from batchgen.store.ledger.schema import connect_read_only, damaged
+from batchgen.store.ledger.transitions import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the ledger knows of a key: its state, when it may be sent, and how often it has been in doubt.
+
+    ``trashed`` says that its pictures lie in the trash.
+    """
+
+    state: State
+    not_before_ms: int
+    doubts: int
+    estimate_microusd: int | None
+    trashed: bool = False
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A paid answer that is not a picture on disk yet."""
+
+    request_id: int
+    key: str
+    model: str
+    stem: str
+    body: bytes | None
+    spool: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The three sums of a ledger, in micro-dollars, and what was risked by repeating requests in doubt."""
+
+    billed_microusd: int = 0
+    maybe_microusd: int = 0
+    estimated_microusd: int = 0
+    risked_microusd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The newest run: ``exit_code`` is ``None`` while it goes on, or where it was killed."""
+
+    planned: int
+    exit_code: int | None
+    reason: str | None
+
+
+# A night: long enough for every run that resumes another, short enough to be over when the next one begins.
+NIGHT_MS = 12 * 3_600_000
+
+
+class Reader:
+    """Reads a ledger beside its writer, on a connection of its own. Used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.db = connect_read_only(path)
+        self._path = path
+
+    def close(self) -> None:
+        self.db.close()
+
+    def standings(self, keys: Iterable[str]) -> Mapping[str, Standing]:
+        """What is known of each of ``keys``; the unknown ones are left out."""
+        rows = self._rows(
+            # One bound value for any number of keys: no limit on their count, and one prepared statement.
+            "SELECT key, state, coalesce(not_before_ms, 0), estimate_microusd, trashed_ms IS NOT NULL,"
+            " state = 'spoiled' AND coalesce(reason = 'lost', 0), id FROM requests"
+            " WHERE key IN (SELECT value FROM json_each(?))",
+            _json_array(keys),
+        )
+        return {
+            key: Standing(
+                State(state),
+                not_before_ms,
+                self._doubts(request_id) if state in {State.DOUBT, State.WAITING} else 0,
+                estimate,
+                bool(trashed),
+                bool(lost),
+            )
+            for key, state, not_before_ms, estimate, trashed, lost, request_id in rows
+        }
+
+    def states(self, keys: Iterable[str]) -> Mapping[str, State]:
+        """The state of each of ``keys``; the unknown ones are left out."""
+        rows = self._rows(
+            "SELECT key, state FROM requests WHERE key IN (SELECT value FROM json_each(?))", _json_array(keys)
+        )
+        return {key: State(state) for key, state in rows}
+
+    def last_run(self) -> LastRun | None:
+        """The newest run of the folder."""
+        rows = self._rows("SELECT planned, exit_code, reason FROM runs ORDER BY id DESC LIMIT 1")
+        return LastRun(*rows[0]) if rows else None
+
+    def unfinished(self) -> list[Unfinished]:
+        """Every paid answer that is not on disk yet, in the order it was answered."""
+        rows = self._rows(
+            # An index knows what is not stored.
+            "SELECT id, key, model, stem, body, spool FROM requests WHERE state <> 'stored' AND state = 'answered'"
+            " ORDER BY answered_ms, id"
+        )
+        return [Unfinished(*row) for row in rows]
+
+    def sent(self) -> Mapping[int, Ticket]:
+        """What an earlier process left on its way, by attempt."""
+        rows = self._rows(
+            "SELECT a.id, r.id, r.key, a.reserved_microusd, r.estimate_microusd"
+            " FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.outcome = 'sent'"
+        )
+        return {
+            attempt_id: Ticket(request_id, attempt_id, key, "", reserved, estimate)
+            for attempt_id, request_id, key, reserved, estimate in rows
+        }
+
+    def finished(self, attempts: Iterable[int]) -> frozenset[int]:
+        """Those of ``attempts`` whose request is stored."""
+        rows = self._rows(
+            "SELECT a.id FROM attempts a JOIN requests r ON r.id = a.request_id"
+            " WHERE r.state = 'stored' AND a.id IN (SELECT value FROM json_each(?))",
+            json.dumps(list(attempts)),
+        )
+        return frozenset(attempt_id for (attempt_id,) in rows)
+
+    def spent(self) -> Spent:
+        """The sums over all attempts this folder has ever made."""
+        (row,) = self._rows(
+            """
+            SELECT coalesce(sum(billed_microusd), 0), coalesce(sum(maybe_microusd), 0),
+                   coalesce(sum(estimated_microusd), 0),
+                   (SELECT coalesce(sum(maybe_microusd), 0) FROM attempts early WHERE maybe_microusd > 0 AND EXISTS (
+                       SELECT 1 FROM attempts later
+                       WHERE later.request_id = early.request_id AND later.ordinal > early.ordinal
+                   ))
+            FROM attempts
+            """
+        )
+        return Spent(*row)
+
+    def night(self, *, now_ms: int) -> int:
+        """What the runs of this night spent: billed, maybe billed and estimated money together, in micro-dollars.
+
+        A night is the ``NIGHT_MS`` from the start of the first run that sent anything after the last night was over,
+        so that a run that was killed and those that resume it share one budget, and tomorrow's has its own.
+        """
+        rows = self._rows(
+            "SELECT r.started_ms, sum(a.billed_microusd + a.maybe_microusd + a.estimated_microusd)"
+            " FROM runs r JOIN attempts a ON a.run_id = r.id GROUP BY r.id ORDER BY r.id"
+        )
+        began_ms, spent_microusd = None, 0
+        for started_ms, amount in rows:
+            # A clock that was set back does not begin a new night.
+            if began_ms is None or started_ms >= began_ms + NIGHT_MS:
+                began_ms, spent_microusd = started_ms, 0
+            spent_microusd += amount
+        return 0 if began_ms is None or now_ms >= began_ms + NIGHT_MS else spent_microusd
+
+    def typical_bytes(self) -> int | None:
+        """The mean size of the newest answers' pictures, or ``None`` where there are none."""
+        ((size,),) = self._rows(
+            "SELECT avg(bytes) FROM (SELECT bytes FROM pictures ORDER BY request_id DESC LIMIT 1000)"
+        )
+        return None if size is None else round(size)
+
+    def count(self) -> Mapping[State, int]:
+        """How many requests are in each state, without those whose pictures lie in the trash or that were withdrawn."""
+        return {State(state): count for state, count in self._rows(_COUNT)}
+
+    def count_reused(self) -> int:
+        """How many of the stored ones among them were taken from another folder: nothing was paid for them here."""
+        ((count,),) = self._rows("SELECT count(*) FROM requests WHERE reused_from IS NOT NULL AND trashed_ms IS NULL")
+        return int(count)
+
+    def _doubts(self, request_id: int) -> int:
+        ((count,),) = self._rows(
+            "SELECT count(*) FROM attempts WHERE request_id = ? AND outcome = 'in doubt'", request_id
+        )
+        return int(count)
+
+    def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self.db.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            # A file that was damaged behind its first page opens all the same.
+            raise damaged(self._path, str(error)) from error
+
+
+_COUNT = "SELECT state, count(*) FROM requests WHERE trashed_ms IS NULL GROUP BY state"
+
+
+def _json_array(words: Iterable[str]) -> str:
+    # Keys are hexadecimal digits: nothing in them needs escaping.
+    return '["' + '","'.join(words) + '"]'

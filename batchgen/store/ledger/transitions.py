@@ -1,0 +1,402 @@
+"""What can happen to a request, each as one change of the ledger: the order of writes in SQL.
+
+Money stands with the attempt that spent it, in exactly one of three columns: billed, maybe billed, estimated.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from batchgen.request import Request, State
+from batchgen.store.media.sniff import Format
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The right to post a request once.
+
+    ``idempotency_key`` stays the same while an earlier attempt may still have been billed, so that a service that
+    honours it can tell the repetition.
+    """
+
+    request_id: int
+    attempt_id: int
+    key: str
+    idempotency_key: str
+    reserved_microusd: int
+    estimate_microusd: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What an answer cost. ``flag`` says why the stated cost was not believed, where it was not."""
+
+    billed_microusd: int = 0
+    estimated_microusd: int = 0
+    flag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPicture:
+    """A published file: its name relative to the run folder, and what it holds."""
+
+    file: str
+    sha256: str
+    bytes: int
+    format: Format
+    revised_prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended that brought no picture, in the words of the report."""
+
+    state: State
+    reason: str
+    message: str
+    status: int | None = None
+    billed_microusd: int = 0
+    maybe_microusd: int = 0
+    estimated_microusd: int = 0
+    not_before_ms: int | None = None
+    body: bytes | None = None
+
+    @property
+    def outcome(self) -> str:
+        """What the attempt was for the money."""
+        if self.state is State.DOUBT:
+            return "in doubt"
+        return "billed" if self.state is State.SPOILED else "not billed"
+
+
+def begin_run(
+    db: sqlite3.Connection,
+    *,
+    now_ms: int,
+    version: str,
+    manifest: str,
+    provider: str,
+    base_url: str,
+    planned: int,
+    estimate_microusd: int,
+) -> int:
+    """Opens a run and returns its number."""
+    return _inserted(
+        db,
+        "INSERT INTO runs (started_ms, version, manifest, provider, base_url, planned, estimate_microusd)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (now_ms, version, manifest, provider, base_url, planned, estimate_microusd),
+    )
+
+
+def end_run(
+    db: sqlite3.Connection,
+    *,
+    run_id: int,
+    now_ms: int,
+    exit_code: int,
+    reason: str | None,
+    orphans: str | None = None,
+) -> None:
+    """Closes a run; ``orphans`` is what it found of them, as JSON, where it read the whole plan."""
+    db.execute(
+        "UPDATE runs SET ended_ms = ?, exit_code = ?, reason = ?, orphans = ? WHERE id = ?",
+        (now_ms, exit_code, reason, orphans, run_id),
+    )
+
+
+def intend(
+    db: sqlite3.Connection,
+    *,
+    request: Request,
+    stem: str,
+    run_id: int,
+    reserved_microusd: int,
+    estimate_microusd: int | None,
+    now_ms: int,
+) -> Ticket | None:
+    """Records that ``request`` is about to be posted; ``None`` where it must not be.
+
+    The promise is kept here, in the one place every post passes: a request that is on its way or has been answered
+    is not sent, whatever the caller believed.
+    """
+    request_id = _entered(
+        db,
+        State.SENT,
+        request=request,
+        stem=stem,
+        run_id=run_id,
+        estimate_microusd=estimate_microusd,
+        now_ms=now_ms,
+    )
+    if request_id is None:
+        return None
+    attempts, doubtful = db.execute(_PAST_ATTEMPTS, {"id": request_id}).fetchone()
+    attempt_id = _inserted(
+        db,
+        "INSERT INTO attempts (request_id, run_id, ordinal, outcome, sent_ms, reserved_microusd)"
+        " VALUES (?, ?, ?, 'sent', ?, ?)",
+        (request_id, run_id, attempts + 1, now_ms, reserved_microusd),
+    )
+    return Ticket(
+        request_id,
+        attempt_id,
+        request.key,
+        f"{request.key}-{doubtful or attempts + 1}",
+        reserved_microusd,
+        estimate_microusd,
+    )
+
+
+def _entered(
+    db: sqlite3.Connection,
+    state: State,
+    *,
+    request: Request,
+    stem: str,
+    run_id: int,
+    estimate_microusd: int | None,
+    now_ms: int,
+) -> int | None:
+    """The number of a request that is now in ``state``; ``None`` where it is on its way or has been answered."""
+    row = db.execute(
+        """
+        INSERT INTO requests (key, state, position, row, repeat, provider, kind, model, canonical, columns, axes,
+                              stem, estimate_microusd, run_id, first_sent_ms)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (key) DO UPDATE SET state = excluded.state, run_id = excluded.run_id, not_before_ms = NULL,
+            reason = NULL, message = NULL, status = NULL, body = NULL, ended_ms = NULL, trashed_ms = NULL,
+            columns = excluded.columns, axes = excluded.axes, position = excluded.position, row = excluded.row,
+            stem = excluded.stem, estimate_microusd = excluded.estimate_microusd
+        WHERE state NOT IN ('sent', 'answered', 'stored')
+        RETURNING id
+        """,
+        (
+            request.key,
+            state,
+            request.index,
+            request.row,
+            request.repeat,
+            request.provider,
+            request.kind,
+            request.model,
+            request.canonical.decode(),
+            _json(request.columns),
+            _json(request.axes),
+            stem,
+            estimate_microusd,
+            run_id,
+            now_ms,
+        ),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+# How many there were, and the first one still in doubt. What was billed later under its idempotency key has settled
+# that doubt: asking again then means another picture, under another key.
+_PAST_ATTEMPTS = """
+SELECT count(*), min(ordinal) FILTER (WHERE outcome = 'in doubt' AND ordinal > (
+    SELECT coalesce(max(ordinal), 0) FROM attempts WHERE request_id = :id AND outcome = 'billed'
+)) FROM attempts WHERE request_id = :id
+"""
+
+
+def answer(
+    db: sqlite3.Connection,
+    *,
+    ticket: Ticket,
+    bill: Bill,
+    body: bytes | None,
+    spool: str | None,
+    latency_ms: int | None,
+    duration_ms: int | None,
+    now_ms: int,
+) -> None:
+    """Records a paid answer; from here on the request is finished locally and never posted again."""
+    db.execute(
+        "UPDATE attempts SET outcome = 'billed', duration_ms = ?, billed_microusd = ?, maybe_microusd = 0,"
+        " estimated_microusd = ?, cost_flag = ? WHERE id = ?",
+        (duration_ms, bill.billed_microusd, bill.estimated_microusd, bill.flag, ticket.attempt_id),
+    )
+    db.execute(
+        "UPDATE requests SET state = 'answered', body = ?, spool = ?, latency_ms = ?, answered_ms = ?, reason = NULL,"
+        " message = NULL WHERE id = ?",
+        (body, spool, latency_ms, now_ms, ticket.request_id),
+    )
+
+
+def fail(
+    db: sqlite3.Connection,
+    *,
+    ticket: Ticket,
+    ending: Ending,
+    duration_ms: int | None,
+    now_ms: int,
+) -> None:
+    """Records an attempt without a picture, and the state it leaves its request in."""
+    db.execute(
+        "UPDATE attempts SET outcome = ?, duration_ms = ?, billed_microusd = ?, maybe_microusd = ?,"
+        " estimated_microusd = ?, status = ?, reason = ?, message = ? WHERE id = ?",
+        (
+            ending.outcome,
+            duration_ms,
+            ending.billed_microusd,
+            ending.maybe_microusd,
+            ending.estimated_microusd,
+            ending.status,
+            ending.reason,
+            ending.message,
+            ticket.attempt_id,
+        ),
+    )
+    db.execute(
+        "UPDATE requests SET state = ?, not_before_ms = ?, status = ?, reason = ?, message = ?, body = ?, ended_ms = ?"
+        " WHERE id = ?",
+        (
+            ending.state,
+            ending.not_before_ms,
+            ending.status,
+            ending.reason,
+            ending.message,
+            ending.body,
+            None if ending.state is State.WAITING else now_ms,
+            ticket.request_id,
+        ),
+    )
+
+
+class NameTaken(Exception):
+    """A file is another request's picture: the two have the same name and the very same bytes."""
+
+
+def store(
+    db: sqlite3.Connection,
+    *,
+    request_id: int,
+    pictures: Sequence[StoredPicture],
+    downloads: int,
+    now_ms: int,
+    message: str | None = None,
+) -> None:
+    """Records the published files of an answer; raises :class:`NameTaken`. Its spool file is litter from here on.
+
+    ``message`` says what else was in the answer and could not be used.
+    """
+    for picture in pictures:
+        if db.execute("SELECT 1 FROM pictures WHERE file = ?", (picture.file,)).fetchone():
+            raise NameTaken(picture.file)
+    # The name belongs to this picture from here on.
+    db.executemany("DELETE FROM leaving WHERE file = ?", [(picture.file,) for picture in pictures])
+    db.executemany(
+        "INSERT INTO pictures (request_id, ordinal, file, sha256, bytes, format, width, height, duration_ms,"
+        " revised_prompt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                request_id,
+                ordinal,
+                picture.file,
+                picture.sha256,
+                picture.bytes,
+                picture.format.name,
+                picture.format.width,
+                picture.format.height,
+                picture.format.duration_ms,
+                picture.revised_prompt,
+            )
+            for ordinal, picture in enumerate(pictures, 1)
+        ],
+    )
+    db.execute(
+        "UPDATE requests SET state = 'stored', spool = NULL, reason = NULL, message = ?, downloads = downloads + ?,"
+        " ended_ms = ?, trashed_ms = NULL WHERE id = ?",
+        (message, downloads, now_ms, request_id),
+    )
+
+
+def reuse(
+    db: sqlite3.Connection,
+    *,
+    request: Request,
+    stem: str,
+    run_id: int,
+    pictures: Sequence[StoredPicture],
+    reused_from: str,
+    answered_ms: int | None,
+    now_ms: int,
+) -> bool:
+    """Records ``request`` as stored with pictures that another folder had bought: no attempt, and no money.
+
+    ``reused_from`` says which folder. ``False``, and nothing recorded, where it is on its way or has been answered
+    here by now. Raises :class:`NameTaken`.
+    """
+    request_id = _entered(
+        db, State.ANSWERED, request=request, stem=stem, run_id=run_id, estimate_microusd=None, now_ms=now_ms
+    )
+    if request_id is None:
+        return False
+    store(db, request_id=request_id, pictures=pictures, downloads=0, now_ms=now_ms)
+    db.execute(
+        "UPDATE requests SET reused_from = ?, answered_ms = ?, latency_ms = NULL WHERE id = ?",
+        (reused_from, answered_ms, request_id),
+    )
+    return True
+
+
+def postpone(db: sqlite3.Connection, *, request_id: int, reason: str, message: str, downloads: int) -> None:
+    """Records why a paid answer is no picture yet. It stays answered: a later run finishes it without paying."""
+    db.execute(
+        "UPDATE requests SET reason = ?, message = ?, downloads = downloads + ? WHERE id = ? AND state = 'answered'",
+        (reason, message, downloads, request_id),
+    )
+
+
+def spoil(db: sqlite3.Connection, *, request_id: int, reason: str, message: str, downloads: int, now_ms: int) -> None:
+    """Records that a paid answer holds no usable picture. Its body is kept."""
+    db.execute(
+        "UPDATE requests SET state = 'spoiled', reason = ?, message = ?, downloads = downloads + ?, ended_ms = ?"
+        " WHERE id = ?",
+        (reason, message, downloads, now_ms, request_id),
+    )
+
+
+def settle_doubt(db: sqlite3.Connection, *, request_id: int) -> None:
+    """The last attempt of a request, in doubt or on its way in a dead process, turned out to be billed.
+
+    It counts at its estimate, since nobody stated a cost.
+    """
+    db.execute(
+        "UPDATE attempts SET outcome = 'billed', maybe_microusd = 0, cost_flag = 'adopted', estimated_microusd ="
+        " (SELECT coalesce(estimate_microusd, 0) FROM requests WHERE id = :id)"
+        " WHERE outcome IN ('in doubt', 'sent') AND id = (SELECT max(id) FROM attempts WHERE request_id = :id)",
+        {"id": request_id},
+    )
+    db.execute("UPDATE requests SET reason = NULL, message = NULL, status = NULL WHERE id = ?", (request_id,))
+
+
+def doubt_what_was_sent(db: sqlite3.Connection, *, now_ms: int) -> int:
+    """Puts in doubt what a process that died had on its way, at the price reserved for it; returns how many."""
+    message = "batchgen was killed while the request was on its way"
+    db.execute(
+        "UPDATE attempts SET outcome = 'in doubt', maybe_microusd = reserved_microusd, reason = 'killed', message = ?"
+        " WHERE outcome = 'sent'",
+        (message,),
+    )
+    return db.execute(
+        "UPDATE requests SET state = 'in doubt', reason = 'killed', message = ?, ended_ms = ?"
+        " WHERE state <> 'stored' AND state = 'sent'",
+        (message, now_ms),
+    ).rowcount
+
+
+def _inserted(db: sqlite3.Connection, statement: str, values: Sequence[object]) -> int:
+    number = db.execute(statement, values).lastrowid
+    assert number is not None
+    return number
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,1 @@
+"""Thumbnails, flags and near-duplicates of stored pictures."""

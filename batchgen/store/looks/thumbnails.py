@@ -1,0 +1,172 @@
+"""The small pictures of a run folder, named by the digest of the large ones; none is decoded twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from batchgen.store.folder.atomic import make_folder, refuse_links, replacing
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.looks.worker import Job, Look
+from batchgen.store.looks.workers import Bench
+
+FOLDER = "compare/thumbs"
+
+# What a decoder for still pictures can open; films and drawings (SVG) are shown as what they are.
+STILL = frozenset({"png", "jpeg", "webp", "gif", "tiff", "avif"})
+
+
+class Shot(Protocol):
+    """What is to be known of a stored picture to look at it; ``file`` is relative to the run folder."""
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def file(self) -> str: ...
+
+    @property
+    def format(self) -> str: ...
+
+
+S = TypeVar("S", bound=Shot)
+
+
+def thumbnail_name(sha256: str) -> str:
+    """Where the thumbnail of a picture stands, relative to the run folder."""
+    return f"{FOLDER}/{sha256[:2]}/{sha256}.webp"
+
+
+class Thumbnails:
+    """The thumbnails of one folder, and what was seen when each was made; both outlive the process.
+
+    ``looks`` is what is to be known of the pictures that are asked for; default: all that was ever seen.
+    """
+
+    def __init__(self, folder: RunFolder, looks: Iterable[Look] | None = None) -> None:
+        self._folder = folder
+        known = chain.from_iterable(read_looks(folder)) if looks is None else looks
+        self._looks = {look.sha256: look for look in known}
+
+    @property
+    def looks(self) -> list[Look]:
+        """All that was seen, of every picture once."""
+        return list(self._looks.values())
+
+    def look(self, sha256: str) -> Look | None:
+        """What is known of a picture; ``None`` where it was never looked at, or its thumbnail is gone."""
+        look = self._looks.get(sha256)
+        if look is None or (not look.problem and not (self._folder.root / thumbnail_name(sha256)).is_file()):
+            return None
+        return look
+
+    def make(
+        self,
+        bench: Bench,
+        shots: Iterable[Shot],
+        listen: Callable[[Look], None] = lambda _: None,
+        *,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Makes what is missing for ``shots``; each look is on disk before ``listen`` hears of it.
+
+        It stops early once it is ``enough``. Raises ``OSError`` where the folder can't be written.
+        """
+        jobs = self._jobs(shots)
+        if not jobs:
+            return
+        place = _diary(self._folder)
+        make_folder(place.parent, self._folder.root)
+        with place.open("ab") as diary:
+            for look in bench.shrink_all(jobs):
+                diary.write(msgspec.json.encode(look) + b"\n")
+                diary.flush()
+                self._looks[look.sha256] = look
+                listen(look)
+                if enough():
+                    return
+
+    def missing(self, shots: Iterable[S]) -> Iterator[S]:
+        """Those of ``shots`` that :meth:`make` would look at, one of each digest."""
+        asked: set[str] = set()
+        for shot in shots:
+            if shot.sha256 not in asked and self._job(shot) is not None:
+                asked.add(shot.sha256)
+                yield shot
+
+    def _jobs(self, shots: Iterable[Shot]) -> list[Job]:
+        return [job for shot in self.missing(shots) if (job := self._job(shot))]
+
+    def _job(self, shot: Shot) -> Job | None:
+        if shot.format not in STILL or self.look(shot.sha256) is not None:
+            return None
+        source, root = inside(self._folder.root, shot.file), self._folder.root
+        if source is None or not source.is_file():
+            return None
+        return Job(shot.sha256, str(source), str(root / thumbnail_name(shot.sha256)))
+
+
+def inside(root: Path, file: str) -> Path | None:
+    """The path of a recorded file, or ``None`` where it would lead out of ``root``: a ledger may be a stranger's."""
+    path = root / file
+    if ".." in path.parts or not path.is_relative_to(root) or path == root:
+        return None
+    try:
+        refuse_links(path, root)
+    except NotADirectoryError:
+        return None
+    return path
+
+
+def forget(folder: RunFolder, digests: frozenset[int]) -> None:
+    """Removes the thumbnails of pictures whose digests begin with one of these 64-bit numbers, and what was seen.
+
+    Raises ``OSError``. What another process sees in this very moment may be forgotten with it, and is seen again.
+    """
+    with replacing(_diary(folder)) as diary:
+        for looks in read_looks(folder):
+            for look in looks:
+                if not _DIGEST.fullmatch(look.sha256):
+                    continue
+                thumbnail = inside(folder.root, thumbnail_name(look.sha256))
+                if int(look.sha256[:16], 16) in digests and thumbnail is not None:
+                    thumbnail.unlink(missing_ok=True)
+                else:
+                    diary.write(msgspec.json.encode(look) + b"\n")
+
+
+def read_looks(folder: RunFolder) -> Iterator[list[Look]]:
+    """All that was ever seen of the pictures of ``folder``, in handfuls, the oldest first."""
+    place = _diary(folder)
+    if not place.is_file():
+        return
+    with place.open("rb") as lines:
+        while some := lines.readlines(_HANDFUL_BYTES):
+            yield [look for look in _decoded(some) if look.problem or look.tint]
+
+
+_HANDFUL_BYTES = 4 << 20
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+_look = msgspec.json.Decoder(Look)
+
+
+def _diary(folder: RunFolder) -> Path:
+    return folder.root / FOLDER / "looks.jsonl"
+
+
+def _decoded(lines: list[bytes]) -> list[Look]:
+    with suppress(msgspec.MsgspecError):
+        return _look.decode_lines(b"".join(lines))
+    # The process that wrote one of them died: that picture is looked at again.
+    found = []
+    for line in lines:
+        with suppress(msgspec.MsgspecError):
+            found.append(_look.decode(line))
+    return found

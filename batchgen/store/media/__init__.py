@@ -1,0 +1,1 @@
+"""What bytes are: pictures and films, told by their content."""

@@ -1,0 +1,146 @@
+"""What bytes are, judged by the bytes: services answer with other formats than were asked for.
+
+The default check reads the header and the end marker, of films the index and the sizes it states. It finds cut and
+swapped files at a fraction of the price of decoding them (0.1 ms against 7 to 78 ms for 1024²).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from dataclasses import dataclass
+
+from batchgen.store.media import mp4, webm
+from batchgen.store.media.mp4 import Film, Incomplete
+
+# Larger pictures than this are taken for decompression bombs.
+MAX_PIXELS = 100_000_000
+_TAIL_BYTES = 64
+
+
+class NotAPicture(Exception):
+    """The bytes are no whole picture or film that can be named and published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a file is: its format's name, the extension it gets, its size in pixels and a film's length where known."""
+
+    name: str
+    extension: str
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+
+
+def inspect(content: bytes) -> Format:
+    """The format of ``content``; raises :class:`NotAPicture` with what was found instead."""
+    if not content:
+        raise NotAPicture("the file is empty")
+    name = _name(content)
+    if name is None:
+        raise NotAPicture(f"no picture, it begins with {content[:24]!r}")
+    if name in FILMS:
+        film = _film(name, content)
+        return Format(name, _EXTENSIONS[name], film.width, film.height, film.duration_ms)
+    if not _complete(name, content):
+        raise NotAPicture(f"a {name} file of {len(content):,} bytes that ends too early")
+    if name in _UNMEASURED:
+        return Format(name, _EXTENSIONS[name])
+    width, height = _measure(name, content)
+    return Format(name, _EXTENSIONS[name], width, height)
+
+
+# The names of formats whose files are films; an animated picture is a picture.
+FILMS = frozenset({"mp4", "mov", "webm", "mkv"})
+
+_EXTENSIONS = {
+    "png": "png",
+    "jpeg": "jpg",
+    "webp": "webp",
+    "gif": "gif",
+    "tiff": "tiff",
+    "avif": "avif",
+    "heic": "heic",
+    "svg": "svg",
+    **{name: name for name in FILMS},
+}
+_UNMEASURED = frozenset({"svg", "avif", "heic"})
+# Brands of ISO media files that hold pictures and no film (ISO/IEC 23008-12, and AVIF's own specification).
+_AVIF = frozenset({b"avif", b"avis"})
+_HEIF = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"})
+
+
+def _name(content: bytes) -> str | None:
+    head = content[:64]
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    if head[:6] in {b"GIF87a", b"GIF89a"}:
+        return "gif"
+    if head[:4] in {b"II*\0", b"MM\0*"}:
+        return "tiff"
+    if head[4:8] == b"ftyp":
+        return _of_brands(head[8:12], mp4.brands(content))
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        return {"webm": "webm", "matroska": "mkv"}.get(webm.doctype(content))
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return "svg" if text.startswith((b"<svg", b"<?xml")) else None
+
+
+def _of_brands(major: bytes, brands: frozenset[bytes]) -> str:
+    if major in _AVIF | _HEIF:
+        return "avif" if brands & _AVIF else "heic"
+    return "mov" if major == b"qt  " else "mp4"
+
+
+def _film(name: str, content: bytes) -> Film:
+    try:
+        return webm.read_film(content) if name in {"webm", "mkv"} else mp4.read_film(content)
+    except Incomplete as error:
+        raise NotAPicture(f"a film ({name}) {error}") from error
+
+
+def _complete(name: str, content: bytes) -> bool:
+    """Whether the end marker is where the format wants it; formats without one are taken as they are."""
+    match name:
+        case "png":
+            # Here and below: some encoders append a few bytes of their own behind the end marker.
+            return b"\0\0\0\0IEND\xaeB`\x82" in content[-_TAIL_BYTES:]
+        case "jpeg":
+            return b"\xff\xd9" in content[-_TAIL_BYTES:]
+        case "webp":
+            (size,) = struct.unpack("<I", content[4:8])
+            return len(content) >= int(size) + 8
+        case "gif":
+            return content.rstrip(b"\0")[-1:] == b";"
+        case "svg":
+            return b"<svg" in content and content.rstrip().endswith(b">")
+        case "avif" | "heic":
+            return mp4.boxes_fit(content)
+        case _:
+            return True
+
+
+def _measure(name: str, content: bytes) -> tuple[int, int]:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of odd metadata, and from half its own limit on; ours is checked below.
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content)) as picture:
+                width, height = picture.size
+                if name == "tiff" and width * height <= MAX_PIXELS:
+                    # It has no end marker, and its strips may stand anywhere.
+                    picture.load()
+    except Exception as error:
+        # Damaged bytes make Pillow's plugins raise whatever they stumble over.
+        raise NotAPicture(f"a {name} file that can't be opened: {error}") from error
+    if width * height > MAX_PIXELS:
+        raise NotAPicture(f"{width}x{height} is more than {MAX_PIXELS // 1_000_000} million pixels")
+    return width, height

@@ -1,0 +1,1 @@
+"""Where pictures rest, each under its key."""

@@ -1,0 +1,171 @@
+import httpx
+import pytest
+
+from batchgen.provider.credentials import redact
+from batchgen.provider.download import GONE_TRIES, MAX_REDIRECTS, PASSING_TRIES, fetch
+from batchgen.provider.http import failures
+from batchgen.provider.http_client import Wire
+from batchgen.provider.interface import DownloadFailed
+
+from .conftest import KEY
+
+pytestmark = pytest.mark.anyio
+
+URL = "https://pictures.example/a.webp?signature=s3cret"
+
+
+async def get(answer, url=URL, *, plain_http=False):
+    """What ``fetch`` makes of an engine that answers each request with ``answer(request)``."""
+
+    def handle(request):
+        given = answer(request)
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    return await fetch(httpx.MockTransport(handle), url, plain_http=plain_http, redact=lambda text: redact(text, [KEY]))
+
+
+async def refused(answer, url=URL, **options):
+    with pytest.raises(DownloadFailed) as caught:
+        await get(answer, url, **options)
+    assert "s3cret" not in str(caught.value)
+    return caught.value
+
+
+async def test_a_picture_comes_with_its_media_type():
+    found = await get(lambda _: httpx.Response(200, content=b"abc", headers={"content-type": "image/webp"}))
+    assert (found.content, found.media_type) == (b"abc", "image/webp")
+
+
+@pytest.mark.parametrize("location", ["https://other.example/{}", "/moved/{}", "//other.example/{}", "{}"])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_three_redirects_are_followed_and_a_fourth_is_not(location, status):
+    seen = []
+
+    def redirecting(times):
+        def answer(request):
+            seen.append(request)
+            if len(seen) <= times:
+                return httpx.Response(status, headers={"location": location.format(len(seen))})
+            return httpx.Response(200, content=b"abc")
+
+        return answer
+
+    assert (await get(redirecting(MAX_REDIRECTS))).content == b"abc"
+    seen.clear()
+    error = await refused(redirecting(MAX_REDIRECTS + 1))
+    assert error.tries == 1
+    assert len(seen) == MAX_REDIRECTS + 1
+    assert all(request.method == "GET" and "authorization" not in request.headers for request in seen)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *["http://pictures.example/a", "file:///etc/passwd", "ftp://x/a", "data:image/png;base64,aGk=", "javascript:1"],
+        *["", "a.webp", "https://", "https:///a", "https://[::1", "//x/a", "https://x:99999/a"],
+        "https://x/\ud800",
+    ],
+)
+async def test_only_a_whole_https_address_is_fetched(url):
+    asked = []
+    assert (await refused(asked.append, url)).tries == 1
+    redirect = httpx.Response(302, headers={"location": url.encode("utf-8", "replace")})
+    if url and not url.startswith(("//", "a.webp")):
+        assert (await refused(lambda _: redirect)).tries == 1
+    assert asked == []
+
+
+async def test_plain_http_is_fetched_for_a_service_on_this_machine():
+    found = await get(lambda _: httpx.Response(200, content=b"abc"), "http://127.0.0.1/a", plain_http=True)
+    assert found.content == b"abc"
+    assert (await refused(lambda _: None, "file:///etc/passwd", plain_http=True)).tries == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "tries"),
+    [
+        (401, 1),
+        *[(status, GONE_TRIES) for status in (403, 404, 410)],
+        *[(status, PASSING_TRIES) for status in (304, 400, 408, 429, 500, 502, 503, 504, 522)],
+    ],
+)
+async def test_a_status_says_how_many_tries_it_is_worth(status, tries):
+    error = await refused(lambda _: httpx.Response(status))
+    assert error.tries == tries
+    assert str(status) in str(error)
+    assert "pictures.example/a.webp" in str(error)
+
+
+async def test_an_address_that_wants_a_key_is_told_that_it_gets_none():
+    assert "no key is ever sent" in str(await refused(lambda _: httpx.Response(401)))
+
+
+@pytest.mark.parametrize(
+    ("failure", "tries"),
+    [
+        (failures.AddressRefused("private"), 1),
+        (failures.BodyTooLarge("large"), 1),
+        (httpx.UnsupportedProtocol("x"), 1),
+        (httpx.LocalProtocolError("x"), 1),
+        (failures.ConnectFailed("x"), PASSING_TRIES),
+        (failures.ReadFailed(""), PASSING_TRIES),
+        (failures.ReadTimedOut("x"), PASSING_TRIES),
+        (failures.AnswerBroken("x"), PASSING_TRIES),
+        (failures.AnswerUndecodable("x"), PASSING_TRIES),
+    ],
+)
+async def test_a_failure_on_the_way_says_how_many_tries_it_is_worth(failure, tries):
+    error = await refused(lambda _: failure)
+    assert error.tries == tries
+    assert str(error).removeprefix("https://pictures.example/a.webp: ").strip()
+
+
+async def test_no_message_holds_the_key_or_moves_a_cursor():
+    url = f"https://x/{KEY.reveal()}/\x1b[2J"
+    for answer in (httpx.Response(404), httpx.Response(500), failures.ReadFailed(KEY.reveal())):
+        message = str(await refused(lambda _, answer=answer: answer, url))
+        assert "canary" not in message
+        assert message.isprintable()
+
+
+@pytest.fixture
+async def wire(recorder):
+    async with Wire(recorder.url, KEY, concurrency=2) as wire:
+        yield wire
+
+
+async def test_a_picture_on_another_port_of_this_machine_is_fetched_without_key_or_cookie(
+    wire, recorder, second_recorder
+):
+    recorder.answer("/a", 302, location=f"{second_recorder.url}/b", set_cookie="session=1")
+    second_recorder.answer("/b", 200, b"abc")
+    assert (await wire.download(f"{recorder.url}/a")).content == b"abc"
+    assert (await wire.download(f"{recorder.url}/a")).content == b"abc"
+    for server in (recorder, second_recorder):
+        assert len(server.seen) == 2
+        for _, _, headers, _ in server.seen:
+            assert not {"authorization", "cookie", "x-api-key"} & headers.keys()
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://10.0.0.1/x", "http://192.168.1.1/x", "http://169.254.169.254/latest", "http://[::ffff:10.0.0.1]/x"],
+)
+async def test_a_redirect_to_a_private_address_is_not_followed(wire, recorder, target):
+    recorder.answer("/a", 302, location=target)
+    with pytest.raises(DownloadFailed) as caught:
+        await wire.download(f"{recorder.url}/a")
+    assert caught.value.tries == 1
+
+
+@pytest.mark.parametrize("base_url", ["https://api.example.com", "http://10.1.2.3:80", "http://0.0.0.0:1"])
+async def test_a_service_elsewhere_can_not_point_to_this_machine(recorder, base_url):
+    port = recorder.url.rpartition(":")[2]
+    async with Wire(base_url, KEY, concurrency=1) as wire:
+        for url in (recorder.url, f"https://127.0.0.1:{port}", f"https://localhost:{port}", f"https://[::1]:{port}"):
+            with pytest.raises(DownloadFailed) as caught:
+                await wire.download(f"{url}/a")
+            assert caught.value.tries == 1
+    assert recorder.seen == []

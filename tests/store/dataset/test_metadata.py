@@ -1,0 +1,247 @@
+"""metadata.jsonl, failures.jsonl and the card, read with the loaders our users use."""
+
+import json
+
+import msgspec
+import pytest
+import yaml
+
+from batchgen.manifest import RESERVED_COLUMNS
+from batchgen.request import Input, State
+from batchgen.store.dataset.metadata import TAKEN, is_taken, write_dataset
+from batchgen.store.folder.atomic import replace_synced
+from batchgen.store.ledger.transitions import Bill
+from tests import ledgers
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with ledgers.build(tmp_path / "mugs") as builder:
+        builder.begin()
+        yield builder
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """`load_dataset`, as a user without network calls it."""
+    for name in ("HF_HOME", "HF_DATASETS_CACHE"):
+        monkeypatch.setenv(name, str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+
+    def load(*words, **options):
+        return datasets.load_dataset(*words, split="train", cache_dir=str(tmp_path / "hf"), **options)
+
+    return load
+
+
+def lines(folder, name):
+    return [json.loads(line) for line in (folder.root / name).read_text().splitlines()]
+
+
+def metadata(ledger):
+    write_dataset(ledger.folder)
+    return lines(ledger.folder, "metadata.jsonl")
+
+
+def by_both_ways(load, folder):
+    return [load("imagefolder", data_dir=str(folder.root)), load(str(folder.root))]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_both_ways_of_loading_give_every_picture_with_its_columns(ledger, load):
+    awkward = ["NA", "007", "", "1e5", "no", "Zürich 東京 🫖", 'quote " comma , line\nbreak']
+    for number, value in enumerate(awkward):
+        kind = ("PNG", "WEBP", "JPEG")[number % 3]
+        columns = {"label": value} if value else {"other": "2"}
+        ledger.store(ledger.request(f"mug {number}", columns=columns), kinds=(kind,))
+    write_dataset(ledger.folder)
+    for name in ("report.csv", "summary.json", "report.html"):
+        replace_synced(ledger.folder.root / name, b"{}")
+
+    for pictures in by_both_ways(load, ledger.folder):
+        assert pictures["label"] == [value or None for value in awkward]
+        assert pictures["other"] == [None, None, "2", None, None, None, None]
+        assert [picture.format for picture in pictures["image"]] == [
+            "PNG",
+            "WEBP",
+            "JPEG",
+            "PNG",
+            "WEBP",
+            "JPEG",
+            "PNG",
+        ]
+        assert pictures["cost_usd"] == [0.04] * 7
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_column_that_starts_after_ten_megabytes_still_loads(ledger, load):
+    # The loader guesses types from the first 10 MB; the card states them.
+    for number in range(12):
+        ledger.store(ledger.request("x" * 1_000_000, columns={"late": "7"} if number == 11 else {}, repeat=number + 1))
+    write_dataset(ledger.folder)
+
+    assert load(str(ledger.folder.root))["late"] == [None] * 11 + ["7"]
+
+
+def test_every_line_has_the_same_keys_and_the_file_name_first(ledger):
+    ledger.store(ledger.request("a", columns={"subject": "mug"}, size="1024x1024"))
+    ledger.store(ledger.request("b", axes={"model": "maker/one", "style": "ink"}, quality="low"), latency_ms=None)
+    first, second = metadata(ledger)
+
+    assert list(first) == list(second)
+    assert list(first)[:6] == ["file_name", "key", "provider", "model", "prompt", "quality"]
+    assert (first["style"], second["style"]) == (None, "ink")
+    assert second["latency_ms"] is None
+
+
+def test_lines_follow_the_plan_not_the_order_of_answers(ledger):
+    late, early = ledger.request("late"), ledger.request("early")
+    ledger.store(early)
+    ledger.store(late)
+
+    assert [line["prompt"] for line in metadata(ledger)] == ["late", "early"]
+
+
+def test_a_column_counts_before_the_title_of_an_axis_of_its_name(ledger):
+    ledger.store(ledger.request("a", columns={"style": "loose watercolor"}, axes={"style": "watercolor"}))
+
+    assert metadata(ledger)[0]["style"] == "loose watercolor"
+
+
+def test_costs_of_an_answer_with_several_pictures_add_up_to_the_bill(ledger):
+    ledger.store(ledger.request("layers"), billed=70_000, kinds=("PNG", "PNG", "WEBP"))
+    ledger.store(ledger.request("one"), billed=30_000)
+    written = metadata(ledger)
+
+    assert [line["cost_usd"] for line in written] == [0.07, 0.0, 0.0, 0.03]
+    assert [line["format"] for line in written] == ["png", "png", "webp", "png"]
+
+
+@pytest.mark.parametrize(
+    ("money", "cost_usd", "source"),
+    [
+        pytest.param({"billed": 40_000}, 0.04, "stated", id="stated"),
+        pytest.param({"billed": 0}, 0.0, "stated", id="stated as nothing"),
+        pytest.param({"billed": 0, "estimated": 50_000, "flag": "not stated"}, 0.05, "estimated", id="estimated"),
+        pytest.param({"billed": 0, "flag": "not stated"}, None, None, id="unknown"),
+    ],
+)
+def test_a_cost_says_where_it_comes_from(ledger, money, cost_usd, source):
+    ledger.store(ledger.request(), **money)
+    (line,) = metadata(ledger)
+
+    assert (line["cost_usd"], line["cost_source"]) == (cost_usd, source)
+
+
+def test_a_repeated_request_costs_what_all_its_attempts_cost(ledger):
+    request = ledger.request()
+    ledger.fail(request, State.SPOILED, reason="no picture", billed_microusd=20_000)
+    ledger.store(request, billed=40_000)
+    (line,) = metadata(ledger)
+
+    assert (line["cost_usd"], line["attempts"]) == (0.06, 2)
+
+
+def test_times_are_the_services_the_last_attempts_and_the_whole(ledger):
+    request = ledger.request()
+    ledger.fail(request, State.WAITING, reason="throttled", status=429)
+    ledger.store(request, latency_ms=2_000)
+    (line,) = metadata(ledger)
+
+    assert (line["latency_ms"], line["request_ms"], line["total_ms"]) == (2_000, 2_050, 2_600)
+    assert line["created_at"] == "2026-03-01T12:00:02.500Z"
+
+
+def test_input_pictures_are_named_by_their_digests(ledger):
+    ledger.store(ledger.request(image=(Input("a.png", "sha256:aa"), Input("b.png", "sha256:bb"))))
+
+    assert metadata(ledger)[0]["inputs"] == "sha256:aa sha256:bb"
+
+
+def test_failures_hold_what_ended_otherwise_with_its_money(ledger):
+    ledger.store(ledger.request("good"))
+    ledger.fail(ledger.request("bad", columns={"subject": "mug"}), message="flagged")
+    ledger.fail(ledger.request("lost"), State.DOUBT, reason="deadline", status=None, maybe_microusd=40_000)
+    ledger.send(ledger.request("on its way"))
+
+    assert write_dataset(ledger.folder).failures == 2
+    refused, doubt = lines(ledger.folder, "failures.jsonl")
+    assert (refused["state"], refused["class"], refused["message"], refused["status"]) == (
+        "refused",
+        "moderation",
+        "flagged",
+        400,
+    )
+    assert (refused["parameters"], refused["columns"]) == ({"prompt": "bad"}, {"subject": "mug"})
+    assert (doubt["state"], doubt["billed_usd"], doubt["maybe_billed_usd"]) == ("in doubt", 0.0, 0.04)
+
+
+def test_simulated_pictures_say_so_on_every_line_and_in_the_card(tmp_path):
+    with ledgers.build(tmp_path / "play") as ledger:
+        ledger.begin(simulated=True)
+        ledger.store(ledger.request())
+
+        assert metadata(ledger)[0]["simulated"] is True
+        assert "no real money was spent" in (ledger.folder.root / "README.md").read_text()
+
+
+HOSTILE = "---\nconfigs: []\n<img src=x onerror=alert(1)> [x](javascript:y) `| \x1b[31m \u202e"
+
+
+def test_a_hostile_name_is_plain_text_in_the_card_and_its_front_matter(ledger):
+    ledger.store(msgspec.structs.replace(ledger.request(columns={HOSTILE: "1"}), model=HOSTILE))
+    write_dataset(ledger.folder)
+    _, front, text = (ledger.folder.root / "README.md").read_text().split("---\n", 2)
+
+    (configuration,) = yaml.safe_load(front)["configs"]
+    assert configuration["data_files"] == [{"split": "train", "path": ["metadata.jsonl", "images/**"]}]
+    assert {"name": HOSTILE, "dtype": "string"} in configuration["features"]
+    assert "\\<img" in text
+    assert not {"\x1b", "\u202e"} & set(text)
+
+
+@pytest.mark.parametrize("name", ["file_name", "cost_usd", "mask_file_name", "image", "file_names"])
+def test_names_of_ours_and_names_that_mean_files_are_taken(name):
+    assert is_taken(name)
+    assert not is_taken("subject")
+
+
+def test_an_empty_ledger_gives_empty_files(ledger):
+    written = write_dataset(ledger.folder)
+
+    assert (written.pictures, written.failures) == (0, 0)
+    assert (ledger.folder.root / "metadata.jsonl").read_text() == ""
+
+
+def test_the_old_file_stands_where_writing_fails(ledger, monkeypatch):
+    ledger.store(ledger.request())
+    before = metadata(ledger)
+    ledger.db.execute("UPDATE requests SET canonical = 'no JSON'")
+
+    with pytest.raises(ValueError, match="malformed"):
+        write_dataset(ledger.folder)
+    assert lines(ledger.folder, "metadata.jsonl") == before
+    assert not list(ledger.folder.root.glob(".*.part"))
+
+
+def test_more_requests_than_one_batch_keep_their_order(ledger):
+    ledger.db.execute("BEGIN")
+    for number in range(1_002):
+        request = ledger.request(f"mug {number}")
+        ticket = ledger.send(request)
+        ledger.answer(ticket, Bill(40_000))
+        ledger.db.execute("UPDATE requests SET state = 'stored' WHERE id = ?", (ticket.request_id,))
+        ledger.db.execute(
+            "INSERT INTO pictures (request_id, ordinal, file, sha256, bytes, format) VALUES (?, 1, ?, 'ab', 1, 'png')",
+            (ticket.request_id, f"images/{number}.png"),
+        )
+    ledger.db.execute("COMMIT")
+
+    assert [line["prompt"] for line in metadata(ledger)] == [f"mug {number}" for number in range(1_002)]
+
+
+def test_no_column_that_the_manifest_lets_through_is_left_out_of_the_metadata():
+    allowed_twice = {"model", "prompt", "repeat", "image", "size", "quality", "output_format"}
+    assert {name for name in TAKEN if name not in RESERVED_COLUMNS} <= allowed_twice
