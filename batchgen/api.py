@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from batchgen.errors import ExitCode
     from batchgen.manifest import Manifest, Overrides
-    from batchgen.planning.forecast import Forecast, Lookup
+    from batchgen.planning.forecast import Forecast, StateLookup
     from batchgen.planning.plan import Plan
     from batchgen.planning.prices import PriceBook
     from batchgen.planning.reasons import Explained, Reason
-    from batchgen.provider.catalogue_cache import LookUp
+    from batchgen.provider.catalogue_cache import CatalogueLookup
     from batchgen.provider.choose import Service
     from batchgen.provider.interface import Catalogue, Provider
     from batchgen.report import Report, Summary
@@ -183,23 +183,23 @@ def outlook(
     from batchgen.planning.forecast import forecast as count
     from batchgen.planning.plan import make_plan
     from batchgen.planning.reasons import by_reason, explained, look_over
-    from batchgen.provider.choose import look_up_of
+    from batchgen.provider.choose import look_up_catalogue
     from batchgen.store.dataset.leftovers import is_lost, remembered
     from batchgen.store.folder.plan_cache import memo_in
     from batchgen.store.folder.run_folder import RunFolder
     from batchgen.store.ledger.nearest_bought import Relatives
-    from batchgen.store.ledger.plan_diff import Past
+    from batchgen.store.ledger.plan_diff import PlanDiff
     from batchgen.store.pictures.other_folders import Sources
 
     loaded = _manifest(manifest)
-    found = anyio.run(look_up_of, service_of(loaded))
+    found = anyio.run(look_up_catalogue, service_of(loaded))
     place = RunFolder(folder_of(loaded, folder))
     planned = make_plan(loaded, found.catalogue, memo=memo_in(place))
     with ExitStack() as stack:
-        past: Past | None = None
-        lookup: Lookup | None = None
+        past: PlanDiff | None = None
+        lookup: StateLookup | None = None
         if place.exists:
-            past = stack.enter_context(closing(Past(place.ledger, planned.outline.numbers)))
+            past = stack.enter_context(closing(PlanDiff(place.ledger, planned.outline.numbers)))
             lookup = past.states
         elif is_lost(place):
             lookup = remembered(place)
@@ -241,7 +241,7 @@ def explain(
     from batchgen.planning.explaining import explain_one, pick
     from batchgen.store.folder.run_folder import RunFolder
     from batchgen.store.ledger.nearest_bought import Relatives, all_bought
-    from batchgen.store.ledger.plan_diff import Past
+    from batchgen.store.ledger.plan_diff import PlanDiff
 
     loaded = _manifest(manifest)
     planned = _planned(loaded, notice)
@@ -250,7 +250,7 @@ def explain(
     with ExitStack() as stack:
         if not place.exists:
             return tuple(explain_one(one, None, (), ()) for one in picked)
-        past = stack.enter_context(closing(Past(place.ledger, planned.outline.numbers)))
+        past = stack.enter_context(closing(PlanDiff(place.ledger, planned.outline.numbers)))
         states = past.states([one.key for one in picked])
         relatives = Relatives(past)
         return tuple(explain_one(one, states.get(one.key), relatives.of(one), all_bought(past)) for one in picked)
@@ -295,10 +295,10 @@ def prune(
 async def _prune(planned: Plan, place: RunFolder) -> tuple[Orphans, int]:
     from batchgen.running.tidying import Tidying
     from batchgen.store.ledger.ledger import open_ledger
-    from batchgen.store.ledger.plan_diff import Past
+    from batchgen.store.ledger.plan_diff import PlanDiff
 
     async with open_ledger(place.ledger, provider=planned.manifest.provider.kind) as ledger:
-        with closing(Past(place.ledger, planned.outline.numbers)) as past:
+        with closing(PlanDiff(place.ledger, planned.outline.numbers)) as past:
             tidying = Tidying(ledger, past, place, planned)
             orphans = await tidying.orphans()
             await tidying.prune()
@@ -392,9 +392,9 @@ def _planned(manifest: Manifest, notice: Callable[[str], None] | None) -> Plan:
     import anyio
 
     from batchgen.planning.plan import make_plan
-    from batchgen.provider.choose import look_up_of
+    from batchgen.provider.choose import look_up_catalogue
 
-    found = anyio.run(look_up_of, service_of(manifest))
+    found = anyio.run(look_up_catalogue, service_of(manifest))
     if found.notice and notice:
         notice(found.notice)
     return make_plan(manifest, found.catalogue)
@@ -416,7 +416,7 @@ async def _judge(manifest: Manifest, place: RunFolder) -> _Judged:
 
     from batchgen.errors import Together
     from batchgen.planning.plan import make_plan
-    from batchgen.provider.choose import choose_provider, look_up_of
+    from batchgen.provider.choose import choose_provider, look_up_catalogue
     from batchgen.store.folder.plan_cache import memo_in
 
     service = service_of(manifest)
@@ -425,7 +425,7 @@ async def _judge(manifest: Manifest, place: RunFolder) -> _Judged:
         provider = choose_provider(service, concurrency=manifest.limits.concurrency, state=place.simulator)
     catalogue = None
     with together.noted():
-        found = await look_up_of(service)
+        found = await look_up_catalogue(service)
         catalogue = found.catalogue
     with together.noted():
         planned = await anyio.to_thread.run_sync(lambda: make_plan(manifest, catalogue, memo=memo_in(place)))
@@ -449,7 +449,7 @@ def _refuse_early(judged: _Judged, place: RunFolder, options: Options) -> None:
         refuse_unconfirmed(counts, judged.prices, options, limits)
 
 
-def _notices(found: LookUp, planned: Plan) -> tuple[str, ...]:
+def _notices(found: CatalogueLookup, planned: Plan) -> tuple[str, ...]:
     return (*([found.notice] if found.notice else []), *map(str, planned.warnings))
 
 

@@ -175,7 +175,7 @@ def number_of(key: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class AnswerPicture:
     """One entry of an answer: hosted at ``url``, or inline as ``base64`` text that is not decoded yet."""
 
     url: str | None = None
@@ -190,7 +190,7 @@ class Generation:
     ``cost_microusd`` is ``None`` where the service stated no cost that is a finite number ≥ 0.
     """
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[AnswerPicture, ...]
     cost_microusd: int | None
     latency_ms: int | None
 

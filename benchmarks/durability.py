@@ -26,7 +26,7 @@ from batchgen.manifest import load_manifest
 from batchgen.planning.plan import make_plan
 from batchgen.planning.prices import PriceBook
 from batchgen.provider.interface import Answered
-from batchgen.request import Generation, Picture
+from batchgen.request import AnswerPicture, Generation
 from batchgen.running.setup import Options, run_plan
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger import ledger, schema
@@ -65,7 +65,7 @@ class Service:
 
     def read(self, body):
         (entry,) = json.loads(body)["data"]
-        return Answered(body, Generation((Picture(None, entry["b64_json"].encode()),), 0, 5))
+        return Answered(body, Generation((AnswerPicture(None, entry["b64_json"].encode()),), 0, 5))
 
     async def catalogue(self):
         return None

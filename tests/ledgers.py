@@ -11,7 +11,7 @@ from batchgen.request import Kind, Request, State, canonical_json, key_of
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger import transitions
 from batchgen.store.ledger.schema import connect
-from batchgen.store.ledger.transitions import Bill, Ending, StoredPicture
+from batchgen.store.ledger.transitions import Bill, Outcome, StoredPicture
 from batchgen.store.media.sniff import inspect
 
 START_MS = 1_772_366_400_000  # 2026-03-01 12:00 UTC
@@ -116,7 +116,7 @@ class LedgerBuilder:
     def fail(self, request, state=State.REFUSED, *, reason="moderation", message="flagged", status=400, **money):
         ticket = self.send(request)
         self.now_ms += 500
-        ending = Ending(state, reason, message, status, **money)
+        ending = Outcome(state, reason, message, status, **money)
         transitions.fail(self.db, ticket=ticket, ending=ending, duration_ms=500, now_ms=self.now_ms)
 
 

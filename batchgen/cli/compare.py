@@ -13,7 +13,7 @@ from batchgen.errors import StoppedEarly, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batchgen.compare.writing import Progress
+    from batchgen.compare.writing import ThumbnailProgress
 
 
 def compare(
@@ -54,7 +54,7 @@ def _announce(url: str, folder: Path) -> None:
     sys.stderr.write(f"{folder} on this machine only; votes go to {folder / 'votes.jsonl'}; Ctrl-C ends it\n")
 
 
-def _progress(progress: Progress) -> None:
+def _progress(progress: ThumbnailProgress) -> None:
     # A step per percent, not one per picture; a file gets the last one only.
     if not sys.stderr.isatty() and progress.done < progress.wanted:
         return

@@ -11,7 +11,7 @@ _NAME = "batchgen: "
 
 def say(text: str) -> None:
     """Writes each line of ``text`` to stderr: on a terminal in pieces below each other, else whole."""
-    from batchgen.text import visible
+    from batchgen.wording import visible
 
     width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
     for line in text.splitlines():

@@ -38,7 +38,7 @@ def explain(
 
 def _lines(one: Explained) -> list[str]:
     from batchgen.cli.reason_text import difference
-    from batchgen.text import visible
+    from batchgen.wording import visible
 
     request = one.request
     prompt = visible(request.parameters.get("prompt", ""))

@@ -14,7 +14,7 @@ from batchgen.errors import StoppedEarly
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from batchgen.provider.catalogue_cache import LookUp
+    from batchgen.provider.catalogue_cache import CatalogueLookup
     from batchgen.provider.choose import Service
     from batchgen.provider.interface import Model
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NAME_WIDTH = 38
 
 
-class Order(enum.StrEnum):
+class SortKey(enum.StrEnum):
     """What the list is sorted by."""
 
     NAME = "name"
@@ -38,8 +38,8 @@ def models(
     *,
     provider: Annotated[str, typer.Option("--provider", help="imagerouter, openai or simulator.")] = "imagerouter",
     base_url: Annotated[str | None, typer.Option("--base-url", help="Address of the service.")] = None,
-    sort: Annotated[Order, typer.Option("--sort", help="By name, price (cheapest first) or date (newest first).")] = (
-        Order.NAME
+    sort: Annotated[SortKey, typer.Option("--sort", help="By name, price (cheapest first) or date (newest first).")] = (
+        SortKey.NAME
     ),
     json: Annotated[bool, typer.Option("--json", help="As JSON lines.")] = False,
 ) -> None:
@@ -73,7 +73,7 @@ def checked_kind(provider: str) -> str:
     return provider
 
 
-async def _look_up(service: Service) -> LookUp:
+async def _look_up(service: Service) -> CatalogueLookup:
     from batchgen.provider.catalogue_cache import look_up
     from batchgen.provider.choose import choose_provider
 
@@ -89,15 +89,15 @@ def _holds(model: Model, words: str) -> bool:
     return any(words in name.lower() for name in (model.id, *model.aliases)) or words == model.kind
 
 
-def _sorted(found: Iterable[Model], order: Order) -> list[Model]:
+def _sorted(found: Iterable[Model], order: SortKey) -> list[Model]:
     by_name = sorted(found, key=lambda model: model.id.lower())
     match order:
-        case Order.NAME:
+        case SortKey.NAME:
             return by_name
-        case Order.PRICE:
+        case SortKey.PRICE:
             # Those without a price come last: they may cost anything.
             return sorted(by_name, key=lambda model: model.price.expected_microusd if model.price else sys.maxsize)
-        case Order.DATE:
+        case SortKey.DATE:
             return sorted(by_name, key=lambda model: model.released, reverse=True)
 
 
@@ -177,6 +177,6 @@ def _say_what_was_meant(words: str, names: Sequence[str]) -> None:
 def _plain(text: str) -> str:
     from rich.markup import escape
 
-    from batchgen.text import visible
+    from batchgen.wording import visible
 
     return escape(visible(text))

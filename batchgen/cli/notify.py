@@ -26,7 +26,7 @@ WEBHOOK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RunNotice:
     """How a run ended: its exit code and reason, and its folder, where it came so far that there is one."""
 
     exit_code: int
@@ -68,7 +68,7 @@ class Teller:
 
     def ended(self, exit_code: int, reason: str | None) -> None:
         """Runs the command and posts to the webhook, where they are given; says on standard error what went wrong."""
-        ending = Ending(exit_code, reason, self.folder)
+        ending = RunNotice(exit_code, reason, self.folder)
         if self._command is not None:
             _complain(_run(self._command, ending))
         if self._webhook is not None:
@@ -115,7 +115,7 @@ def telling(*, command: str | None, webhook: str | None) -> Iterator[Teller]:
         raise
 
 
-def _run(command: list[str], ending: Ending) -> str | None:
+def _run(command: list[str], ending: RunNotice) -> str | None:
     environment = {**os.environ, **ending.environment}
     try:
         # Its output goes to the people, and never into what a program reads of ours.
@@ -129,7 +129,7 @@ def _run(command: list[str], ending: Ending) -> str | None:
     return f"--on-finish: {command[0]} ended with exit code {done.returncode}" if done.returncode else None
 
 
-def _post(url: str, ending: Ending) -> str | None:
+def _post(url: str, ending: RunNotice) -> str | None:
     import anyio
 
     return anyio.run(_posted, url, ending.to_json())

@@ -137,6 +137,6 @@ def _counted(counts: Iterable[tuple[str, int]]) -> str:
 
 
 def _plain(text: str) -> str:
-    from batchgen.text import visible
+    from batchgen.wording import visible
 
     return visible(text)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from batchgen.money import dollars
 from batchgen.request import State
 from batchgen.running.events import Event, Listener, Notice, Progress, Started, Stopping, Wait
-from batchgen.text import visible
+from batchgen.wording import visible
 
 # Fits 80 columns with a spend, a failure count and a wait; the bar takes what is left.
 _FORMAT = "{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {rate_fmt} ETA {remaining}{postfix}"

@@ -34,19 +34,19 @@ def rank(
     from rich.console import Console
 
     from batchgen.compare.leaderboard import FILE as DERIVED
-    from batchgen.compare.leaderboard import read_standings, write_standings
+    from batchgen.compare.leaderboard import read_leaderboard, write_leaderboard
     from batchgen.compare.ranking_text import print_standings
     from batchgen.compare.votes import FILE, merged
     from batchgen.store.folder.run_folder import RunFolder
-    from batchgen.text import visible
+    from batchgen.wording import visible
 
     place = RunFolder(folder)
     own = folder / FILE
     cast = merged([*([own] if own.exists() else []), *(votes or ())])
-    standings = read_standings(place, cast, axis=axis, by=by)
+    standings = read_leaderboard(place, cast, axis=axis, by=by)
     if cast.votes:
         try:
-            write_standings(place, standings)
+            write_leaderboard(place, standings)
         except OSError as error:
             sys.stderr.write(f"{folder / DERIVED}: not written: {(error.strerror or str(error)).lower()}\n")
     if json:

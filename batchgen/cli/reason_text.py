@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchgen.text import visible
+from batchgen.wording import visible
 
 if TYPE_CHECKING:
-    from batchgen.planning.reasons import Difference, Explained
+    from batchgen.planning.reasons import Explained, FieldChange
     from batchgen.store.ledger.plan_diff import Orphan, Orphans
 
 
@@ -29,7 +29,7 @@ def line(one: Explained) -> str:
     return f"  {request.row:>6} {request.key[:8]} {reason:<8} {said}"
 
 
-def difference(found: Difference, *, longest: int = 60) -> str:
+def difference(found: FieldChange, *, longest: int = 60) -> str:
     """``prompt: "a red mug" → "a blue mug"``, cut to where they differ and to ``longest`` characters each."""
     from batchgen.planning.reasons import shortened
 

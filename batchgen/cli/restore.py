@@ -61,7 +61,7 @@ def _list(place: RunFolder) -> None:
 
 def _line(one: InTrash, place: RunFolder) -> str:
     from batchgen.store.ledger.records import timestamp
-    from batchgen.text import visible
+    from batchgen.wording import visible
 
     moved = (timestamp(one.trashed_ms) or "")[:16].replace("T", " ")
     gone = "" if all((place.root / picture.file).is_file() for picture in one.pictures) else " (deleted)"

@@ -28,7 +28,7 @@ def verify(
 
     from batchgen.commands import verify
     from batchgen.store.folder.run_folder import RunFolder
-    from batchgen.text import visible
+    from batchgen.wording import visible
 
     place = RunFolder(folder)
     pictures = verify.count_pictures(place)
@@ -39,7 +39,7 @@ def verify(
             "folder": str(folder),
             "pictures": pictures,
             "data_read": read_data,
-            "counts": {difference.value: counts[difference] for difference in verify.Difference},
+            "counts": {difference.value: counts[difference] for difference in verify.Discrepancy},
             "findings": findings,
         }
         sys.stdout.write(f"{msgspec.json.encode(said).decode()}\n")

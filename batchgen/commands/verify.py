@@ -16,7 +16,7 @@ from batchgen.store.ledger.records import snapshot
 from batchgen.store.ledger.schema import damaged
 
 
-class Difference(enum.StrEnum):
+class Discrepancy(enum.StrEnum):
     """How a file and the ledger can disagree."""
 
     MISSING = "missing"  # the ledger has it and the disk has not
@@ -30,7 +30,7 @@ class Difference(enum.StrEnum):
 class Finding:
     """One difference: the file, relative to the run folder, the request's key where there is one, and what is wrong."""
 
-    difference: Difference
+    difference: Discrepancy
     file: str
     key: str | None
     message: str
@@ -58,13 +58,13 @@ def verify(folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
         leaving = {file for (file,) in db.execute("SELECT file FROM leaving")}
         for file in files:
             if not _has(db, file) and file not in leaving and not _belongs(file, answered):
-                yield Finding(Difference.FOREIGN, file, None, "the ledger does not know this file")
+                yield Finding(Discrepancy.FOREIGN, file, None, "the ledger does not know this file")
         yield from _unfinished(db, folder)
         for file in leftovers:
             if file.endswith(f".body{OF_THE_LOST}"):
-                yield Finding(Difference.FOREIGN, file, None, "a paid answer of a lost ledger, as the service sent it")
+                yield Finding(Discrepancy.FOREIGN, file, None, "a paid answer of a lost ledger, as the service sent it")
             elif (folder.root / file).exists() and not _wanted(db, file):
-                yield Finding(Difference.LITTER, file, None, "left by a process that died; nothing refers to it")
+                yield Finding(Discrepancy.LITTER, file, None, "left by a process that died; nothing refers to it")
 
 
 def _check(db: sqlite3.Connection, folder: RunFolder) -> None:
@@ -85,15 +85,15 @@ def _recorded(db: sqlite3.Connection, folder: RunFolder, *, read_data: bool) -> 
             continue
         if path.is_symlink() or not path.is_file():
             yield Finding(
-                Difference.MISSING,
+                Discrepancy.MISSING,
                 file,
                 key,
                 "it was stored and is no file here any more; `--retry missing` buys it again",
             )
         elif (found := path.stat().st_size) != size:
-            yield Finding(Difference.ALTERED, file, key, f"{found:,} bytes, {size:,} were stored")
+            yield Finding(Discrepancy.ALTERED, file, key, f"{found:,} bytes, {size:,} were stored")
         elif read_data and sha256_of(path) != sha256:
-            yield Finding(Difference.ALTERED, file, key, "other bytes than were stored")
+            yield Finding(Discrepancy.ALTERED, file, key, "other bytes than were stored")
 
 
 def _unfinished(db: sqlite3.Connection, folder: RunFolder) -> Iterator[Finding]:
@@ -105,7 +105,7 @@ def _unfinished(db: sqlite3.Connection, folder: RunFolder) -> Iterator[Finding]:
         kept = in_row or (spool and (folder.spool / spool).is_file())
         how = "running again finishes it without paying" if kept else "and its body is gone"
         why = f" ({message})" if message else ""
-        yield Finding(Difference.UNFINISHED, stem, key, f"paid for, and no picture yet{why}; {how}")
+        yield Finding(Discrepancy.UNFINISHED, stem, key, f"paid for, and no picture yet{why}; {how}")
 
 
 def _has(db: sqlite3.Connection, file: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from batchgen.compare.entries import Entry, Shot
-from batchgen.compare.page_columns import Row
+from batchgen.compare.page_columns import PlacedEntry
 
 # So many rows go into one answer; the page asks for the next at once.
 MOST_ROWS = 10_000
@@ -19,7 +19,7 @@ class Changes:
     ``after`` is the number to give next; ``more`` says that there is more to get at once.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[PlacedEntry, ...]
     gone: tuple[int, ...]
     after: int
     more: bool
@@ -31,7 +31,7 @@ class Journal:
     def __init__(self) -> None:
         self._places: dict[tuple[int, int], int] = {}
         # By place: the row, or nothing where it went away, and the number of the change that made it so.
-        self._rows: list[Row | None] = []
+        self._rows: list[PlacedEntry | None] = []
         self._changed: list[int] = []
         self._changes = 0
         self._entries: dict[int, Entry] = {}
@@ -39,7 +39,7 @@ class Journal:
         self._files: dict[str, Shot] = {}
 
     @property
-    def rows(self) -> Iterable[Row]:
+    def rows(self) -> Iterable[PlacedEntry]:
         """The rows that are there, by their places."""
         return (row for row in self._rows if row is not None)
 
@@ -57,7 +57,7 @@ class Journal:
             self._by_request.setdefault(entry.number, []).append(place)
             self._entries[place] = entry
 
-    def number(self, row_of: Callable[[int, Entry], Row]) -> None:
+    def number(self, row_of: Callable[[int, Entry], PlacedEntry]) -> None:
         """Numbers what differs from what readers were given; ``row_of`` makes the row of a place."""
         self._changes += 1
         missing = len(self._places) - len(self._rows)

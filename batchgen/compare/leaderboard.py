@@ -24,7 +24,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LeaderboardRow:
     """One title. A win costs what a picture does, divided by ``win_share``: so many pictures it takes to win once.
 
     ``cost`` is ``None`` for a title that the folder doesn't have. ``unbeaten`` says that of what it was compared with
@@ -39,7 +39,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Standings:
+class Leaderboard:
     """The titles of ``axis``, best first; ``others`` are in the folder, and nobody has voted on them.
 
     ``elsewhere`` counts the votes on other axes. ``categories`` has a ranking for each value of the column ``by``.
@@ -47,7 +47,7 @@ class Standings:
 
     axis: str
     ranking: Ranking
-    titles: tuple[Standing, ...]
+    titles: tuple[LeaderboardRow, ...]
     others: Mapping[str, Cost]
     elsewhere: Mapping[str, int]
     by: str | None
@@ -65,7 +65,7 @@ class Standings:
         return msgspec.json.encode(said) + b"\n"
 
 
-def read_standings(folder: RunFolder, votes: Votes, *, axis: str | None = None, by: str | None = None) -> Standings:
+def read_leaderboard(folder: RunFolder, votes: Votes, *, axis: str | None = None, by: str | None = None) -> Leaderboard:
     """Where the values of ``axis`` stand, by default of the one with most votes, and for each value of ``by`` as well.
 
     Raises :class:`UsageError` for an axis without votes while others have some, and for an axis or a column that isn't
@@ -93,7 +93,7 @@ def read_standings(folder: RunFolder, votes: Votes, *, axis: str | None = None, 
         if vote.item in category:
             groups.setdefault(category[vote.item], []).append(vote)
     ranking = rank(cast, prompts_known=prompts)
-    return Standings(
+    return Leaderboard(
         axis=axis,
         ranking=ranking,
         titles=_standings(ranking, costs),
@@ -108,7 +108,7 @@ def read_standings(folder: RunFolder, votes: Votes, *, axis: str | None = None, 
     )
 
 
-def write_standings(folder: RunFolder, standings: Standings) -> None:
+def write_leaderboard(folder: RunFolder, standings: Leaderboard) -> None:
     """Writes ranking.json, in one step; it is derived from the votes and the ledger, and may be deleted."""
     with replacing(folder.root / FILE) as stream:
         stream.write(standings.to_json())
@@ -142,7 +142,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
 
 
-def _standings(ranking: Ranking, costs: Mapping[str, Cost]) -> tuple[Standing, ...]:
+def _standings(ranking: Ranking, costs: Mapping[str, Cost]) -> tuple[LeaderboardRow, ...]:
     priced = {one.title: (one.rating, cost.microusd) for one in ranking.rated if (cost := costs.get(one.title))}
     everybody = tuple(one.title for one in ranking.rated)
     # Ratings of groups that never met say nothing about each other.
@@ -153,9 +153,9 @@ def _standings(ranking: Ranking, costs: Mapping[str, Cost]) -> tuple[Standing, .
     )
 
 
-def _standing(one: Rated, cost: Cost | None, rivals: Iterable[tuple[float, int | None]]) -> Standing:
+def _standing(one: Rated, cost: Cost | None, rivals: Iterable[tuple[float, int | None]]) -> LeaderboardRow:
     price = cost.microusd if cost else None
-    return Standing(
+    return LeaderboardRow(
         rated=one,
         cost=cost,
         cost_per_win_microusd=_per_win(price, one),

@@ -14,7 +14,7 @@ from itertools import islice
 
 from batchgen.compare.entries import About, Entry, Shot, read_about, read_entries
 from batchgen.compare.journal import Changes, Journal
-from batchgen.compare.page_columns import Row
+from batchgen.compare.page_columns import PlacedEntry
 from batchgen.errors import LedgerDamaged
 from batchgen.store.folder.lock import holder
 from batchgen.store.folder.run_folder import RunFolder
@@ -22,7 +22,7 @@ from batchgen.store.ledger.schema import connect_read_only
 from batchgen.store.looks.flags import checks
 from batchgen.store.looks.index import seen
 from batchgen.store.looks.thumbnails import Thumbnails
-from batchgen.store.looks.workers import Bench
+from batchgen.store.looks.workers import LookWorkers
 
 _PAUSE_S = 0.5
 _TICK_NS = 100_000_000
@@ -70,7 +70,7 @@ class Growth:
 
     def watch(self, stop: threading.Event) -> None:
         """Looks for changes, and makes the thumbnails that are missing, until ``stop`` is set."""
-        with Bench() as bench:
+        with LookWorkers() as bench:
             version = None
             while not stop.is_set():
                 began, busy = time.monotonic(), False
@@ -112,14 +112,14 @@ class Growth:
         """Numbers what differs from what readers were given, flags of older rows among it."""
         found = checks(db, seen([self._thumbnails.looks]))
 
-        def row_of(place: int, entry: Entry) -> Row:
+        def row_of(place: int, entry: Entry) -> PlacedEntry:
             look = self._thumbnails.look(entry.shot.sha256) if entry.shot else None
-            return Row(place, entry, look, int(found.of(entry.shot.file)) if entry.shot else 0)
+            return PlacedEntry(place, entry, look, int(found.of(entry.shot.file)) if entry.shot else 0)
 
         with self._lock:
             self._journal.number(row_of)
 
-    def _draw(self, bench: Bench, stop: threading.Event) -> bool:
+    def _draw(self, bench: LookWorkers, stop: threading.Event) -> bool:
         """Makes a few of the missing thumbnails; whether there may be more."""
         shots = (row.entry.shot for row in self._journal.rows if row.entry.shot and row.look is None)
         some = list(islice(self._thumbnails.missing(shots), self._handful))

@@ -12,7 +12,7 @@ from batchgen.compare.counts import Tally, matrix
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Leverage:
     """``leverage[i, j]``: the share of a parameter that the votes on a pair settle; over all pairs of a group of n
     models that were compared it adds up to n - 1.
 
@@ -24,7 +24,7 @@ class Evidence:
     design_effect: float
 
 
-def weigh(counted: Tally, fitted: Floats) -> Evidence:
+def weigh(counted: Tally, fitted: Floats) -> Leverage:
     """The weight of ``counted``, at least one vote, at the strengths ``fitted``."""
     met = matrix(counted)
     chance = chances(fitted)
@@ -34,7 +34,7 @@ def weigh(counted: Tally, fitted: Floats) -> Evidence:
     leverage = information * (variance[:, None] + variance[None, :] - 2 * covariance)
     scores = _scores(counted, chance)
     free = len(fitted) - len(components(met.halved))
-    return Evidence(
+    return Leverage(
         # Rounding may leave a pair without votes a hair below nothing.
         leverage=np.maximum(leverage, 0.0),
         design_effect=max(1.0, float(((scores @ covariance) * scores).sum()) / free),

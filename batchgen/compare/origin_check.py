@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 SELF = "'self'"
 
 
-class Guard:
+class OriginCheck:
     """Turns away what another site's page could send, and says of every answer what may be done with it."""
 
     _HEADERS = (

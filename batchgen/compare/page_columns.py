@@ -20,7 +20,7 @@ NOTHING = -1
 GONE = max(Flag) << 1
 
 
-class Row(msgspec.Struct, frozen=True):
+class PlacedEntry(msgspec.Struct, frozen=True):
     """One entry with what was seen of its picture; ``place`` is its number on the page, for good.
 
     ``flags`` are those of :class:`~batchgen.store.looks.flags.Flag` and ``GONE``.
@@ -32,7 +32,7 @@ class Row(msgspec.Struct, frozen=True):
     flags: int
 
 
-def batch(rows: Sequence[Row]) -> dict[str, Any]:
+def batch(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
     """What the page needs of every entry to lay out, filter and count: see ``page/table.js``."""
     texts = _Texts()
     entries = [row.entry for row in rows]
@@ -52,7 +52,7 @@ def batch(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def details(rows: Sequence[Row]) -> dict[str, Any]:
+def details(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
     """What only a cell in sight needs: digests, files, messages, sizes."""
     entries = [row.entry for row in rows]
     shots = [entry.shot or _NO_SHOT for entry in entries]
@@ -129,7 +129,7 @@ def _cost_microusd(entry: Entry) -> int:
     return cost if cost or entry.shot else NOTHING
 
 
-def _twin(row: Row) -> int:
+def _twin(row: PlacedEntry) -> int:
     """What copies of one picture share, 0 without any: as many bits of the digest as JavaScript can count."""
     if row.entry.shot is None or not row.flags & Flag.DUPLICATE:
         return 0

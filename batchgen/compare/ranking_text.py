@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.text import Text
 
 from batchgen.compare.bootstrap import FEWEST_PROMPTS
-from batchgen.compare.leaderboard import Standing, Standings
+from batchgen.compare.leaderboard import Leaderboard, LeaderboardRow
 from batchgen.compare.ranking import Ranking, Rated
 from batchgen.report.figures import NONE, amount, span
-from batchgen.text import visible
+from batchgen.wording import visible
 
 # More than these are for programs.
 _CATEGORIES = 12
@@ -27,7 +27,7 @@ _NAME = 1
 _GAP = "  "
 
 
-def print_standings(standings: Standings, folder: Path, console: Console) -> None:
+def print_standings(standings: Leaderboard, folder: Path, console: Console) -> None:
     """Prints where everything stands, and what can't be said. No title can move the cursor or colour anything."""
     for part in _parts(standings, folder, console.width):
         # Numbers stay in line even where they don't fit; a path to be copied stays whole.
@@ -37,7 +37,7 @@ def print_standings(standings: Standings, folder: Path, console: Console) -> Non
             console.print(line, highlight=False, overflow="ignore", no_wrap=True, crop=False)
 
 
-def _parts(standings: Standings, folder: Path, width: int) -> Iterable[Text]:
+def _parts(standings: Leaderboard, folder: Path, width: int) -> Iterable[Text]:
     ranking = standings.ranking
     yield Text(f"{visible(str(folder))} by {visible(standings.axis)}: {_counts(ranking)}")
     if not ranking.rated:
@@ -59,7 +59,7 @@ def _counts(ranking: Ranking) -> str:
     return ", ".join([*said, *(f"{count:,} {what}" for count, what in counts if count)])
 
 
-def _how_to_vote(standings: Standings, folder: Path) -> Iterable[Text]:
+def _how_to_vote(standings: Leaderboard, folder: Path) -> Iterable[Text]:
     if len(standings.others) < 2:
         yield Text(f"There is nothing to compare: the folder has pictures of one {visible(standings.axis)} only.")
     else:
@@ -67,7 +67,7 @@ def _how_to_vote(standings: Standings, folder: Path) -> Iterable[Text]:
         yield Text(f"  batchgen compare {shlex.quote(str(folder))} --serve", no_wrap=True)
 
 
-def _line(one: Standing) -> tuple[str, ...]:
+def _line(one: LeaderboardRow) -> tuple[str, ...]:
     estimated = "~" if one.cost and one.cost.estimated else ""
     price = _rounded(one.cost.microusd, 3) if one.cost else None
     return (
@@ -154,7 +154,7 @@ def _alike(groups: Sequence[tuple[str, ...]], count: int) -> Iterable[str]:
         yield from (f"Can't be told apart: {_names(group)}." for group in groups)
 
 
-def _prices(standings: Standings) -> Iterable[str]:
+def _prices(standings: Leaderboard) -> Iterable[str]:
     best = [one.rated.title for one in standings.titles if one.unbeaten]
     if best:
         yield f"By these ratings nothing is better for less than: {_names(best)}."
@@ -167,7 +167,7 @@ def _prices(standings: Standings) -> Iterable[str]:
         yield f"{_number(count, 'more vote')} on {visible(name)}: see --axis {visible(name)}."
 
 
-def _categories(standings: Standings, width: int) -> Iterable[Text]:
+def _categories(standings: Leaderboard, width: int) -> Iterable[Text]:
     by = visible(standings.by or "")
     header = ("rank", visible(standings.axis), "rating", "95 %", "votes", "wins")
     for value, ranking in list(standings.categories.items())[:_CATEGORIES]:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from batchgen.compare import vote, vote_log, votes
 from batchgen.compare.ledger_watch import Growth
-from batchgen.compare.origin_check import SELF, Guard
+from batchgen.compare.origin_check import SELF, OriginCheck
 from batchgen.compare.page_columns import batch, details
 from batchgen.compare.writing import VOTES, about_json, page_file, page_html, script
 from batchgen.errors import UsageError
@@ -47,7 +47,7 @@ _PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 def application(folder: RunFolder, growth: Growth, port: int) -> ASGIApp:
     """The page, its rows, its pictures and its votes, behind the checks of host and origin."""
-    return Guard(_routes(folder, growth), port)
+    return OriginCheck(_routes(folder, growth), port)
 
 
 def _routes(folder: RunFolder, growth: Growth) -> Starlette:

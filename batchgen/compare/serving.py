@@ -33,10 +33,10 @@ def serve(folder: RunFolder, *, port: int = 0, on_ready: Callable[[str, Path], N
     with socket.create_server((HOST, port)) as listener, _watched(growth):
         number = listener.getsockname()[1]
         on_ready(f"http://{HOST}:{number}/", folder.root)
-        _Server(application(folder, growth, number)).run([listener])
+        _PageServer(application(folder, growth, number)).run([listener])
 
 
-class _Server(uvicorn.Server):
+class _PageServer(uvicorn.Server):
     """uvicorn that ends without a complaint on Ctrl-C, and waits for no browser that holds its connection."""
 
     def __init__(self, application: ASGIApp) -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from batchgen.compare import votes
 from batchgen.compare.entries import About, Entry, Shot, read_about, read_entries
-from batchgen.compare.page_columns import GONE, Row, batch, details
+from batchgen.compare.page_columns import GONE, PlacedEntry, batch, details
 from batchgen.store.folder.atomic import make_folder, replace_synced
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.records import snapshot
@@ -26,7 +26,7 @@ from batchgen.store.looks.flags import Checks, checks
 from batchgen.store.looks.index import seen
 from batchgen.store.looks.thumbnails import Thumbnails, inside
 from batchgen.store.looks.worker import Look
-from batchgen.store.looks.workers import Bench
+from batchgen.store.looks.workers import LookWorkers
 
 ROWS_A_FILE = 10_000
 DETAILS_A_FILE = 1_000
@@ -51,14 +51,14 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ThumbnailProgress:
     """So many of the missing thumbnails are made."""
 
     done: int
     wanted: int
 
 
-def write_page(folder: RunFolder, listen: Callable[[Progress], None] = lambda _: None) -> Written:
+def write_page(folder: RunFolder, listen: Callable[[ThumbnailProgress], None] = lambda _: None) -> Written:
     """Writes the page of ``folder`` from its ledger as it is now, after the thumbnails that are missing.
 
     Raises :class:`LedgerDamaged` where there is no ledger to read, :class:`UsageError` where its votes can't be read,
@@ -105,12 +105,12 @@ def script(call: str, *values: object) -> bytes:
     return f"{call}({', '.join(msgspec.json.encode(value).decode() for value in values)});\n".encode()
 
 
-def _rows(root: Path, entries: Sequence[Entry], look: Callable[[str], Look | None], found: Checks) -> list[Row]:
+def _rows(root: Path, entries: Sequence[Entry], look: Callable[[str], Look | None], found: Checks) -> list[PlacedEntry]:
     """The entries in their places, with what is known of their pictures."""
     return [
-        Row(place, entry, look(entry.shot.sha256), found.of(entry.shot.file) | _gone(root, entry.shot))
+        PlacedEntry(place, entry, look(entry.shot.sha256), found.of(entry.shot.file) | _gone(root, entry.shot))
         if entry.shot
-        else Row(place, entry, None, 0)
+        else PlacedEntry(place, entry, None, 0)
         for place, entry in enumerate(entries)
     ]
 
@@ -120,7 +120,9 @@ def _gone(root: Path, shot: Shot) -> int:
     return 0 if path and path.is_file() else GONE
 
 
-def _make_thumbnails(thumbnails: Thumbnails, entries: Sequence[Entry], listen: Callable[[Progress], None]) -> None:
+def _make_thumbnails(
+    thumbnails: Thumbnails, entries: Sequence[Entry], listen: Callable[[ThumbnailProgress], None]
+) -> None:
     shots = [entry.shot for entry in entries if entry.shot]
     wanted = sum(1 for _ in thumbnails.missing(shots))
     done = 0
@@ -128,14 +130,14 @@ def _make_thumbnails(thumbnails: Thumbnails, entries: Sequence[Entry], listen: C
     def count(_: Look) -> None:
         nonlocal done
         done += 1
-        listen(Progress(done, wanted))
+        listen(ThumbnailProgress(done, wanted))
 
     if wanted:
-        with Bench() as bench:
+        with LookWorkers() as bench:
             thumbnails.make(bench, shots, count)
 
 
-def _write_files(root: Path, about: About, rows: Sequence[Row]) -> None:
+def _write_files(root: Path, about: About, rows: Sequence[PlacedEntry]) -> None:
     place = root / "compare"
     make_folder(place, root)
     files = {name: page_file(name) for name in page_names()}
@@ -157,7 +159,9 @@ def _write_files(root: Path, about: About, rows: Sequence[Row]) -> None:
     _remove_others(place, set(files))
 
 
-def _parts(kind: str, rows: Sequence[Row], length: int, made: Callable[[Sequence[Row]], Any]) -> dict[str, bytes]:
+def _parts(
+    kind: str, rows: Sequence[PlacedEntry], length: int, made: Callable[[Sequence[PlacedEntry]], Any]
+) -> dict[str, bytes]:
     return {
         f"{kind}-{start // length:05d}.js": script(f"table.{kind}", made(rows[start : start + length]))
         for start in range(0, len(rows), length)

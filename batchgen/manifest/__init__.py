@@ -9,7 +9,7 @@ from batchgen.manifest.load import load_manifest
 from batchgen.manifest.model import (
     Axis,
     AxisValue,
-    Combination,
+    CombinationRule,
     LaneLimit,
     Limits,
     Manifest,
@@ -31,7 +31,7 @@ __all__ = [
     "RESERVED_COLUMNS",
     "Axis",
     "AxisValue",
-    "Combination",
+    "CombinationRule",
     "LaneLimit",
     "Limits",
     "Manifest",

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from batchgen.errors import ManifestError, Problem, nearest
-from batchgen.manifest.document import DataPath, Document, Finding
+from batchgen.manifest.document import DataPath, Document, Mistake
 from batchgen.manifest.globs import files_of, titles_of
 from batchgen.manifest.jobfile import FileSection, FilesSection, RangeSection, Section
 from batchgen.manifest.ranges import numbers
@@ -32,7 +32,7 @@ class Listed:
     """
 
     document: Document
-    findings: tuple[Finding, ...]
+    findings: tuple[Mistake, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -44,7 +44,7 @@ class Listed:
 def listed(document: Document, folder: Path, *, allow_outside: bool = False) -> Listed:
     """``document`` with the values of its axes; files are relative to ``folder`` and lie inside it if need be."""
     base = _Base(folder, allow_outside)
-    findings: list[Finding] = []
+    findings: list[Mistake] = []
     problems: list[Problem] = []
     data: dict[str, Any] = dict(document.data)
     elsewhere = dict(document.elsewhere)
@@ -74,7 +74,7 @@ class _Base:
 class _WrongError(Exception):
     """What is wrong with the writing of an axis."""
 
-    def __init__(self, *findings: Finding) -> None:
+    def __init__(self, *findings: Mistake) -> None:
         super().__init__()
         self.findings = findings
 
@@ -134,7 +134,7 @@ def _numbers(path: DataPath, section: RangeSection) -> _Values:
     try:
         return _Values(numbers(section.first, section.to, section.step), {})
     except ValueError as error:
-        raise _WrongError(Finding(path, f"{dotted(path)} {error}")) from None
+        raise _WrongError(Mistake(path, f"{dotted(path)} {error}")) from None
 
 
 def _files(path: DataPath, section: FilesSection, base: _Base) -> _Values:
@@ -142,7 +142,7 @@ def _files(path: DataPath, section: FilesSection, base: _Base) -> _Values:
         found = files_of(base.folder, section.files, allow_outside=base.allow_outside)
     except ValueError as error:
         message = f"{dotted((*path, 'files'))} {error}"
-        raise _WrongError(Finding((*path, "files"), message)) from None
+        raise _WrongError(Mistake((*path, "files"), message)) from None
     return _Values(dict(zip(titles_of(found), found, strict=True)), {})
 
 
@@ -155,7 +155,7 @@ def _column(path: DataPath, section: Section, base: _Base, place: str) -> _Value
     except ValueError as error:
         message = f"{dotted((*path, 'file'))} {error}, found {shown(section.file)}"
         suggestion = "copy it there, or allow it with --allow-outside"
-        raise _WrongError(Finding((*path, "file"), message, suggestion)) from None
+        raise _WrongError(Mistake((*path, "file"), message, suggestion)) from None
     return _Column(path, section, open_rows(file, str(file), place)).values()
 
 
@@ -216,7 +216,7 @@ class _Column:
 
     def _wrong(self, key: str, message: str, suggestion: str = "") -> _WrongError:
         path = (*self.path, key)
-        return _WrongError(Finding(path, f"{dotted(path)}: {message}", suggestion))
+        return _WrongError(Mistake(path, f"{dotted(path)}: {message}", suggestion))
 
 
 def _with(data: dict[str, Any], path: DataPath, values: list[str] | dict[str, str] | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from batchgen.manifest.jobfile import JobFile, LimitsSection, ProviderSection, R
 from batchgen.manifest.model import (
     Axis,
     AxisValue,
-    Combination,
+    CombinationRule,
     LaneLimit,
     Limits,
     Manifest,
@@ -114,14 +114,14 @@ def _places(job: JobFile, document: Document) -> Iterator[tuple[tuple[str, str],
     yield ("provider", "simulator"), document.place(("provider", "simulator"))
 
 
-def _combinations(section: str, entries: list[dict[str, str]], document: Document) -> tuple[Combination, ...]:
-    return tuple(Combination(entry, document.place((section, index))) for index, entry in enumerate(entries))
+def _combinations(section: str, entries: list[dict[str, str]], document: Document) -> tuple[CombinationRule, ...]:
+    return tuple(CombinationRule(entry, document.place((section, index))) for index, entry in enumerate(entries))
 
 
-def _included(job: JobFile, made: tuple[Axis, ...], document: Document) -> tuple[Combination, ...]:
+def _included(job: JobFile, made: tuple[Axis, ...], document: Document) -> tuple[CombinationRule, ...]:
     zips = tuple(tuple(members) for members in job.zip)
     return tuple(
-        Combination(choice, document.place(("include", index)))
+        CombinationRule(choice, document.place(("include", index)))
         for index, entry in enumerate(job.include)
         for choice in included(entry, made, zips)
     )

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from batchgen.errors import nearest
 from batchgen.manifest.build import matrix_axis
 from batchgen.manifest.column_names import column_problem
-from batchgen.manifest.document import DataPath, Finding
+from batchgen.manifest.document import DataPath, Mistake
 from batchgen.manifest.jobfile import JobFile, ProviderSection
 from batchgen.manifest.names import folder_problem, name_problem, path_problem
 from batchgen.manifest.show import shown
@@ -18,7 +18,7 @@ from batchgen.manifest.values import LONGEST_PROMPT, PARAMETERS, Value, check_va
 from batchgen.plugins import BUILT_IN, kinds
 
 
-def findings(job: JobFile) -> Iterator[Finding]:
+def findings(job: JobFile) -> Iterator[Mistake]:
     """Every mistake that one part of the job file makes on its own."""
     yield from _provider(job.provider)
     yield from _kind(job)
@@ -31,32 +31,32 @@ def findings(job: JobFile) -> Iterator[Finding]:
     yield from _lanes_and_prices(job)
 
 
-def _provider(provider: ProviderSection) -> Iterator[Finding]:
+def _provider(provider: ProviderSection) -> Iterator[Mistake]:
     if provider.kind not in BUILT_IN and provider.kind not in (known := kinds()):
         message = f"provider must be one of {', '.join(known)}, found {shown(provider.kind)}"
-        yield Finding(("provider", "kind"), message, nearest(provider.kind, known) or "is its plugin installed?")
+        yield Mistake(("provider", "kind"), message, nearest(provider.kind, known) or "is its plugin installed?")
     if provider.base_url is not None and (problem := _base_url_problem(provider.base_url)):
-        yield Finding(("provider", "base_url"), f"provider.base_url {problem}")
+        yield Mistake(("provider", "base_url"), f"provider.base_url {problem}")
     # The value may be a key put into the wrong place, so it is not shown.
     if provider.api_key_env is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", provider.api_key_env, re.ASCII):
         message = "provider.api_key_env must name an environment variable in capitals, such as IMAGEROUTER_API_KEY"
-        yield Finding(("provider", "api_key_env"), message, "a key itself never belongs into a job file")
+        yield Mistake(("provider", "api_key_env"), message, "a key itself never belongs into a job file")
     if provider.simulator and provider.kind != "simulator":
         message = f"provider.simulator is only for the kind simulator, found the kind {shown(provider.kind)}"
-        yield Finding(("provider", "simulator"), message)
+        yield Mistake(("provider", "simulator"), message)
     if provider.options and provider.kind in BUILT_IN:
         suggestion = "put them under 'provider.simulator:'" if provider.kind == "simulator" else ""
         message = f"provider.options are for the provider of a plugin, found the kind {shown(provider.kind)}"
-        yield Finding(("provider", "options"), message, suggestion)
+        yield Mistake(("provider", "options"), message, suggestion)
 
 
-def _kind(job: JobFile) -> Iterator[Finding]:
+def _kind(job: JobFile) -> Iterator[Mistake]:
     if job.kind == "video" and job.provider.kind == "openai":
         message = "kind: video is not for the provider openai, whose endpoints make images"
-        yield Finding(("kind",), message, "use imagerouter, or the provider of a plugin")
+        yield Mistake(("kind",), message, "use imagerouter, or the provider of a plugin")
     for index, folder in enumerate(job.reuse):
         if not folder.strip() or "://" in folder or folder.startswith("~"):
-            yield Finding(("reuse", index), f"reuse must name run folders such as outputs/mugs, found {shown(folder)}")
+            yield Mistake(("reuse", index), f"reuse must name run folders such as outputs/mugs, found {shown(folder)}")
 
 
 def _base_url_problem(url: str) -> str | None:
@@ -72,25 +72,25 @@ def _base_url_problem(url: str) -> str | None:
     return None
 
 
-def _names(job: JobFile) -> Iterator[Finding]:
+def _names(job: JobFile) -> Iterator[Mistake]:
     if job.name is not None and (problem := name_problem(job.name)):
-        yield Finding(("name",), f"name {problem}")
+        yield Mistake(("name",), f"name {problem}")
     if job.output.folder is not None and (problem := folder_problem(job.output.folder)):
-        yield Finding(("output", "folder"), f"output.folder {problem}")
+        yield Mistake(("output", "folder"), f"output.folder {problem}")
     if job.output.path is not None and (problem := path_problem(job.output.path)):
-        yield Finding(("output", "path"), f"output.path {problem}")
+        yield Mistake(("output", "path"), f"output.path {problem}")
 
 
-def _templates(job: JobFile) -> Iterator[Finding]:
+def _templates(job: JobFile) -> Iterator[Mistake]:
     for path, text in ((("prompt",), job.prompt), (("output", "path"), job.output.path)):
         try:
             template = Template(text) if text is not None else None
         except TemplateError as error:
             for mistake in error.mistakes:
-                yield Finding(path, f"{'.'.join(path)}: {mistake}")
+                yield Mistake(path, f"{'.'.join(path)}: {mistake}")
             continue
         if template is not None and path == ("prompt",) and (problem := _prompt_problem(template)):
-            yield Finding(path, problem)
+            yield Mistake(path, problem)
 
 
 def _prompt_problem(template: Template) -> str | None:
@@ -102,41 +102,41 @@ def _prompt_problem(template: Template) -> str | None:
     return problem
 
 
-def _axis_sizes(job: JobFile) -> Iterator[Finding]:
+def _axis_sizes(job: JobFile) -> Iterator[Mistake]:
     for name, values in job.matrix.items():
         if not values:
-            yield Finding(("matrix", name), f"the axis {shown(name)} is empty: 0 requests", "give it a value")
+            yield Mistake(("matrix", name), f"the axis {shown(name)} is empty: 0 requests", "give it a value")
         elif isinstance(values, list):
             yield from _repeated(("matrix", name), values)
     for index, columns in enumerate(job.zip):
         lengths = {name: len(values) for name, values in columns.items()}
         if not columns or 0 in lengths.values():
-            yield Finding(("zip", index), "the zip is empty: 0 requests", "give each name a list of values")
+            yield Mistake(("zip", index), "the zip is empty: 0 requests", "give each name a list of values")
         elif len(set(lengths.values())) > 1:
             counted = ", ".join(f"{shown(name)} has {length}" for name, length in lengths.items())
-            yield Finding(("zip", index), f"lists that move together must be equally long: {counted}")
+            yield Mistake(("zip", index), f"lists that move together must be equally long: {counted}")
 
 
-def _repeated(path: DataPath, values: list[Value]) -> Iterator[Finding]:
+def _repeated(path: DataPath, values: list[Value]) -> Iterator[Mistake]:
     seen: set[Value] = set()
     for index, value in enumerate(values):
         if value in seen:
-            yield Finding((*path, index), f"{path[-1]} lists {shown(value)} twice", "use 'repeat:' for more pictures")
+            yield Mistake((*path, index), f"{path[-1]} lists {shown(value)} twice", "use 'repeat:' for more pictures")
         seen.add(value)
 
 
-def _axis_names(job: JobFile) -> Iterator[Finding]:
+def _axis_names(job: JobFile) -> Iterator[Mistake]:
     seen: set[str] = set()
     for path, name in axis_paths(job):
         if name in seen:
-            yield Finding(path, f"{shown(name)} is an axis twice: it may stand once in 'matrix:' or 'zip:'")
+            yield Mistake(path, f"{shown(name)} is an axis twice: it may stand once in 'matrix:' or 'zip:'")
         seen.add(name)
     named = {name: path for path, name, _ in settings_of(job)} | {name: path for path, name in axis_paths(job)}
     for name, path in named.items():
         if name == "repeat":
-            yield Finding(path, "repeat can't vary here", "put 'repeat:' at the top level, or use a column 'repeat'")
+            yield Mistake(path, "repeat can't vary here", "put 'repeat:' at the top level, or use a column 'repeat'")
         elif problem := column_problem(name):
-            yield Finding(path, problem)
+            yield Mistake(path, problem)
 
 
 def axis_paths(job: JobFile) -> Iterator[tuple[DataPath, str]]:
@@ -147,19 +147,19 @@ def axis_paths(job: JobFile) -> Iterator[tuple[DataPath, str]]:
             yield ("zip", index, name), name
 
 
-def _values(job: JobFile) -> Iterator[Finding]:
+def _values(job: JobFile) -> Iterator[Mistake]:
     judged: dict[tuple[str, Value], str | None] = {}
     for path, name, value in settings_of(job):
         if (name, value) not in judged:
             judged[name, value] = check_value(name, value)
         if problem := judged[name, value]:
-            yield Finding(path, problem)
+            yield Mistake(path, problem)
     for index, entry in enumerate(job.include):
         for name, value in entry.items():
             titles = {one.title for one in matrix_axis(job, name).values} if name in job.matrix else set()
             # A glob stands for titles, whose own values were judged above.
             if value not in titles and not (titles and "*" in value) and (problem := check_value(name, value)):
-                yield Finding(("include", index, name), problem)
+                yield Mistake(("include", index, name), problem)
 
 
 def settings_of(job: JobFile) -> Iterator[tuple[DataPath, str, Value]]:
@@ -188,22 +188,22 @@ def _axis_settings(axis: str, values: object) -> Iterator[tuple[DataPath, str, V
                 yield ("matrix", axis, title, name), name, setting
 
 
-def _lists_in_rows(job: JobFile) -> Iterator[Finding]:
+def _lists_in_rows(job: JobFile) -> Iterator[Mistake]:
     """Lists among a row's own columns; its parameters are judged with the rows of every kind."""
     for index, row in enumerate(job.rows if isinstance(job.rows, list) else ()):
         for name, value in row.items():
             if isinstance(value, tuple) and name not in PARAMETERS:
-                yield Finding(("rows", index, name), f"row {index + 1}: {check_value(name, value)}")
+                yield Mistake(("rows", index, name), f"row {index + 1}: {check_value(name, value)}")
 
 
-def _lanes_and_prices(job: JobFile) -> Iterator[Finding]:
+def _lanes_and_prices(job: JobFile) -> Iterator[Mistake]:
     for section, names in ((("limits", "lanes"), job.limits.lanes), (("prices",), job.prices)):
         for name in names:
             # A glob stands for the names of models.
             if problem := check_value("model", name.replace("*", "x")):
-                yield Finding((*section, name), f"{'.'.join(section)}: {problem}")
+                yield Mistake((*section, name), f"{'.'.join(section)}: {problem}")
     for name in job.prices:
         if "*" in name:
-            yield Finding(
+            yield Mistake(
                 ("prices", name), f"prices: {shown(name)} is a glob", "give the price of each model by its name"
             )

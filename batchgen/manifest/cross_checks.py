@@ -9,7 +9,7 @@ from batchgen.errors import nearest
 from batchgen.manifest.build import matrix_axis
 from batchgen.manifest.checks import axis_paths, settings_of
 from batchgen.manifest.column_names import column_problem
-from batchgen.manifest.document import DataPath, Finding
+from batchgen.manifest.document import DataPath, Mistake
 from batchgen.manifest.including import chosen
 from batchgen.manifest.jobfile import JobFile
 from batchgen.manifest.show import printable, shown
@@ -32,7 +32,7 @@ _NO_PARAMETERS = {
 }
 
 
-def findings_between(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Finding]:
+def findings_between(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
     """Every mistake between parts that are sound themselves; ``columns`` are the rows', where known."""
     yield from _missing(job, columns)
     yield from _unknown_variables(job, columns)
@@ -41,16 +41,16 @@ def findings_between(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[
     yield from _combinations(job, columns)
 
 
-def _missing(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Finding]:
+def _missing(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
     """No request can be made without a model, nor without a prompt or a picture to work on."""
     if columns is None:
         return
     names = _known_names(job, columns)
     if "model" not in names:
         suggestion = "give --model, a column 'model', or 'model: …' under 'defaults:'" + _other_case("model", columns)
-        yield Finding((), "no model is given", suggestion)
+        yield Mistake((), "no model is given", suggestion)
     if job.prompt is None and not names & {"prompt", "image"}:
-        yield Finding((), "no prompt is given", _prompt_suggestion(columns))
+        yield Mistake((), "no prompt is given", _prompt_suggestion(columns))
 
 
 def _other_case(name: str, columns: tuple[str, ...]) -> str:
@@ -85,7 +85,7 @@ def _known_names(job: JobFile, columns: tuple[str, ...]) -> set[str]:
     return {*columns, *empty, *zipped, *(name for _, name, _ in settings_of(job))}
 
 
-def _unknown_variables(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Finding]:
+def _unknown_variables(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
     if columns is None:
         return
     variables = _known_names(job, columns)
@@ -96,7 +96,7 @@ def _unknown_variables(job: JobFile, columns: tuple[str, ...] | None) -> Iterato
             if name not in known:
                 allowed = f"known are {_listed(sorted(known))}" if known else "there are no variables"
                 message = f"{'.'.join(path)} uses {shown('{' + name + '}')}, which nothing gives"
-                yield Finding(path, message, _same_look(name, known) or nearest(name, known) or allowed)
+                yield Mistake(path, message, _same_look(name, known) or nearest(name, known) or allowed)
 
 
 def _same_look(name: str, known: Iterable[str]) -> str:
@@ -106,14 +106,14 @@ def _same_look(name: str, known: Iterable[str]) -> str:
     return "one looks the same and is written in another Unicode form: copy it from there" if alike else ""
 
 
-def _misspelt(job: JobFile) -> Iterator[Finding]:
+def _misspelt(job: JobFile) -> Iterator[Mistake]:
     """A variable that no template uses and that reads like a parameter would silently be a column instead."""
     used = {*_names_in(job.prompt), *_names_in(job.output.path), *PARAMETERS}
     told: set[str] = set()
     for path, name, _ in settings_of(job):
         if name not in used and name not in told and (meant := _meant(name)):
             told.add(name)
-            yield Finding(path, f"{shown(name)} is no request parameter, and no template uses it", meant)
+            yield Mistake(path, f"{shown(name)} is no request parameter, and no template uses it", meant)
 
 
 def _meant(name: str) -> str:
@@ -121,7 +121,7 @@ def _meant(name: str) -> str:
     return _NO_PARAMETERS.get(plain) or nearest(plain, PARAMETERS, cutoff=0.85)
 
 
-def _idle_axes(job: JobFile) -> Iterator[Finding]:
+def _idle_axes(job: JobFile) -> Iterator[Mistake]:
     """An axis whose values nothing uses makes the same requests again, and equal requests are bought once."""
     used = set(PARAMETERS)
     if job.prompt is not None:
@@ -131,7 +131,7 @@ def _idle_axes(job: JobFile) -> Iterator[Finding]:
         settings = {setting for one in matrix_axis(job, name).values for setting in one.settings}
         if len(values) > 1 and not settings & used and not _meant(name):
             message = f"the axis {shown(name)} changes nothing: its {len(values):,} values make equal requests"
-            yield Finding(("matrix", name), message, f"name {{{name}}} in 'prompt:' or --prompt, or remove the axis")
+            yield Mistake(("matrix", name), message, f"name {{{name}}} in 'prompt:' or --prompt, or remove the axis")
 
 
 def _names_in(text: str | None) -> tuple[str, ...]:
@@ -141,25 +141,25 @@ def _names_in(text: str | None) -> tuple[str, ...]:
         return ()
 
 
-def _combinations(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Finding]:
+def _combinations(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
     known = {name for _, name in axis_paths(job)} | _known_names(job, columns or ()) | set(PARAMETERS)
     known |= {*_names_in(job.prompt), *_names_in(job.output.path)}
     for section, entries in (("exclude", job.exclude), ("include", job.include)):
         for index, entry in enumerate(entries):
             if not entry:
-                yield Finding((section, index), f"an entry of {section} is empty", "name an axis and a value")
+                yield Mistake((section, index), f"an entry of {section} is empty", "name an axis and a value")
             for name, value in entry.items():
                 path = (section, index, name)
                 if section == "include" and (problem := column_problem(name)):
-                    yield Finding(path, problem)
+                    yield Mistake(path, problem)
                 elif name not in known and columns is not None:
                     message = f"{section} names {shown(name)}, which is neither an axis nor a variable"
-                    yield Finding(path, message, nearest(name, known))
+                    yield Mistake(path, message, nearest(name, known))
                 else:
                     yield from _unknown_title(job, path, value, columns)
 
 
-def _unknown_title(job: JobFile, path: DataPath, value: str, columns: tuple[str, ...] | None) -> Iterator[Finding]:
+def _unknown_title(job: JobFile, path: DataPath, value: str, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
     """A choice that matches no value of its axis; ``include`` may bring a new value where none has a title."""
     section, name = path[0], str(path[2])
     titles = _titles(job, name)
@@ -169,7 +169,7 @@ def _unknown_title(job: JobFile, path: DataPath, value: str, columns: tuple[str,
     if section == "include" and plain and "*" not in value:
         return
     message = f"{section}: no value of the axis {shown(name)} matches {shown(value)}"
-    yield Finding(path, message, nearest(value, titles) or f"its values are {', '.join(map(shown, titles[:8]))}")
+    yield Mistake(path, message, nearest(value, titles) or f"its values are {', '.join(map(shown, titles[:8]))}")
 
 
 def _titles(job: JobFile, name: str) -> list[str] | None:

@@ -13,7 +13,7 @@ DataPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Mistake:
     """Something wrong at a path of a document, before it is known on which line that is."""
 
     path: DataPath
@@ -48,7 +48,7 @@ class Document:
         line = self.line(path)
         return f"{printable(self.file)}:{line}" if line else printable(self.file)
 
-    def problems(self, findings: Iterable[Finding]) -> list[Problem]:
+    def problems(self, findings: Iterable[Mistake]) -> list[Problem]:
         """The findings with their places, in the order of the file; what came from elsewhere first."""
         ordered = sorted(findings, key=lambda finding: self._order(finding.path))
         return [Problem(finding.message, self.place(finding.path), finding.suggestion) for finding in ordered]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batchgen.manifest.column_names import is_credential
-from batchgen.manifest.document import DataPath, Document, Finding
+from batchgen.manifest.document import DataPath, Document, Mistake
 from batchgen.manifest.schema_errors import dotted
 from batchgen.manifest.show import shown
 
@@ -29,7 +29,7 @@ class Expanded:
     """The document with its variables replaced, and what was wrong with them."""
 
     document: Document
-    findings: tuple[Finding, ...]
+    findings: tuple[Mistake, ...]
 
 
 def expanded(document: Document, environment: Mapping[str, str]) -> Expanded:
@@ -46,20 +46,20 @@ def expanded(document: Document, environment: Mapping[str, str]) -> Expanded:
     return Expanded(replace(document, data=data), tuple(findings))
 
 
-def _wrong(path: DataPath, text: str, environment: Mapping[str, str]) -> Iterator[Finding]:
+def _wrong(path: DataPath, text: str, environment: Mapping[str, str]) -> Iterator[Mistake]:
     if text.count("${") != len(_VARIABLE.findall(text)):
-        yield Finding(path, f"{dotted(path)} has a '${{' that is never closed: {shown(text)}", "write ${NAME}")
+        yield Mistake(path, f"{dotted(path)} has a '${{' that is never closed: {shown(text)}", "write ${NAME}")
     for name in _VARIABLE.findall(text):
         written = shown(f"${{{name}}}")
         if not _NAME.fullmatch(name):
-            yield Finding(path, f"{dotted(path)} uses {written}, which is no variable's name", "write ${NAME}")
+            yield Mistake(path, f"{dotted(path)} uses {written}, which is no variable's name", "write ${NAME}")
         elif is_credential(name) or _SECRET.search(name):
-            yield Finding(path, f"{dotted(path)} must not use {written}: a key is never part of an address or a name")
+            yield Mistake(path, f"{dotted(path)} must not use {written}: a key is never part of an address or a name")
         elif not environment.get(name):
-            yield Finding(path, f"{dotted(path)} uses {written}, which is not set in the environment")
+            yield Mistake(path, f"{dotted(path)} uses {written}, which is not set in the environment")
 
 
-def _misplaced(data: object, path: DataPath) -> Iterator[Finding]:
+def _misplaced(data: object, path: DataPath) -> Iterator[Mistake]:
     """Every text with a variable in a place that takes none."""
     if path in PLACES or path in _TEMPLATES or path == ("rows",):
         return
@@ -67,7 +67,7 @@ def _misplaced(data: object, path: DataPath) -> Iterator[Finding]:
         found = _VARIABLE.search(data) if "${" in data else None
         if found and _NAME.fullmatch(found[1]):
             message = f"{dotted(path)} holds {shown(found[0])}, and variables of the environment are not read here"
-            yield Finding(path, message, f"they are in {' and '.join(map('.'.join, PLACES))} only")
+            yield Mistake(path, message, f"they are in {' and '.join(map('.'.join, PLACES))} only")
     elif isinstance(data, dict):
         for name, value in data.items():
             yield from _misplaced(value, (*path, name))

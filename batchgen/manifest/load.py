@@ -13,7 +13,7 @@ from batchgen.manifest.axis_sources import listed
 from batchgen.manifest.build import frozen, inline_rows
 from batchgen.manifest.checks import findings, settings_of
 from batchgen.manifest.cross_checks import findings_between
-from batchgen.manifest.document import Document, Finding
+from batchgen.manifest.document import Document, Mistake
 from batchgen.manifest.environment import expanded
 from batchgen.manifest.extends import YAML_SUFFIXES, with_bases
 from batchgen.manifest.input_pictures import PictureCheck
@@ -119,11 +119,11 @@ def _refuse_outside(folder: Path, file: Path, written: str, place: str) -> None:
         raise ManifestError([Problem(found, place, "copy it there, or allow it with --allow-outside")]) from None
 
 
-def _picture_findings(job: JobFile, check: PictureCheck) -> Iterator[Finding]:
+def _picture_findings(job: JobFile, check: PictureCheck) -> Iterator[Mistake]:
     """What is wrong with the pictures of defaults and axes."""
     for path, name, value in settings_of(job):
         for message in check({name: value}):
-            yield Finding(path, f"{dotted(path)}: {message}")
+            yield Mistake(path, f"{dotted(path)}: {message}")
 
 
 def _row_problems(rows: Rows | tuple[()], pictures: PictureCheck | None = None) -> list[Problem]:

@@ -42,7 +42,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Combination:
+class CombinationRule:
     """An entry of ``exclude`` or ``include``: axis or variable → title, or glob in ``exclude``."""
 
     choice: Mapping[str, str]
@@ -112,8 +112,8 @@ class Manifest:
     rows: Rows
     defaults: Mapping[str, Value]
     axes: tuple[Axis, ...]
-    exclude: tuple[Combination, ...]
-    include: tuple[Combination, ...]
+    exclude: tuple[CombinationRule, ...]
+    include: tuple[CombinationRule, ...]
     repeat: int
     limits: Limits
     retry: Retry

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from batchgen.errors import nearest
 from batchgen.manifest.column_names import is_credential
-from batchgen.manifest.document import DataPath, Document, Finding
+from batchgen.manifest.document import DataPath, Document, Mistake
 from batchgen.manifest.jobfile import (
     JobFile,
     LaneSection,
@@ -55,7 +55,7 @@ class Shaped:
     """
 
     job: JobFile
-    findings: tuple[Finding, ...]
+    findings: tuple[Mistake, ...]
     whole: bool
 
 
@@ -88,17 +88,17 @@ def _path(location: tuple[Any, ...], data: Any) -> DataPath:
     return tuple(path)
 
 
-def finding(found: ErrorDetails, path: DataPath, known: Sequence[str] = ()) -> Finding:
+def finding(found: ErrorDetails, path: DataPath, known: Sequence[str] = ()) -> Mistake:
     """One of pydantic's errors at ``path`` in our words; ``known`` are the keys of a mapping that is no section."""
     if found["type"] == "extra_forbidden":
         return _unknown_key(path, known)
     value, name = found["input"], dotted(path)
     if found["type"] == "missing":
-        return Finding(path, f"{name} is missing")
+        return Mistake(path, f"{name} is missing")
     if value is None:
-        return Finding(path, f"{name} is empty", "give it a value, or remove it")
+        return Mistake(path, f"{name} is empty", "give it a value, or remove it")
     meant = _suggestion(path, value) or _word_meant(found)
-    return Finding(path, f"{name} {_rule(found)}, found {shown(value)}", meant)
+    return Mistake(path, f"{name} {_rule(found)}, found {shown(value)}", meant)
 
 
 def _rule(found: ErrorDetails) -> str:
@@ -124,12 +124,12 @@ def _suggestion(path: DataPath, value: object) -> str:
     return ""
 
 
-def _unknown_key(path: DataPath, known: Sequence[str]) -> Finding:
+def _unknown_key(path: DataPath, known: Sequence[str]) -> Mistake:
     """An unknown key, with the nearest known one or the section it belongs to."""
     section, name = path[:-1], str(path[-1])
     where = f" under {dotted(section)}" if section else ""
     meant = nearest(name, known) or f"known are {', '.join(known)}" if known else _meant(section, name)
-    return Finding(path, f"unknown key {shown(name)}{where}", meant)
+    return Mistake(path, f"unknown key {shown(name)}{where}", meant)
 
 
 def _meant(section: DataPath, name: str) -> str:
@@ -199,6 +199,6 @@ def _credentials(data: object, path: DataPath) -> Iterator[DataPath]:
             yield from _credentials(value, (*path, index))
 
 
-def _credential(path: DataPath) -> Finding:
+def _credential(path: DataPath) -> Mistake:
     message = f"{dotted(path)} is refused: a job file is no place for a key"
-    return Finding(path, message, "put it into the environment or a '.env' file, and remove it here")
+    return Mistake(path, message, "put it into the environment or a '.env' file, and remove it here")

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from batchgen.errors import ManifestError, Problem
-from batchgen.manifest.document import DataPath, Document, Finding
+from batchgen.manifest.document import DataPath, Document, Mistake
 from batchgen.manifest.show import printable, shown
 
 DEEPEST = 50
@@ -73,7 +73,7 @@ class _Builder:
 
     data: object = None
     lines: dict[DataPath, int] = field(default_factory=dict)
-    findings: list[tuple[int, Finding]] = field(default_factory=list)
+    findings: list[tuple[int, Mistake]] = field(default_factory=list)
     is_clear: bool = True
     _stack: list[_Open] = field(default_factory=list)
     _documents: int = 0
@@ -167,23 +167,23 @@ class _Builder:
             self._find(line, f"the anchor '&{printable(event.anchor)}' is refused", "write the value out where needed")
 
     def _find(self, line: int, message: str, suggestion: str = "") -> None:
-        self.findings.append((line, Finding((), message, suggestion)))
+        self.findings.append((line, Mistake((), message, suggestion)))
 
 
 def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
 
 
-def _wrong_top(data: object) -> list[tuple[int, Finding]]:
+def _wrong_top(data: object) -> list[tuple[int, Mistake]]:
     if isinstance(data, dict) and data:
         return []
     if data is None or data == {}:
-        return [(0, Finding((), "the job file is empty: nothing to generate", "'batchgen init' writes a starter"))]
+        return [(0, Mistake((), "the job file is empty: nothing to generate", "'batchgen init' writes a starter"))]
     suggestion = "put it under 'rows:'" if isinstance(data, list) else "begin with 'prompt: …'"
-    return [(1, Finding((), f"a mapping such as 'prompt: …' is expected, found {shown(data)}", suggestion))]
+    return [(1, Mistake((), f"a mapping such as 'prompt: …' is expected, found {shown(data)}", suggestion))]
 
 
-def _at_lines(document: Document, findings: list[tuple[int, Finding]]) -> list[Problem]:
+def _at_lines(document: Document, findings: list[tuple[int, Mistake]]) -> list[Problem]:
     file = printable(document.file)
     return [Problem(found.message, f"{file}:{line}" if line else file, found.suggestion) for line, found in findings]
 

@@ -13,7 +13,7 @@ import msgspec
 import pybase64
 
 from batchgen.errors import UsageError
-from batchgen.planning.compact_set import Seen
+from batchgen.planning.compact_set import CompactSet
 from batchgen.request import Input, Kind, Request
 
 _encode = msgspec.json.Encoder().encode
@@ -46,7 +46,7 @@ def batch_lines(requests: Iterable[Request]) -> Iterator[bytes]:
 
     Else it is named by the key of its last repeat, which no other line ends with.
     """
-    seen = Seen()
+    seen = CompactSet()
     taken: set[str] = set()
     for run in _runs(requests):
         if sum(seen.add(request.key) for request in run):

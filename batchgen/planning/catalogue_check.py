@@ -49,7 +49,7 @@ class Objection:
     refused: bool
 
 
-class Offer:
+class CatalogueCheck:
     """The catalogue of a service, for one plan. A model that ``priced`` names is taken at the user's word."""
 
     def __init__(self, catalogue: Catalogue | None, *, provider: str, priced: Collection[str] = ()) -> None:

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from batchgen.manifest import Axis, AxisValue, Value
-from batchgen.manifest import Combination as Choice
+from batchgen.manifest import Axis, AxisValue, CombinationRule, Value
 
 # Up to this many combinations are kept and used again for each row.
 KEPT = 4096
@@ -34,8 +33,8 @@ class Combinations:
     def __init__(
         self,
         axes: Sequence[Axis],
-        exclude: Sequence[Choice] = (),
-        include: Sequence[Choice] = (),
+        exclude: Sequence[CombinationRule] = (),
+        include: Sequence[CombinationRule] = (),
     ) -> None:
         self._axes = tuple(axes)
         known = {axis.name for axis in axes} | {
@@ -56,7 +55,7 @@ class Combinations:
         """Whether they are few enough to be the very same objects at every reading."""
         return self._kept is not None
 
-    def idle_rules(self) -> tuple[Choice, ...]:
+    def idle_rules(self) -> tuple[CombinationRule, ...]:
         """The ``exclude`` rules that match no combination; none is named where they are too many to be looked at."""
         if self._kept is None:
             return ()

@@ -10,7 +10,7 @@ _EMPTY = 0
 _SMALLEST = 4096
 
 
-class Seen:
+class CompactSet:
     """A growing open-addressed table of 64-bit numbers, each with a 32-bit number of its own beside it if wanted.
 
     What is remembered are 64 bits of a digest: two different things share them once in 10^7 plans of a million.

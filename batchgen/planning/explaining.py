@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from batchgen.errors import UsageError
-from batchgen.planning.reasons import Bought, Explained, explain, nearest
+from batchgen.planning.reasons import Explained, StoredRequest, explain, nearest
 from batchgen.request import Request, State
 
 # A number this short is a row's; keys are shown with eight digits or more.
@@ -32,7 +32,7 @@ def pick(requests: Iterable[Request], wanted: str) -> tuple[Request, ...]:
 
 
 def explain_one(
-    request: Request, state: State | None, orphans: Iterable[Bought], bought: Iterable[Bought]
+    request: Request, state: State | None, orphans: Iterable[StoredRequest], bought: Iterable[StoredRequest]
 ) -> Explained:
     """As :func:`explain`; a request that is new is held against all that was ever ``bought``."""
     found = explain(request, state, lambda _: orphans)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from batchgen.manifest import Limits
-from batchgen.planning.compact_set import Seen
+from batchgen.planning.compact_set import CompactSet
 from batchgen.planning.eta import expected_s
 from batchgen.planning.prices import PriceBook
 from batchgen.provider.interface import Price
@@ -16,7 +16,7 @@ from batchgen.request import Request, State
 
 _BATCH = 1000
 
-Lookup = Callable[[Sequence[str]], Mapping[str, State]]
+StateLookup = Callable[[Sequence[str]], Mapping[str, State]]
 Elsewhere = Callable[[Sequence[str]], Collection[str]]
 
 # In these states a request is not sent, nor is a picture of another folder taken for it.
@@ -86,7 +86,7 @@ class Forecast:
 def forecast(
     requests: Iterable[Request],
     prices: PriceBook,
-    lookup: Lookup | None = None,
+    lookup: StateLookup | None = None,
     *,
     elsewhere: Elsewhere | None = None,
     first: int = 5,
@@ -97,7 +97,7 @@ def forecast(
 
     ``elsewhere`` says which keys need not be bought since another folder has their pictures.
     """
-    seen = Seen()
+    seen = CompactSet()
     states: Counter[State | None] = Counter()
     by_model: dict[str, _Part] = {}
     axes: dict[str, Counter[str]] = {}

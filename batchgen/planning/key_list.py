@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 
-class Outline:
+class KeyList:
     """The requests of a plan by their position; it grows by :meth:`add`.
 
     ``numbers`` are 64 bits of each key; ``lanes`` say for each to which of ``models`` it goes.

@@ -10,12 +10,12 @@ from functools import cached_property
 
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest import Manifest, Row
-from batchgen.planning.catalogue_check import Offer
+from batchgen.planning.catalogue_check import CatalogueCheck
 from batchgen.planning.combinations import Combinations
 from batchgen.planning.inputs import Inputs
-from batchgen.planning.key_list import Outline
+from batchgen.planning.key_list import KeyList
 from batchgen.planning.naming import opaque_stem
-from batchgen.planning.request_factory import Recipe
+from batchgen.planning.request_factory import RequestFactory
 from batchgen.planning.survey import Survey, Surveyor
 from batchgen.planning.survey_cache import fingerprint, memo_of, survey_of
 from batchgen.planning.unmatched import unmatched_combinations, unmatched_models
@@ -38,8 +38,8 @@ class Plan:
         self._combinations = Combinations(manifest.axes, manifest.exclude, manifest.include)
         self._rules = self._combinations.row_rules
         self._inputs = Inputs(manifest.folder, allow_outside=manifest.allow_outside)
-        self._offer = Offer(catalogue, provider=manifest.provider.kind, priced=manifest.prices)
-        self._kept: dict[tuple[str, ...], tuple[Recipe, ...]] = {}
+        self._offer = CatalogueCheck(catalogue, provider=manifest.provider.kind, priced=manifest.prices)
+        self._kept: dict[tuple[str, ...], tuple[RequestFactory, ...]] = {}
 
     def __iter__(self) -> Iterator[Request]:
         """Every request in the manifest's order, each with its place in the whole plan."""
@@ -72,7 +72,7 @@ class Plan:
         return self._recalled or self._surveyed()
 
     @cached_property
-    def outline(self) -> Outline:
+    def outline(self) -> KeyList:
         """The keys of all requests, and where they go."""
         return self.survey.outline
 
@@ -138,14 +138,15 @@ class Plan:
         """Where the request's picture belongs in the run folder, without the extension."""
         return request.path or opaque_stem(request.index, request.key)
 
-    def _recipes(self, row: Row) -> Iterable[Recipe]:
+    def _recipes(self, row: Row) -> Iterable[RequestFactory]:
         """A recipe for each combination that the row meets."""
         shape = tuple(row.values)
         kept = self._kept.get(shape)
         if kept is not None:
             return kept
         made = (
-            Recipe(self.manifest, combination, shape, self._inputs, self._offer) for combination in self._combinations
+            RequestFactory(self.manifest, combination, shape, self._inputs, self._offer)
+            for combination in self._combinations
         )
         if not self._combinations.kept or len(self._kept) >= _MOST_SHAPES:
             return made

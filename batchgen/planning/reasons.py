@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from batchgen.planning.compact_set import Seen
+from batchgen.planning.compact_set import CompactSet
 from batchgen.request import Request, State
 
 # Two prompts that share less than half of their words are two prompts, not one that was edited.
@@ -51,7 +51,7 @@ _OF_STATE = {
 }
 
 
-class Bought(Protocol):
+class StoredRequest(Protocol):
     """A stored request, as the ledger remembers it."""
 
     @property
@@ -69,7 +69,7 @@ class Bought(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FieldChange:
     """One field of two requests; ``None`` where one of them has no such field."""
 
     field: str
@@ -82,7 +82,7 @@ class Relative:
     """A bought request, and all that another one has otherwise."""
 
     key: str
-    differences: tuple[Difference, ...]
+    differences: tuple[FieldChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def reason_of(state: State | None) -> Reason:
     return _OF_STATE[state]
 
 
-Candidates = Callable[[Request], Iterable[Bought]]
+Candidates = Callable[[Request], Iterable[StoredRequest]]
 
 
 def explained(requests: Iterable[Request], lookup: Lookup, candidates: Candidates) -> Iterator[Explained]:
@@ -107,10 +107,10 @@ def explained(requests: Iterable[Request], lookup: Lookup, candidates: Candidate
 
     A candidate gives way to one request, and to the one of its own row: rows that were added are no changed ones.
     """
-    seen, rest = Seen(), iter(requests)
+    seen, rest = CompactSet(), iter(requests)
     taken: set[str] = set()
 
-    def free(request: Request) -> Iterator[Bought]:
+    def free(request: Request) -> Iterator[StoredRequest]:
         return (one for one in candidates(request) if one.key not in taken or _same_row(one, request))
 
     while batch := list(islice(rest, _BATCH)):
@@ -124,7 +124,7 @@ def explained(requests: Iterable[Request], lookup: Lookup, candidates: Candidate
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Overview:
     """What a look at all requests found: how many were ``changed``, and the ``first`` of those that are not done."""
 
     changed: int
@@ -133,7 +133,7 @@ class Look:
 
 def look_over(
     requests: Iterable[Explained], *, first: int, whole: bool, tell: Callable[[Explained], None] | None = None
-) -> Look:
+) -> Overview:
     """Goes through ``requests``, to the end where ``whole``, else until ``first`` are found; ``tell`` hears each."""
     changed = 0
     shown: list[Explained] = []
@@ -145,7 +145,7 @@ def look_over(
             tell(one)
         if not whole and len(shown) == first:
             break
-    return Look(changed, tuple(shown))
+    return Overview(changed, tuple(shown))
 
 
 def by_reason(states: Mapping[State | None, int], changed: int) -> Mapping[Reason, int]:
@@ -170,7 +170,7 @@ def explain(request: Request, state: State | None, candidates: Candidates) -> Ex
     return Explained(request, Reason.CHANGED if found else Reason.NEW, found)
 
 
-def nearest(request: Request, candidates: Iterable[Bought]) -> Relative | None:
+def nearest(request: Request, candidates: Iterable[StoredRequest]) -> Relative | None:
     """The candidate that differs in the fewest fields; of several, the one in the same place, of the likest prompt."""
     best = min(candidates, key=lambda one: _distance(one, request), default=None)
     if best is None:
@@ -178,11 +178,11 @@ def nearest(request: Request, candidates: Iterable[Bought]) -> Relative | None:
     return Relative(best.key, differences(best.canonical, request.canonical))
 
 
-def differences(before: bytes, now: bytes) -> tuple[Difference, ...]:
+def differences(before: bytes, now: bytes) -> tuple[FieldChange, ...]:
     """Every field of the canonical JSON that is another one, the prompt first."""
     old, new = _fields(before), _fields(now)
     names = sorted({*old, *new}, key=lambda name: (name != "prompt", name))
-    return tuple(Difference(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name))
+    return tuple(FieldChange(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name))
 
 
 def shortened(before: str, now: str, *, longest: int = _LONGEST) -> tuple[str, str]:
@@ -209,23 +209,23 @@ def _cut(text: str, start: int, end: int) -> str:
     return f"{'…' if start > 0 else ''}{text[max(0, start) : end]}{'…' if end < len(text) else ''}"
 
 
-def _gives_way(before: Bought, request: Request) -> bool:
+def _gives_way(before: StoredRequest, request: Request) -> bool:
     if _same_row(before, request) or _same_columns(before, request):
         return True
     found = differences(before.canonical, request.canonical)
     return len(found) == 1 and (found[0].field != "prompt" or _likeness(before, request) >= _ALIKE)
 
 
-def _same_row(before: Bought, request: Request) -> bool:
+def _same_row(before: StoredRequest, request: Request) -> bool:
     return (before.row, before.axes, before.repeat) == (request.row, request.axes, request.repeat)
 
 
-def _same_columns(before: Bought, request: Request) -> bool:
+def _same_columns(before: StoredRequest, request: Request) -> bool:
     own = (before.columns, before.axes, before.repeat)
     return bool(request.columns) and own == (request.columns, request.axes, request.repeat)
 
 
-def _distance(before: Bought, request: Request) -> tuple[int, bool, bool, bool, float]:
+def _distance(before: StoredRequest, request: Request) -> tuple[int, bool, bool, bool, float]:
     return (
         len(differences(before.canonical, request.canonical)),
         before.columns != request.columns,
@@ -235,7 +235,7 @@ def _distance(before: Bought, request: Request) -> tuple[int, bool, bool, bool, 
     )
 
 
-def _likeness(before: Bought, request: Request) -> float:
+def _likeness(before: StoredRequest, request: Request) -> float:
     """How many words two prompts share, from 0 to 1."""
     one = set(_fields(before.canonical).get("prompt", "").split())
     other = set(request.parameters.get("prompt", "").split())

@@ -12,7 +12,7 @@ import msgspec
 
 from batchgen.errors import UsageError, nearest
 from batchgen.manifest import Manifest, Row, Template, Value, normalised
-from batchgen.planning.catalogue_check import Offer
+from batchgen.planning.catalogue_check import CatalogueCheck
 from batchgen.planning.combinations import Combination, matches
 from batchgen.planning.inputs import Inputs
 from batchgen.planning.naming import named_stem
@@ -41,7 +41,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     columns: Mapping[str, str]
 
 
-class Recipe:
+class RequestFactory:
     """Makes the requests of one combination, for rows that all have the columns ``shape``.
 
     ``model`` is the model of every one of them, or ``None`` where each row may name its own. ``alike`` says that a
@@ -50,7 +50,12 @@ class Recipe:
     """
 
     def __init__(
-        self, manifest: Manifest, combination: Combination, shape: tuple[str, ...], inputs: Inputs, offer: Offer
+        self,
+        manifest: Manifest,
+        combination: Combination,
+        shape: tuple[str, ...],
+        inputs: Inputs,
+        offer: CatalogueCheck,
     ) -> None:
         self._manifest, self._combination, self._inputs, self._offer = manifest, combination, inputs, offer
         self._template = manifest.prompt

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from batchgen.errors import ManifestError, Problem, UsageError
 from batchgen.manifest import Manifest, PictureCheck, Row, RowCheck, check_value
-from batchgen.planning.catalogue_check import FREE_A_DAY, FREE_SUFFIX, Asked, Offer
-from batchgen.planning.compact_set import Seen
+from batchgen.planning.catalogue_check import FREE_A_DAY, FREE_SUFFIX, Asked, CatalogueCheck
+from batchgen.planning.compact_set import CompactSet
 from batchgen.planning.inputs import refusal
-from batchgen.planning.key_list import Outline
+from batchgen.planning.key_list import KeyList
 from batchgen.planning.naming import folded
-from batchgen.planning.request_factory import BadRequest, Call, Recipe
+from batchgen.planning.request_factory import BadRequest, Call, RequestFactory
 from batchgen.planning.unmatched import unmatched_rows
 from batchgen.request import encoded
 
@@ -34,7 +34,7 @@ class Survey:
 
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
-    outline: Outline
+    outline: KeyList
     lasting: bool
 
 
@@ -44,9 +44,9 @@ class Surveyor:
     def __init__(
         self,
         manifest: Manifest,
-        offer: Offer,
+        offer: CatalogueCheck,
         rules: tuple[Mapping[str, str], ...],
-        recipes: Callable[[Row], Iterable[Recipe]],
+        recipes: Callable[[Row], Iterable[RequestFactory]],
     ) -> None:
         self._manifest = manifest
         self._offer = offer
@@ -58,11 +58,11 @@ class Surveyor:
         self._problems: dict[Problem, None] = {}
         self._warnings: dict[str, Problem] = {}
         self._refused: set[str] = set()
-        self._outline = Outline()
-        self._alike: dict[tuple[str, ...], tuple[Recipe, ...]] = {}
+        self._outline = KeyList()
+        self._alike: dict[tuple[str, ...], tuple[RequestFactory, ...]] = {}
         self._reads_inputs = False
         path = manifest.output.path
-        self._names = Seen(with_values=True) if path is not None and "key" not in path.names else None
+        self._names = CompactSet(with_values=True) if path is not None and "key" not in path.names else None
 
     @property
     def full(self) -> bool:
@@ -116,7 +116,7 @@ class Surveyor:
             lasting=not self._problems and not self._reads_inputs,
         )
 
-    def _request(self, row: Row, recipe: Recipe) -> None:
+    def _request(self, row: Row, recipe: RequestFactory) -> None:
         call = recipe.call(row)
         for one in (*call.image, *((call.mask,) if call.mask else ())):
             if message := refusal(one):
@@ -140,7 +140,7 @@ class Surveyor:
         if self._names is not None:
             self._check_names(recipe.paths(row, call, keys), position, self._names)
 
-    def _surely_sound(self, row: Row, recipes: Sequence[Recipe]) -> bool:
+    def _surely_sound(self, row: Row, recipes: Sequence[RequestFactory]) -> bool:
         """Takes a row that makes a sound prompt and changes nothing else: an earlier row was found in order."""
         prompt = recipes[0].prompt_of(row)
         if not _surely_sound(prompt):
@@ -150,7 +150,7 @@ class Surveyor:
             self._outline.add(recipe.model or "", recipe.keys_with(written))
         return True
 
-    def _note_alike(self, shape: tuple[str, ...], recipes: Iterable[Recipe]) -> None:
+    def _note_alike(self, shape: tuple[str, ...], recipes: Iterable[RequestFactory]) -> None:
         """Once a row was found in order: whether nothing but the prompt has to be looked at in others of its shape."""
         if not isinstance(recipes, tuple):
             return
@@ -165,7 +165,7 @@ class Surveyor:
             else:
                 self._warn(objection.message, self._place(row))
 
-    def _check_names(self, paths: Sequence[str], position: int, names: Seen) -> None:
+    def _check_names(self, paths: Sequence[str], position: int, names: CompactSet) -> None:
         numbers = self._outline.numbers
         for mine, path in enumerate(paths, position):
             first = names.first(hash(folded(path)) & _64_BITS, mine)

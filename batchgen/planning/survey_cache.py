@@ -14,7 +14,7 @@ import msgspec
 
 from batchgen.errors import Problem
 from batchgen.manifest import Manifest, Template
-from batchgen.planning.key_list import Outline
+from batchgen.planning.key_list import KeyList
 from batchgen.planning.survey import Survey
 from batchgen.provider.interface import Catalogue, Model
 from batchgen.request import KEY_VERSION
@@ -26,7 +26,7 @@ SMALLEST = 10_000
 _DIGEST_BYTES = 16
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _CachedSurvey(msgspec.Struct, frozen=True):
     """Integers stand as this machine writes them: a file from elsewhere has another fingerprint."""
 
     fingerprint: str
@@ -63,7 +63,7 @@ def memo_of(survey: Survey, found_under: str) -> bytes | None:
     outline = survey.outline
     if not survey.lasting or len(outline) < SMALLEST:
         return None
-    kept = _Kept(
+    kept = _CachedSurvey(
         found_under,
         tuple((one.message, one.place, one.suggestion) for one in survey.warnings),
         outline.models,
@@ -85,7 +85,7 @@ def survey_of(memo: bytes, wanted: str) -> Survey | None:
         return None
     if kept.fingerprint != wanted:
         return None
-    outline = Outline(kept.models, _array("Q", kept.numbers), _array("I", kept.lanes))
+    outline = KeyList(kept.models, _array("Q", kept.numbers), _array("I", kept.lanes))
     return Survey((), tuple(Problem(*one) for one in kept.warnings), outline, lasting=True)
 
 
@@ -104,4 +104,4 @@ def _text(template: Template | None) -> str | None:
     return None if template is None else template.text
 
 
-_decoder = msgspec.msgpack.Decoder(_Kept)
+_decoder = msgspec.msgpack.Decoder(_CachedSurvey)

@@ -12,7 +12,7 @@ from itertools import islice
 from batchgen.errors import ManifestError, Problem, nearest
 from batchgen.manifest import Manifest, shown
 from batchgen.manifest.show import printable
-from batchgen.planning.catalogue_check import Offer, near_names
+from batchgen.planning.catalogue_check import CatalogueCheck, near_names
 from batchgen.planning.combinations import Combinations
 
 _NAMED = 3
@@ -20,7 +20,7 @@ _NAMED = 3
 _ROWS_LOOKED_AT = 10_000
 
 
-def unmatched_models(manifest: Manifest, models: Collection[str], offer: Offer) -> Iterator[Problem]:
+def unmatched_models(manifest: Manifest, models: Collection[str], offer: CatalogueCheck) -> Iterator[Problem]:
     """Names and globs under `limits.lanes` and `prices` that none of the plan's ``models`` answers to."""
     for lane in manifest.limits.lanes:
         if not any(model == lane.pattern or fnmatchcase(model, lane.pattern) for model in models):
@@ -44,7 +44,9 @@ def unmatched_rows(manifest: Manifest, rules: Collection[Mapping[str, str]]) -> 
             yield Problem(message, rule.place, _value_meant(manifest, rule.choice))
 
 
-def _told(manifest: Manifest, section: str, name: str, models: Collection[str], offer: Offer) -> Iterator[Problem]:
+def _told(
+    manifest: Manifest, section: str, name: str, models: Collection[str], offer: CatalogueCheck
+) -> Iterator[Problem]:
     place = manifest.places.get((section, name), str(manifest.source))
     resolved, near = offer.resolved(name), near_names(name.strip("*/"), models)
     if resolved != name and resolved in models:

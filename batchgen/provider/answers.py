@@ -17,7 +17,7 @@ from batchgen.provider.error_text import meaning
 from batchgen.provider.http.interface import AddressRefused, BodyTooLarge, CertificateInvalid
 from batchgen.provider.interface import Answer, Answered, Failed, Verdict
 from batchgen.provider.waiting import rate_limit, retry_after_s, stated_wait_s
-from batchgen.request import Generation, Picture
+from batchgen.request import AnswerPicture, Generation
 
 MESSAGE_CHARACTERS = 300
 # A latency beyond a week is no latency.
@@ -251,7 +251,7 @@ def _wait_s(parsed: _Body) -> float | None:
     return None
 
 
-def _pictures(raw: msgspec.Raw) -> tuple[Picture, ...]:
+def _pictures(raw: msgspec.Raw) -> tuple[AnswerPicture, ...]:
     try:
         entries = _decode_entries(raw)
     except _UNREADABLE:
@@ -259,7 +259,7 @@ def _pictures(raw: msgspec.Raw) -> tuple[Picture, ...]:
     return tuple(picture for entry in entries if (picture := _picture(entry)) is not None)
 
 
-def _picture(raw: msgspec.Raw) -> Picture | None:
+def _picture(raw: msgspec.Raw) -> AnswerPicture | None:
     try:
         entry = _decode_entry(raw)
     except _UNREADABLE:
@@ -267,7 +267,7 @@ def _picture(raw: msgspec.Raw) -> Picture | None:
     url, base64 = _text(entry.url), _base64(entry.b64_json)
     if url and url.startswith("data:"):
         url, base64 = None, base64 or _base64(entry.url)
-    return Picture(url or None, base64, _text(entry.revised_prompt)) if url or base64 else None
+    return AnswerPicture(url or None, base64, _text(entry.revised_prompt)) if url or base64 else None
 
 
 def _text(raw: msgspec.Raw) -> str | None:

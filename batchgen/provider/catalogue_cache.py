@@ -30,7 +30,7 @@ _LARGEST_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class LookUp:
+class CatalogueLookup:
     """A service's catalogue: what it says now or, ``age_s`` ago, said before. ``notice`` is for the user."""
 
     catalogue: Catalogue | None
@@ -38,18 +38,18 @@ class LookUp:
     notice: str | None = None
 
 
-async def look_up(provider: Provider) -> LookUp:
+async def look_up(provider: Provider) -> CatalogueLookup:
     """The catalogue of a provider that has been entered, fresh if that can be had, else the copy of an earlier day."""
     catalogue = None
     with anyio.move_on_after(LOOK_UP_S):
         catalogue = await provider.catalogue()
     # A service on this machine is there whenever it is asked, and its address is another one each time.
     if provider.name == "simulator":
-        return LookUp(catalogue)
+        return CatalogueLookup(catalogue)
     if catalogue is not None and catalogue.models:
         await anyio.to_thread.run_sync(remember, provider.base_url, catalogue)
-        return LookUp(catalogue)
-    return await anyio.to_thread.run_sync(recall, provider.base_url) or LookUp(None, notice=_nothing(provider))
+        return CatalogueLookup(catalogue)
+    return await anyio.to_thread.run_sync(recall, provider.base_url) or CatalogueLookup(None, notice=_nothing(provider))
 
 
 def remember(base_url: str, catalogue: Catalogue) -> None:
@@ -57,7 +57,7 @@ def remember(base_url: str, catalogue: Catalogue) -> None:
     with suppress(OSError, RuntimeError):
         target = _file(base_url)
         target.parent.mkdir(parents=True, exist_ok=True)
-        kept = _Kept(_VERSION, base_url, time.time(), tuple(catalogue.models.values()), catalogue.binding)
+        kept = _CachedCatalogue(_VERSION, base_url, time.time(), tuple(catalogue.models.values()), catalogue.binding)
         temporary = target.with_name(f".{secrets.token_hex(8)}.part")
         try:
             temporary.write_bytes(msgspec.json.encode(kept))
@@ -66,7 +66,7 @@ def remember(base_url: str, catalogue: Catalogue) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def recall(base_url: str) -> LookUp | None:
+def recall(base_url: str) -> CatalogueLookup | None:
     """The copy of that service's catalogue, or ``None``. It binds nobody: the service may offer something else now."""
     try:
         file = _file(base_url)
@@ -79,7 +79,7 @@ def recall(base_url: str) -> LookUp | None:
         return None
     age_s = max(0.0, time.time() - kept.saved_s)
     notice = f"catalogue from {_ago(age_s)}: {base_url} gives none now"
-    return LookUp(Catalogue({model.id: model for model in kept.models}, binding=False), age_s, notice)
+    return CatalogueLookup(Catalogue({model.id: model for model in kept.models}, binding=False), age_s, notice)
 
 
 def cache_folder() -> Path:
@@ -94,7 +94,7 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "batchgen"
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _CachedCatalogue(msgspec.Struct, frozen=True):
     version: int
     base_url: str
     saved_s: float
@@ -102,7 +102,7 @@ class _Kept(msgspec.Struct, frozen=True):
     binding: bool
 
 
-_decoder = msgspec.json.Decoder(_Kept)
+_decoder = msgspec.json.Decoder(_CachedCatalogue)
 
 
 def _file(base_url: str) -> Path:

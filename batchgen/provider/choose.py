@@ -11,7 +11,7 @@ from pathlib import Path
 from batchgen import plugins
 from batchgen.errors import BatchgenError, UsageError
 from batchgen.provider import imagerouter, openai
-from batchgen.provider.catalogue_cache import LookUp, look_up
+from batchgen.provider.catalogue_cache import CatalogueLookup, look_up
 from batchgen.provider.credentials import find_key, redact
 from batchgen.provider.http_client import checked_base_url
 from batchgen.provider.interface import Opening, Provider
@@ -64,12 +64,12 @@ def choose_provider(
     return openai.OpenAI(key, base_url=base_url, concurrency=concurrency)
 
 
-async def look_up_of(service: Service) -> LookUp:
+async def look_up_catalogue(service: Service) -> CatalogueLookup:
     """The catalogue of a service that is asked for nothing else, which needs no key. Raises :class:`UsageError`."""
     if service.embedded:
         from batchgen.provider.simulator import offered
 
-        return LookUp(offered(service.simulator))
+        return CatalogueLookup(offered(service.simulator))
     async with choose_provider(service, concurrency=1, need_key=False) as provider:
         return await look_up(provider)
 

@@ -34,7 +34,7 @@ class Body:
     media_type: str
 
 
-class Wire:
+class HttpClient:
     """Posts to one service at ``base_url`` and fetches what it hosts. Used inside ``async with``.
 
     ``read_timeout_s`` is the longest silence between two bytes of an answer; ``None`` leaves it to the deadline.

@@ -15,7 +15,7 @@ from batchgen.money import microusd
 from batchgen.provider.answers import read_body
 from batchgen.provider.catalogue import read_catalogue
 from batchgen.provider.credentials import Secret
-from batchgen.provider.http_client import Body, Wire
+from batchgen.provider.http_client import Body, HttpClient
 from batchgen.provider.interface import Answer, Catalogue, Download, Failed, Verdict
 from batchgen.provider.request_body import has_files, inline_bytes, input_fields, input_parts, json_body, multipart_body
 from batchgen.request import Kind, Request
@@ -40,7 +40,7 @@ class ImageRouter:
     def __init__(self, key: Secret | None, *, base_url: str = BASE_URL, concurrency: int) -> None:
         for path in _FOREIGN_PATHS:
             base_url = base_url.rstrip("/").removesuffix(path)
-        self._wire = Wire(base_url, key, concurrency=concurrency, read_timeout_s=_SILENCE_S)
+        self._wire = HttpClient(base_url, key, concurrency=concurrency, read_timeout_s=_SILENCE_S)
 
     @property
     def base_url(self) -> str:

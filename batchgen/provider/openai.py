@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from batchgen.provider.answers import read_body
 from batchgen.provider.credentials import Secret
-from batchgen.provider.http_client import Wire
+from batchgen.provider.http_client import HttpClient
 from batchgen.provider.interface import Answer, Catalogue, Download, Failed, Model, Verdict
 from batchgen.provider.request_body import input_parts, json_body, multipart_body
 from batchgen.request import Kind, Request
@@ -29,7 +29,7 @@ class OpenAI:
 
     def __init__(self, key: Secret | None, *, base_url: str = BASE_URL, concurrency: int) -> None:
         # No byte comes until the picture is done: the deadline of the whole call is the only limit.
-        self._wire = Wire(base_url, key, concurrency=concurrency)
+        self._wire = HttpClient(base_url, key, concurrency=concurrency)
 
     @property
     def base_url(self) -> str:

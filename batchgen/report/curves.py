@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from batchgen.report.frame import MONEY, UNKNOWN, Integers
-from batchgen.report.lists import Run
+from batchgen.report.lists import RunEntry
 from batchgen.request import State
 
 # More lines than this can't be told apart.
@@ -49,7 +49,7 @@ class Curves:
     course: Course | None
 
 
-def read_curves(frame: pd.DataFrame, models: Sequence[str], runs: Sequence[Run]) -> Curves:
+def read_curves(frame: pd.DataFrame, models: Sequence[str], runs: Sequence[RunEntry]) -> Curves:
     """The curves of the first few of ``models``: the service's latency, and the cost of requests that were paid for."""
     stored = (frame["state"] == State.STORED).to_numpy() & (frame["reused"] == 0).to_numpy()
     latency = np.where(stored, frame["latency_ms"].to_numpy(), UNKNOWN)
@@ -71,7 +71,7 @@ def _distributions(frame: pd.DataFrame, models: Sequence[str], values: Integers)
     return tuple(found)
 
 
-def _course(frame: pd.DataFrame, runs: Sequence[Run]) -> Course | None:
+def _course(frame: pd.DataFrame, runs: Sequence[RunEntry]) -> Course | None:
     working = [run for run in runs if run.attempts and run.active_ms]
     if not working or frame.empty:
         return None

@@ -19,7 +19,7 @@ from batchgen.report import figures
 from batchgen.report.charts import cost_chart, latency_chart
 from batchgen.report.line_charts import cost_lines, latency_lines, speed, spending
 from batchgen.report.reading import Report
-from batchgen.text import visible
+from batchgen.wording import visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

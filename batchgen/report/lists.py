@@ -24,7 +24,7 @@ _DRAWABLE = frozenset({"png", "jpeg", "webp", "gif", "avif"})
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunEntry:
     """One run of this folder, with what its own attempts cost.
 
     ``ended_ms`` is ``None`` while it goes on, or where it was killed. ``active_ms`` reaches from its start to its end,
@@ -138,12 +138,12 @@ class Flagged:
         return self.format in _DRAWABLE
 
 
-def read_runs(db: sqlite3.Connection) -> tuple[Run, ...]:
+def read_runs(db: sqlite3.Connection) -> tuple[RunEntry, ...]:
     """All runs, the first one first."""
-    return tuple(Run(*row) for row in db.execute(_RUNS))
+    return tuple(RunEntry(*row) for row in db.execute(_RUNS))
 
 
-def active_ms(runs: Sequence[Run]) -> int:
+def active_ms(runs: Sequence[RunEntry]) -> int:
     """How long runs that sent something were at work, in all."""
     return sum(run.active_ms for run in runs if run.attempts)
 

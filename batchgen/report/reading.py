@@ -13,7 +13,7 @@ from batchgen.report.curves import Curves, read_curves
 from batchgen.report.lists import (
     Flagged,
     Ranked,
-    Run,
+    RunEntry,
     Sample,
     Unstored,
     active_ms,
@@ -50,7 +50,7 @@ class Report:
     total: Group
     models: tuple[Group, ...]
     axes: Mapping[str, tuple[Group, ...]]
-    runs: tuple[Run, ...]
+    runs: tuple[RunEntry, ...]
     doubts: tuple[Unstored, ...]
     doubt_microusd: int
     failures: tuple[Unstored, ...]

@@ -23,7 +23,7 @@ from batchgen.store.folder.atomic import make_folder
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.records import prompt_of, snapshot
 from batchgen.store.looks.thumbnails import thumbnail_name
-from batchgen.text import visible
+from batchgen.wording import visible
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from batchgen.money import usd
-from batchgen.report.lists import ErrorClass, Run, active_ms
+from batchgen.report.lists import ErrorClass, RunEntry, active_ms
 from batchgen.report.tables import Group, Percentiles
 from batchgen.store.ledger.records import timestamp
 from batchgen.store.looks.flags import Checks
@@ -112,7 +112,7 @@ def summary_of(
     simulated: bool,
     total: Group,
     models: Sequence[Group],
-    runs: Sequence[Run],
+    runs: Sequence[RunEntry],
     errors: Sequence[ErrorClass],
     orphans: Mapping[str, Any] | None = None,
     withdrawn: int = 0,
@@ -138,7 +138,7 @@ def summary_of(
     )
 
 
-def _last_run(run: Run) -> LastRun:
+def _last_run(run: RunEntry) -> LastRun:
     return LastRun(
         started_at=timestamp(run.started_ms),
         ended_at=timestamp(run.ended_ms),

@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from batchgen.report import figures
-from batchgen.report.lists import ErrorClass, Run
+from batchgen.report.lists import ErrorClass, RunEntry
 from batchgen.report.reading import Report
 from batchgen.report.tables import Group
 from batchgen.request import State
-from batchgen.text import visible
+from batchgen.wording import visible
 
 # More rows than this hide the rest of the report; the page has them.
 _ROWS = 12
@@ -110,7 +110,7 @@ def _errors(errors: Iterable[ErrorClass]) -> Table:
     return table
 
 
-def _runs(runs: tuple[Run, ...]) -> Table:
+def _runs(runs: tuple[RunEntry, ...]) -> Table:
     table = _table(
         ("run (UTC)", "left"), ("took", "right"), ("attempts", "right"), ("billed", "right"), ("ended", "left")
     )

@@ -15,7 +15,7 @@ from batchgen.running.buy.recover import Recovered
 from batchgen.running.engine import Desk, Engine, Result
 from batchgen.running.events import Event, Listener, Progress
 from batchgen.running.schedule.lanes import Lane
-from batchgen.running.schedule.stop_rules import Bounds, Tally, failed_canary, reached
+from batchgen.running.schedule.stop_rules import Bounds, FailureCount, failed_canary, reached
 
 _BATCH = 500
 
@@ -29,7 +29,7 @@ async def run_in_stages(
     on_engine: Callable[[Engine], None],
 ) -> Result:
     """Runs ``desk``, its canary first where ``bounds`` ask for one. ``lanes`` makes new ones for each stage."""
-    tally = Tally()
+    tally = FailureCount()
     count = bounds.canary if desk.selection.limit is None else min(bounds.canary, desk.selection.limit)
     canary = await anyio.to_thread.run_sync(_canary, desk, count, [one.unfinished.key for one in recovered])
     if not canary:
@@ -48,7 +48,7 @@ async def run_in_stages(
 
 
 async def _stage(
-    desk: Desk, bounds: Bounds, tally: Tally, recovered: Sequence[Recovered], on_engine: Callable[[Engine], None]
+    desk: Desk, bounds: Bounds, tally: FailureCount, recovered: Sequence[Recovered], on_engine: Callable[[Engine], None]
 ) -> Result:
     def hear(event: Event) -> None:
         desk.listen(event)

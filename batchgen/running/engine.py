@@ -19,11 +19,11 @@ from batchgen.planning.prices import PriceBook
 from batchgen.provider.interface import Failed, Provider, Verdict
 from batchgen.request import State
 from batchgen.running.buy.budget import Budget, RetryTokens, Risk
-from batchgen.running.buy.publish import Finisher
+from batchgen.running.buy.publish import Publisher
 from batchgen.running.buy.purchase import Bought, NotBought, Purchase
 from batchgen.running.buy.recover import Recovered
 from batchgen.running.buy.retry import Again, Policy, StopLane, StopRun, Tries
-from batchgen.running.buy.spill import Lifeboat
+from batchgen.running.buy.spill import Spill
 from batchgen.running.events import Ended, Event, Listener, Notice, Progress, Retrying, Stopping
 from batchgen.running.schedule.breaker import Refusals
 from batchgen.running.schedule.feeder import Feeder, Selection
@@ -31,12 +31,12 @@ from batchgen.running.schedule.lanes import Job, Lane, Lanes
 from batchgen.running.schedule.pool import Pool
 from batchgen.running.schedule.rate_limits import CUT_LOST, CUT_THROTTLED
 from batchgen.running.tidying import Tidying, Wanted
-from batchgen.store.folder.disk_space import Room
+from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.ledger import Ledger
-from batchgen.store.ledger.plan_diff import Past
+from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.reader import Reader
-from batchgen.store.ledger.transitions import Ending
+from batchgen.store.ledger.transitions import Outcome
 
 PROGRESS_EVERY_S = 0.2
 # Workers beyond the ceiling: they finish answers while the others keep the ceiling busy with requests.
@@ -57,9 +57,9 @@ class Desk:
     ledger: Ledger
     reader: Reader
     folder: RunFolder
-    room: Room
-    lifeboat: Lifeboat
-    past: Past
+    room: DiskSpace
+    lifeboat: Spill
+    past: PlanDiff
     tidying: Tidying
     prices: PriceBook
     lanes: Sequence[Lane]
@@ -113,7 +113,7 @@ class Engine:
         )
         self._tokens = RetryTokens()
         self._forbidden = Refusals()
-        self._finisher = Finisher(desk.provider, desk.ledger, desk.folder, desk.room, desk.tidying, self._tell)
+        self._finisher = Publisher(desk.provider, desk.ledger, desk.folder, desk.room, desk.tidying, self._tell)
         self._purchase = Purchase(
             desk.provider,
             desk.ledger,
@@ -272,11 +272,11 @@ class Engine:
                 lane.closed = lane.closed or why
         self._end(job, outcome.ending)
 
-    def _let_go(self, job: Job, ending: Ending) -> None:
+    def _let_go(self, job: Job, ending: Outcome) -> None:
         self._sent += 1
         self._end(job, ending)
 
-    def _end(self, job: Job, ending: Ending) -> None:
+    def _end(self, job: Job, ending: Outcome) -> None:
         self._ended[ending.state] += 1
         self._tell(
             Ended(job.key, job.request.model, ending.state, None, ending.billed_microusd, ending.reason, ending.message)

@@ -13,7 +13,7 @@ from itertools import islice
 import anyio.to_thread
 
 from batchgen.errors import StoppedEarly
-from batchgen.planning.compact_set import Seen
+from batchgen.planning.compact_set import CompactSet
 from batchgen.planning.plan import Plan
 from batchgen.request import Request
 from batchgen.running.tidying import Tidying
@@ -70,7 +70,7 @@ def _known(plan: Plan, reader: Reader) -> Iterator[_Known]:
     """What has to be renewed, a thousand requests at a time; nothing is kept of the rest."""
     if not row_metadata.knows_any(reader.db):
         return
-    seen = Seen()
+    seen = CompactSet()
     firsts = (request for request in plan if seen.add(request.key))
     while batch := list(islice(firsts, _BATCH)):
         yield _Known(row_metadata.outdated(reader.db, batch), row_metadata.misnamed(reader.db, batch))

@@ -17,7 +17,7 @@ from batchgen.store.dataset.metadata import write_moved
 from batchgen.store.folder import trash
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.ledger import Ledger, now_ms
-from batchgen.store.ledger.plan_diff import Past
+from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.reader import Reader
 from batchgen.store.ledger.row_metadata import Misnamed
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 class Moves:
     """The moves in one run folder. ``reader`` is asked where things stand, ``ledger`` is told where they are now."""
 
-    def __init__(self, ledger: Ledger, reader: Past | Reader, folder: RunFolder) -> None:
+    def __init__(self, ledger: Ledger, reader: PlanDiff | Reader, folder: RunFolder) -> None:
         self._ledger = ledger
         self._db = reader.db
         self._folder = folder

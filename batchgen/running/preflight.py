@@ -15,7 +15,7 @@ from batchgen.request import Request
 from batchgen.running.buy.reuse import SETTLED
 from batchgen.running.options import Options
 from batchgen.running.schedule.feeder import CHUNK, Selection, value_of
-from batchgen.store.ledger.plan_diff import Past
+from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.pictures.other_folders import Sources
 
 # Up to this many requests and this much money a run starts unconfirmed.
@@ -32,7 +32,7 @@ def expected_microusd(planned: Mapping[str, int], prices: PriceBook) -> int:
     return sum(count * price.expected_microusd for count, price in priced if price)
 
 
-def to_buy(plan: Plan, past: Past, sources: Sources | None) -> Mapping[str, int]:
+def to_buy(plan: Plan, past: PlanDiff, sources: Sources | None) -> Mapping[str, int]:
     """How many requests of each model are stored neither here nor in ``sources``; equal ones are counted each."""
     if sources is None:
         return {model: len(places) for model, places in plan.outline.by_model(past.open_positions).items()}

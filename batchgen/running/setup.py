@@ -20,7 +20,7 @@ from batchgen.provider.interface import Provider
 from batchgen.running.buy.budget import Budget, Night, Risk
 from batchgen.running.buy.recover import settle_the_past, unfinished_answers
 from batchgen.running.buy.reuse import Reuse
-from batchgen.running.buy.spill import Lifeboat
+from batchgen.running.buy.spill import Spill
 from batchgen.running.canary import run_in_stages
 from batchgen.running.engine import Desk, Engine
 from batchgen.running.events import Listener, Notice, Started, silent
@@ -33,12 +33,12 @@ from batchgen.running.schedule.from_manifest import lanes_of, policy_of
 from batchgen.running.tidying import Tidying
 from batchgen.store.dataset.leftovers import is_lost
 from batchgen.store.dataset.rebuild import rebuild
-from batchgen.store.folder.disk_space import Room
+from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.plan_cache import keep_memo
 from batchgen.store.folder.quarantine import set_aside_bodies
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.ledger import Ledger, now_ms, open_ledger
-from batchgen.store.ledger.plan_diff import Past
+from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.reader import Reader
 from batchgen.store.pictures.other_folders import Sources
 from batchgen.version import __version__
@@ -55,10 +55,10 @@ class _Session:
     options: Options
     listen: Listener
     planned: Mapping[str, int]
-    room: Room
+    room: DiskSpace
     ledger: Ledger
     reader: Reader
-    past: Past
+    past: PlanDiff
     tidying: Tidying
     sources: Sources
 
@@ -118,7 +118,7 @@ async def _opened(
     planned: Mapping[str, int],
 ) -> AsyncIterator[_Session]:
     limits = plan.manifest.limits
-    room = Room(folder, concurrency=limits.concurrency, min_free_bytes=min_free_bytes(options))
+    room = DiskSpace(folder, concurrency=limits.concurrency, min_free_bytes=min_free_bytes(options))
     async with AsyncExitStack() as stack:
         await anyio.to_thread.run_sync(stack.enter_context, room.held())
         await _rebuild_where_lost(folder, plan, options, listen)
@@ -126,7 +126,7 @@ async def _opened(
         if not ledger.has_log:
             listen(Notice(f"{folder.root}: its file system can't do SQLite's write-ahead log; commits take longer"))
         reader = stack.enter_context(closing(Reader(folder.ledger)))
-        past = stack.enter_context(closing(Past(folder.ledger, plan.outline.numbers)))
+        past = stack.enter_context(closing(PlanDiff(folder.ledger, plan.outline.numbers)))
         sources = Sources(plan.manifest.reuse, own=folder, simulated=provider.name == "simulator")
         stack.callback(sources.close)
         tidying = Tidying(ledger, past, folder, plan)
@@ -235,7 +235,7 @@ def _desk(session: _Session, run_id: int, money: _Money) -> Desk:
         reader=session.reader,
         folder=session.folder,
         room=session.room,
-        lifeboat=Lifeboat(session.folder, options.spill),
+        lifeboat=Spill(session.folder, options.spill),
         past=session.past,
         tidying=session.tidying,
         prices=session.prices,

@@ -18,7 +18,7 @@ from batchgen.running.moves import Moves
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger import retired
 from batchgen.store.ledger.ledger import Ledger, now_ms
-from batchgen.store.ledger.plan_diff import Orphans, Past
+from batchgen.store.ledger.plan_diff import Orphans, PlanDiff
 from batchgen.store.ledger.row_metadata import Misnamed
 
 # So many pictures go to the trash in one commit.
@@ -38,7 +38,7 @@ class Wanted:
 class Tidying:
     """The moves of one run, or of one `batchgen prune`. Its parts may be called from several tasks."""
 
-    def __init__(self, ledger: Ledger, past: Past, folder: RunFolder, plan: Plan) -> None:
+    def __init__(self, ledger: Ledger, past: PlanDiff, folder: RunFolder, plan: Plan) -> None:
         self._ledger = ledger
         self._past = past
         self._plan = plan

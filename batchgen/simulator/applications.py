@@ -3,17 +3,17 @@
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from batchgen.simulator.dialects import Dialect, ImageRouter, OpenAI
+from batchgen.simulator.dialects import Dialect, ImageRouterDialect, OpenAIDialect
 from batchgen.simulator.downloads import DownloadsEndpoint
 from batchgen.simulator.generations import GenerationsEndpoint
 from batchgen.simulator.pages import Pages
-from batchgen.simulator.service import Service
+from batchgen.simulator.service import SimulatedService
 
 # The same handler behind both paths of a base URL, as on the real services.
-_DIALECTS: dict[str, type[Dialect]] = {"/v1/openai": ImageRouter, "/v1": OpenAI}
+_DIALECTS: dict[str, type[Dialect]] = {"/v1/openai": ImageRouterDialect, "/v1": OpenAIDialect}
 
 
-def api(service: Service) -> Starlette:
+def api(service: SimulatedService) -> Starlette:
     """``/v1/openai`` speaks ImageRouter's dialect and ``/v1`` OpenAI's; only the first one makes videos."""
     images = [
         Route(f"{base}/images/{kind}", GenerationsEndpoint(service, dialect()), methods=["POST"])
@@ -21,10 +21,10 @@ def api(service: Service) -> Starlette:
         for kind in ("generations", "edits")
     ]
     videos = Route(
-        "/v1/openai/videos/generations", GenerationsEndpoint(service, ImageRouter(), "video"), methods=["POST"]
+        "/v1/openai/videos/generations", GenerationsEndpoint(service, ImageRouterDialect(), "video"), methods=["POST"]
     )
     return Starlette(routes=[*images, videos, *Pages(service).routes()])
 
 
-def pictures(service: Service) -> Starlette:
+def pictures(service: SimulatedService) -> Starlette:
     return Starlette(routes=[Route("/{name}", DownloadsEndpoint(service), methods=["GET"])])

@@ -16,7 +16,7 @@ from batchgen.simulator.json_log import LineFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Purchase:
+class BillingLine:
     """One line of the ledger. ``key_name`` tells keys apart without being one."""
 
     id: str
@@ -48,9 +48,9 @@ class BillingLedger:
         self._lines = LineFile(path)
         if path is not None:
             for line in self._lines.read():
-                self._count(msgspec.json.decode(line, type=Purchase))
+                self._count(msgspec.json.decode(line, type=BillingLine))
 
-    def record(self, purchase: Purchase) -> None:
+    def record(self, purchase: BillingLine) -> None:
         self._lines.append(msgspec.json.encode(purchase))
         self._count(purchase)
 
@@ -77,7 +77,7 @@ class BillingLedger:
     def close(self) -> None:
         self._lines.close()
 
-    def _count(self, purchase: Purchase) -> None:
+    def _count(self, purchase: BillingLine) -> None:
         billed = purchase.outcome == "billed"
         self.charged_microusd += purchase.charged_microusd
         self.charged_by_key[purchase.key_name] += purchase.charged_microusd

@@ -24,7 +24,7 @@ class Protocol(H11Protocol):
         super().connection_made(transport)
 
 
-class Wire:
+class AnswerConnection:
     """Writes one answer. Writing to a client that is gone does nothing."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:

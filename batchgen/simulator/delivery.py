@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import anyio
 
-from batchgen.simulator.connection import Wire
+from batchgen.simulator.connection import AnswerConnection
 from batchgen.simulator.faults import Fault
 
 # Long enough for the bytes before a reset to leave: a reset overtakes what still waits to be sent.
@@ -21,7 +21,9 @@ def keeps_silent(fault: Fault | None) -> bool:
     )
 
 
-async def deliver(wire: Wire, status: int, headers: Mapping[str, str], body: bytes, fault: Fault | None) -> None:
+async def deliver(
+    wire: AnswerConnection, status: int, headers: Mapping[str, str], body: bytes, fault: Fault | None
+) -> None:
     """Sends the answer, or does with it what the fault says."""
     half = body[: len(body) // 2]
     match fault.kind if fault else None:
@@ -50,7 +52,7 @@ async def deliver(wire: Wire, status: int, headers: Mapping[str, str], body: byt
             await wire.end(body)
 
 
-async def _drip(wire: Wire, interval_s: float) -> None:
+async def _drip(wire: AnswerConnection, interval_s: float) -> None:
     """White space for ever, which is legal before JSON, until the client has had enough."""
     while not await wire.gone_within(interval_s):
         await wire.write(b" ")

@@ -11,12 +11,12 @@ import msgspec
 
 from batchgen.simulator.fields import JSON_LIMIT_BYTES
 from batchgen.simulator.orders import House, Order
-from batchgen.simulator.problems import Failure, TurnedAway
-from batchgen.simulator.rate_windows import Standing
+from batchgen.simulator.problems import FailedGeneration, TurnedAway
+from batchgen.simulator.rate_windows import Allowance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Generated:
     """A generation that went well. ``cost`` is what the answer says, which a fault can make nonsense or leave out."""
 
     order: Order
@@ -33,13 +33,13 @@ class Dialect(Protocol):
     json_limit_bytes: int | None
 
     def house(self, prompt_limit: int) -> House: ...
-    def success(self, result: Result) -> bytes: ...
-    def failure(self, failure: Failure) -> tuple[int, bytes]: ...
+    def success(self, result: Generated) -> bytes: ...
+    def failure(self, failure: FailedGeneration) -> tuple[int, bytes]: ...
     def turned_away(self, away: TurnedAway) -> bytes: ...
-    def limit_headers(self, standing: Standing) -> dict[str, str]: ...
+    def limit_headers(self, standing: Allowance) -> dict[str, str]: ...
 
 
-class ImageRouter:
+class ImageRouterDialect:
     """ImageRouter's own: 200 at once, milliseconds, and a cost in every answer."""
 
     answers_at_once = True
@@ -48,7 +48,7 @@ class ImageRouter:
     def house(self, prompt_limit: int) -> House:
         return House(prompt_limit=prompt_limit)
 
-    def success(self, result: Result) -> bytes:
+    def success(self, result: Generated) -> bytes:
         answer: dict[str, Any] = {
             "created": time.time_ns() // 1_000_000,
             "data": result.entries,
@@ -58,13 +58,13 @@ class ImageRouter:
             answer["cost"] = result.cost
         return msgspec.json.encode(answer)
 
-    def failure(self, failure: Failure) -> tuple[int, bytes]:
+    def failure(self, failure: FailedGeneration) -> tuple[int, bytes]:
         return 200, msgspec.json.encode({"error": {"message": failure.message, "type": failure.kind}})
 
     def turned_away(self, away: TurnedAway) -> bytes:
         return msgspec.json.encode({"error": {"message": away.message, "type": away.kind}})
 
-    def limit_headers(self, standing: Standing) -> dict[str, str]:
+    def limit_headers(self, standing: Allowance) -> dict[str, str]:
         return {
             "RateLimit-Policy": f"{standing.limit};w=1",
             "RateLimit-Limit": str(standing.limit),
@@ -73,7 +73,7 @@ class ImageRouter:
         }
 
 
-class OpenAI:
+class OpenAIDialect:
     """OpenAI's: an answer when it is ready, with its real status, seconds, and no cost."""
 
     answers_at_once = False
@@ -82,20 +82,20 @@ class OpenAI:
     def house(self, prompt_limit: int) -> House:
         return House(prompt_limit=prompt_limit, takes_n=True, gpt_image_in_base64=True)
 
-    def success(self, result: Result) -> bytes:
+    def success(self, result: Generated) -> bytes:
         answer: dict[str, Any] = {"created": int(time.time()), "data": result.entries}
         if "gpt-image" in result.order.model.id:
             answer["usage"] = _usage(result.order)
         return msgspec.json.encode(answer)
 
-    def failure(self, failure: Failure) -> tuple[int, bytes]:
+    def failure(self, failure: FailedGeneration) -> tuple[int, bytes]:
         return failure.status, _openai_error(failure.message, failure.kind, failure.code)
 
     def turned_away(self, away: TurnedAway) -> bytes:
         kind = "invalid_request_error" if away.status in {401, 403, 404} else away.kind
         return _openai_error(away.message, kind, away.code)
 
-    def limit_headers(self, standing: Standing) -> dict[str, str]:
+    def limit_headers(self, standing: Allowance) -> dict[str, str]:
         return {
             "x-ratelimit-limit-requests": str(standing.limit),
             "x-ratelimit-remaining-requests": str(standing.remaining),

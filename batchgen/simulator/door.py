@@ -14,10 +14,10 @@ from batchgen.simulator.faults import GENERATION_KINDS, Fault
 from batchgen.simulator.fields import read_fields
 from batchgen.simulator.mishaps import failure_of, insufficient_credits, turned_away_by
 from batchgen.simulator.orders import Order, order_from
-from batchgen.simulator.problems import Failure, TurnedAway
-from batchgen.simulator.rate_windows import Standing, images_per_s, videos_per_s
+from batchgen.simulator.problems import FailedGeneration, TurnedAway
+from batchgen.simulator.rate_windows import Allowance, images_per_s, videos_per_s
 from batchgen.simulator.sales import Customer, Sale
-from batchgen.simulator.service import Service
+from batchgen.simulator.service import SimulatedService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +27,13 @@ class Admission:
     order: Order
     fault: Fault | None
     sale: Sale | None
-    failure: Failure | None
+    failure: FailedGeneration | None
 
 
 class Door:
     """Lets requests in, one after the other, as one dialect words them."""
 
-    def __init__(self, service: Service, dialect: Dialect, makes: Literal["image", "video"]) -> None:
+    def __init__(self, service: SimulatedService, dialect: Dialect, makes: Literal["image", "video"]) -> None:
         self._service = service
         self._dialect = dialect
         self._makes = makes
@@ -69,7 +69,7 @@ class Door:
             headers.update(self._dialect.limit_headers(standing))
             self._refuse_beyond(standing)
 
-    def _refuse_beyond(self, standing: Standing) -> None:
+    def _refuse_beyond(self, standing: Allowance) -> None:
         if not standing.allowed:
             message = f"Rate limit exceeded: {standing.limit} requests per second. Please slow down."
             raise TurnedAway(429, "rate_limit_error", message, code="rate_limit_exceeded", headers={"Retry-After": "1"})

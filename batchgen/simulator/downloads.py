@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from starlette.types import Receive, Scope, Send
 
-from batchgen.simulator.connection import Wire
+from batchgen.simulator.connection import AnswerConnection
 from batchgen.simulator.faults import DOWNLOAD_KINDS
 from batchgen.simulator.mishaps import NO_PICTURE
-from batchgen.simulator.service import Service
+from batchgen.simulator.service import SimulatedService
 
 
 class DownloadsEndpoint:
     """``GET /<id>.<ext>`` as an ASGI application. Whoever has the URL has the picture; no key is asked for."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: SimulatedService) -> None:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wire = Wire(scope, receive, send)
+        wire = AnswerConnection(scope, receive, send)
         picture = self._service.pictures.find(scope["path"].lstrip("/").partition(".")[0])
         if picture is None:
             await _answer(wire, 404, "text/plain", b"Not found")
@@ -43,6 +43,6 @@ class DownloadsEndpoint:
                 await _answer(wire, 200, kind, await self._service.drawn(picture))
 
 
-async def _answer(wire: Wire, status: int, kind: str, data: bytes) -> None:
+async def _answer(wire: AnswerConnection, status: int, kind: str, data: bytes) -> None:
     await wire.start(status, {"Content-Type": kind, "Content-Length": str(len(data))})
     await wire.end(data)

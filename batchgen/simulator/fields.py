@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from batchgen.simulator.orders import Fields
-from batchgen.simulator.problems import TurnedAway, Unreadable, invalid
+from batchgen.simulator.problems import TurnedAway, UnreadableBody, invalid
 from batchgen.simulator.uploads import InputPicture, named, uploaded
 
 # What the service's body parser swallows; larger data URIs have to come as a form.
@@ -23,13 +23,13 @@ _PICTURE_NAMES = (*_IMAGE_NAMES, *_MASK_NAMES)
 
 
 async def read_fields(request: Request, json_limit_bytes: int | None) -> Fields:
-    """The request's fields. Raises ``TurnedAway``, and ``Unreadable`` for JSON above the limit."""
+    """The request's fields. Raises ``TurnedAway``, and ``UnreadableBody`` for JSON above the limit."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in {"multipart/form-data", "application/x-www-form-urlencoded"}:
         return await _form_fields(request)
     body = await request.body()
     if json_limit_bytes is not None and len(body) > json_limit_bytes:
-        raise Unreadable
+        raise UnreadableBody
     return _json_fields(body)
 
 

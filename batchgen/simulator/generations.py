@@ -11,18 +11,18 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from batchgen.simulator.connection import Wire
+from batchgen.simulator.connection import AnswerConnection
 from batchgen.simulator.delivery import deliver, keeps_silent
-from batchgen.simulator.dialects import Dialect, Result
+from batchgen.simulator.dialects import Dialect, Generated
 from batchgen.simulator.door import Admission, Door
 from batchgen.simulator.faults import Fault
 from batchgen.simulator.mishaps import NO_PICTURE, turned_away_by
 from batchgen.simulator.orders import Order
 from batchgen.simulator.pricing import latency_s
-from batchgen.simulator.problems import TurnedAway, Unreadable
+from batchgen.simulator.problems import TurnedAway, UnreadableBody
 from batchgen.simulator.sales import Sale
-from batchgen.simulator.service import Service
-from batchgen.simulator.sold_pictures import Picture
+from batchgen.simulator.service import SimulatedService
+from batchgen.simulator.sold_pictures import SoldPicture
 
 # What the service's server (Node) tells of itself; it closes a connection that is idle for longer.
 _HEADERS = {"Content-Type": "application/json; charset=utf-8", "Keep-Alive": "timeout=5"}
@@ -32,26 +32,26 @@ _PAGE = b"<html><head><title>%d</title></head><body><h1>Error %d</h1><p>The web 
 class GenerationsEndpoint:
     """``POST …/images/generations``, ``…/images/edits`` or ``…/videos/generations`` as an ASGI app, in one dialect."""
 
-    def __init__(self, service: Service, dialect: Dialect, makes: Literal["image", "video"] = "image") -> None:
+    def __init__(self, service: SimulatedService, dialect: Dialect, makes: Literal["image", "video"] = "image") -> None:
         self._service = service
         self._dialect = dialect
         self._door = Door(service, dialect, makes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._service.received += 1
-        wire = Wire(scope, receive, send)
+        wire = AnswerConnection(scope, receive, send)
         headers = dict(_HEADERS)
         try:
             admission = await self._door.admit(Request(scope, receive), headers)
         except TurnedAway as away:
             await self._turn_away(wire, away, headers)
-        except Unreadable:
+        except UnreadableBody:
             await wire.start(500, {**headers, "Content-Type": "text/plain"})
             await wire.end(b"Internal Server Error")
         else:
             await self._fulfil(admission, wire, headers)
 
-    async def _turn_away(self, wire: Wire, away: TurnedAway, headers: Mapping[str, str]) -> None:
+    async def _turn_away(self, wire: AnswerConnection, away: TurnedAway, headers: Mapping[str, str]) -> None:
         if away.page:
             await wire.start(away.status, {**headers, **away.headers, "Content-Type": "text/html"})
             await wire.end(_PAGE % (away.status, away.status))
@@ -59,13 +59,13 @@ class GenerationsEndpoint:
             await wire.start(away.status, {**headers, **away.headers})
             await wire.end(self._dialect.turned_away(away))
 
-    async def _fulfil(self, admission: Admission, wire: Wire, headers: Mapping[str, str]) -> None:
+    async def _fulfil(self, admission: Admission, wire: AnswerConnection, headers: Mapping[str, str]) -> None:
         """Generates, settles, answers. Nothing in here stops when the client hangs up."""
         accepted_s = anyio.current_time()
         at_once = self._dialect.answers_at_once and not keeps_silent(admission.fault)
         if at_once:
             await wire.start(200, headers)
-        pictures: tuple[Picture, ...] = ()
+        pictures: tuple[SoldPicture, ...] = ()
         if admission.sale is not None:
             await self._generate(admission.sale, accepted_s, wire if at_once else None)
             pictures = self._service.sales.settle(admission.sale)
@@ -75,7 +75,7 @@ class GenerationsEndpoint:
         status, body = await self._answer(admission, pictures, accepted_s)
         await deliver(wire, status, headers, body, admission.fault)
 
-    async def _generate(self, sale: Sale, accepted_s: float, heart: Wire | None) -> None:
+    async def _generate(self, sale: Sale, accepted_s: float, heart: AnswerConnection | None) -> None:
         """Takes as long as the model takes, with a space as heartbeat now and then where there is a heart."""
         for given in (*sale.order.inputs, *([sale.order.mask] if sale.order.mask else [])):
             await self._service.keep_card(given)
@@ -94,7 +94,7 @@ class GenerationsEndpoint:
         return latency_s(sale.order.model, settings.seed, sale.order.body_sha256, sale.nth) * settings.latency_scale
 
     async def _answer(
-        self, admission: Admission, pictures: tuple[Picture, ...], accepted_s: float
+        self, admission: Admission, pictures: tuple[SoldPicture, ...], accepted_s: float
     ) -> tuple[int, bytes]:
         """Status and body; the status counts only where it has not left already."""
         if admission.sale is None or admission.failure is not None:
@@ -104,7 +104,7 @@ class GenerationsEndpoint:
         if fault is not None and fault.kind == "bad_json":
             return 200, fault.literal.encode() or b'{"created": 17, "data": [{"url": "http'
         empty = fault is not None and fault.kind == "empty_data"
-        result = Result(
+        result = Generated(
             order=admission.order,
             entries=[] if empty else [await self._entry(picture, admission.order) for picture in pictures],
             latency_ms=round((anyio.current_time() - accepted_s) * 1000),
@@ -112,7 +112,7 @@ class GenerationsEndpoint:
         )
         return 200, self._dialect.success(result)
 
-    async def _entry(self, picture: Picture, order: Order) -> dict[str, Any]:
+    async def _entry(self, picture: SoldPicture, order: Order) -> dict[str, Any]:
         if order.response_format == "url":
             extension = picture.drawing.picture_format
             return {"url": f"{self._service.pictures_url}/{picture.id}.{extension}", "revised_prompt": None}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batchgen.simulator.offered_models import MODELS, Model
+from batchgen.simulator.offered_models import MODELS, OfferedModel
 
 
-def chosen(query: Mapping[str, str]) -> Sequence[Model]:
+def chosen(query: Mapping[str, str]) -> Sequence[OfferedModel]:
     """The models that the query's filters leave, in the order it asks for."""
     models = [model for model in MODELS if _matches(model, query)]
     match query.get("sort"):
@@ -24,7 +24,7 @@ def chosen(query: Mapping[str, str]) -> Sequence[Model]:
     return models[: int(limit)] if limit.isdecimal() else models
 
 
-def _matches(model: Model, query: Mapping[str, str]) -> bool:
+def _matches(model: OfferedModel, query: Mapping[str, str]) -> bool:
     output = query.get("outputType", query.get("type", model.makes))
     words = query.get("name", "").lower()
     provider = query.get("provider", "").lower()
@@ -37,15 +37,15 @@ def _matches(model: Model, query: Mapping[str, str]) -> bool:
     )
 
 
-def as_object(models: Sequence[Model]) -> dict[str, Any]:
+def as_object(models: Sequence[OfferedModel]) -> dict[str, Any]:
     return {model.id: _entry(model) for model in models}
 
 
-def as_array(models: Sequence[Model]) -> list[dict[str, Any]]:
+def as_array(models: Sequence[OfferedModel]) -> list[dict[str, Any]]:
     return [{"id": model.id, "name": model.name, "aliases": list(model.aliases), **_entry(model)} for model in models]
 
 
-def as_v1(model: Model) -> dict[str, Any]:
+def as_v1(model: OfferedModel) -> dict[str, Any]:
     """One model in the older shape."""
     least, average, most = _price(model).values()
     pricing: dict[str, Any] = {"type": "fixed", "value": average}
@@ -61,7 +61,7 @@ def as_v1(model: Model) -> dict[str, Any]:
     }
 
 
-def _entry(model: Model) -> dict[str, Any]:
+def _entry(model: OfferedModel) -> dict[str, Any]:
     return {
         "release_date": model.released,
         "output": [model.makes],
@@ -76,14 +76,14 @@ def _entry(model: Model) -> dict[str, Any]:
     }
 
 
-def _sizes(model: Model) -> list[str]:
+def _sizes(model: OfferedModel) -> list[str]:
     return list(model.sizes) or ["custom"]
 
 
-def _price(model: Model) -> dict[str, float]:
+def _price(model: OfferedModel) -> dict[str, float]:
     least, average, most = (amount / 1_000_000 for amount in model.price_microusd)
     return {"min": least, "average": average, "max": most}
 
 
-def _provider(model: Model) -> str:
+def _provider(model: OfferedModel) -> str:
     return model.id.partition("/")[0]

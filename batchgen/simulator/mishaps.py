@@ -2,7 +2,7 @@
 
 from batchgen.simulator.faults import Fault
 from batchgen.simulator.orders import Order
-from batchgen.simulator.problems import Failure, TurnedAway
+from batchgen.simulator.problems import FailedGeneration, TurnedAway
 
 # A prompt with this word in it is refused by moderation, always: for examples and tests.
 FORBIDDEN_WORD = "forbidden-by-simulator"
@@ -30,18 +30,18 @@ def turned_away_by(fault: Fault) -> TurnedAway | None:
     return None
 
 
-def failure_of(order: Order, fault: Fault | None) -> Failure | None:
+def failure_of(order: Order, fault: Fault | None) -> FailedGeneration | None:
     """Why the generation will come to nothing, or ``None`` where it won't."""
     if order.inputs and not order.model.takes_image:
-        return Failure("invalid_request_error", "This model does not support image inputs", 400)
+        return FailedGeneration("invalid_request_error", "This model does not support image inputs", 400)
     if order.mask and not order.model.takes_mask:
-        return Failure("invalid_request_error", "Mask editing is not supported for this model", 400)
+        return FailedGeneration("invalid_request_error", "Mask editing is not supported for this model", 400)
     if FORBIDDEN_WORD in order.prompt.lower():
         return _refused("")
     match fault.kind if fault else None:
         case "error_200" if fault:
             message = fault.message or "The model is overloaded. Please try again later."
-            return Failure("api_error", message, 503)
+            return FailedGeneration("api_error", message, 503)
         case "refuse" if fault:
             return _refused(fault.message)
         case "insufficient_credits":
@@ -49,12 +49,12 @@ def failure_of(order: Order, fault: Fault | None) -> Failure | None:
     return None
 
 
-def insufficient_credits(order: Order) -> Failure:
+def insufficient_credits(order: Order) -> FailedGeneration:
     least_usd = order.model.most_microusd * order.times / 1_000_000
     message = f"Insufficient credits (this model needs minimum ${least_usd:g} credits)"
-    return Failure("insufficient_credits", message, 429, "insufficient_quota")
+    return FailedGeneration("insufficient_credits", message, 429, "insufficient_quota")
 
 
-def _refused(message: str) -> Failure:
+def _refused(message: str) -> FailedGeneration:
     words = message or "Your request was rejected: the prompt was flagged by our content moderation system."
-    return Failure("content_policy_violation", words, 400, "moderation_blocked")
+    return FailedGeneration("content_policy_violation", words, 400, "moderation_blocked")

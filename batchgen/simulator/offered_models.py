@@ -12,7 +12,7 @@ _SEEDREAM_SIZES = ("1024x1024", "2048x2048", "2304x1728", "1728x2304", "2560x144
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class OfferedModel:
     """One model. Without ``sizes`` it takes any; ``median_s`` and ``sigma`` shape its lognormal latency."""
 
     id: str
@@ -44,7 +44,7 @@ class Model:
 
 
 MODELS = (
-    Model(
+    OfferedModel(
         id="test/test",
         name="Test",
         price_microusd=(0, 0, 0),
@@ -55,7 +55,7 @@ MODELS = (
         always="jpeg",
         released="2025-05-04",
     ),
-    Model(
+    OfferedModel(
         id="openai/gpt-image-1",
         name="GPT Image 1",
         aliases=("gpt-image-1",),
@@ -67,7 +67,7 @@ MODELS = (
         takes_quality=True,
         released="2025-04-23",
     ),
-    Model(
+    OfferedModel(
         id="openai/gpt-image-1-mini",
         name="GPT Image 1 Mini",
         aliases=("gpt-image-1-mini",),
@@ -79,7 +79,7 @@ MODELS = (
         takes_quality=True,
         released="2025-10-06",
     ),
-    Model(
+    OfferedModel(
         id="google/gemini-2.5-flash",
         name="Gemini 2.5 Flash Image",
         aliases=("google/gemini-2.5-flash-image",),
@@ -90,7 +90,7 @@ MODELS = (
         always="png",
         released="2025-10-02",
     ),
-    Model(
+    OfferedModel(
         id="google/imagen-4",
         name="Imagen 4",
         price_microusd=(37_000, 37_000, 37_000),
@@ -98,7 +98,7 @@ MODELS = (
         sizes=_IMAGEN_SIZES,
         released="2025-08-14",
     ),
-    Model(
+    OfferedModel(
         id="black-forest-labs/FLUX-1-schnell",
         name="FLUX.1 schnell",
         price_microusd=(600, 1_300, 7_000),
@@ -108,7 +108,7 @@ MODELS = (
         takes_quality=True,
         released="2024-08-01",
     ),
-    Model(
+    OfferedModel(
         id="black-forest-labs/FLUX-1-schnell:free",
         name="FLUX.1 schnell (free)",
         price_microusd=(0, 0, 0),
@@ -116,7 +116,7 @@ MODELS = (
         takes_quality=True,
         released="2024-08-01",
     ),
-    Model(
+    OfferedModel(
         id="black-forest-labs/FLUX-2-pro",
         name="FLUX.2 pro",
         price_microusd=(30_000, 30_000, 90_000),
@@ -124,7 +124,7 @@ MODELS = (
         takes_image=True,
         released="2025-11-25",
     ),
-    Model(
+    OfferedModel(
         id="bytedance/seedream-4",
         name="Seedream 4",
         price_microusd=(30_000, 30_000, 30_000),
@@ -133,7 +133,7 @@ MODELS = (
         takes_image=True,
         released="2025-09-09",
     ),
-    Model(
+    OfferedModel(
         id="qwen/qwen-image-layered",
         name="Qwen Image Layered",
         price_microusd=(10_000, 21_100, 21_100),
@@ -143,7 +143,7 @@ MODELS = (
         pictures=3,
         released="2025-11-19",
     ),
-    Model(
+    OfferedModel(
         id="ir/test-video",
         name="Test Video",
         price_microusd=(0, 0, 0),
@@ -155,7 +155,7 @@ MODELS = (
         seconds=(5,),
         released="2025-05-04",
     ),
-    Model(
+    OfferedModel(
         id="openai/sora-2",
         name="Sora 2",
         price_microusd=(400_000, 400_000, 1_200_000),
@@ -167,7 +167,7 @@ MODELS = (
         seconds=(4, 8, 12),
         released="2025-09-30",
     ),
-    Model(
+    OfferedModel(
         id="google/veo-3-fast",
         name="Veo 3 Fast",
         price_microusd=(600_000, 600_000, 1_200_000),
@@ -178,7 +178,7 @@ MODELS = (
         seconds=(4, 6, 8),
         released="2025-06-12",
     ),
-    Model(
+    OfferedModel(
         id="lightricks/ltx-2",
         name="LTX-2",
         price_microusd=(30_000, 150_000, 860_000),
@@ -195,6 +195,6 @@ MODELS = (
 _BY_NAME = {name: model for model in MODELS for name in (model.id, *model.aliases)}
 
 
-def find_model(name: str) -> Model | None:
+def find_model(name: str) -> OfferedModel | None:
     """The model of that id or alias."""
     return _BY_NAME.get(name)

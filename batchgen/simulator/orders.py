@@ -11,7 +11,7 @@ from typing import Literal, cast
 import msgspec
 
 from batchgen.simulator.drawing import FilmFormat, PictureFormat
-from batchgen.simulator.offered_models import Model, find_model
+from batchgen.simulator.offered_models import OfferedModel, find_model
 from batchgen.simulator.problems import invalid
 from batchgen.simulator.uploads import InputPicture
 
@@ -45,7 +45,7 @@ class Fields:
 class Order:
     """One request for pictures, complete and checked."""
 
-    model: Model
+    model: OfferedModel
     prompt: str
     quality: str
     width: int
@@ -102,7 +102,7 @@ def order_from(fields: Fields, house: House) -> Order:
     )
 
 
-def _model(fields: Fields, house: House) -> Model:
+def _model(fields: Fields, house: House) -> OfferedModel:
     name = _text(fields, "model")
     if not name:
         raise invalid("'model' is a required parameter")
@@ -114,7 +114,7 @@ def _model(fields: Fields, house: House) -> Model:
     return model
 
 
-def _seconds(fields: Fields, model: Model) -> float:
+def _seconds(fields: Fields, model: OfferedModel) -> float:
     """The length of a video, which a form can only send as text; a picture has none."""
     asked = fields.values.get("seconds")
     if not model.seconds:
@@ -140,7 +140,7 @@ def _prompt(fields: Fields, house: House) -> str:
     return prompt
 
 
-def _size(fields: Fields, model: Model) -> tuple[int, int]:
+def _size(fields: Fields, model: OfferedModel) -> tuple[int, int]:
     text = _text(fields, "size") or "auto"
     if text == "auto":
         return 1024, 1024
@@ -157,7 +157,7 @@ def _size(fields: Fields, model: Model) -> tuple[int, int]:
     return width, height
 
 
-def _response_format(fields: Fields, model: Model, house: House) -> ResponseFormat:
+def _response_format(fields: Fields, model: OfferedModel, house: House) -> ResponseFormat:
     in_base64 = house.gpt_image_in_base64 and "gpt-image" in model.id
     chosen = _choice(fields, "response_format", _RESPONSE_FORMATS, "b64_json" if in_base64 else "url")
     return cast("ResponseFormat", chosen)

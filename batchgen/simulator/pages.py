@@ -14,14 +14,14 @@ from batchgen.simulator.access import key_name
 from batchgen.simulator.listings import as_array, as_object, as_v1, chosen
 from batchgen.simulator.offered_models import MODELS, find_model
 from batchgen.simulator.problems import TurnedAway
-from batchgen.simulator.service import Service
+from batchgen.simulator.service import SimulatedService
 from batchgen.simulator.settings import BadSettings, faults_from_json
 
 
 class Pages:
     """The endpoints that answer from what the service knows."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: SimulatedService) -> None:
         self._service = service
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
 

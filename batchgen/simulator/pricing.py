@@ -4,7 +4,7 @@ import math
 from statistics import NormalDist
 
 from batchgen.simulator.chance import chance
-from batchgen.simulator.offered_models import Model
+from batchgen.simulator.offered_models import OfferedModel
 
 # Costs are stated in steps of 1e-4 USD, always upward.
 _STEP_MICROUSD = 100
@@ -12,7 +12,7 @@ _LEAN = {"low": -1.0, "medium": 0.0, "auto": 0.0, "high": 0.8}
 _REFERENCE_PIXELS = 1024 * 1024
 
 
-def cost_microusd(model: Model, quality: str, width: int, height: int, seconds: float = 0.0) -> int:
+def cost_microusd(model: OfferedModel, quality: str, width: int, height: int, seconds: float = 0.0) -> int:
     """Between the model's least and most: the average for medium quality and 1024x1024, more for better and larger.
 
     A video costs its average at the length that ``auto`` means, and in proportion at others.
@@ -28,7 +28,7 @@ def cost_microusd(model: Model, quality: str, width: int, height: int, seconds: 
     return math.ceil(round(cost / _STEP_MICROUSD, 6)) * _STEP_MICROUSD
 
 
-def latency_s(model: Model, seed: int, *request: object) -> float:
+def latency_s(model: OfferedModel, seed: int, *request: object) -> float:
     """A draw from the model's lognormal spread, the same for the same request."""
     share = min(max(chance(seed, "latency", *request), 1e-6), 1 - 1e-6)
     return model.median_s * math.exp(model.sigma * NormalDist().inv_cdf(share))

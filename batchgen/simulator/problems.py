@@ -28,12 +28,12 @@ class TurnedAway(Exception):
         self.page = page  # a gateway's HTML instead of the service's JSON
 
 
-class Unreadable(Exception):
+class UnreadableBody(Exception):
     """A body the service can't swallow at all; it answers with a bare 500 and no JSON."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedGeneration:
     """A generation that came to nothing. ``status`` and ``code`` are what a service like OpenAI says instead of 200."""
 
     kind: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Allowance:
     """Where a caller stands after one more request: whether it is allowed, and what is left of the window."""
 
     allowed: bool
@@ -25,7 +25,7 @@ class FixedWindow:
         self._window = -1
         self._taken: Counter[str] = Counter()
 
-    def take(self, caller: str, limit: int, now_s: float) -> Standing:
+    def take(self, caller: str, limit: int, now_s: float) -> Allowance:
         window = int(now_s // self.window_s)
         if window != self._window:
             self._window = window
@@ -33,7 +33,7 @@ class FixedWindow:
         self._taken[caller] += 1
         left = limit - self._taken[caller]
         reset_s = max(1, math.ceil((window + 1) * self.window_s - now_s))
-        return Standing(allowed=left >= 0, limit=limit, remaining=max(0, left), reset_s=reset_s)
+        return Allowance(allowed=left >= 0, limit=limit, remaining=max(0, left), reset_s=reset_s)
 
 
 def images_per_s(balance_microusd: int) -> int:

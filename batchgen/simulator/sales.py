@@ -10,11 +10,11 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from batchgen.simulator.billing import BillingLedger, Purchase
+from batchgen.simulator.billing import BillingLedger, BillingLine
 from batchgen.simulator.orders import Order
 from batchgen.simulator.pricing import cost_microusd
-from batchgen.simulator.problems import Failure
-from batchgen.simulator.sold_pictures import Picture, PictureStore, pictures_for
+from batchgen.simulator.problems import FailedGeneration
+from batchgen.simulator.sold_pictures import PictureStore, SoldPicture, pictures_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Sale:
     nth: int  # how many requests with this very body were accepted before
     reserved_microusd: int
     cost_microusd: int
-    failure: Failure | None
+    failure: FailedGeneration | None
 
 
 class Sales:
@@ -59,7 +59,7 @@ class Sales:
         """What is left of the deposit after charges and reservations."""
         return self.deposit_microusd - self.ledger.charged_microusd - self._reserved_microusd
 
-    def accept(self, order: Order, customer: Customer, failure: Failure | None) -> Sale | None:
+    def accept(self, order: Order, customer: Customer, failure: FailedGeneration | None) -> Sale | None:
         """Opens a sale and reserves the most it can cost; ``None`` where the credits don't suffice."""
         most_microusd = order.model.most_microusd * order.times
         if most_microusd > self.available_microusd:
@@ -81,7 +81,7 @@ class Sales:
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         return sale
 
-    def settle(self, sale: Sale) -> tuple[Picture, ...]:
+    def settle(self, sale: Sale) -> tuple[SoldPicture, ...]:
         """Closes the sale: pictures and the line in the books, or all money back. A closed one gives nothing more."""
         if self._open.pop(sale.id, None) is None:
             return ()
@@ -105,7 +105,7 @@ class Sales:
         waiting = sum(sale.order.model.free and sale.customer.key_name == key_name for sale in self._open.values())
         return waiting + self.ledger.free_requests(key_name, _now()[:10])
 
-    def _made(self, sale: Sale) -> tuple[Picture, ...]:
+    def _made(self, sale: Sale) -> tuple[SoldPicture, ...]:
         if sale.failure is not None:
             return ()
         return pictures_for(sale.order, self.ledger.times_billed(sale.order.body_sha256))
@@ -115,8 +115,8 @@ def _cost_microusd(order: Order) -> int:
     return cost_microusd(order.model, order.quality, order.width, order.height, order.seconds) * order.times
 
 
-def _purchase(sale: Sale, pictures: tuple[Picture, ...]) -> Purchase:
-    return Purchase(
+def _purchase(sale: Sale, pictures: tuple[SoldPicture, ...]) -> BillingLine:
+    return BillingLine(
         id=sale.id,
         time=_now(),
         key_name=sale.customer.key_name,

@@ -52,8 +52,8 @@ def serve(
         service = open_service(settings, endpoints.pictures_url, state)
         stack.callback(service.close)
         servers = (
-            (_Server(applications.api(service)), api_socket),
-            (_Server(applications.pictures(service)), pictures_socket),
+            (_BareServer(applications.api(service)), api_socket),
+            (_BareServer(applications.pictures(service)), pictures_socket),
         )
         on_ready(endpoints)
         use_uvloop = importlib.util.find_spec("uvloop") is not None
@@ -61,7 +61,9 @@ def serve(
 
 
 async def _serve_all(
-    servers: tuple[tuple[_Server, socket.socket], ...], until: Callable[[], None] | None, settle_all: Callable[[], None]
+    servers: tuple[tuple[_BareServer, socket.socket], ...],
+    until: Callable[[], None] | None,
+    settle_all: Callable[[], None],
 ) -> None:
     stop = anyio.Event()
     logging.getLogger("uvicorn.error").disabled = False
@@ -78,7 +80,7 @@ async def _serve_all(
             tasks.cancel_scope.cancel()
 
 
-class _Server(uvicorn.Server):
+class _BareServer(uvicorn.Server):
     """uvicorn without its own signal handlers, of which two servers in one loop would fight over."""
 
     def __init__(self, application: Starlette) -> None:

@@ -15,14 +15,14 @@ from batchgen.simulator.faults import Faults
 from batchgen.simulator.rate_windows import FixedWindow
 from batchgen.simulator.sales import Sales
 from batchgen.simulator.settings import Settings
-from batchgen.simulator.sold_pictures import Picture, PictureStore
+from batchgen.simulator.sold_pictures import PictureStore, SoldPicture
 from batchgen.simulator.uploads import InputPicture
 
 _DRAWING_THREADS = 4
 
 
 @dataclass(slots=True)
-class Service:
+class SimulatedService:
     """One simulated service with one account."""
 
     settings: Settings
@@ -36,7 +36,7 @@ class Service:
     attempts: Counter[str] = field(default_factory=Counter)  # by body, those turned away included
     _pens: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_DRAWING_THREADS))
 
-    async def drawn(self, picture: Picture) -> bytes:
+    async def drawn(self, picture: SoldPicture) -> bytes:
         return await anyio.to_thread.run_sync(self.pictures.drawn, picture, limiter=self._pens)
 
     async def keep_card(self, given: InputPicture) -> None:
@@ -63,9 +63,9 @@ class Service:
         self.pictures.close()
 
 
-def open_service(settings: Settings, pictures_url: str, state: Path | None) -> Service:
+def open_service(settings: Settings, pictures_url: str, state: Path | None) -> SimulatedService:
     """A service that goes on where the last one on the same state folder stopped."""
     ledger = BillingLedger(state / "billing.jsonl" if state else None)
     pictures = PictureStore(state)
     sales = Sales(round(settings.balance_usd * 1_000_000), ledger, pictures)
-    return Service(settings, pictures_url, Faults(settings.faults, settings.seed), sales, pictures)
+    return SimulatedService(settings, pictures_url, Faults(settings.faults, settings.seed), sales, pictures)

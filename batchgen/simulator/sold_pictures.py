@@ -15,7 +15,7 @@ from batchgen.simulator.orders import Order
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class SoldPicture:
     """One bought picture. ``inputs`` name the cards that are shown on it."""
 
     id: str
@@ -24,12 +24,12 @@ class Picture:
     inputs: tuple[str, ...] = ()
 
 
-def pictures_for(order: Order, nth: int) -> tuple[Picture, ...]:
+def pictures_for(order: Order, nth: int) -> tuple[SoldPicture, ...]:
     """The pictures that the ``nth`` purchase (from 0) of this very body gives."""
     return tuple(_picture(order, nth, place) for place in range(order.pictures))
 
 
-def _picture(order: Order, nth: int, place: int) -> Picture:
+def _picture(order: Order, nth: int, place: int) -> SoldPicture:
     look: tuple[object, ...] = (
         *(order.model.id, order.prompt, order.width, order.height, order.quality, order.picture_format, nth, place),
         *([order.seconds] if order.seconds else []),
@@ -44,7 +44,7 @@ def _picture(order: Order, nth: int, place: int) -> Picture:
         seed=_digest(*look, *inputs),
         seconds=order.seconds,
     )
-    return Picture(_digest(order.body_sha256, nth, place)[:24], order.model.id, drawing, inputs)
+    return SoldPicture(_digest(order.body_sha256, nth, place)[:24], order.model.id, drawing, inputs)
 
 
 def _caption(order: Order, nth: int) -> tuple[str, ...]:
@@ -62,14 +62,14 @@ class PictureStore:
     def __init__(self, folder: Path | None) -> None:
         self._cards = _Cards(folder / "inputs" if folder else None)
         self._lines = LineFile(folder / "pictures.jsonl" if folder else None)
-        read = (msgspec.json.decode(line, type=Picture) for line in self._lines.read())
+        read = (msgspec.json.decode(line, type=SoldPicture) for line in self._lines.read())
         self._pictures = {picture.id: picture for picture in read}
 
-    def add(self, picture: Picture) -> None:
+    def add(self, picture: SoldPicture) -> None:
         self._lines.append(msgspec.json.encode(picture))
         self._pictures[picture.id] = picture
 
-    def find(self, picture_id: str) -> Picture | None:
+    def find(self, picture_id: str) -> SoldPicture | None:
         return self._pictures.get(picture_id)
 
     def has_card(self, name: str) -> bool:
@@ -78,7 +78,7 @@ class PictureStore:
     def add_card(self, name: str, png: bytes) -> None:
         self._cards.add(name, png)
 
-    def drawn(self, picture: Picture) -> bytes:
+    def drawn(self, picture: SoldPicture) -> bytes:
         """The picture's bytes; inputs that were no pictures are left out. Takes milliseconds: call it in a thread."""
         cards = [card for name in picture.inputs if (card := self._cards.get(name)) is not None]
         return film(picture.drawing, cards) if picture.drawing.seconds else draw(picture.drawing, cards)

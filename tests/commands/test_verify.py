@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchgen.commands.verify import Difference, count_pictures, verify
+from batchgen.commands.verify import Discrepancy, count_pictures, verify
 from batchgen.errors import LedgerDamaged
 from batchgen.request import State
 from batchgen.store.ledger.transitions import Bill
@@ -38,10 +38,10 @@ def test_a_deleted_a_cut_and_a_strange_file_are_each_named(mugs):
     (root / files[2]).symlink_to(root / files[3])
     (root / "images/mine.png").write_bytes(b"mine")
     assert found(book.folder) == [
-        (Difference.MISSING, files[0]),
-        (Difference.ALTERED, files[1]),
-        (Difference.MISSING, files[2]),
-        (Difference.FOREIGN, "images/mine.png"),
+        (Discrepancy.MISSING, files[0]),
+        (Discrepancy.ALTERED, files[1]),
+        (Discrepancy.MISSING, files[2]),
+        (Discrepancy.FOREIGN, "images/mine.png"),
     ]
 
 
@@ -52,7 +52,7 @@ def test_a_file_of_the_same_size_is_found_only_by_reading_it(mugs):
     content[40] ^= 1
     path.write_bytes(content)
     assert found(book.folder) == []
-    assert found(book.folder, read_data=True) == [(Difference.ALTERED, files[1])]
+    assert found(book.folder, read_data=True) == [(Discrepancy.ALTERED, files[1])]
 
 
 def test_an_answer_that_is_no_picture_yet_is_unfinished_and_its_file_no_stranger(mugs):
@@ -63,7 +63,7 @@ def test_an_answer_that_is_no_picture_yet_is_unfinished_and_its_file_no_stranger
     (book.folder.images / "00000/half.png").write_bytes(b"published and not recorded")
     (book.folder.images / "00000/half-2.png").write_bytes(b"its second picture")
     (one,) = verify(book.folder, read_data=True)
-    assert (one.difference, one.key) == (Difference.UNFINISHED, request.key)
+    assert (one.difference, one.key) == (Discrepancy.UNFINISHED, request.key)
     assert "without paying" in one.message
     book.db.execute("UPDATE requests SET body = NULL, spool = '1.body' WHERE state = ?", (State.ANSWERED,))
     (one,) = verify(book.folder, read_data=True)
@@ -79,7 +79,7 @@ def test_leftovers_are_litter_and_bodies_that_are_needed_are_not(mugs):
     (book.folder.spool / f"{ticket.attempt_id}.body").touch()
     (book.folder.images / "00000/.b.part").touch()
     litter = {*(f".batchgen/spool/{name}" for name in names), "images/00000/.b.part"}
-    assert set(found(book.folder)) == {(Difference.LITTER, name) for name in litter}
+    assert set(found(book.folder)) == {(Discrepancy.LITTER, name) for name in litter}
 
 
 def test_nothing_is_changed_and_no_lock_is_taken(mugs):

@@ -3,7 +3,7 @@ import pytest
 from batchgen.compare import journal
 from batchgen.compare.entries import Entry, Shot
 from batchgen.compare.journal import Journal
-from batchgen.compare.page_columns import Row
+from batchgen.compare.page_columns import PlacedEntry
 
 
 def entry(number, *, ordinal=1, state="stored", file=None):
@@ -18,7 +18,7 @@ def entry(number, *, ordinal=1, state="stored", file=None):
 
 
 def plain(place, entry):
-    return Row(place, entry, None, 0)
+    return PlacedEntry(place, entry, None, 0)
 
 
 def changed(kept, requests, *entries):

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from batchgen.compare.costs import Cost, read_categories, read_costs
-from batchgen.compare.leaderboard import read_standings, write_standings
+from batchgen.compare.leaderboard import read_leaderboard, write_leaderboard
 from batchgen.compare.votes import Votes
 from batchgen.errors import LedgerDamaged, UsageError
 from batchgen.request import State
@@ -79,7 +79,7 @@ def test_costs_are_told_for_any_axis_parameter_and_column(folder):
 
 
 def test_a_win_costs_a_picture_divided_by_its_share_of_wins(folder):
-    standings = read_standings(folder, cast())
+    standings = read_leaderboard(folder, cast())
     first, second = standings.titles
     assert (first.rated.title, second.rated.title) == ("amber", "birch")
     assert first.cost_per_win_microusd == round(50_000 / first.rated.win_share)
@@ -88,16 +88,16 @@ def test_a_win_costs_a_picture_divided_by_its_share_of_wins(folder):
 
 
 def test_what_is_dearer_and_no_better_is_beaten(folder):
-    by_title = {one.rated.title: one.unbeaten for one in read_standings(folder, cast()).titles}
+    by_title = {one.rated.title: one.unbeaten for one in read_leaderboard(folder, cast()).titles}
     assert by_title == {"amber": True, "birch": True}
     turned = Votes(votes=tuple(vote("a", a="birch", b="amber", item=one.item, ts=one.ts) for one in cast().votes))
-    by_title = {one.rated.title: one.unbeaten for one in read_standings(folder, turned).titles}
+    by_title = {one.rated.title: one.unbeaten for one in read_leaderboard(folder, turned).titles}
     assert by_title == {"birch": True, "amber": False}
 
 
 def test_what_was_never_compared_is_not_said_to_be_better_for_less(folder):
     dear = vote("b", a="cedar", b="zebra", item="elsewhere", ts=99)
-    by_title = {one.rated.title: one for one in read_standings(folder, cast(dear)).titles}
+    by_title = {one.rated.title: one for one in read_leaderboard(folder, cast(dear)).titles}
     amber, cedar = by_title["amber"], by_title["cedar"]
     assert amber.rated.rating > cedar.rated.rating
     assert amber.cost.microusd < cedar.cost.microusd
@@ -105,21 +105,21 @@ def test_what_was_never_compared_is_not_said_to_be_better_for_less(folder):
 
 
 def test_titles_the_folder_does_not_know_are_ranked_without_a_price(folder):
-    standings = read_standings(folder, cast(vote(a="zebra", b="amber", item="elsewhere", ts=99)))
+    standings = read_leaderboard(folder, cast(vote(a="zebra", b="amber", item="elsewhere", ts=99)))
     zebra = next(one for one in standings.titles if one.rated.title == "zebra")
     assert (zebra.cost, zebra.cost_per_win_microusd, zebra.ms_per_win, zebra.unbeaten) == (None, None, None, False)
 
 
 @pytest.mark.parametrize("by", ["kind", "subject", "look", "prompt"])
 def test_categories_come_from_the_item_or_from_the_ledger(folder, by):
-    standings = read_standings(folder, cast(), by=by)
+    standings = read_leaderboard(folder, cast(), by=by)
     assert sum(ranking.votes for ranking in standings.categories.values()) == 4
     assert standings.uncategorised == 0
     assert len(standings.categories) == (4 if by == "prompt" else 2)
 
 
 def test_items_that_nobody_knows_have_no_category(folder):
-    standings = read_standings(folder, cast(vote(item="elsewhere", ts=99)), by="kind")
+    standings = read_leaderboard(folder, cast(vote(item="elsewhere", ts=99)), by="kind")
     assert standings.uncategorised == 1
     assert standings.ranking.votes == 5
 
@@ -132,7 +132,7 @@ def test_an_item_is_of_a_category_only_if_all_its_cells_are(folder):
 
 def test_cells_without_a_prompt_are_put_together_by_the_prompt_that_the_ledger_knows(folder):
     votes = [vote(item=cell(subject="mug", look="ink", repeat=str(number)), ts=number) for number in (1, 2)]
-    assert read_standings(folder, Votes(votes=tuple(votes))).ranking.prompts == 1
+    assert read_leaderboard(folder, Votes(votes=tuple(votes))).ranking.prompts == 1
 
 
 def test_where_the_prompt_itself_is_compared_a_row_stands_for_it(folder):
@@ -140,16 +140,16 @@ def test_where_the_prompt_itself_is_compared_a_row_stands_for_it(folder):
         vote(a="ink", b="oil", axis="look", item=cell(model=model, subject="mug", repeat="1"), ts=number)
         for number, model in enumerate(("amber", "birch"))
     ]
-    standings = read_standings(folder, Votes(votes=tuple(votes)))
+    standings = read_leaderboard(folder, Votes(votes=tuple(votes)))
     assert standings.axis == "look"
     assert standings.titles[0].cost.pictures == 8
 
 
 def test_the_axis_with_most_votes_is_ranked_unless_another_is_named(folder):
     votes = cast(vote(a="ink", b="oil", axis="look", item="x", ts=99))
-    assert (standings := read_standings(folder, votes)).axis == "model"
+    assert (standings := read_leaderboard(folder, votes)).axis == "model"
     assert standings.elsewhere == {"look": 1}
-    assert read_standings(folder, votes, axis="look").ranking.votes == 1
+    assert read_leaderboard(folder, votes, axis="look").ranking.votes == 1
 
 
 @pytest.mark.parametrize(
@@ -162,24 +162,24 @@ def test_the_axis_with_most_votes_is_ranked_unless_another_is_named(folder):
 )
 def test_a_name_that_is_not_there_is_answered_with_those_that_are(folder, wrong, said):
     with pytest.raises(UsageError) as caught:
-        read_standings(folder, cast(), **wrong)
+        read_leaderboard(folder, cast(), **wrong)
     assert said in str(caught.value)
 
 
 def test_without_a_ledger_there_is_no_run_folder(tmp_path):
     with pytest.raises(LedgerDamaged, match="is this a run folder"):
-        read_standings(RunFolder(tmp_path), cast())
+        read_leaderboard(RunFolder(tmp_path), cast())
 
 
 def test_the_file_for_programs_says_it_all_and_is_the_same_each_time(folder):
-    standings = read_standings(folder, cast(), by="kind")
-    write_standings(folder, standings)
+    standings = read_leaderboard(folder, cast(), by="kind")
+    write_leaderboard(folder, standings)
     said = json.loads((folder.root / "ranking.json").read_bytes())
     assert (said["version"], said["axis"], said["votes"], said["by"]) == (1, "model", 4, "kind")
     assert [one["title"] for one in said["rated"]] == ["amber", "birch"]
     assert said["rated"][0]["cost"]["microusd"] == 50_000
     assert said["categories"]["animal"]["votes"] == 2
     before = (folder.root / "ranking.json").read_bytes()
-    write_standings(folder, read_standings(folder, cast(), by="kind"))
+    write_leaderboard(folder, read_leaderboard(folder, cast(), by="kind"))
     assert (folder.root / "ranking.json").read_bytes() == before
     assert not list(folder.root.glob(".*.part"))

@@ -8,15 +8,17 @@ import pytest
 from rich.console import Console
 
 from batchgen.compare.costs import Cost
-from batchgen.compare.leaderboard import Standing, Standings
+from batchgen.compare.leaderboard import Leaderboard, LeaderboardRow
 from batchgen.compare.ranking import rank
 from batchgen.compare.ranking_text import print_standings
 from tests.compare.elections import election, item, vote
 
 
 def printed(ranking, *, folder="outputs/mugs", width=80, **more):
-    titles = tuple(Standing(one, Cost(4, 40_000, False, 1_000), 80_000, 2_000, unbeaten=False) for one in ranking.rated)
-    standings = Standings(
+    titles = tuple(
+        LeaderboardRow(one, Cost(4, 40_000, False, 1_000), 80_000, 2_000, unbeaten=False) for one in ranking.rated
+    )
+    standings = Leaderboard(
         "model",
         ranking,
         titles,

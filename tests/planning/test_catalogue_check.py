@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import ManifestError
-from batchgen.planning.catalogue_check import Asked, Offer, near_names
+from batchgen.planning.catalogue_check import Asked, CatalogueCheck, near_names
 from batchgen.provider.catalogue import read_catalogue
 from batchgen.provider.interface import Catalogue, Model
 from batchgen.request import Kind
@@ -21,7 +21,7 @@ MODELS = {
         Model("maker/film", "video", None, seconds=("4", "8")),
     )
 }
-BINDING = Offer(Catalogue(MODELS), provider="imagerouter", priced={"my/own"})
+BINDING = CatalogueCheck(Catalogue(MODELS), provider="imagerouter", priced={"my/own"})
 
 
 def told(offer, model, **asked):
@@ -81,25 +81,29 @@ def test_what_a_model_takes_is_not_objected_to(asked):
 
 @pytest.mark.parametrize("asked", [asked for asked, _ in REFUSED + WARNED] + FINE)
 def test_an_older_or_incomplete_catalogue_refuses_nothing(asked):
-    older = Offer(Catalogue(MODELS, binding=False), provider="openai")
+    older = CatalogueCheck(Catalogue(MODELS, binding=False), provider="openai")
     assert not any(objection.refused for objection in older.objections(asked))
 
 
 @pytest.mark.parametrize("catalogue", [None, Catalogue({}), Catalogue({}, binding=False)])
 def test_no_catalogue_has_no_objection(catalogue):
-    offer = Offer(catalogue, provider="imagerouter")
+    offer = CatalogueCheck(catalogue, provider="imagerouter")
     assert offer.objections(Asked("any/model", size="1x1", images=9, mask=True)) == ()
     assert (offer.resolved("any"), offer.kind("any")) == ("any", Kind.IMAGE)
 
 
 def test_a_list_of_pictures_alone_says_nothing_of_a_film():
     pictures = Catalogue({"maker/plain": MODELS["maker/plain"]})
-    assert Offer(pictures, provider="imagerouter").objections(Asked("new/film", Kind.VIDEO)) == ()
-    assert Offer(Catalogue(MODELS), provider="imagerouter").objections(Asked("new/film", Kind.VIDEO))[0].refused
+    assert CatalogueCheck(pictures, provider="imagerouter").objections(Asked("new/film", Kind.VIDEO)) == ()
+    assert (
+        CatalogueCheck(Catalogue(MODELS), provider="imagerouter").objections(Asked("new/film", Kind.VIDEO))[0].refused
+    )
 
 
 def test_a_server_that_lists_its_models_only_hears_of_what_looks_like_a_slip():
-    local = Offer(Catalogue({"flux.1-dev": Model("flux.1-dev", "image", None)}, binding=False), provider="openai")
+    local = CatalogueCheck(
+        Catalogue({"flux.1-dev": Model("flux.1-dev", "image", None)}, binding=False), provider="openai"
+    )
     assert told(local, "flux.1-dve") == [
         (False, "model 'flux.1-dve' is not in the catalogue of openai; did you mean 'flux.1-dev'?")
     ]
@@ -129,7 +133,7 @@ def test_the_nearest_of_the_real_models_is_the_one_that_was_meant(name, first):
 @pytest.mark.skipif(not SNAPSHOT.exists(), reason="the real catalogue lies beside the checkout only where it is made")
 def test_no_real_model_objects_to_what_it_lists():
     catalogue = read_catalogue(json.loads(SNAPSHOT.read_text()))
-    offer = Offer(catalogue, provider="imagerouter")
+    offer = CatalogueCheck(catalogue, provider="imagerouter")
     assert len(catalogue.models) == 145
     for model in catalogue.models.values():
         for size in ("auto", *model.sizes):

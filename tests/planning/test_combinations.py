@@ -1,7 +1,6 @@
 import itertools
 
-from batchgen.manifest import Axis, AxisValue
-from batchgen.manifest import Combination as Choice
+from batchgen.manifest import Axis, AxisValue, CombinationRule
 from batchgen.planning.combinations import KEPT, Combinations, matches
 
 
@@ -14,7 +13,7 @@ def titles(combinations):
 
 
 def choice(**rule):
-    return Choice(rule, "")
+    return CombinationRule(rule, "")
 
 
 MODEL, STYLE = axis("model", "a/1", "a/2", "b/1"), axis("style", "ink", "oil")

@@ -7,7 +7,7 @@ import pytest
 from batchgen.errors import UsageError
 from batchgen.planning.explaining import explain_one, pick
 from batchgen.planning.reasons import (
-    Difference,
+    FieldChange,
     Reason,
     by_reason,
     differences,
@@ -81,7 +81,7 @@ def picture(digest):
 )
 def test_every_field_that_reaches_the_wire_is_told_and_no_other(before, now, expected):
     found = differences(request(**before).canonical, request(**now).canonical)
-    assert found == tuple(Difference(*one) for one in expected)
+    assert found == tuple(FieldChange(*one) for one in expected)
 
 
 @pytest.mark.parametrize(

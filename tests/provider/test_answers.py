@@ -9,7 +9,7 @@ from batchgen.provider.answers import MESSAGE_CHARACTERS, read_body, read_respon
 from batchgen.provider.credentials import Secret, redact
 from batchgen.provider.http import failures
 from batchgen.provider.interface import Answered, Failed, RateLimit, Verdict
-from batchgen.request import Picture
+from batchgen.request import AnswerPicture
 
 URL = "https://storage.example/a.webp"
 DATA = b'"data":[{"url":"https://storage.example/a.webp"}]'
@@ -34,7 +34,7 @@ def test_an_answer_after_heartbeats_is_a_generation_with_its_cost_and_latency():
     answer = read(
         b'   \n  {"created":1,"data":[{"url":"https://x/a","revised_prompt":"b"}],"latency":1234,"cost":0.0401}'
     )
-    assert answer.generation.pictures == (Picture("https://x/a", None, "b"),)
+    assert answer.generation.pictures == (AnswerPicture("https://x/a", None, "b"),)
     assert (answer.generation.cost_microusd, answer.generation.latency_ms) == (40_100, 1234)
     assert answer.body.startswith(b"   \n")
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from batchgen.provider import catalogue_cache
-from batchgen.provider.catalogue_cache import LookUp, cache_folder, look_up, recall, remember
+from batchgen.provider.catalogue_cache import CatalogueLookup, cache_folder, look_up, recall, remember
 from batchgen.provider.imagerouter import ImageRouter
 from batchgen.provider.interface import Catalogue, Model, Price
 from batchgen.provider.openai import OpenAI
@@ -162,7 +162,7 @@ async def test_a_service_that_never_answers_is_not_waited_for(monkeypatch):
 
 async def test_a_server_of_one_s_own_without_a_list_is_nothing_to_speak_of(recorder):
     async with OpenAI(None, base_url=recorder.url, concurrency=1) as provider:
-        assert await look_up(provider) == LookUp(None)
+        assert await look_up(provider) == CatalogueLookup(None)
 
 
 async def test_a_bare_list_binds_nobody(recorder):

@@ -4,7 +4,7 @@ import pytest
 from batchgen.provider.credentials import redact
 from batchgen.provider.download import GONE_TRIES, MAX_REDIRECTS, PASSING_TRIES, fetch
 from batchgen.provider.http import failures
-from batchgen.provider.http_client import Wire
+from batchgen.provider.http_client import HttpClient
 from batchgen.provider.interface import DownloadFailed
 
 from .conftest import KEY
@@ -132,7 +132,7 @@ async def test_no_message_holds_the_key_or_moves_a_cursor():
 
 @pytest.fixture
 async def wire(recorder):
-    async with Wire(recorder.url, KEY, concurrency=2) as wire:
+    async with HttpClient(recorder.url, KEY, concurrency=2) as wire:
         yield wire
 
 
@@ -163,7 +163,7 @@ async def test_a_redirect_to_a_private_address_is_not_followed(wire, recorder, t
 @pytest.mark.parametrize("base_url", ["https://api.example.com", "http://10.1.2.3:80", "http://0.0.0.0:1"])
 async def test_a_service_elsewhere_can_not_point_to_this_machine(recorder, base_url):
     port = recorder.url.rpartition(":")[2]
-    async with Wire(base_url, KEY, concurrency=1) as wire:
+    async with HttpClient(base_url, KEY, concurrency=1) as wire:
         for url in (recorder.url, f"https://127.0.0.1:{port}", f"https://localhost:{port}", f"https://[::1]:{port}"):
             with pytest.raises(DownloadFailed) as caught:
                 await wire.download(f"{url}/a")

@@ -11,7 +11,7 @@ from batchgen.manifest import load_manifest
 from batchgen.planning.plan import make_plan
 from batchgen.planning.prices import PriceBook
 from batchgen.provider.interface import Answered, Download, DownloadFailed, Failed, Verdict
-from batchgen.request import Generation, Picture, State
+from batchgen.request import AnswerPicture, Generation, State
 from batchgen.running.options import Options
 from batchgen.running.setup import run_plan
 from batchgen.store.folder.plan_cache import memo_in
@@ -102,7 +102,7 @@ class Shop:
     def read(self, body):
         stated = json.loads(body)
         pictures = tuple(
-            Picture(entry.get("url"), entry["b64_json"].encode() if "b64_json" in entry else None)
+            AnswerPicture(entry.get("url"), entry["b64_json"].encode() if "b64_json" in entry else None)
             for entry in stated["data"]
         )
         return Answered(body, Generation(pictures, stated["cost"], 5))

@@ -5,7 +5,7 @@ import itertools
 import anyio
 import pytest
 
-from batchgen.commands.verify import Difference
+from batchgen.commands.verify import Discrepancy
 from batchgen.errors import ExitCode, UsageError
 from batchgen.provider.interface import Verdict
 from batchgen.request import State
@@ -139,7 +139,7 @@ def test_a_process_that_dies_at_any_step_of_an_adoption_loses_nothing_and_the_ne
             await adopt(customer.folder, wanted, PICTURES[2])
 
         died = dies_at(number, attach)
-        lost = {Difference.MISSING, Difference.ALTERED, Difference.FOREIGN}
+        lost = {Discrepancy.MISSING, Discrepancy.ALTERED, Discrepancy.FOREIGN}
         assert not lost & set(differences(me)), f"at step {number}"
         if me.states()["blue"] is not State.STORED:
             anyio.run(attach)

@@ -275,7 +275,7 @@ async def test_a_process_that_dies_after_the_answer_finishes_it_without_a_post(c
         await hang()
 
     with monkeypatch.context() as patch:
-        patch.setattr(publish.Finisher, "finish", dies)
+        patch.setattr(publish.Publisher, "finish", dies)
         await me.run_until(lambda: list(me.states().values()) == [State.ANSWERED] * 10)
     finished = await me.run()
     assert finished.exit_code == ExitCode.STORED

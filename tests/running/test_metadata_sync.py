@@ -16,7 +16,7 @@ from batchgen.running.tidying import Tidying
 from batchgen.store.dataset.metadata import write_dataset
 from batchgen.store.ledger import row_metadata
 from batchgen.store.ledger.ledger import open_ledger
-from batchgen.store.ledger.plan_diff import Past
+from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.reader import Reader
 from tests.running.shop import failed
 
@@ -133,7 +133,7 @@ async def test_a_renewal_that_was_broken_off_is_done_by_the_next_run_of_any_plan
             return await self._ledger.change(change)
 
     async with open_ledger(me.folder.ledger, provider="simulator") as ledger:
-        reader, past = Reader(me.folder.ledger), Past(me.folder.ledger, old.outline.numbers)
+        reader, past = Reader(me.folder.ledger), PlanDiff(me.folder.ledger, old.outline.numbers)
         tidying = Tidying(ledger, past, me.folder, old)
         with pytest.raises(Died):
             await metadata_sync.renew(new, Dying(ledger), reader, tidying)

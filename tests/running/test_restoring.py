@@ -6,7 +6,7 @@ import itertools
 import anyio
 import pytest
 
-from batchgen.commands.verify import Difference
+from batchgen.commands.verify import Discrepancy
 from batchgen.errors import ExitCode, FolderInUse, StoppedEarly, UsageError
 from batchgen.running.restoring import restore
 from batchgen.store.folder import trash as trash_module
@@ -156,7 +156,7 @@ def test_a_process_that_dies_at_any_step_loses_nothing_and_can_be_followed_by_an
 
         died = dies_at(number, bring)
         # A name that is there and not recorded yet is foreign until it is.
-        assert not {Difference.MISSING, Difference.ALTERED} & set(differences(me)), f"at step {number}"
+        assert not {Discrepancy.MISSING, Discrepancy.ALTERED} & set(differences(me)), f"at step {number}"
         if in_ledgers_trash(me):
             anyio.run(bring)
         anyio.run(me.run)

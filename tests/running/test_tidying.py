@@ -7,7 +7,7 @@ import shutil
 import anyio
 import pytest
 
-from batchgen.commands.verify import Difference, verify
+from batchgen.commands.verify import Discrepancy, verify
 from batchgen.errors import ExitCode, StoppedEarly
 from batchgen.manifest import load_manifest
 from batchgen.planning.plan import make_plan
@@ -15,7 +15,7 @@ from batchgen.request import State
 from batchgen.running.tidying import Tidying
 from batchgen.store.dataset.metadata import write_dataset
 from batchgen.store.ledger.ledger import open_ledger
-from batchgen.store.ledger.plan_diff import Past
+from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.records import snapshot
 from tests.running.dying import Books, dies_at
 from tests.running.shop import PICTURES, Customer, Shop, sold
@@ -136,7 +136,7 @@ async def test_a_deleted_picture_that_changes_its_name_stays_bought_and_recorded
     assert set(me.states().values()) == {State.STORED}
     # The ledger still has the name for the one that was deleted: it may come back from a backup.
     assert pictures(me) == {"icons/mug-2.png": 2}
-    assert differences(me) == [Difference.MISSING]
+    assert differences(me) == [Discrepancy.MISSING]
 
 
 async def test_a_disk_that_refuses_new_names_stops_the_run_before_anything_is_sent(customer):
@@ -204,7 +204,7 @@ async def test_a_name_that_was_held_for_a_request_the_manifest_dropped_is_remove
     plan = make_plan(load_manifest(me.order((), rows=rows(mug="blue"), output=NAMED).root / "job.yaml"))
     # A process that dies once it has made way.
     async with open_ledger(me.folder.ledger, provider="simulator") as ledger:
-        past = Past(me.folder.ledger, plan.outline.numbers)
+        past = PlanDiff(me.folder.ledger, plan.outline.numbers)
         await Tidying(ledger, past, me.folder, plan).make_way("images/icons/mug", next(iter(plan)).key)
         past.close()
     assert (pictures(me), trash(me)) == ({"icons/mug.png": 1}, {"images/icons/mug.png": 1})
@@ -281,7 +281,7 @@ async def test_pruning_needs_no_service(customer):
     await me.order(["a", "b"]).run()
     plan = make_plan(load_manifest(me.order(["b"]).root / "job.yaml"))
     async with open_ledger(me.folder.ledger, provider="simulator") as ledger:
-        past = Past(me.folder.ledger, plan.outline.numbers)
+        past = PlanDiff(me.folder.ledger, plan.outline.numbers)
         tidying = Tidying(ledger, past, me.folder, plan)
         assert await tidying.prune() == 1
         await tidying.finish()
@@ -342,7 +342,7 @@ def test_a_process_that_dies_at_any_step_loses_nothing_pays_nothing_twice_and_is
             assert finished.exit_code == ExitCode.STORED, finished.reason
 
         died = dies_at(number, last_night)
-        lost = {Difference.MISSING, Difference.ALTERED, Difference.FOREIGN}
+        lost = {Discrepancy.MISSING, Discrepancy.ALTERED, Discrepancy.FOREIGN}
         assert not lost & set(differences(me)), f"at step {number}"
         anyio.run(last_night)
         assert (pictures(me), trash(me)) == (there, thrown), f"at step {number}"

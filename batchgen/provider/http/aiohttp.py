@@ -8,7 +8,7 @@ import httpx
 
 from batchgen.provider.http.aiohttp_connection import AiohttpConnection
 from batchgen.provider.http.engine_options import EngineOptions
-from batchgen.provider.http.failures import CertificateInvalid, ConnectFailed, ConnectTimedOut, Failure
+from batchgen.provider.http.failures import CertificateInvalid, ConnectFailed, ConnectTimedOut, TransportFailure
 from batchgen.provider.http.freelist import FreeList, Origin
 from batchgen.provider.http.incoming import Answer, response
 from batchgen.provider.http.outgoing import Outgoing, outgoing
@@ -74,7 +74,7 @@ class AiohttpEngine(httpx.AsyncBaseTransport):
         try:
             answer = await connection.exchange(sent)
         except BaseException as error:
-            if isinstance(error, Failure) and not error.headers_received:
+            if isinstance(error, TransportFailure) and not error.headers_received:
                 self._idle.lost(sent.origin, idle_for_s)
             else:
                 self._idle.unsettled(sent.origin)

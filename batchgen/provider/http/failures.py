@@ -16,7 +16,7 @@ No text contains a header's value.
 import httpx
 
 
-class Failure(httpx.RequestError):
+class TransportFailure(httpx.RequestError):
     """Every exception of an engine carries whether the status line and headers of an answer had arrived."""
 
     def __init__(self, text: str, *, headers_received: bool = False) -> None:
@@ -24,50 +24,50 @@ class Failure(httpx.RequestError):
         self.headers_received = headers_received
 
 
-class ConnectFailed(Failure, httpx.ConnectError):
+class ConnectFailed(TransportFailure, httpx.ConnectError):
     pass
 
 
-class ConnectTimedOut(Failure, httpx.ConnectTimeout):
+class ConnectTimedOut(TransportFailure, httpx.ConnectTimeout):
     pass
 
 
-class AddressRefused(Failure, httpx.ConnectError):
+class AddressRefused(TransportFailure, httpx.ConnectError):
     pass
 
 
-class CertificateInvalid(Failure, httpx.ConnectError):
+class CertificateInvalid(TransportFailure, httpx.ConnectError):
     pass
 
 
-class WriteFailed(Failure, httpx.WriteError):
+class WriteFailed(TransportFailure, httpx.WriteError):
     pass
 
 
-class WriteTimedOut(Failure, httpx.WriteTimeout):
+class WriteTimedOut(TransportFailure, httpx.WriteTimeout):
     pass
 
 
-class ReadFailed(Failure, httpx.ReadError):
+class ReadFailed(TransportFailure, httpx.ReadError):
     pass
 
 
-class ReadTimedOut(Failure, httpx.ReadTimeout):
+class ReadTimedOut(TransportFailure, httpx.ReadTimeout):
     pass
 
 
-class BodyTooLarge(Failure, httpx.ReadError):
+class BodyTooLarge(TransportFailure, httpx.ReadError):
     pass
 
 
-class AnswerBroken(Failure, httpx.RemoteProtocolError):
+class AnswerBroken(TransportFailure, httpx.RemoteProtocolError):
     pass
 
 
-class AnswerUndecodable(Failure, httpx.DecodingError):
+class AnswerUndecodable(TransportFailure, httpx.DecodingError):
     pass
 
 
 def headers_received(error: httpx.HTTPError) -> bool:
     """Whether an answer had begun before the failure; False where the transport that raised does not say."""
-    return isinstance(error, Failure) and error.headers_received
+    return isinstance(error, TransportFailure) and error.headers_received

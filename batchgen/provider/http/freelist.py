@@ -32,7 +32,7 @@ C = TypeVar("C", bound=Reusable)
 
 
 @dataclass(frozen=True, slots=True)
-class Idle(Generic[C]):
+class IdleConnection(Generic[C]):
     connection: C
     since: float
 
@@ -66,7 +66,7 @@ class FreeList(Generic[C]):
     def __init__(self, idle_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._idle_s = idle_s
         self._clock = clock
-        self._idle: dict[Origin, deque[Idle[C]]] = {}
+        self._idle: dict[Origin, deque[IdleConnection[C]]] = {}
         self._trust: dict[Origin, Trust] = {}
         self._count = 0
 
@@ -74,7 +74,7 @@ class FreeList(Generic[C]):
         return self._count
 
     def put(self, origin: Origin, connection: C) -> None:
-        self._idle.setdefault(origin, deque()).append(Idle(connection, self._clock()))
+        self._idle.setdefault(origin, deque()).append(IdleConnection(connection, self._clock()))
         self._count += 1
 
     def take(self, origin: Origin) -> Taken[C]:
@@ -119,7 +119,7 @@ class FreeList(Generic[C]):
             return self._pop(origin, idle.popleft()).connection
         return None
 
-    def _pop(self, origin: Origin, idle: Idle[C]) -> Idle[C]:
+    def _pop(self, origin: Origin, idle: IdleConnection[C]) -> IdleConnection[C]:
         self._count -= 1
         if not self._idle[origin]:
             del self._idle[origin]

@@ -17,9 +17,9 @@ from batchgen.provider.http.failures import (
     CertificateInvalid,
     ConnectFailed,
     ConnectTimedOut,
-    Failure,
     ReadFailed,
     ReadTimedOut,
+    TransportFailure,
     WriteFailed,
     WriteTimedOut,
 )
@@ -111,7 +111,7 @@ class HttpcoreEngine(httpx.AsyncBaseTransport):
         try:
             answer = await self._exchanged(connection, sent)
         except BaseException as error:
-            if isinstance(error, Failure) and not error.headers_received:
+            if isinstance(error, TransportFailure) and not error.headers_received:
                 self._idle.lost(sent.origin, idle_for_s)
             else:
                 self._idle.unsettled(sent.origin)

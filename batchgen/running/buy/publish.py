@@ -14,11 +14,11 @@ import pybase64
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from batchgen.provider.interface import DownloadFailed, Provider
-from batchgen.request import Picture, State
+from batchgen.request import AnswerPicture, State
 from batchgen.running.buy.retry import download_wait_s
 from batchgen.running.events import Ended, Listener
 from batchgen.running.tidying import Tidying
-from batchgen.store.folder.disk_space import Room
+from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.ledger import Ledger
 from batchgen.store.ledger.transitions import NameTaken, StoredPicture
@@ -37,7 +37,7 @@ class _Published:
     message: str | None
 
 
-class Finisher:
+class Publisher:
     """Finishes answers of one run: fetch or decode, check, publish, record."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Finisher:
         provider: Provider,
         ledger: Ledger,
         folder: RunFolder,
-        room: Room,
+        room: DiskSpace,
         tidying: Tidying,
         listen: Listener,
     ) -> None:
@@ -64,7 +64,7 @@ class Finisher:
         key: str,
         model: str,
         stem: str,
-        pictures: Sequence[Picture],
+        pictures: Sequence[AnswerPicture],
         spooled: Path | None,
         billed_microusd: int,
     ) -> State:
@@ -101,7 +101,7 @@ class Finisher:
         return reason, State.SPOILED
 
     async def _publish(
-        self, request_id: int, key: str, pictures: Sequence[Picture], stem: str, tries: _Count
+        self, request_id: int, key: str, pictures: Sequence[AnswerPicture], stem: str, tries: _Count
     ) -> _Published:
         """Puts the good pictures on disk and records them. Raises what the first bad one lacks where none is good."""
         stored = []
@@ -123,7 +123,7 @@ class Finisher:
         self._room.saw(sum(picture.bytes for picture in stored))
         return _Published(stored, message)
 
-    async def _put(self, picture: Picture, stem: str, key: str, tries: _Count) -> StoredPicture:
+    async def _put(self, picture: AnswerPicture, stem: str, key: str, tries: _Count) -> StoredPicture:
         if picture.base64 is not None:
             content = partial(decoded, picture.base64)
         else:

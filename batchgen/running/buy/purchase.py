@@ -20,12 +20,12 @@ from batchgen.provider.interface import Answer, Answered, Failed, Provider, Verd
 from batchgen.request import State
 from batchgen.running.buy.budget import Budget, RetryTokens, Risk
 from batchgen.running.buy.retry import Again, Leave, Next, Policy, after
-from batchgen.running.buy.spill import Lifeboat
+from batchgen.running.buy.spill import Spill
 from batchgen.running.schedule.lanes import Job
-from batchgen.store.folder.disk_space import Room
+from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.ledger import Ledger, now_ms
-from batchgen.store.ledger.transitions import Bill, Ending, Ticket
+from batchgen.store.ledger.transitions import Bill, Outcome, Ticket
 from batchgen.store.ledger.writer import LedgerFailed
 from batchgen.store.pictures.on_disk import LARGEST_ROW_BYTES, spool
 
@@ -46,7 +46,7 @@ class NotBought:
 
     failed: Failed
     next: Next
-    ending: Ending
+    ending: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class Purchase:
         provider: Provider,
         ledger: Ledger,
         folder: RunFolder,
-        room: Room,
-        lifeboat: Lifeboat,
+        room: DiskSpace,
+        lifeboat: Spill,
         *,
         run_id: int,
         policy: Policy,
@@ -74,7 +74,7 @@ class Purchase:
         risk: Risk,
         tokens: RetryTokens,
         stopped: Callable[[], bool],
-        let_go: Callable[[Job, Ending], None],
+        let_go: Callable[[Job, Outcome], None],
     ) -> None:
         self._provider = provider
         self._ledger = ledger
@@ -206,18 +206,18 @@ class Purchase:
     async def _doubt(self, job: Job, ticket: Ticket, error: BaseException, duration_ms: int) -> None:
         cancelled = isinstance(error, anyio.get_cancelled_exc_class())
         message = "cancelled while on its way" if cancelled else f"batchgen failed while it was on its way: {error!r}"
-        ending = Ending(
+        ending = Outcome(
             State.DOUBT, "cancelled" if cancelled else "bug", message, maybe_microusd=ticket.reserved_microusd
         )
         self._let_go(job, ending)
         await self._end(ticket, ending, duration_ms)
 
     async def _withdraw(self, ticket: Ticket) -> None:
-        ending = Ending(State.WAITING, "not_sent", "the run was stopped before this request was sent")
+        ending = Outcome(State.WAITING, "not_sent", "the run was stopped before this request was sent")
         with anyio.CancelScope(shield=True):
             await self._end(ticket, ending, None)
 
-    async def _end(self, ticket: Ticket, ending: Ending, duration_ms: int | None) -> None:
+    async def _end(self, ticket: Ticket, ending: Outcome, duration_ms: int | None) -> None:
         try:
             await self._ledger.fail(ticket, ending, duration_ms=duration_ms)
         except (LedgerFailed, LedgerDamaged):
@@ -241,10 +241,10 @@ def bill_of(cost_microusd: int | None, ticket: Ticket) -> Bill:
     return Bill(estimated_microusd=ticket.estimate_microusd or 0, flag=flag)
 
 
-def _ending(failed: Failed, decided: Next, ticket: Ticket) -> Ending:
+def _ending(failed: Failed, decided: Next, ticket: Ticket) -> Outcome:
     spoiled, doubt = failed.verdict is Verdict.SPOILED, failed.verdict is Verdict.DOUBT
     billed = bill_of(failed.cost_microusd, ticket) if spoiled else Bill()
-    return Ending(
+    return Outcome(
         state=_state(failed, decided),
         reason=failed.reason,
         message=failed.message,

@@ -18,7 +18,7 @@ from batchgen.running.buy.purchase import bill_of
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.ledger import Ledger
 from batchgen.store.ledger.reader import Reader, Unfinished
-from batchgen.store.ledger.transitions import Ending
+from batchgen.store.ledger.transitions import Outcome
 from batchgen.store.pictures.on_disk import spooled, unbilled
 
 
@@ -49,7 +49,7 @@ async def settle_the_past(ledger: Ledger, reader: Reader, folder: RunFolder, pro
     notes = await anyio.to_thread.run_sync(unbilled, folder)
     for attempt_id in notes.keys() & sent.keys() - bodies.keys():
         message = "it was surely not billed; the ledger could not be written at the time"
-        await ledger.fail(sent[attempt_id], Ending(State.WAITING, "not_billed", message), duration_ms=None)
+        await ledger.fail(sent[attempt_id], Outcome(State.WAITING, "not_billed", message), duration_ms=None)
     await anyio.to_thread.run_sync(_remove_litter, bodies, notes, reader)
     return await ledger.doubt_what_was_sent()
 

@@ -21,7 +21,7 @@ from batchgen.planning.plan import Plan
 from batchgen.request import Request, State
 from batchgen.running.schedule.feeder import CHUNK, Selection
 from batchgen.running.tidying import Tidying
-from batchgen.store.folder.disk_space import Room
+from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.ledger import Ledger
 from batchgen.store.ledger.reader import Reader
@@ -67,7 +67,7 @@ class Reuse:
         ledger: Ledger,
         reader: Reader,
         folder: RunFolder,
-        room: Room,
+        room: DiskSpace,
         tidying: Tidying,
         *,
         run_id: int,

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from batchgen.provider.interface import Answered
-from batchgen.request import Picture
+from batchgen.request import AnswerPicture
 from batchgen.running.buy.publish import decoded
 from batchgen.store.folder.atomic import sync_folder
 from batchgen.store.folder.run_folder import RunFolder
@@ -21,7 +21,7 @@ from batchgen.store.media.sniff import NotAPicture, inspect
 from batchgen.store.pictures.on_disk import mark_unbilled, spool
 
 
-class Lifeboat:
+class Spill:
     """Takes answers aboard. ``messages`` name those that no later run finds by itself, and where they are.
 
     ``spill`` is a folder on another disk; without one, the system's for temporary files.
@@ -63,7 +63,7 @@ class Lifeboat:
             f"it before the next run: batchgen adopt {folder} {ticket.key[:12]} {shlex.quote(found[0])}"
         )
 
-    def _place(self, ticket: Ticket, picture: Picture) -> str | None:
+    def _place(self, ticket: Ticket, picture: AnswerPicture) -> str | None:
         if picture.url is not None:
             return picture.url
         with contextlib.suppress(OSError, NotAPicture):

@@ -22,8 +22,8 @@ from batchgen.running.buy.retry import Policy, Tries, may_repeat
 from batchgen.running.schedule.lanes import Job, Lane
 from batchgen.running.tidying import Wanted
 from batchgen.store.ledger.ledger import now_ms
-from batchgen.store.ledger.plan_diff import Past
-from batchgen.store.ledger.reader import Reader, Standing
+from batchgen.store.ledger.plan_diff import PlanDiff
+from batchgen.store.ledger.reader import KnownRequest, Reader
 
 CHUNK = 500
 # A lane is fed again when its queue is down to this many.
@@ -64,7 +64,7 @@ class _Chunk:
     skipped: int
     requests: Sequence[Request]
     stored: Collection[str]
-    standings: Mapping[str, Standing]
+    standings: Mapping[str, KnownRequest]
 
 
 class Feeder:
@@ -75,7 +75,7 @@ class Feeder:
         plan: Plan,
         prices: PriceBook,
         reader: Reader,
-        past: Past,
+        past: PlanDiff,
         *,
         selection: Selection,
         policy: Policy,
@@ -210,7 +210,7 @@ class Feeder:
             self.wanted_back.append(Wanted(request.key, self._plan.stem(request)))
         return None
 
-    def _may_send(self, standing: Standing, job: Job) -> bool:
+    def _may_send(self, standing: KnownRequest, job: Job) -> bool:
         if standing.lost and self._selection.missing:
             return True
         match standing.state:
@@ -222,7 +222,7 @@ class Feeder:
                 return False
 
     @staticmethod
-    def _queue(lane: Lane, job: Job, standing: Standing | None, now: float, wall_ms: int) -> None:
+    def _queue(lane: Lane, job: Job, standing: KnownRequest | None, now: float, wall_ms: int) -> None:
         wait_s = (standing.not_before_ms - wall_ms) / 1000 if standing else 0
         if wait_s > 0:
             lane.wait(job, now + wait_s)

@@ -36,7 +36,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Idle:
+class NothingDue:
     """There is nothing to send before ``until`` (infinite: before something else happens)."""
 
     until: float
@@ -129,10 +129,10 @@ class Lanes:
             return False
         return self.stopped is not None or all(lane.done for lane in self._turns)
 
-    def pick(self, now: float) -> Job | Idle:
+    def pick(self, now: float) -> Job | NothingDue:
         """The next job to send, already counted as in flight and its price reserved, or when to ask again."""
         if self.stopped is not None or self.in_flight >= self._ceiling:
-            return Idle(math.inf)
+            return NothingDue(math.inf)
         until = math.inf
         too_dear: str | None = None
         for _ in range(len(self._turns)):
@@ -157,7 +157,7 @@ class Lanes:
         if too_dear and self.in_flight == 0 and until == math.inf and not any(lane.unread for lane in self._turns):
             # Nothing in flight can free a reservation any more, and no cheaper lane is still being fed.
             self.stopped = too_dear
-        return Idle(until)
+        return NothingDue(until)
 
     def release(self, model: str) -> None:
         """A request is no longer in flight."""

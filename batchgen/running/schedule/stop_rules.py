@@ -53,7 +53,7 @@ class Bounds:
 
 
 @dataclass(slots=True)
-class Tally:
+class FailureCount:
     """Counts what ended in a run, and what of it failed."""
 
     ended: int = 0

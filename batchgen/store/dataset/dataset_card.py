@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from batchgen.money import dollars
 from batchgen.store.ledger.records import timestamp
 from batchgen.store.media.sniff import FILMS
-from batchgen.text import visible
+from batchgen.wording import visible
 
 
 def card(db: sqlite3.Connection, name: str, features: Mapping[str, str], *, simulated: bool) -> bytes:
@@ -21,7 +21,7 @@ def card(db: sqlite3.Connection, name: str, features: Mapping[str, str], *, simu
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _FileCounts:
     """How many files of each sort lie in the folder."""
 
     pictures: int
@@ -40,13 +40,13 @@ class _Kept:
         return f"{self.pictures:,} pictures" + (f" and {films}" if self.films else "")
 
 
-def _kept(db: sqlite3.Connection) -> _Kept:
+def _kept(db: sqlite3.Connection) -> _FileCounts:
     counts = dict(db.execute("SELECT format, count(*) FROM pictures WHERE home IS NULL GROUP BY format"))
     films = sum(count for name, count in counts.items() if name in FILMS)
-    return _Kept(sum(counts.values()) - films, films, "webm" in counts)
+    return _FileCounts(sum(counts.values()) - films, films, "webm" in counts)
 
 
-def _front_matter(features: Mapping[str, str], kept: _Kept) -> str:
+def _front_matter(features: Mapping[str, str], kept: _FileCounts) -> str:
     import yaml
 
     # Types are stated because the loader guesses them from the first 10 MB, where a column may still be empty.
@@ -61,7 +61,7 @@ def _front_matter(features: Mapping[str, str], kept: _Kept) -> str:
     return str(yaml.safe_dump({"configs": [configuration]}, sort_keys=False, allow_unicode=False))
 
 
-def _parts(db: sqlite3.Connection, name: str, kept: _Kept, *, simulated: bool) -> list[str]:
+def _parts(db: sqlite3.Connection, name: str, kept: _FileCounts, *, simulated: bool) -> list[str]:
     first, last = db.execute(
         "SELECT min(first_sent_ms), max(coalesce(ended_ms, first_sent_ms)) FROM requests"
     ).fetchone()

@@ -1,6 +1,6 @@
 """Read the lines of metadata.jsonl and failures.jsonl back into what :mod:`~batchgen.store.dataset.metadata` wrote.
 
-A line that no ledger has written is :class:`Unreadable`, whatever is wrong with it.
+A line that no ledger has written is :class:`UnreadableLine`, whatever is wrong with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from batchgen.money import MICROUSD
 from batchgen.request import DELIVERY, PARAMETERS, Input, Kind, Request, State, canonical_json, key_of
 from batchgen.store.dataset.metadata import AFTER_WORDS, BEFORE_WORDS
-from batchgen.store.ledger.transitions import Bill, Ending, StoredPicture
+from batchgen.store.ledger.transitions import Bill, Outcome, StoredPicture
 from batchgen.store.media.sniff import Format
 
 Line = Mapping[str, Any]
@@ -22,7 +22,7 @@ Line = Mapping[str, Any]
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
-class Unreadable(Exception):
+class UnreadableLine(Exception):
     """No ledger has written such a line, so nobody can tell which request it is of."""
 
 
@@ -46,16 +46,16 @@ class Paid:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailureLine:
     """A request that ended otherwise, and after how many attempts."""
 
     request: Request
-    ending: Ending
+    ending: Outcome
     attempts: int
 
 
 def read_paid(lines: Sequence[Line], *, index: int) -> Paid:
-    """What the ``lines`` of one answer's pictures say, of a request at ``index``. Raises :class:`Unreadable`."""
+    """What the ``lines`` of one answer's pictures say, of a request at ``index``. Raises :class:`UnreadableLine`."""
     first = lines[0]
     try:
         return Paid(
@@ -71,13 +71,13 @@ def read_paid(lines: Sequence[Line], *, index: int) -> Paid:
             homes={line["file_name"]: str(line["was"]) for line in lines if line.get("was")},
         )
     except _UNREADABLE as error:
-        raise Unreadable(str(error)) from error
+        raise UnreadableLine(str(error)) from error
 
 
-def read_failed(line: Line, *, index: int) -> Failed:
-    """What a line of failures.jsonl says, of a request at ``index``. Raises :class:`Unreadable`."""
+def read_failed(line: Line, *, index: int) -> FailureLine:
+    """What a line of failures.jsonl says, of a request at ``index``. Raises :class:`UnreadableLine`."""
     try:
-        return Failed(
+        return FailureLine(
             _request(
                 line,
                 index,
@@ -85,7 +85,7 @@ def read_failed(line: Line, *, index: int) -> Failed:
                 columns=_words(line["columns"]),
                 axes=_words(line["axes"]),
             ),
-            Ending(
+            Outcome(
                 State(line["state"]),
                 str(line["class"]),
                 str(line["message"]),
@@ -97,7 +97,7 @@ def read_failed(line: Line, *, index: int) -> Failed:
             attempts=int(line["attempts"]),
         )
     except _UNREADABLE as error:
-        raise Unreadable(str(error)) from error
+        raise UnreadableLine(str(error)) from error
 
 
 def _request(

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from batchgen.request import State
-from batchgen.store.dataset.jsonl_reader import Failed, Paid, Unreadable, read_failed, read_paid
+from batchgen.store.dataset.jsonl_reader import FailureLine, Paid, UnreadableLine, read_failed, read_paid
 from batchgen.store.dataset.metadata import FAILURES, WITHDRAWN
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.trash import MOVED
@@ -69,12 +69,12 @@ class Remains:
         for name in _trash_lists(self._folder):
             yield from self._paid(name)
 
-    def failed(self) -> Iterator[Failed]:
+    def failed(self) -> Iterator[FailureLine]:
         """The requests that ended otherwise, those too that were no longer asked for."""
         for line in chain.from_iterable(map(self._readable, _FAILURES)):
             try:
                 yield read_failed(line, index=next(self._index))
-            except Unreadable:
+            except UnreadableLine:
                 self.unreadable += 1
 
     def _paid(self, name: str) -> Iterator[Paid]:
@@ -83,7 +83,7 @@ class Remains:
             lines = list(group)
             try:
                 yield read_paid(lines, index=next(self._index))
-            except Unreadable:
+            except UnreadableLine:
                 self.unreadable += len(lines)
 
     def _readable(self, name: str) -> Iterator[dict[str, Any]]:

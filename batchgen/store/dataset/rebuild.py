@@ -16,7 +16,7 @@ import msgspec
 
 from batchgen.errors import UsageError
 from batchgen.request import Request, State
-from batchgen.store.dataset.jsonl_reader import Failed, Paid
+from batchgen.store.dataset.jsonl_reader import FailureLine, Paid
 from batchgen.store.dataset.leftovers import METADATA, Remains, picture_files
 from batchgen.store.folder.atomic import sha256_of, sync_folder
 from batchgen.store.folder.quarantine import set_aside_logs
@@ -25,7 +25,7 @@ from batchgen.store.folder.trash import remember_home, stem_of
 from batchgen.store.ledger import transitions
 from batchgen.store.ledger.ledger import now_ms
 from batchgen.store.ledger.schema import connect
-from batchgen.store.ledger.transitions import Bill, Ending, StoredPicture, Ticket
+from batchgen.store.ledger.transitions import Bill, Outcome, StoredPicture, Ticket
 from batchgen.store.media.sniff import NotAPicture, inspect
 
 
@@ -162,7 +162,7 @@ class _Rebuilding:
         self._stored += recorded
         self._unmatched += 0 if recorded else len(paid.pictures)
 
-    def _failed(self, failed: Failed) -> None:
+    def _failed(self, failed: FailureLine) -> None:
         ending = failed.ending
         ticket = self._ticket(failed.request, "", self._now_ms)
         if ticket is None:
@@ -173,7 +173,7 @@ class _Rebuilding:
             # It may have been repeated before; counted as one doubt it would be repeated once more.
             again = self._ticket(failed.request, "", self._now_ms)
             assert again is not None
-            doubt = Ending(State.DOUBT, ending.reason, ending.message, ending.status)
+            doubt = Outcome(State.DOUBT, ending.reason, ending.message, ending.status)
             transitions.fail(self._db, ticket=again, ending=doubt, duration_ms=None, now_ms=self._now_ms)
         self._failures += 1
 

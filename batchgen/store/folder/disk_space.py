@@ -45,7 +45,7 @@ def is_full(error: BaseException) -> bool:
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
-class Room:
+class DiskSpace:
     """The disk under one run folder, for one run. Used by the threads that write; nothing here waits for long.
 
     ``min_free_bytes`` replaces the rule for the mark: max(256 MiB, 2 x ``concurrency`` x the size of an answer).

@@ -17,7 +17,7 @@ from batchgen.request import number_of
 _PER_BUCKET = 16
 
 
-class StoredKeys:
+class KeyIndex:
     """The keys of requests that were stored, and not in the trash, when this was made."""
 
     def __init__(self, db: sqlite3.Connection) -> None:

@@ -15,10 +15,10 @@ from typing import TypeVar
 
 from batchgen.errors import FolderMismatch
 from batchgen.request import Request
-from batchgen.store.folder.disk_space import DiskShort, Room
+from batchgen.store.folder.disk_space import DiskShort, DiskSpace
 from batchgen.store.ledger import transitions
 from batchgen.store.ledger.schema import connect, has_log, translated
-from batchgen.store.ledger.transitions import Bill, Ending, StoredPicture, Ticket
+from batchgen.store.ledger.transitions import Bill, Outcome, StoredPicture, Ticket
 from batchgen.store.ledger.writer import Change, Writer, open_writer
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ def now_ms() -> int:
 class Ledger:
     """The ledger of one run folder, for writing. Made by :func:`open_ledger`."""
 
-    def __init__(self, writer: Writer, path: Path, room: Room | None = None, *, has_log: bool = True) -> None:
+    def __init__(self, writer: Writer, path: Path, room: DiskSpace | None = None, *, has_log: bool = True) -> None:
         self._writer = writer
         self._room = room
         self.path = path
@@ -115,7 +115,7 @@ class Ledger:
             folder=spooled.parent if spooled else None,
         )
 
-    async def fail(self, ticket: Ticket, ending: Ending, *, duration_ms: int | None) -> None:
+    async def fail(self, ticket: Ticket, ending: Outcome, *, duration_ms: int | None) -> None:
         await self._writer.commit(
             partial(transitions.fail, ticket=ticket, ending=ending, duration_ms=duration_ms, now_ms=now_ms())
         )
@@ -202,7 +202,7 @@ class Ledger:
 
 
 @asynccontextmanager
-async def open_ledger(path: Path, *, provider: str | None, room: Room | None = None) -> AsyncIterator[Ledger]:
+async def open_ledger(path: Path, *, provider: str | None, room: DiskSpace | None = None) -> AsyncIterator[Ledger]:
     """The ledger at ``path``, for the one process that holds the folder's lock; ``room`` is the disk's under it.
 
     ``provider`` is who will be paid; ``None`` where nobody is.

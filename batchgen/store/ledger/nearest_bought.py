@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from batchgen.request import Request
-from batchgen.store.ledger.plan_diff import Past
+from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.records import prompt_of
 
 # So many requests with one trace are looked at, the newest first: a template's words are in all of them.
@@ -19,7 +19,7 @@ _FOLLOWED = 16
 _WORDS = 4
 
 
-class Bought(msgspec.Struct, frozen=True):
+class NearestBought(msgspec.Struct, frozen=True):
     """A stored request as the ledger remembers it."""
 
     key: str
@@ -33,20 +33,20 @@ class Bought(msgspec.Struct, frozen=True):
 class Relatives:
     """The orphans of a plan by their traces."""
 
-    def __init__(self, past: Past) -> None:
+    def __init__(self, past: PlanDiff) -> None:
         self._db = past.db
         self._db.execute("CREATE TEMP TABLE traces (trace INTEGER NOT NULL, request_id INTEGER NOT NULL)")
         for numbers in past.orphan_requests():
             self._db.executemany("INSERT INTO temp.traces VALUES (?, ?)", list(self._traced(numbers)))
         self._db.execute("CREATE INDEX temp.traces_by_trace ON traces (trace, request_id)")
 
-    def of(self, request: Request) -> list[Bought]:
+    def of(self, request: Request) -> list[NearestBought]:
         """The orphans in the place of ``request``; without any, those that share some of its words."""
         asked = (request.columns, request.axes, request.row, request.repeat)
         return self._with(_places(*asked)) or self._with(_words_of(request.parameters.get("prompt", "")))
 
-    def _with(self, traces: Iterable[int]) -> list[Bought]:
-        found: dict[str, Bought] = {}
+    def _with(self, traces: Iterable[int]) -> list[NearestBought]:
+        found: dict[str, NearestBought] = {}
         for trace in traces:
             for row in self._db.execute(_WITH_TRACE, (trace, _FOLLOWED)).fetchall():
                 found[row[0]] = _bought(row)
@@ -61,7 +61,7 @@ class Relatives:
                 yield trace, number
 
 
-def all_bought(past: Past) -> Iterator[Bought]:
+def all_bought(past: PlanDiff) -> Iterator[NearestBought]:
     """Every stored request of the folder, those in the trash too: for a search through them all."""
     for row in past.db.cursor().execute(_STORED):
         yield _bought(row)
@@ -85,9 +85,9 @@ def _words_of(prompt: str) -> set[int]:
     return found
 
 
-def _bought(row: tuple[str, str, int, int, str, str]) -> Bought:
+def _bought(row: tuple[str, str, int, int, str, str]) -> NearestBought:
     key, canonical, number, repeat, columns, axes = row
-    return Bought(key, canonical.encode(), number, repeat, _words.decode(columns), _words.decode(axes))
+    return NearestBought(key, canonical.encode(), number, repeat, _words.decode(columns), _words.decode(axes))
 
 
 _words = msgspec.json.Decoder(dict[str, str])

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from batchgen.request import State, number_of
-from batchgen.store.ledger.key_index import StoredKeys
+from batchgen.store.ledger.key_index import KeyIndex
 from batchgen.store.ledger.records import words_of
 from batchgen.store.ledger.schema import connect_read_only, damaged
 
@@ -58,7 +58,7 @@ class Orphans(msgspec.Struct, frozen=True):
         return msgspec.json.encode(self).decode()
 
 
-class Past:
+class PlanDiff:
     """The ledger at ``path`` beside a plan, given as the numbers of its keys in their order.
 
     What is stored is looked up once, when it is first asked for: what became stored since may still be news here, and
@@ -146,9 +146,9 @@ class Past:
         return [number for (number,) in self._rows(_IN_ORDER, _encode(found))]
 
     @cached_property
-    def _stored(self) -> StoredKeys:
+    def _stored(self) -> KeyIndex:
         with self._reading() as db:
-            return StoredKeys(db)
+            return KeyIndex(db)
 
     @cached_property
     def _held_against_plan(self) -> tuple[Sequence[int], bytearray]:

@@ -18,7 +18,7 @@ from batchgen.store.ledger.transitions import Ticket
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class KnownRequest:
     """What the ledger knows of a key: its state, when it may be sent, and how often it has been in doubt.
 
     ``trashed`` says that its pictures lie in the trash.
@@ -55,7 +55,7 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
-class LastRun:
+class NewestRun:
     """The newest run: ``exit_code`` is ``None`` while it goes on, or where it was killed."""
 
     planned: int
@@ -77,7 +77,7 @@ class Reader:
     def close(self) -> None:
         self.db.close()
 
-    def standings(self, keys: Iterable[str]) -> Mapping[str, Standing]:
+    def standings(self, keys: Iterable[str]) -> Mapping[str, KnownRequest]:
         """What is known of each of ``keys``; the unknown ones are left out."""
         rows = self._rows(
             # One bound value for any number of keys: no limit on their count, and one prepared statement.
@@ -87,7 +87,7 @@ class Reader:
             _json_array(keys),
         )
         return {
-            key: Standing(
+            key: KnownRequest(
                 State(state),
                 not_before_ms,
                 self._doubts(request_id) if state in {State.DOUBT, State.WAITING} else 0,
@@ -105,10 +105,10 @@ class Reader:
         )
         return {key: State(state) for key, state in rows}
 
-    def last_run(self) -> LastRun | None:
+    def last_run(self) -> NewestRun | None:
         """The newest run of the folder."""
         rows = self._rows("SELECT planned, exit_code, reason FROM runs ORDER BY id DESC LIMIT 1")
-        return LastRun(*rows[0]) if rows else None
+        return NewestRun(*rows[0]) if rows else None
 
     def unfinished(self) -> list[Unfinished]:
         """Every paid answer that is not on disk yet, in the order it was answered."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from batchgen.store.ledger.plan_diff import Past
+from batchgen.store.ledger.plan_diff import PlanDiff
 
 # The same mark as that of pictures in the trash: nothing asks for either. An index knows what is not stored.
 _OPEN = """
@@ -29,7 +29,7 @@ AND ended_ms > (SELECT coalesce(max(ended_ms), 0) FROM runs WHERE id < ?)
 """
 
 
-def no_longer_asked(past: Past) -> list[int]:
+def no_longer_asked(past: PlanDiff) -> list[int]:
     """The numbers of those that the plan no longer asks for."""
     ended = past.db.execute(_OPEN).fetchall()
     asked = past.asked([key for _, key in ended])
@@ -44,7 +44,7 @@ class Doubts:
     maybe_microusd: int
 
 
-def new_doubts(past: Past, run_id: int) -> Doubts:
+def new_doubts(past: PlanDiff, run_id: int) -> Doubts:
     """Those whose doubt no run before ``run_id`` could tell of: their process died, or the run itself ended them."""
     rows = past.db.execute(_NEW_DOUBTS, (run_id,)).fetchall()
     asked = past.asked([key for key, _ in rows])

@@ -52,7 +52,7 @@ class StoredPicture:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class Outcome:
     """How an attempt ended that brought no picture, in the words of the report."""
 
     state: State
@@ -233,7 +233,7 @@ def fail(
     db: sqlite3.Connection,
     *,
     ticket: Ticket,
-    ending: Ending,
+    ending: Outcome,
     duration_ms: int | None,
     now_ms: int,
 ) -> None:

@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from batchgen.errors import LedgerDamaged, StoppedEarly
 from batchgen.store.folder.atomic import sync_folder
-from batchgen.store.folder.disk_space import Room, is_full
+from batchgen.store.folder.disk_space import DiskSpace, is_full
 
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], T]
@@ -41,7 +41,7 @@ class _Write:
 class Writer:
     """Commits changes in groups. Made by :func:`open_writer`."""
 
-    def __init__(self, db: sqlite3.Connection, room: Room | None = None) -> None:
+    def __init__(self, db: sqlite3.Connection, room: DiskSpace | None = None) -> None:
         self._db = db
         self._room = room
         self._pending: list[_Write] = []
@@ -173,7 +173,7 @@ def _fail(group: Iterable[_Write], error: LedgerFailed | LedgerDamaged) -> None:
 
 
 @asynccontextmanager
-async def open_writer(db: sqlite3.Connection, room: Room | None = None) -> AsyncIterator[Writer]:
+async def open_writer(db: sqlite3.Connection, room: DiskSpace | None = None) -> AsyncIterator[Writer]:
     """A writer for ``db`` that has committed everything it was given when the block ends, even a cancelled one.
 
     ``room`` is looked at once per group, and made use of where the disk is full.

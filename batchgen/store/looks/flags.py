@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.looks.index import BLANK, ONE_COLOUR, PROBLEM, TRANSPARENT, Seen, seen
+from batchgen.store.looks.index import BLANK, ONE_COLOUR, PROBLEM, TRANSPARENT, LookIndex, seen
 from batchgen.store.looks.near_duplicates import partners
 from batchgen.store.looks.table import Named, Pictures, named, read_pictures
 from batchgen.store.looks.thumbnails import read_looks
@@ -88,7 +88,7 @@ def read_checks(db: sqlite3.Connection, folder: RunFolder) -> Checks:
     return checks(db, seen(read_looks(folder)))
 
 
-def checks(db: sqlite3.Connection, known: Seen) -> Checks:
+def checks(db: sqlite3.Connection, known: LookIndex) -> Checks:
     """As :func:`read_checks`, with what is known of its pictures."""
     flags: dict[str, Flag] = defaultdict(_none)
     requests: dict[int, Flag] = defaultdict(_none)
@@ -122,7 +122,7 @@ def _none() -> Flag:
     return NONE
 
 
-def _empty(db: sqlite3.Connection, pictures: Pictures, known: Seen) -> Iterator[_Found]:
+def _empty(db: sqlite3.Connection, pictures: Pictures, known: LookIndex) -> Iterator[_Found]:
     """Pictures that show nothing, or that no decoder reads."""
     import numpy as np
 
@@ -181,7 +181,7 @@ def _copies(db: sqlite3.Connection, pictures: Pictures) -> Iterator[_Found]:
             yield _Found(one.request, one.file, Flag.DUPLICATE, others[0].file if one is first else first.file)
 
 
-def _near(db: sqlite3.Connection, pictures: Pictures, known: Seen) -> Iterator[_Found]:
+def _near(db: sqlite3.Connection, pictures: Pictures, known: LookIndex) -> Iterator[_Found]:
     """Pictures with a near neighbour among those that show something, of each digest the first one."""
     import numpy as np
 

@@ -28,7 +28,7 @@ _TINT = "00" * TINT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LookIndex:
     """One row per look, the oldest first. ``order`` are the rows by their digests, which ``ordered`` has in that order.
 
     ``facts`` are the bits of what is wrong, 0 for most. ``problems`` says by digest why a picture has no thumbnail.
@@ -52,7 +52,7 @@ class Seen:
         return np.where(self.ordered[found] == digests, self.order[found], -1)
 
 
-def seen(looks: Iterable[list[Look]]) -> Seen:
+def seen(looks: Iterable[list[Look]]) -> LookIndex:
     """The columns of ``looks``, which come in handfuls; one that is none of ours is left out."""
     import numpy as np
 
@@ -61,7 +61,7 @@ def seen(looks: Iterable[list[Look]]) -> Seen:
     none = (np.empty(0, np.uint64), np.empty(0, np.uint8), np.empty(0, np.uint64), np.empty((0, TINT_BYTES), np.uint8))
     digests, facts, gradients, tints = (np.concatenate(columns) for columns in zip(none, *parts, strict=True))
     order = np.argsort(digests, kind="stable")
-    return Seen(order, digests[order], facts, gradients, tints, problems)
+    return LookIndex(order, digests[order], facts, gradients, tints, problems)
 
 
 def numbers_of(digits: str) -> Words:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from batchgen.store.ledger.bulk import aggregated, numbers
-from batchgen.store.looks.index import Seen, numbers_of
+from batchgen.store.looks.index import LookIndex, numbers_of
 from batchgen.store.looks.thumbnails import STILL
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Named(NamedTuple):
     format: str
 
 
-def read_pictures(db: sqlite3.Connection, known: Seen) -> Pictures:
+def read_pictures(db: sqlite3.Connection, known: LookIndex) -> Pictures:
     """All pictures that are not in the trash, with the places of what is ``known`` of them."""
     import numpy as np
 

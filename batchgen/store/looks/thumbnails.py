@@ -13,8 +13,8 @@ import msgspec
 
 from batchgen.store.folder.atomic import make_folder, refuse_links, replacing
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.looks.worker import Job, Look
-from batchgen.store.looks.workers import Bench
+from batchgen.store.looks.worker import Look, LookTask
+from batchgen.store.looks.workers import LookWorkers
 
 FOLDER = "compare/thumbs"
 
@@ -68,7 +68,7 @@ class Thumbnails:
 
     def make(
         self,
-        bench: Bench,
+        bench: LookWorkers,
         shots: Iterable[Shot],
         listen: Callable[[Look], None] = lambda _: None,
         *,
@@ -100,16 +100,16 @@ class Thumbnails:
                 asked.add(shot.sha256)
                 yield shot
 
-    def _jobs(self, shots: Iterable[Shot]) -> list[Job]:
+    def _jobs(self, shots: Iterable[Shot]) -> list[LookTask]:
         return [job for shot in self.missing(shots) if (job := self._job(shot))]
 
-    def _job(self, shot: Shot) -> Job | None:
+    def _job(self, shot: Shot) -> LookTask | None:
         if shot.format not in STILL or self.look(shot.sha256) is not None:
             return None
         source, root = inside(self._folder.root, shot.file), self._folder.root
         if source is None or not source.is_file():
             return None
-        return Job(shot.sha256, str(source), str(root / thumbnail_name(shot.sha256)))
+        return LookTask(shot.sha256, str(source), str(root / thumbnail_name(shot.sha256)))
 
 
 def inside(root: Path, file: str) -> Path | None:

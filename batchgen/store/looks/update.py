@@ -17,7 +17,7 @@ from batchgen.store.looks.index import seen
 from batchgen.store.looks.table import Named, named, read_pictures
 from batchgen.store.looks.thumbnails import Thumbnails, forget, read_looks
 from batchgen.store.looks.worker import Look
-from batchgen.store.looks.workers import Bench
+from batchgen.store.looks.workers import LookWorkers
 
 # So long a run may take at its end to look at what it bought; `batchgen report` looks at the rest.
 AFTER_A_RUN_S = 30.0
@@ -60,7 +60,7 @@ def look_at_new(
             listen(done, len(shots))
 
         workers = max(1, len(shots) // _PICTURES_A_WORKER)
-        with Bench(most=workers) as bench:
+        with LookWorkers(most=workers) as bench:
             thumbnails.make(bench, shots, count, enough=lambda: end_s is not None and time.monotonic() > end_s)
     except OSError as error:
         return Looked(done, len(shots) - done, str(error))

@@ -34,7 +34,7 @@ _TINT_SIDE = 4
 TINT_BYTES = _TINT_SIDE * _TINT_SIDE * 3
 
 
-class Job(msgspec.Struct, frozen=True):
+class LookTask(msgspec.Struct, frozen=True):
     """The file to make small, and where the result belongs; ``sha256`` names the picture."""
 
     sha256: str
@@ -59,7 +59,7 @@ class Look(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     tint: str = ""
 
 
-def shrink(job: Job) -> Look:
+def shrink(job: LookTask) -> Look:
     """Writes the thumbnail of ``job`` in one step and tells what was seen; the original is only read."""
     from PIL import Image, UnidentifiedImageError
 
@@ -170,7 +170,7 @@ def _cap_memory() -> None:
 def main() -> None:
     """One job a line on stdin, one look a line on stdout, until stdin closes."""
     _cap_memory()
-    jobs = msgspec.json.Decoder(Job)
+    jobs = msgspec.json.Decoder(LookTask)
     for line in sys.stdin.buffer:
         sys.stdout.buffer.write(msgspec.json.encode(shrink(jobs.decode(line))) + b"\n")
         sys.stdout.buffer.flush()

@@ -16,7 +16,7 @@ from typing import Self
 
 import msgspec
 
-from batchgen.store.looks.worker import Job, Look
+from batchgen.store.looks.worker import Look, LookTask
 
 TIME_CAP_S = 20.0
 
@@ -25,7 +25,7 @@ _MOST_WORKERS = 8
 _HANDFUL = 256
 
 
-class Bench:
+class LookWorkers:
     """A block that owns its workers; they start with their first job and end with the block."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Bench:
         for worker in self._workers:
             worker.end()
 
-    def shrink_all(self, jobs: Iterable[Job]) -> Iterator[Look]:
+    def shrink_all(self, jobs: Iterable[LookTask]) -> Iterator[Look]:
         """The look of each of ``jobs``, in their order; a picture that won't do is a look with a problem."""
         rest = iter(jobs)
         with ThreadPoolExecutor(len(self._workers)) as threads:
@@ -56,7 +56,7 @@ class Bench:
             finally:
                 threads.shutdown(wait=False, cancel_futures=True)
 
-    def _shrink(self, job: Job) -> Look:
+    def _shrink(self, job: LookTask) -> Look:
         worker = self._free.get()
         try:
             return worker.shrink(job)
@@ -71,7 +71,7 @@ class _Worker:
         self._time_cap_s = time_cap_s
         self._process: subprocess.Popen[bytes] | None = None
 
-    def shrink(self, job: Job) -> Look:
+    def shrink(self, job: LookTask) -> Look:
         process = self._process = self._process or _start()
         assert process.stdin is not None
         assert process.stdout is not None

@@ -20,7 +20,7 @@ from batchgen.errors import LedgerDamaged, Problem, UsageError
 from batchgen.request import State
 from batchgen.store.dataset.metadata import is_simulated
 from batchgen.store.folder.atomic import make_folder, refuse_links, sha256_of, write_synced
-from batchgen.store.folder.disk_space import Room
+from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.trash import place
 from batchgen.store.ledger.reader import Reader
@@ -136,7 +136,7 @@ class Brought:
         return replace(self.picture, file=published.relative_to(folder.root).as_posix())
 
 
-def bring(found: Found, folder: RunFolder, stem: str, room: Room) -> tuple[Brought, ...]:
+def bring(found: Found, folder: RunFolder, stem: str, room: DiskSpace) -> tuple[Brought, ...]:
     """The pictures of ``found`` beside where ``stem`` is to stand in ``folder``; to be published, or else discarded.
 
     Linked where the file system can, else copied. Raises :class:`NotReusable` where one is missing or altered, and

@@ -12,7 +12,7 @@ from batchgen.provider.http.failures import (
     AnswerUndecodable,
     BodyTooLarge,
     CertificateInvalid,
-    Failure,
+    TransportFailure,
     headers_received,
 )
 
@@ -147,7 +147,7 @@ async def test_a_connection_closed_as_soon_as_it_is_open_is_an_ordinary_failure(
     with Slamming() as slamming:
         engine = opened()
         for _ in range(20):
-            assert isinstance(await failure_of(engine, post(slamming.url("ok"))), Failure)
+            assert isinstance(await failure_of(engine, post(slamming.url("ok"))), TransportFailure)
 
 
 async def test_a_connection_that_is_never_accepted_is_a_connect_timeout(opened, post):
@@ -184,7 +184,7 @@ async def test_a_name_that_does_not_resolve_is_a_connect_error(opened, post, fai
 )
 async def test_no_failure_is_wordless_or_tells_the_key(opened, faults, post, path):
     error = await failure_of(opened(max_body_bytes=2**16, read_timeout_s=0.2), post(faults.url(path)))
-    assert isinstance(error, Failure)
+    assert isinstance(error, TransportFailure)
     assert f"127.0.0.1:{faults.port}: " in str(error)
     assert "canary" not in f"{error!s}{error!r}{error.__cause__!r}"
 

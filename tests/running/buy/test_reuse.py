@@ -8,7 +8,7 @@ from functools import partial
 import anyio
 import pytest
 
-from batchgen.commands.verify import Difference, verify
+from batchgen.commands.verify import Discrepancy, verify
 from batchgen.errors import ExitCode, StoppedEarly, UsageError
 from batchgen.provider.interface import Verdict
 from batchgen.request import State
@@ -284,10 +284,10 @@ def test_a_process_that_dies_while_it_takes_a_picture_loses_none_and_buys_none(t
             assert (await customer.run(checked=False)).exit_code == ExitCode.STORED
 
         died = dies_at(number, night)
-        lost = {Difference.MISSING, Difference.ALTERED, Difference.FOREIGN}
+        lost = {Discrepancy.MISSING, Discrepancy.ALTERED, Discrepancy.FOREIGN}
         # What was linked and not recorded yet is foreign until the next run takes it.
         found = {finding.difference for finding in verify(customer.folder, read_data=True)}
-        assert not (lost - {Difference.FOREIGN}) & found, f"at step {number}"
+        assert not (lost - {Discrepancy.FOREIGN}) & found, f"at step {number}"
         anyio.run(night)
         assert held(customer, customer.folder.images) == {"mug.png": 2}, f"at step {number}"
         assert held(customer, customer.folder.trash) == {"mug.png": 1}, f"at step {number}"

@@ -3,12 +3,12 @@
 import math
 from collections import Counter
 
-from batchgen.running.schedule.lanes import Idle, Job
+from batchgen.running.schedule.lanes import Job, NothingDue
 from tests.running.jobs import job, lane, lanes
 
 
 def picked(chooser, count, now=0.0):
-    """The next ``count`` choices; the keys of jobs, or :class:`Idle`."""
+    """The next ``count`` choices; the keys of jobs, or :class:`NothingDue`."""
     choices = [chooser.pick(now) for _ in range(count)]
     return [choice.key if isinstance(choice, Job) else choice for choice in choices]
 
@@ -28,14 +28,14 @@ def test_a_lane_that_is_full_paused_slow_or_empty_stops_no_other():
     paused.hold_until(60.0)
     chooser = lanes(full, slow, paused, empty, lane("free", "6789"))
     assert Counter(picked(chooser, 6)) == Counter("136789")
-    assert chooser.pick(0.0) == Idle(10.0)
+    assert chooser.pick(0.0) == NothingDue(10.0)
 
 
 def test_the_ceiling_is_that_of_all_lanes_together():
     chooser = lanes(lane("a", "123"), lane("b", "456"), ceiling=3)
-    assert picked(chooser, 4) == ["1", "4", "2", Idle(math.inf)]
+    assert picked(chooser, 4) == ["1", "4", "2", NothingDue(math.inf)]
     chooser.release("a")
-    assert picked(chooser, 2) == ["5", Idle(math.inf)]
+    assert picked(chooser, 2) == ["5", NothingDue(math.inf)]
 
 
 def test_a_retry_goes_before_new_work_once_it_is_due_and_holds_no_slot_before():
@@ -46,7 +46,7 @@ def test_a_retry_goes_before_new_work_once_it_is_due_and_holds_no_slot_before():
     one.wait(job("early"), 5.0)
     chooser.release("a")
     assert chooser.in_flight == one.in_flight == 0
-    assert picked(chooser, 2, now=4.9) == ["2", Idle(5.0)]
+    assert picked(chooser, 2, now=4.9) == ["2", NothingDue(5.0)]
     chooser.release("a")
     one.add([job("3")])
     assert picked(chooser, 2, now=5.0) == ["early", "3"]
@@ -74,7 +74,7 @@ def test_a_closed_lane_sends_nothing_and_keeps_nobody():
     closed = lane("a", "123", fed=False)
     chooser = lanes(closed, lane("b", "4"))
     closed.closed = "daily limit"
-    assert picked(chooser, 2) == ["4", Idle(math.inf)]
+    assert picked(chooser, 2) == ["4", NothingDue(math.inf)]
     chooser.release("b")
     assert chooser.done
 
@@ -85,7 +85,7 @@ def test_a_stopped_run_sends_nothing_but_waits_for_what_is_in_flight():
     chooser.stop("SIGINT")
     chooser.stop("budget")
     assert chooser.stopped == "SIGINT"
-    assert picked(chooser, 1) == [Idle(math.inf)]
+    assert picked(chooser, 1) == [NothingDue(math.inf)]
     assert not chooser.done
     chooser.release("a")
     assert chooser.done
@@ -93,29 +93,29 @@ def test_a_stopped_run_sends_nothing_but_waits_for_what_is_in_flight():
 
 def test_the_budget_stops_the_run_only_when_nothing_in_flight_can_free_money():
     chooser = lanes(lane("a", "123", price=4), cap=10)
-    assert picked(chooser, 3) == ["1", "2", Idle(math.inf)]
+    assert picked(chooser, 3) == ["1", "2", NothingDue(math.inf)]
     assert chooser.stopped is None
     chooser._budget.settle(4, billed_microusd=1)
     chooser.release("a")
-    assert picked(chooser, 2) == ["3", Idle(math.inf)]
+    assert picked(chooser, 2) == ["3", NothingDue(math.inf)]
     for _ in range(2):
         chooser._budget.settle(4, billed_microusd=4)
         chooser.release("a")
     chooser.by_model["a"].add([job("4", price=4)])
-    assert picked(chooser, 1) == [Idle(math.inf)]
+    assert picked(chooser, 1) == [NothingDue(math.inf)]
     assert chooser.stopped.startswith("the budget of $0.00001 is used up: another request may cost $0.000004")
     assert chooser._budget.reserved_microusd == 0
 
 
 def test_a_lane_that_is_too_dear_leaves_the_rest_of_the_budget_to_a_cheaper_one():
     chooser = lanes(lane("dear", "12", price=100), lane("cheap", "345", price=1), cap=2)
-    assert picked(chooser, 3) == ["3", "4", Idle(math.inf)]
+    assert picked(chooser, 3) == ["3", "4", NothingDue(math.inf)]
 
 
 def test_a_dear_lane_does_not_end_the_run_before_a_cheaper_one_has_been_fed():
     cheap = lane("cheap", fed=False)
     chooser = lanes(lane("dear", "1", price=100), cheap, cap=50)
-    assert picked(chooser, 1) == [Idle(math.inf)]
+    assert picked(chooser, 1) == [NothingDue(math.inf)]
     assert chooser.stopped is None
     cheap.add([job("2", "cheap", 1)])
     assert picked(chooser, 1) == ["2"]
@@ -125,7 +125,7 @@ def test_a_dear_lane_waits_for_a_cheaper_retry_before_it_ends_the_run():
     cheap = lane("cheap")
     cheap.wait(job("2", "cheap", 1), 7.0)
     chooser = lanes(lane("dear", "1", price=100), cheap, cap=50)
-    assert picked(chooser, 1) == [Idle(7.0)]
+    assert picked(chooser, 1) == [NothingDue(7.0)]
     assert chooser.stopped is None
     assert picked(chooser, 1, now=7.0) == ["2"]
 

@@ -6,7 +6,7 @@ from collections import Counter
 import anyio
 import pytest
 
-from batchgen.running.schedule.lanes import Idle
+from batchgen.running.schedule.lanes import NothingDue
 from batchgen.running.schedule.pool import Pool
 from tests.running.jobs import job, lane, lanes
 
@@ -198,7 +198,7 @@ async def test_work_that_outlives_its_slot_leaves_the_slot_to_others():
         await pool.run()
     assert sending["peak"] == 2
     assert len(finished) == 20
-    assert isinstance(chooser.pick(anyio.current_time()), Idle)
+    assert isinstance(chooser.pick(anyio.current_time()), NothingDue)
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])

@@ -3,7 +3,7 @@
 import pytest
 
 from batchgen.request import Kind, State, canonical_json, key_of
-from batchgen.store.dataset.jsonl_reader import Unreadable, read_failed, read_paid
+from batchgen.store.dataset.jsonl_reader import UnreadableLine, read_failed, read_paid
 
 REQUEST = {"provider": "simulator", "model": "test/test", "repeat": 1}
 PARAMETERS = {"prompt": "a mug", "size": "64x64"}
@@ -96,7 +96,7 @@ def test_a_failure_s_line_gives_request_ending_and_attempts():
     ],
 )
 def test_a_picture_s_line_that_no_ledger_has_written_is_unreadable(wrong):
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableLine):
         read_paid([keyed(PAID) | wrong], index=1)
 
 
@@ -104,7 +104,7 @@ def test_a_picture_s_line_that_no_ledger_has_written_is_unreadable(wrong):
 def test_a_picture_s_line_without_what_every_line_has_is_unreadable(name):
     line = keyed(PAID)
     del line[name]
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableLine):
         read_paid([line], index=1)
 
 
@@ -112,5 +112,5 @@ def test_a_picture_s_line_without_what_every_line_has_is_unreadable(name):
     "wrong", [{"state": "lost"}, {"maybe_billed_usd": -0.01}, {"attempts": "two"}, {"parameters": "a mug"}, {"axes": 3}]
 )
 def test_a_failure_s_line_that_no_ledger_has_written_is_unreadable(wrong):
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableLine):
         read_failed(keyed(FAILED) | wrong, index=1)

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from batchgen.store.folder import disk_space as rooms
-from batchgen.store.folder.disk_space import Room, is_full
+from batchgen.store.folder.disk_space import DiskSpace, is_full
 from batchgen.store.folder.run_folder import RunFolder
 from tests.store.disks import small_disk
 
@@ -34,7 +34,7 @@ def free_bytes(monkeypatch, free, names=10_000):
     ],
 )
 def test_below_the_mark_nothing_more_may_be_sent(folder, monkeypatch, free, concurrency, stated, short):
-    room = Room(folder, concurrency=concurrency, min_free_bytes=stated)
+    room = DiskSpace(folder, concurrency=concurrency, min_free_bytes=stated)
     free_bytes(monkeypatch, free)
     room.look()
     assert (room.shortage is not None) == short
@@ -45,7 +45,7 @@ def test_below_the_mark_nothing_more_may_be_sent(folder, monkeypatch, free, conc
 
 
 def test_the_mark_follows_the_answers_that_were_seen(folder, monkeypatch):
-    room = Room(folder, concurrency=1000)
+    room = DiskSpace(folder, concurrency=1000)
     for _ in range(20):
         room.saw(100_000)
     free_bytes(monkeypatch, 300 << 20)
@@ -54,7 +54,7 @@ def test_the_mark_follows_the_answers_that_were_seen(folder, monkeypatch):
 
 
 def test_a_disk_that_runs_out_of_names_is_short_too(folder, monkeypatch):
-    room = Room(folder, concurrency=16)
+    room = DiskSpace(folder, concurrency=16)
     free_bytes(monkeypatch, 1 << 40, names=31)
     room.look()
     assert "31 more files" in room.shortage
@@ -62,7 +62,7 @@ def test_a_disk_that_runs_out_of_names_is_short_too(folder, monkeypatch):
 
 def test_a_disk_too_small_for_all_pictures_is_said_before_the_run(folder, monkeypatch):
     free_bytes(monkeypatch, (256 << 20) + (200 << 20))
-    room = Room(folder, concurrency=1)
+    room = DiskSpace(folder, concurrency=1)
     assert room.warning(100, None) is None
     assert "room for about 100 of 101 pictures (2.00 MiB each, a guess" in room.warning(101, None)
     assert room.warning(200, 1 << 20) is None
@@ -71,7 +71,7 @@ def test_a_disk_too_small_for_all_pictures_is_said_before_the_run(folder, monkey
 
 def test_ballast_really_takes_its_space_and_is_gone_afterwards(folder):
     ballast = folder.state / "ballast"
-    with Room(folder, concurrency=1).held():
+    with DiskSpace(folder, concurrency=1).held():
         found = ballast.stat()
         assert found.st_size == 64 << 20
         assert found.st_blocks * 512 >= found.st_size
@@ -82,13 +82,13 @@ def test_ballast_really_takes_its_space_and_is_gone_afterwards(folder):
 def test_a_disk_with_little_room_gets_little_ballast_or_none(folder, monkeypatch):
     for free, size in ((80 << 20, 20 << 20), (100_000, None)):
         free_bytes(monkeypatch, free)
-        with Room(folder, concurrency=1).held():
+        with DiskSpace(folder, concurrency=1).held():
             ballast = folder.state / "ballast"
             assert (ballast.stat().st_size if ballast.exists() else None) == size
 
 
 def test_the_ledger_s_ballast_is_thrown_out_for_the_ledger_alone(folder):
-    room, ledger_ballast = Room(folder, concurrency=1), folder.state / "ballast-ledger"
+    room, ledger_ballast = DiskSpace(folder, concurrency=1), folder.state / "ballast-ledger"
     full = OSError(errno.ENOSPC, "No space left on device")
     with room.held():
         assert ledger_ballast.stat().st_blocks * 512 >= 4 << 20
@@ -100,7 +100,7 @@ def test_the_ledger_s_ballast_is_thrown_out_for_the_ledger_alone(folder):
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_on_a_full_disk_the_ballast_goes_and_the_write_is_made_once_more(folder, code):
-    room, tries = Room(folder, concurrency=1), []
+    room, tries = DiskSpace(folder, concurrency=1), []
 
     def write():
         tries.append((folder.state / "ballast").exists())
@@ -116,7 +116,7 @@ def test_on_a_full_disk_the_ballast_goes_and_the_write_is_made_once_more(folder,
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EMFILE])
 def test_any_other_error_of_the_disk_is_not_tried_again(folder, code):
-    room, tries = Room(folder, concurrency=1), []
+    room, tries = DiskSpace(folder, concurrency=1), []
 
     def write():
         tries.append(1)
@@ -137,7 +137,7 @@ def test_a_picture_that_no_longer_fits_is_written_in_the_ballast_s_place(tmp_pat
     with small_disk(tmp_path / "disk") as disk:
         folder = RunFolder(disk / "mugs")
         with folder.opened():
-            room = Room(folder, concurrency=1, min_free_bytes=0)
+            room = DiskSpace(folder, concurrency=1, min_free_bytes=0)
             with room.held():
                 for number in range(100):
                     target = folder.images / str(number)

@@ -11,7 +11,7 @@ from batchgen.errors import ExitCode, FolderMismatch, LedgerDamaged
 from batchgen.request import Kind, Request, State, canonical_json, key_of
 from batchgen.store.ledger.ledger import open_ledger
 from batchgen.store.ledger.reader import Reader, Spent
-from batchgen.store.ledger.transitions import Bill, Ending, NameTaken, StoredPicture
+from batchgen.store.ledger.transitions import Bill, NameTaken, Outcome, StoredPicture
 from batchgen.store.media.sniff import Format
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +43,7 @@ class Book:
         await self.ledger.store(ticket.request_id, [picture], folder=self.ledger.path.parent, downloads=0)
 
     async def end(self, ticket, state, **ending):
-        await self.ledger.fail(ticket, Ending(state, "because", "it was so", **ending), duration_ms=3)
+        await self.ledger.fail(ticket, Outcome(state, "because", "it was so", **ending), duration_ms=3)
 
     async def bring_to(self, wanted, state):
         ticket = await self.intend(wanted)

@@ -7,7 +7,7 @@ import pytest
 from batchgen.errors import LedgerDamaged
 from batchgen.request import State, number_of
 from batchgen.store.ledger.nearest_bought import Relatives, all_bought
-from batchgen.store.ledger.plan_diff import SHOWN, Past
+from batchgen.store.ledger.plan_diff import SHOWN, PlanDiff
 from batchgen.store.ledger.schema import _VERSION_1, APPLICATION_ID
 from tests import ledgers
 
@@ -24,7 +24,7 @@ def past(shelf):
     opened = []
 
     def open_past(*planned):
-        opened.append(Past(shelf.folder.ledger, [number_of(key) for key in planned]))
+        opened.append(PlanDiff(shelf.folder.ledger, [number_of(key) for key in planned]))
         return opened[-1]
 
     yield open_past
@@ -141,7 +141,7 @@ def test_a_ledger_of_the_first_version_is_read_as_it_is_and_not_changed(tmp_path
             " '{\"parameters\":{\"prompt\":\"p\"}}', '{}', '{}', 'x', 1, 0)"
         )
     before = path.read_bytes()
-    here = Past(path, [])
+    here = PlanDiff(path, [])
     assert here.orphans().count == 1
     here.close()
     assert path.read_bytes() == before
@@ -149,7 +149,7 @@ def test_a_ledger_of_the_first_version_is_read_as_it_is_and_not_changed(tmp_path
 
 def test_a_folder_without_a_ledger_has_no_past(tmp_path):
     with pytest.raises(LedgerDamaged, match="there is no ledger here"):
-        Past(tmp_path / "ledger.db", [])
+        PlanDiff(tmp_path / "ledger.db", [])
 
 
 def ledgers_prompt(bought):

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from batchgen.errors import ExitCode, LedgerDamaged
-from batchgen.store.folder.disk_space import Room
+from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.schema import connect
 from batchgen.store.ledger.writer import LedgerFailed, open_writer
@@ -213,7 +213,7 @@ async def test_a_group_that_no_longer_fits_is_committed_in_the_ballast_s_place(t
     with small_disk(tmp_path / "disk") as disk:
         folder = RunFolder(disk / "mugs")
         with folder.opened(), closing(connect(folder.ledger)) as db:
-            room = Room(folder, concurrency=1, min_free_bytes=0)
+            room = DiskSpace(folder, concurrency=1, min_free_bytes=0)
             with room.held():
                 db.execute("PRAGMA wal_autocheckpoint = 0")
                 fill(disk, leave=200_000)
@@ -247,7 +247,7 @@ async def test_a_disk_that_fails_otherwise_is_never_tried_again(db, tmp_path, co
         raise found
 
     with folder.opened():
-        async with open_writer(db, Room(folder, concurrency=1)) as writer:
+        async with open_writer(db, DiskSpace(folder, concurrency=1)) as writer:
             with pytest.raises(error, match="batchgen verify") as told:
                 await writer.commit(failing)
             with pytest.raises(error):

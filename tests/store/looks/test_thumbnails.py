@@ -15,8 +15,8 @@ from batchgen.store.folder.trash import Move, moves_to_trash, record_return, rec
 from batchgen.store.ledger.records import RecordedPicture
 from batchgen.store.looks.thumbnails import FOLDER, Thumbnails, forget, inside, read_looks, thumbnail_name
 from batchgen.store.looks.update import look_at_new
-from batchgen.store.looks.worker import Job, shrink
-from batchgen.store.looks.workers import Bench
+from batchgen.store.looks.worker import LookTask, shrink
+from batchgen.store.looks.workers import LookWorkers
 from tests.compare.folders import building, picture
 
 
@@ -46,7 +46,7 @@ def job(tmp_path):
     def make(content):
         source = tmp_path / "source"
         source.write_bytes(content)
-        return Job("digest", str(source), str(tmp_path / "to" / "small.webp"))
+        return LookTask("digest", str(source), str(tmp_path / "to" / "small.webp"))
 
     return make
 
@@ -114,8 +114,8 @@ def test_workers_answer_in_order_and_survive_a_broken_picture(tmp_path):
     for number in range(12):
         source = tmp_path / f"{number}"
         source.write_bytes(b"broken" if number == 5 else picture(number))
-        jobs.append(Job(str(number), str(source), str(tmp_path / "small" / f"{number}.webp")))
-    with Bench(workers=3) as bench:
+        jobs.append(LookTask(str(number), str(source), str(tmp_path / "small" / f"{number}.webp")))
+    with LookWorkers(workers=3) as bench:
         looks = list(bench.shrink_all(jobs))
     assert [look.sha256 for look in looks] == [str(number) for number in range(12)]
     assert [look.sha256 for look in looks if look.problem] == ["5"]
@@ -126,8 +126,8 @@ def test_a_picture_that_takes_too_long_costs_its_worker_and_no_other_picture(tmp
     # Opening a pipe that nobody writes to waits for ever.
     os.mkfifo(slow)
     quick.write_bytes(picture(1))
-    jobs = [Job(path.name, str(path), str(tmp_path / f"{path.name}.webp")) for path in (quick, slow, quick)]
-    with Bench(workers=1, time_cap_s=1.5) as bench:
+    jobs = [LookTask(path.name, str(path), str(tmp_path / f"{path.name}.webp")) for path in (quick, slow, quick)]
+    with LookWorkers(workers=1, time_cap_s=1.5) as bench:
         looks = list(bench.shrink_all(jobs))
     assert [look.problem for look in looks] == ["", "not made small within 1.5 s", ""]
 
@@ -143,7 +143,7 @@ def test_no_picture_is_decoded_twice_and_the_original_stays_as_it_is(tmp_path):
     folder, made = RunFolder(tmp_path), []
     one = shot(folder, picture(1))
     before = (tmp_path / one.file).stat()
-    with Bench(workers=1) as bench:
+    with LookWorkers(workers=1) as bench:
         Thumbnails(folder).make(bench, [one, one], made.append)
         Thumbnails(folder).make(bench, [one], made.append)
 
@@ -158,7 +158,7 @@ def test_a_thumbnail_that_was_removed_is_made_again_and_a_failure_is_remembered(
     folder, made = RunFolder(tmp_path), []
     good, bad = shot(folder, picture(1)), RecordedPicture("images/b.png", "cd" + "0" * 62, 6, "png", 1, 1, None)
     (tmp_path / bad.file).write_bytes(b"broken")
-    with Bench(workers=1) as bench:
+    with LookWorkers(workers=1) as bench:
         Thumbnails(folder).make(bench, [good, bad], made.append)
         (tmp_path / thumbnail_name(good.sha256)).unlink()
         with (tmp_path / "compare/thumbs/looks.jsonl").open("ab") as diary:

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from batchgen.errors import UsageError
-from batchgen.store.folder.disk_space import Room
+from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.records import records
 from batchgen.store.ledger.schema import APPLICATION_ID, MIGRATIONS, connect_read_only
@@ -44,7 +44,7 @@ def sources(source, own, **given):
 def taken(source, own, number, stem="images/00000/mug"):
     with sources(source, own) as found:
         (one,) = found.find([source[1][number].key]).values()
-        brought = bring(one, own, stem, Room(own, concurrency=1))
+        brought = bring(one, own, stem, DiskSpace(own, concurrency=1))
     pictures = [
         one.publish(own, stem if number == 1 else f"{stem}-{number}", {}) for number, one in enumerate(brought, 1)
     ]
@@ -121,7 +121,7 @@ def test_a_file_that_went_away_in_between_is_said(source, own):
         (one,) = found.find([source[1][0].key]).values()
     file_of(source).unlink()
     with pytest.raises(NotReusable, match="is no file any more"):
-        bring(one, own, "images/mug", Room(own, concurrency=1))
+        bring(one, own, "images/mug", DiskSpace(own, concurrency=1))
 
 
 def test_what_an_earlier_process_published_and_could_not_record_is_taken_as_it_is(source, own):
