@@ -12,7 +12,7 @@ from batchgen.money import dollars
 from batchgen.report import write_report
 from batchgen.request import State
 from tests import ledgers
-from tests.ledgers import Bill, Ending, changes
+from tests.ledgers import Bill, Outcome, transitions
 
 MODELS = ("maker/one", "maker/two", "other/three")
 SUMS = ("billed", "maybe_billed", "estimated")
@@ -71,7 +71,7 @@ def fail(ledger, books, request, state, dice):
     estimated = money(dice) if state is State.SPOILED and not billed else 0
     ticket = ledger.send(request)
     ledger.now_ms += dice.randrange(5_000)
-    ending = Ending(
+    ending = Outcome(
         state,
         dice.choice(("moderation", "no picture")),
         dice.choice(("no", "flagged")),
@@ -80,7 +80,7 @@ def fail(ledger, books, request, state, dice):
         maybe_microusd=maybe,
         estimated_microusd=estimated,
     )
-    changes.fail(ledger.db, ticket=ticket, ending=ending, duration_ms=500, now_ms=ledger.now_ms)
+    transitions.fail(ledger.db, ticket=ticket, ending=ending, duration_ms=500, now_ms=ledger.now_ms)
     books.enter(request, state, billed=billed, maybe=maybe, estimated=estimated)
 
 
