@@ -16,6 +16,7 @@ _DOCTYPE = 0x4282
 _SEGMENT = 0x18538067
 _INFO, _SCALE, _DURATION = 0x1549A966, 0x2AD7B1, 0x4489
 _TRACKS, _TRACK, _VIDEO, _WIDTH, _HEIGHT = 0x1654AE6B, 0xAE, 0xE0, 0xB0, 0xBA
+_SHOWN_WIDTH, _SHOWN_HEIGHT, _SHOWN_UNIT = 0x54B0, 0x54BA, 0x54B2
 _CLUSTER = 0x1F43B675
 # What stands directly in a segment: one of these ends a cluster that states no size.
 _OF_A_SEGMENT = frozenset({_INFO, _TRACKS, _CLUSTER, 0x114D9B74, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367})
@@ -53,7 +54,8 @@ def read_film(content: bytes) -> Film:
     if not any(list(_elements(cluster.body)) for cluster in clusters):
         raise Incomplete("without any pictures in it")
     info = next((part.body for part in parts if part.name == _INFO), segment[:0])
-    return Film(_number(_first(video, _WIDTH)), _number(_first(video, _HEIGHT)), _duration_ms(info))
+    width, height = _size(video)
+    return Film(width, height, _duration_ms(info))
 
 
 def _elements(content: memoryview) -> Iterator[_Element]:
@@ -112,6 +114,15 @@ def _first(body: memoryview, name: int) -> memoryview | None:
 
 def _number(body: memoryview | None) -> int | None:
     return int.from_bytes(body, "big") or None if body is not None and len(body) <= 8 else None
+
+
+def _size(video: memoryview) -> tuple[int | None, int | None]:
+    """Width and height at which the film is shown, as an MP4 states them: those of its frames unless it says others."""
+    width, height = _number(_first(video, _WIDTH)), _number(_first(video, _HEIGHT))
+    if _number(_first(video, _SHOWN_UNIT)):
+        # Centimetres, inches or a mere ratio; 0 are pixels.
+        return width, height
+    return _number(_first(video, _SHOWN_WIDTH)) or width, _number(_first(video, _SHOWN_HEIGHT)) or height
 
 
 def _duration_ms(info: memoryview) -> int | None:

@@ -91,7 +91,16 @@ def element(name, body, size=None):
 UNKNOWN = (1 << 56) - 1
 EBML = element("1a45dfa3", element("4282", b"webm"))
 INFO = element("1549a966", element("2ad7b1", b"\x0f\x42\x40") + element("4489", struct.pack(">f", 1250.0)))
-TRACKS = element("1654ae6b", element("ae", element("e0", element("b0", b"\x02\x80") + element("ba", b"\x01\x68"))))
+
+
+def tracks(more=b""):
+    return element(
+        "1654ae6b", element("ae", element("e0", element("b0", b"\x02\x80") + element("ba", b"\x01\x68") + more))
+    )
+
+
+SHOWN = element("54b0", b"\x04\xb0") + element("54ba", b"\x01\xe0")
+TRACKS = tracks()
 CLUSTER = element("1f43b675", element("a3", bytes(90)))
 LIVE = element("1f43b675", element("a3", bytes(90)), UNKNOWN)
 WEBM = EBML + element("18538067", INFO + TRACKS + CLUSTER + CLUSTER)
@@ -110,6 +119,22 @@ WEBM = EBML + element("18538067", INFO + TRACKS + CLUSTER + CLUSTER)
         (box(b"ftyp", b"qt  \0\0\2\0") + FILM[len(HEAD) :], Format("mov", "mov", 320, 180, 3000)),
         (WEBM, Format("webm", "webm", 640, 360, 1250)),
         (EBML + element("18538067", INFO + TRACKS + LIVE + LIVE, UNKNOWN), Format("webm", "webm", 640, 360, 1250)),
+        (
+            EBML + element("18538067", INFO + tracks(SHOWN) + CLUSTER),
+            Format("webm", "webm", 1200, 480, 1250),
+        ),
+        (
+            EBML + element("18538067", INFO + tracks(SHOWN + element("54b2", b"\0")) + CLUSTER),
+            Format("webm", "webm", 1200, 480, 1250),
+        ),
+        (
+            EBML + element("18538067", INFO + tracks(SHOWN + element("54b2", b"\3")) + CLUSTER),
+            Format("webm", "webm", 640, 360, 1250),
+        ),
+        (
+            EBML + element("18538067", INFO + tracks(element("54b0", b"\x04\xb0")) + CLUSTER),
+            Format("webm", "webm", 1200, 360, 1250),
+        ),
         (
             element("1a45dfa3", element("4282", b"matroska")) + element("18538067", TRACKS + CLUSTER),
             Format("mkv", "mkv", 640, 360, None),
