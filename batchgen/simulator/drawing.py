@@ -26,7 +26,7 @@ _WHITE = (255, 255, 255)
 class Drawing:
     """All that decides how a picture looks: ``seed`` tells repeats apart, ``footer`` is the small line below.
 
-    A film is a drawing of some ``seconds``.
+    A film is of some ``seconds``, and shows none of the words.
     """
 
     prompt: str
@@ -44,17 +44,12 @@ class Drawing:
 
 def draw(drawing: Drawing, inputs: Sequence[bytes] = ()) -> bytes:
     """The encoded picture; ``inputs`` are encoded pictures shown on it as cards."""
-    buffer = io.BytesIO()
-    painted(drawing, inputs).save(buffer, drawing.picture_format.upper(), **_ENCODING[drawing.picture_format])
-    return buffer.getvalue()
-
-
-def painted(drawing: Drawing, inputs: Sequence[bytes] = ()) -> Image.Image:
-    """The picture, not encoded yet."""
     picture = landscape(drawing.width, drawing.height, drawing.seed)
     _paste_cards(picture, inputs)
     _write(picture, drawing)
-    return picture
+    buffer = io.BytesIO()
+    picture.save(buffer, drawing.picture_format.upper(), **_ENCODING[drawing.picture_format])
+    return buffer.getvalue()
 
 
 def thumbnail(data: bytes, side: int = 512) -> bytes | None:

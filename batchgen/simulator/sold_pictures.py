@@ -48,8 +48,7 @@ def _picture(order: Order, nth: int, place: int) -> SoldPicture:
 
 
 def _caption(order: Order, nth: int) -> tuple[str, ...]:
-    seconds = (f"{order.seconds:g} s",) if order.seconds else ()
-    return (order.model.id, f"{order.width}x{order.height}", order.quality, *seconds, f"no. {nth + 1}")
+    return (order.model.id, f"{order.width}x{order.height}", order.quality, f"no. {nth + 1}")
 
 
 def _digest(*words: object) -> str:
@@ -79,9 +78,11 @@ class PictureStore:
         self._cards.add(name, png)
 
     def drawn(self, picture: SoldPicture) -> bytes:
-        """The picture's bytes; inputs that were no pictures are left out. Takes milliseconds: call it in a thread."""
+        """Return its bytes; inputs that were no pictures are left out. Takes milliseconds: call it in a thread."""
+        if picture.drawing.seconds:
+            return film(picture.drawing)
         cards = [card for name in picture.inputs if (card := self._cards.get(name)) is not None]
-        return film(picture.drawing, cards) if picture.drawing.seconds else draw(picture.drawing, cards)
+        return draw(picture.drawing, cards)
 
     def close(self) -> None:
         self._lines.close()

@@ -371,11 +371,11 @@ def test_a_whole_row_is_voted_on_with_a_number(page):
 def test_films_are_seen_in_the_grid_and_voted_on(visit, tmp_path):
     with folders.building(tmp_path / "run") as folder:
         for model in MODELS[:2]:
-            drawing = Drawing("a lighthouse", "", 64, 48, "mp4", seed=model, seconds=1)
+            drawing = Drawing("a lighthouse", "", 64, 48, "mp4", seed=model, seconds=4)
             folder.store(folder.request("a lighthouse", model=model), content=film(drawing))
     write_page(folder.folder)
     page = visit((folder.root / "compare.html").as_uri(), wait=".cell video")
-    until(page, "[...document.querySelectorAll('.cell video')].every((film) => film.videoWidth === 64)")
+    until(page, "[...document.querySelectorAll('.cell video')].every((film) => film.duration === 4 && film.videoWidth)")
     page.keyboard.press("v")
     until(page, "[...document.querySelectorAll('.choice video')].filter((film) => !film.paused).length === 2")
     page.keyboard.press("ArrowLeft")

@@ -7,10 +7,21 @@ import subprocess
 
 import pytest
 
-from batchgen.store.media.sniff import inspect
+from batchgen.simulator import films
+from batchgen.simulator.drawing import Drawing
+from batchgen.simulator.offered_models import MODELS
+from batchgen.store.media.sniff import NotAPicture, inspect
+from tests.browser import browser, until, visit
+
+__all__ = ["browser", "visit"]
 
 VIDEOS = "/v1/openai/videos/generations"
 IMAGES = "/v1/openai/images/generations"
+OFFERED = sorted({(seconds, model.always) for model in MODELS for seconds in model.seconds})
+
+
+def drawn(seconds, kind, size=(1280, 720), seed="0" * 64):
+    return films.film(Drawing("a fox", "", *size, kind, seed, seconds))
 
 
 def film(shop, **fields):
@@ -26,7 +37,7 @@ def film(shop, **fields):
         ({"seconds": "auto"}, "mp4", (320, 180), 5000),
         ({"model": "openai/sora-2", "size": "720x1280", "seconds": 8}, "mp4", (720, 1280), 8000),
         ({"model": "lightricks/ltx-2", "size": "1408x768", "seconds": "2.5"}, "webm", (1408, 768), 2500),
-        ({"size": "333x201"}, "mp4", (332, 200), 5000),
+        ({"size": "333x201"}, "mp4", (333, 201), 5000),
     ],
 )
 def test_a_video_is_a_whole_film_as_long_and_as_large_as_was_asked(shop, fields, name, size, duration_ms):
@@ -45,6 +56,52 @@ def test_the_same_purchase_gives_the_same_film_and_another_one_another(start, tm
         _, again = film(shop)
     assert first.content == again.content
     assert len({first.content, second.content, other.content}) == 3
+
+
+@pytest.mark.parametrize(("seconds", "kind"), OFFERED)
+def test_there_is_a_clip_of_every_length_on_offer_for_every_size_and_purchase(seconds, kind):
+    for size in ((16, 16), (720, 1280), (4096, 4096)):
+        found = inspect(drawn(seconds, kind, size))
+        assert (found.name, (found.width, found.height), found.duration_ms) == (kind, size, 1000 * seconds)
+    assert drawn(seconds, kind, seed="1" * 64) != drawn(seconds, kind)
+
+
+def test_no_clip_is_left_over():
+    clips = {path.name for path in films._CLIPS.iterdir()}
+    assert clips == {"README.md", *(f"{seconds:g}.{kind}" for seconds, kind in OFFERED)}
+
+
+@pytest.mark.parametrize("kind", ["mp4", "webm"])
+def test_a_film_cut_anywhere_is_seen_to_be(kind):
+    content = drawn(5, kind)
+    for length in range(1, len(content)):
+        with pytest.raises(NotAPicture):
+            inspect(content[:length])
+
+
+def test_a_browser_finds_every_film_as_long_and_of_the_shape_that_was_asked(visit, tmp_path):
+    for seconds, kind in OFFERED:
+        (tmp_path / f"{seconds:g}.{kind}").write_bytes(drawn(seconds, kind, (1408, 768)))
+    tags = (f"<video src='{seconds:g}.{kind}' data-seconds={seconds}></video>" for seconds, kind in OFFERED)
+    (tmp_path / "page.html").write_text("<!doctype html><title>films</title>" + "".join(tags), encoding="utf-8")
+    page = visit((tmp_path / "page.html").as_uri(), wait="video")
+    until(page, "[...document.querySelectorAll('video')].every((film) => film.readyState > 1)")
+    lengths, shapes = page.evaluate("""() => {
+        const films = [...document.querySelectorAll('video')];
+        return [films.map((film) => [film.duration, Number(film.dataset.seconds)]),
+                films.map((film) => film.videoWidth / film.videoHeight)];
+    }""")
+    assert [found for found, _ in lengths] == pytest.approx([asked for _, asked in lengths], abs=0.001)
+    assert shapes == pytest.approx([1408 / 768] * len(OFFERED), rel=0.01)
+
+
+@pytest.mark.parametrize(("seconds", "kind"), [(4, "mp4"), (1.2, "webm")])
+def test_a_browser_plays_a_film_to_its_end(visit, tmp_path, seconds, kind):
+    (tmp_path / f"film.{kind}").write_bytes(drawn(seconds, kind))
+    (tmp_path / "page.html").write_text(f"<!doctype html><title>film</title><video muted autoplay src='film.{kind}'>")
+    page = visit((tmp_path / "page.html").as_uri(), wait="video")
+    until(page, "document.querySelector('video').ended")
+    assert page.evaluate("document.querySelector('video').currentTime") == pytest.approx(seconds, abs=0.05)
 
 
 def test_a_film_comes_in_base64_where_that_is_asked_for(shop):
@@ -115,11 +172,9 @@ def test_the_catalogue_lists_videos_with_their_lengths(shop):
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
-@pytest.mark.parametrize("model", ["ir/test-video", "lightricks/ltx-2"])
-def test_a_player_decodes_every_frame_without_a_complaint(shop, tmp_path, model):
-    size = "1408x768" if model != "ir/test-video" else "250x130"
-    _, fetched = film(shop, model=model, size=size)
-    (tmp_path / "film").write_bytes(fetched.content)
+@pytest.mark.parametrize(("seconds", "kind"), OFFERED)
+def test_a_player_decodes_every_frame_without_a_complaint(tmp_path, seconds, kind):
+    (tmp_path / "film").write_bytes(drawn(seconds, kind, (250, 130)))
     done = subprocess.run(
         ["ffmpeg", "-v", "error", "-i", tmp_path / "film", "-f", "null", "-"],
         capture_output=True,
