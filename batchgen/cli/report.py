@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchgen.cli.shared_options import Folder
-from batchgen.errors import StoppedEarly, UsageError, nearest
+from batchgen.errors import StoppedEarly, UsageError
 
 if TYPE_CHECKING:
     from batchgen.store.folder.run_folder import RunFolder
-
-_KINDS = ("png", "pdf")
 
 
 def report(
@@ -23,12 +21,12 @@ def report(
         bool, typer.Option("--look/--no-look", help="Look at pictures that nobody looked at yet, for their flags.")
     ] = True,
     sheet: Annotated[
-        str | None, typer.Option("--sheet", metavar="png|pdf", help="Also make contact sheets of all pictures.")
+        str | None, typer.Option("--sheet", metavar="pdf", help="Also make contact sheets of all pictures.")
     ] = None,
 ) -> None:
     """Rebuild report.html, report.csv, summary.json and metadata.jsonl; needs neither manifest nor key."""
-    if sheet is not None and sheet not in _KINDS:
-        raise UsageError(f"--sheet {sheet!r}: it is png or pdf {nearest(sheet.lower(), _KINDS)}".rstrip())
+    if sheet is not None:
+        _refuse_kind(sheet)
     from rich.console import Console
 
     from batchgen.report import print_report, write_report
@@ -46,15 +44,24 @@ def report(
     print_report(written, Console())
     sys.stderr.write(f"written: {folder / 'report.html'}, report.csv, summary.json, metadata.jsonl\n")
     if sheet is not None:
-        _sheets(place, sheet)
+        _sheets(place)
 
 
-def _sheets(place: RunFolder, kind: str) -> None:
+def _refuse_kind(sheet: str) -> None:
+    """Refuses what could not be made before anything is written."""
+    from batchgen.report.sheets import refuse_without_fpdf2
+
+    if sheet != "pdf":
+        raise UsageError(f"--sheet {sheet!r}: contact sheets are made as pdf")
+    refuse_without_fpdf2()
+
+
+def _sheets(place: RunFolder) -> None:
     from batchgen.report.fonts import advice
     from batchgen.report.sheets import write_sheets
 
     try:
-        sheets = write_sheets(place, "pdf" if kind == "pdf" else "png")
+        sheets = write_sheets(place)
     except OSError as error:
         raise StoppedEarly(f"{place.root}: no contact sheet could be written: {error}") from error
     said = f"{sheets.pictures:,} pictures on {len(sheets.files):,} {'file' if len(sheets.files) == 1 else 'files'}"

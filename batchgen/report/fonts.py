@@ -1,130 +1,67 @@
-"""Fonts that have what a text is made of: Pillow's own, those with known names, and what fontconfig knows of."""
+"""Which installed fonts have the characters of a text, and what to install for those that none has."""
 
 from __future__ import annotations
 
 import subprocess
-import unicodedata
-from collections.abc import Iterable, Iterator
-from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from PIL.ImageFont import FreeTypeFont, ImageFont
-
-    Font = FreeTypeFont | ImageFont
-
-# What holds many scripts that Pillow's own font lacks, by the names these files have on Linux and macOS.
-_BROAD = (
-    "DejaVuSans.ttf",
-    "NotoSansCJK-Regular.ttc",
-    "NotoSansCJKsc-Regular.otf",
-    "wqy-zenhei.ttc",
-    "wqy-microhei.ttc",
-    "Arial Unicode.ttf",
-    "PingFang.ttc",
-    "DroidSansFallbackFull.ttf",
-)
+# What a PDF takes; bitmap and PostScript fonts have other endings.
+_ENDINGS = (".ttf", ".otf", ".ttc", ".otc")
 _PATIENCE_S = 10
-
-_EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC", "FULLWIDTH", "HALFWIDTH"})
-
-
-class Family(NamedTuple):
-    """A family of fonts, and the package of Debian and Ubuntu that installs it."""
-
-    name: str
-    package: str
+# macOS has no fontconfig; this one of its fonts has most scripts.
+_MACOS = Path("/System/Library/Fonts/Supplemental/Arial Unicode.ttf")
 
 
-_CJK = Family("Noto Sans CJK", "fonts-noto-cjk")
-_SYMBOLS = Family("Symbola", "fonts-symbola")
-_OTHERS = Family("Noto Sans", "fonts-noto-core")
+class Face(NamedTuple):
+    """A font by its file, and its number in a file of several."""
+
+    path: str
+    number: int = 0
 
 
-def font_for(character: str, size: int) -> Font | None:
-    """An installed font that has ``character``; ``None`` where none has."""
-    own = own_font(size)
-    if _has(own, character):
-        return own
-    fonts = (font for font in _installed(character, size) if _has(font, character))
-    return next(fonts, None)
+def faces_for(characters: Collection[str]) -> list[Face]:
+    """Return as few installed fonts as have all of ``characters`` that any has, the system's favourite first."""
+    wanted = sorted({ord(character) for character in characters})
+    found = []
+    for face, ranges in _installed():
+        had = {
+            point for first, last in ranges for point in wanted[bisect_left(wanted, first) : bisect_right(wanted, last)]
+        }
+        if had:
+            found.append(face)
+            wanted = [point for point in wanted if point not in had]
+    return found or [Face(str(path)) for path in (_MACOS,) if path.is_file()]
 
 
-@cache
-def own_font(size: int) -> Font:
-    """The font that comes with Pillow."""
-    from PIL import ImageFont
-
-    return ImageFont.load_default(size)
-
-
-def advice(undrawn: Iterable[str]) -> str:
-    """One line on characters that no installed font has: which, and what to install; empty where there are none."""
-    missing = sorted(set(undrawn))
-    if not missing:
+def advice(undrawn: Collection[str]) -> str:
+    """Return one line on characters that no installed font has, and what to install; empty if there are none."""
+    if not undrawn:
         return ""
-    families = dict.fromkeys(map(_family, missing))
-    install = " and ".join(f"{one.name} (on Debian: {one.package})" for one in families)
-    shown = " ".join(f"U+{ord(one):04X}" for one in missing[:5]) + (" …" if len(missing) > 5 else "")
-    count = f"{len(missing):,} {'character' if len(missing) == 1 else 'characters'}"
-    which = f"no installed font has {'it' if len(missing) == 1 else 'them'} ({shown})"
-    return f"{count} could not be drawn, {which}: install {install}"
+    shown = " ".join(f"U+{ord(one):04X}" for one in sorted(undrawn)[:5]) + (" …" if len(undrawn) > 5 else "")
+    count = "1 character is" if len(undrawn) == 1 else f"{len(undrawn):,} characters are"
+    return (
+        f"{count} in no font of this machine ({shown}): install Noto Sans and Noto Sans CJK, and Symbola for symbols"
+        " (on Debian: fonts-noto-core, fonts-noto-cjk, fonts-symbola)"
+    )
 
 
-def _has(font: Font, character: str) -> bool:
-    """Whether the font draws anything but its sign for what it lacks."""
-    return bytes(font.getmask(character)) != bytes(font.getmask("\U0010fffe"))
-
-
-def _installed(character: str, size: int) -> Iterator[Font]:
-    for name in _BROAD:
-        if (font := _opened(name, 0, size)) is not None:
-            yield font
-    path, index = _named_by_fontconfig(_script(character), ord(character))
-    if path and (font := _opened(path, index, size)) is not None:
-        yield font
-
-
-@cache
-def _opened(path: str, index: int, size: int) -> FreeTypeFont | None:
-    from PIL import ImageFont
-
-    try:
-        return ImageFont.truetype(path, size, index)
-    except OSError:
-        return None  # it isn't here, or a font of pictures in one size alone
-
-
-_asked: dict[str, tuple[str, int]] = {}
-
-
-def _named_by_fontconfig(script: str, point: int) -> tuple[str, int]:
-    """The file of the font that fontconfig would take for a script, asked once for each of them."""
-    if script not in _asked:
-        _asked[script] = _ask_fontconfig(point)
-    return _asked[script]
-
-
-def _ask_fontconfig(point: int) -> tuple[str, int]:
-    command = ["fc-match", "--format", "%{index} %{file}", f"sans:charset={point:x}"]
+def _installed() -> Iterator[tuple[Face, list[tuple[int, int]]]]:
+    """What fontconfig would show text with, the best first, each with the ranges of its characters."""
+    command = ["fc-match", "--sort", "--format", "%{index}\t%{file}\t%{charset}\n", "sans"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_PATIENCE_S, check=True)  # noqa: S603 - our words
-        index, _, path = done.stdout.decode().partition(" ")
-        # The upper half of the number is a named style of a variable font.
-        return path, int(index) & 0xFFFF
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return "", 0  # fontconfig is not here
+    except (OSError, subprocess.SubprocessError):
+        return  # fontconfig is not here
+    for line in done.stdout.decode(errors="surrogateescape").splitlines():
+        index, path, charset = line.split("\t")
+        if path.lower().endswith(_ENDINGS):
+            # The upper half of the number is a named style of a variable font.
+            yield Face(path, int(index) & 0xFFFF), [_range(part) for part in charset.split()]
 
 
-def _script(character: str) -> str:
-    """What characters of one font have in common: the first word of their names, or that they are symbols."""
-    if unicodedata.category(character).startswith("S"):
-        return "symbols"
-    return unicodedata.name(character, "unknown").split()[0].split("-")[0]
-
-
-def _family(character: str) -> Family:
-    script = _script(character)
-    if script == "symbols":
-        return _SYMBOLS
-    return _CJK if script in _EAST_ASIAN else _OTHERS
+def _range(part: str) -> tuple[int, int]:
+    first, _, last = part.partition("-")
+    return int(first, 16), int(last or first, 16)

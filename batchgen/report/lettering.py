@@ -1,110 +1,129 @@
-"""Text on a picture, wrapped and cut to its place, in fonts that have its characters."""
+"""Text on the pages of a PDF: cut to its place, in fonts that have its characters."""
 
 from __future__ import annotations
 
 import unicodedata
-from functools import cache
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from batchgen.report.fonts import font_for, own_font
-
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from fpdf import FPDF
+    from fpdf.fonts import TTFFont
 
-    from batchgen.report.fonts import Font
+    from batchgen.report.fonts import Face
 
-_SIZE = 15
-_INK = (40, 40, 38)
-# What can't be drawn is left out, visibly.
-_GAP = "…"
+SIZE = 7
+# What a PDF can show without a font of its own in it.
+_CORE_FONT = "helvetica"
+_CORE_ENCODING = "windows-1252"
+_LINE_MM_PER_POINT = 0.43
+# Single signs of some scripts are ligatures wider than a column, and nothing can be wrapped inside one.
+_WIDEST_EM = 3
+_VARIATIONS = range(0xFE00, 0xFE10)
+# What opens in text from left to right closes in text from right to left.
+_MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")
+
+
+def line_height(size: int = SIZE) -> float:
+    """Return how many millimetres a line of so many points takes."""
+    return size * _LINE_MM_PER_POINT
 
 
 class Lettering:
-    """Writes on one picture. ``undrawn`` are the characters it was to write, and that no font here has."""
+    """Writes on the pages of ``pdf`` what consists of ``characters``.
 
-    def __init__(self, image: Image) -> None:
-        from PIL import ImageDraw
-
-        self._draw = ImageDraw.Draw(image)
-        self.undrawn: set[str] = set()
-
-    def write(self, text: str, corner: tuple[int, int], *, width: int, lines: int, size: int = _SIZE) -> None:
-        """Writes as much of ``text`` as stands in so many ``lines`` of ``width`` pixels, from ``corner`` down."""
-        left, top = corner
-        for line in self._wrapped(" ".join(text.split()), width, lines, size):
-            self.undrawn.update(_undrawn(line, size))
-            for part, font in _runs(line, size):
-                # On one line, whatever room each font leaves above its letters.
-                self._draw.text((left, top + size), part, fill=_INK, font=font, anchor="ls")
-                left += round(font.getlength(part))
-            left, top = corner[0], top + size + size // 3
-
-    def _wrapped(self, text: str, width: int, lines: int, size: int) -> list[str]:
-        found: list[str] = []
-        while text and len(found) < lines:
-            fits = _fitting(text, width, size)
-            if fits < len(text) and len(found) < lines - 1:
-                # At a space where there is one not too far back: scripts without spaces break anywhere.
-                space = text.rfind(" ", fits // 2, fits + 1)
-                fits = space if space > 0 else fits
-                found.append(text[:fits].rstrip())
-                text = text[fits:].lstrip()
-                continue
-            found.append(text if fits >= len(text) else text[: _fitting(text, width, size, _GAP)].rstrip() + _GAP)
-            break
-        return found
-
-
-def _fitting(text: str, width: int, size: int, ending: str = "") -> int:
-    """How many characters of ``text``, and ``ending``, stand in ``width`` pixels; one at least."""
-    # Letters alone are about as wide as they are together, which takes longer to find out.
-    taken, count = 0.0, 0
-    while count < len(text) and taken <= width:
-        taken += _advance(text[count], size)
-        count += 1
-    while count > 1 and _length(text[:count] + ending, size) > width:
-        count -= 1
-    return count
-
-
-@cache
-def _advance(character: str, size: int) -> float:
-    return _length(character, size)
-
-
-def _length(text: str, size: int) -> int:
-    return sum(round(font.getlength(part)) for part, font in _runs(text, size))
-
-
-def _runs(text: str, size: int) -> list[tuple[str, Font]]:
-    """``text`` in parts, each with a font that has its characters."""
-    runs: list[tuple[str, Font]] = []
-    for character in text:
-        before, font = runs[-1] if runs else ("", own_font(size))
-        if _joins(character):
-            shown = "" if before.endswith(_GAP) and not character.isspace() else character
-        else:
-            shown, font = _drawable(character, size)
-        if runs and runs[-1][1] is font:
-            runs[-1] = (before if shown == _GAP == before[-1:] else before + shown, font)
-        else:
-            runs.append((shown, font))
-    return runs
-
-
-def _undrawn(line: str, size: int) -> set[str]:
-    return {one for one in line if one != _GAP and not _joins(one) and _drawable(one, size)[0] == _GAP}
-
-
-def _joins(character: str) -> bool:
-    """Whether it stands with what is before it: an accent, a sign without a shape of its own, or a space.
-
-    With their spaces between them, words that are written from right to left stand so.
+    ``undrawn`` are those of them that no font has; ``mark`` stands in their place.
     """
-    return character.isspace() or unicodedata.category(character) in {"Mn", "Mc", "Me", "Cf"}
+
+    def __init__(self, pdf: FPDF, faces: Iterable[Face], characters: Collection[str]) -> None:
+        self._pdf = pdf
+        pdf.alias_nb_pages("")  # a prompt may well say {nb}, and means no count of pages
+        pdf.core_fonts_encoding = _CORE_ENCODING
+        families = _added(pdf, faces)
+        self._points = {point for font in self._fonts() for point in font.cmap}
+        self._family = families[0] if families else _CORE_FONT
+        pdf.set_fallback_fonts(families[1:])
+        pdf.set_font(self._family, size=SIZE)
+        self.mark = "\ufffd" if self._has("\ufffd") else "?"
+        lacking = [one for one in characters if not self._has(one)]
+        self._instead = {ord(one): "" if _is_unseen(one) else self.mark for one in lacking}
+        self.undrawn = frozenset(one for one in lacking if not _is_unseen(one))
+
+    def drawable(self, text: str) -> str:
+        """Return ``text`` in one line, with a mark in place of what no font has."""
+        return " ".join(text.split()).translate(self._instead)
+
+    def write(self, text: str, corner: tuple[float, float], *, width: float, lines: int, size: int = SIZE) -> None:
+        """Write as much of ``text`` as stands in so many ``lines`` of ``width``, from ``corner`` down."""
+        self._pdf.set_font(self._family, size=size)
+        left, top = corner
+        for number, line in enumerate(self._wrapped(self.drawable(text), width, lines)):
+            self._pdf.set_xy(left, top + number * line_height(size))
+            self._pdf.cell(width, line_height(size), _as_seen(line))
+
+    def close(self) -> None:
+        """Close the fonts' files, once the PDF is written."""
+        for font in self._fonts():
+            font.close()
+
+    def _fonts(self) -> Iterator[TTFFont]:
+        from fpdf.fonts import TTFFont
+
+        return (font for font in self._pdf.fonts.values() if isinstance(font, TTFFont))
+
+    def _wrapped(self, text: str, width: float, lines: int) -> list[str]:
+        if not text:
+            return []
+        found = self._pdf.multi_cell(width, text=text, dry_run=True, output="LINES")
+        assert isinstance(found, list)
+        if self._family == _CORE_FONT:
+            # They come back as the bytes that stand in the file, each as a character.
+            found = [line.encode("latin-1").decode(_CORE_ENCODING) for line in found]
+        if len(found) <= lines:
+            return found
+        last = found[lines - 1]
+        while last and self._pdf.get_string_width(last + "…") > width:
+            last = last[:-1]
+        return [*found[: lines - 1], last.rstrip() + "…"]
+
+    def _has(self, character: str) -> bool:
+        if self._family == _CORE_FONT:
+            return _is_in_core_font(character)
+        return ord(character) in self._points and (
+            self._pdf.get_string_width(character) <= _WIDEST_EM * self._pdf.font_size
+        )
 
 
-@cache
-def _drawable(character: str, size: int) -> tuple[str, Font]:
-    font = font_for(character, size)
-    return (_GAP, own_font(size)) if font is None else (character, font)
+def _added(pdf: FPDF, faces: Iterable[Face]) -> list[str]:
+    families = []
+    for count, face in enumerate(faces):
+        family = f"face{count}"
+        try:
+            pdf.add_font(family, fname=face.path, collection_font_number=face.number)
+        except Exception:  # noqa: BLE001, S112 - fonts come in many sorts, and readers raise whatever they stumble over
+            continue
+        families.append(family)
+    return families
+
+
+def _is_in_core_font(character: str) -> bool:
+    try:
+        character.encode(_CORE_ENCODING)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_unseen(character: str) -> bool:
+    """Whether it only says how its neighbours are drawn: a joiner, or a variation."""
+    return unicodedata.category(character) == "Cf" or ord(character) in _VARIATIONS
+
+
+def _as_seen(line: str) -> str:
+    """The line's characters from left to right, of which some scripts are read from right to left."""
+    if not any(unicodedata.bidirectional(one) in {"R", "AL", "AN"} for one in line):
+        return line
+    from fpdf.bidi import BidiParagraph
+
+    seen = BidiParagraph(text=line).get_reordered_characters()
+    return "".join(one.character.translate(_MIRRORED if one.embedding_level % 2 else {}) for one in seen)

@@ -1,56 +1,64 @@
-"""Contact sheets: the pictures of a folder side by side as PNG pages or one PDF, to print or to pass round.
+"""Contact sheets: the pictures of a folder side by side as a PDF, to print or to pass round.
 
-Drawn from the thumbnails alone, so that a sheet of a million pictures costs no second decode, and page by page, so that
-it takes the memory of one page. Every page stays below what viewers and formats hold: WebP and many programs end at
-16,383 pixels a side, decoders refuse more than about 100 million in all.
+Drawn from the thumbnails alone, so that a sheet of a million pictures costs no second decode. A PDF is held in memory
+until it is written, so there are no more than ``PICTURES_PER_FILE`` in one.
 """
 
 from __future__ import annotations
 
-import secrets
+import gc
+import io
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import string
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from batchgen.report.lettering import Lettering
+from batchgen.errors import UsageError
+from batchgen.report.fonts import Face, faces_for
+from batchgen.report.lettering import Lettering, line_height
 from batchgen.store.dataset.metadata import is_simulated
-from batchgen.store.folder.atomic import make_folder
+from batchgen.store.folder.atomic import make_folder, replacing
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.records import prompt_of, snapshot
-from batchgen.store.looks.thumbnails import thumbnail_name
+from batchgen.store.looks.thumbnails import inside, thumbnail_name
+from batchgen.store.looks.worker import LONGEST_SIDE
 from batchgen.wording import visible
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 FOLDER = "compare/sheets"
+PICTURES_PER_FILE = 1_000
 
-MAX_SIDE = 16_383
-# Half of what decoders take: a page is held in memory while it is drawn, with three bytes a pixel.
-MAX_PIXELS = 50_000_000
-
-_CELLS = (256, 192, 128, 96)
-_GAP = 12
-_MARGIN = 24
-_TITLE = 40
-_HEADER = 44
-_SIDE = 280
-_CAPTION = 40
-_FLOW_COLUMNS = 8
-# A sheet of paper is so much higher than it is wide.
-_PAPER = 1.414
+# A4, in millimetres.
+_SHORT, _LONG = 210, 297
+_MARGIN = 10
+_GAP = 3
+_TITLE = 10
+_TITLE_POINTS = 11
+_HEADER_LINES = 2
+_CAPTION_LINES = 3
+_SIDE = 45
+_LARGEST, _SMALLEST = 60, 20
+_FLOW_COLUMNS = 5
+# More columns than these are wider than they are high.
+_UPRIGHT_COLUMNS = 3
+# More of a prompt stands beside no picture.
+_MOST_LETTERS = 800
+_QUALITY = 80
+# What stands in the sheets beside foreign text.
+_OURS = frozenset(string.printable.strip() + "·…\ufffd")
+# Thirds of a millimetre don't add up.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Sheets:
     """The files written, how many pictures they show, and how many have no thumbnail and are shown as a name.
 
-    ``undrawn`` are characters of their texts that no installed font has; an ellipsis stands in their place.
+    ``undrawn`` are characters of their texts that no installed font has; a mark stands in their place.
     """
 
     files: tuple[Path, ...]
@@ -77,7 +85,7 @@ class _Column(NamedTuple):
 class _Cell:
     sha256: str
     name: str
-    caption: str = ""
+    caption: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,7 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Board:
-    """Everything to be shown: ``headers`` are empty where pictures follow each other with captions of their own."""
+    """Everything to be shown; there are no ``headers`` if pictures follow each other with captions of their own."""
 
     headers: tuple[str, ...]
     columns: int
@@ -105,59 +113,77 @@ class _Page:
 
 @dataclass(frozen=True, slots=True)
 class _Measure:
-    """The sizes of a page's parts in pixels."""
+    """The sizes of a page's parts in millimetres, and how many pictures stand across and down."""
 
-    cell: int
-    side: int
-    header: int
-    caption: int
+    width: int
+    height: int
+    side: float
+    header: float
+    caption: float
+    cell: float
+    across: int
+    down: int
 
     @property
-    def row(self) -> int:
+    def row(self) -> float:
         return self.cell + self.caption + _GAP
 
-    def width(self, columns: int) -> int:
-        return 2 * _MARGIN + self.side + columns * (self.cell + _GAP)
-
-    def height(self, rows: int) -> int:
-        return 2 * _MARGIN + _TITLE + self.header + rows * self.row
+    def left(self, place: int) -> float:
+        return _MARGIN + self.side + place * (self.cell + _GAP)
 
 
-def write_sheets(folder: RunFolder, kind: Literal["png", "pdf"]) -> Sheets:
-    """Writes the sheets of ``folder`` in place of earlier ones of that kind.
+def refuse_without_fpdf2() -> None:
+    """Raise :class:`UsageError` if the library that writes PDFs is not installed."""
+    try:
+        # A part that an older library of the same name lacks.
+        import fpdf.enums  # noqa: F401
+    except ImportError as error:
+        raise UsageError("contact sheets need fpdf2: pip install 'batchgen-runner[pdf]'") from error
 
-    Raises :class:`LedgerDamaged` where there is no ledger to read, and ``OSError`` where the folder takes no files.
+
+def write_sheets(folder: RunFolder) -> Sheets:
+    """Write the sheets of ``folder`` in place of earlier ones, and return what they show.
+
+    Raise :class:`LedgerDamaged` if there is no ledger to read, ``OSError`` if the folder takes no files, and
+    :class:`UsageError` if fpdf2 is not installed.
     """
+    refuse_without_fpdf2()
     with snapshot(folder.ledger) as db:
         _refuse_pictures(db)
         board = _read(db)
         title = visible(folder.root.resolve().name) + (", simulated" if is_simulated(db) else "")
     place = folder.root / FOLDER
     make_folder(place, folder.root)
-    files: list[Path] = []
-    missing = 0
-    undrawn: set[str] = set()
-    pages = _pages(board, paper=kind == "pdf")
-    # Also where there is nothing to show: what stands there would belong to another day.
-    for number, (page, measure) in enumerate(pages, 1):
-        image, lacking, letters = _draw(folder.root, page, measure, f"{title}, page {number}")
-        missing += lacking
-        undrawn |= letters
-        target = place / (f"sheet-{number:03d}.png" if kind == "png" else "sheet.pdf")
-        _save(image, target, kind, append=bool(files) and kind == "pdf")
-        if target not in files:
-            files.append(target)
-    for old in place.glob(f"sheet*.{kind}"):
-        if old not in files:
+    measure = _measure(board)
+    pages = tuple(_pages(board, measure))
+    each = max(1, PICTURES_PER_FILE // (measure.across * measure.down))
+    starts = range(0, len(pages), each)
+    characters = _characters(title, board)
+    faces = faces_for(characters | _OURS)
+    sheets = Sheets((), sum(len(row.cells) for row in board.rows), 0)
+    for part, start in enumerate(starts, 1):
+        document = _Document(folder.root, measure, faces, characters)
+        # The one before it: its parts refer to each other, and hold all its pictures.
+        gc.collect()
+        for number, page in enumerate(pages[start : start + each], start + 1):
+            document.add(page, f"{title}, page {number} of {len(pages)}", noted=number == 1)
+        file = place / (f"sheet-{part:03d}.pdf" if len(starts) > 1 else "sheet.pdf")
+        document.save(file)
+        sheets = replace(
+            sheets, files=(*sheets.files, file), blank=sheets.blank + document.blank, undrawn=document.undrawn
+        )
+    # Also if there is nothing to show: what stands there would belong to another day.
+    for old in place.glob("sheet*.pdf"):
+        if old not in sheets.files:
             old.unlink()
-    return Sheets(tuple(files), sum(len(row.cells) for row in board.rows), missing, frozenset(undrawn))
+    return sheets
 
 
 def _refuse_pictures(db: sqlite3.Connection) -> None:
     """Pictures may have any name a manifest gives them: sheets are written over none of them."""
     # "0" is the character behind "/".
-    inside = (f"{FOLDER}/", f"{FOLDER}0")
-    if found := db.execute("SELECT file FROM pictures WHERE file > ? AND file < ? LIMIT 1", inside).fetchone():
+    between = (f"{FOLDER}/", f"{FOLDER}0")
+    if found := db.execute("SELECT file FROM pictures WHERE file > ? AND file < ? LIMIT 1", between).fetchone():
         raise FileExistsError(f"{found[0]} is a picture of this run, and stands where the sheets belong")
 
 
@@ -168,7 +194,7 @@ def _read(db: sqlite3.Connection) -> _Board:
         titles = {name: title for name, title in _axes.decode(axes).items() if name != "model"}
         about = ", ".join(map(visible, titles.values()))
         prompt = visible(prompt_of(canonical))
-        label = f"{row} · {about} · {prompt}" if about else f"{row} · {prompt}"
+        label = _cut(f"{row} · {about} · {prompt}" if about else f"{row} · {prompt}")
         line = rows.setdefault((about, prompt), _Row(label))
         turn = 0
         while (
@@ -194,96 +220,113 @@ def _flow(cells: Sequence[_Cell]) -> _Board:
     return _Board((), min(len(cells), _FLOW_COLUMNS), tuple(rows))
 
 
-def _pages(board: _Board, *, paper: bool) -> Iterator[tuple[_Page, _Measure]]:
-    measure = _measure(board, paper=paper)
-    across = min(board.columns, (MAX_SIDE - measure.width(0)) // (measure.cell + _GAP))
-    if not board.rows:
-        return
-    width = measure.width(across)
-    highest = min(MAX_SIDE, MAX_PIXELS // width)
-    if paper:
-        highest = min(highest, max(round(width * _PAPER), measure.height(1)))
-    down = max(1, (highest - measure.height(0)) // measure.row)
-    for top in range(0, len(board.rows), down):
-        for left in range(0, board.columns, across):
-            count = min(across, board.columns - left)
-            yield _Page(board.headers[left : left + count], left, count, board.rows[top : top + down]), measure
+def _cut(label: str) -> str:
+    return label if len(label) <= _MOST_LETTERS else label[: _MOST_LETTERS - 1] + "…"
 
 
-def _measure(board: _Board, *, paper: bool) -> _Measure:
-    """The largest cells with which everything stands on one page; else small ones, or those that suit paper."""
-    found = [
-        _Measure(cell, _SIDE if board.headers else 0, _HEADER if board.headers else 0, 0 if board.headers else _CAPTION)
-        for cell in _CELLS
-    ]
-    for measure in found:
-        width, height = measure.width(board.columns), measure.height(len(board.rows))
-        if max(width, height) <= MAX_SIDE and width * height <= MAX_PIXELS:
-            return measure
-    return found[0] if paper and board.columns <= _FLOW_COLUMNS else found[2]
+def _measure(board: _Board) -> _Measure:
+    """The largest pictures with which all columns stand beside each other, or else small ones."""
+    upright = not board.headers or board.columns <= _UPRIGHT_COLUMNS
+    width, height = (_SHORT, _LONG) if upright else (_LONG, _SHORT)
+    side = _SIDE if board.headers else 0
+    header = _HEADER_LINES * line_height() + 1 if board.headers else 0
+    caption = 0 if board.headers else _CAPTION_LINES * line_height() + 1
+    room = width - 2 * _MARGIN - side + _GAP
+    columns = board.columns if board.headers else _FLOW_COLUMNS
+    cell = min(_LARGEST, max(_SMALLEST, room / columns - _GAP))
+    across = min(columns, int(room / (cell + _GAP) + _ROUNDING))
+    down = int((height - 2 * _MARGIN - _TITLE - header + _GAP) / (cell + caption + _GAP))
+    return _Measure(width, height, side, header, caption, cell, across, down)
 
 
-def _draw(root: Path, page: _Page, measure: _Measure, title: str) -> tuple[Image, int, set[str]]:
-    """The page, how many of its pictures have no thumbnail, and the characters that could not be drawn."""
-    from PIL import Image
-
-    image = Image.new("RGB", (measure.width(page.columns), measure.height(len(page.rows))), "white")
-    letters = Lettering(image)
-    letters.write(title, (_MARGIN, _MARGIN), width=image.width - 2 * _MARGIN, lines=1, size=20)
-    top = _MARGIN + _TITLE
-    for place, header in enumerate(page.headers):
-        letters.write(header, (_left(measure, place), top), width=measure.cell, lines=2)
-    top += measure.header
-    missing = 0
-    for row in page.rows:
-        if row.label:
-            # As many lines as stand beside the smallest pictures.
-            letters.write(row.label, (_MARGIN, top), width=measure.side - _GAP, lines=max(3, measure.cell // 22))
-        for place in range(page.columns):
-            cell = row.cells.get(page.first_column + place)
-            if cell is not None:
-                missing += not _paste(root, image, letters, cell, (_left(measure, place), top), measure)
-        top += measure.row
-    return image, missing, letters.undrawn
+def _pages(board: _Board, measure: _Measure) -> Iterator[_Page]:
+    for top in range(0, len(board.rows), measure.down):
+        for left in range(0, board.columns, measure.across):
+            count = min(measure.across, board.columns - left)
+            yield _Page(board.headers[left : left + count], left, count, board.rows[top : top + measure.down])
 
 
-def _left(measure: _Measure, place: int) -> int:
-    return _MARGIN + measure.side + place * (measure.cell + _GAP)
+def _characters(title: str, board: _Board) -> frozenset[str]:
+    """What all texts of the sheets consist of, so that fonts are looked for once."""
+    found = set(title).union(*board.headers)
+    for row in board.rows:
+        found.update(row.label, *(cell.name + cell.caption for cell in row.cells.values()))
+    return frozenset(found)
 
 
-def _paste(
-    root: Path, image: Image, letters: Lettering, cell: _Cell, corner: tuple[int, int], measure: _Measure
-) -> bool:
-    """Whether there was a thumbnail to show; otherwise the picture's name stands in its place."""
-    from PIL import Image
+class _Document:
+    """One PDF of sheets; ``blank`` counts the pictures on it that are shown as a name."""
 
-    left, top = corner
-    if measure.caption:
-        letters.write(cell.caption, (left, top + measure.cell + 2), width=measure.cell, lines=2)
-    try:
-        with Image.open(root / thumbnail_name(cell.sha256), formats=("WEBP",)) as opened:
-            small = opened.convert("RGBA")
-    except (OSError, SyntaxError, ValueError):
-        letters.write(cell.name, (left, top), width=measure.cell, lines=3)
-        return False
-    small.thumbnail((measure.cell, measure.cell), Image.Resampling.LANCZOS)
-    image.paste(small, (left + (measure.cell - small.width) // 2, top + (measure.cell - small.height) // 2), small)
-    return True
+    def __init__(self, root: Path, measure: _Measure, faces: Iterable[Face], characters: frozenset[str]) -> None:
+        from fpdf import FPDF
 
+        self._root = root
+        self._measure = measure
+        self._pdf = FPDF(format=(measure.width, measure.height))
+        self._pdf.set_auto_page_break(auto=False)
+        self._pdf.c_margin = 0
+        self._letters = Lettering(self._pdf, faces, characters)
+        self.undrawn = self._letters.undrawn
+        self.blank = 0
 
-def _save(image: Image, target: Path, kind: Literal["png", "pdf"], *, append: bool) -> None:
-    if kind == "pdf" and append:
-        image.save(target, "PDF", append=True, resolution=150, quality=85)
-        return
-    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        if kind == "pdf":
-            image.save(temporary, "PDF", resolution=150, quality=85)
+    def add(self, page: _Page, heading: str, *, noted: bool) -> None:
+        """Draw a page; what stands for missing characters is explained on it if it is to be ``noted``."""
+        measure = self._measure
+        self._pdf.add_page()
+        width = measure.width - 2 * _MARGIN
+        self._letters.write(heading, (_MARGIN, _MARGIN), width=width, lines=1, size=_TITLE_POINTS)
+        if noted and self.undrawn:
+            note = f"{self._letters.mark} stands for characters that no installed font has"
+            self._letters.write(note, (_MARGIN, _MARGIN + line_height(_TITLE_POINTS)), width=width, lines=1)
+        top: float = _MARGIN + _TITLE
+        for place, header in enumerate(page.headers):
+            self._letters.write(header, (measure.left(place), top), width=measure.cell, lines=_HEADER_LINES)
+        top += measure.header
+        for row in page.rows:
+            self._letters.write(
+                row.label, (_MARGIN, top), width=measure.side - _GAP, lines=int(measure.cell / line_height())
+            )
+            for place in range(page.columns):
+                if (cell := row.cells.get(page.first_column + place)) is not None:
+                    self._show(cell, measure.left(place), top)
+            top += measure.row
+
+    def save(self, file: Path) -> None:
+        """Put the document in place of ``file``."""
+        content = self._pdf.output()
+        self._letters.close()
+        with replacing(file) as stream:
+            stream.write(content)
+
+    def _show(self, cell: _Cell, left: float, top: float) -> None:
+        side = self._measure.cell
+        if self._measure.caption:
+            self._letters.write(cell.caption, (left, top + side + 0.5), width=side, lines=_CAPTION_LINES)
+        picture = _small(self._root, cell.sha256)
+        if picture is None:
+            self._letters.write(cell.name, (left, top), width=side, lines=_CAPTION_LINES)
+            self.blank += 1
         else:
-            image.save(temporary, "PNG")
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+            self._pdf.image(picture, left, top, side, side, keep_aspect_ratio=True)
+
+
+def _small(root: Path, sha256: str) -> bytes | None:
+    """The thumbnail of a picture, on white, as a JPEG: a PDF takes these as they are; ``None`` if there is none."""
+    from PIL import Image
+
+    path = inside(root, thumbnail_name(sha256))
+    try:
+        with Image.open(path or "", formats=("WEBP",)) as opened:
+            if max(opened.size) > LONGEST_SIDE:
+                return None  # none of ours
+            picture = opened.convert("RGBA")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+    ground = Image.new("RGB", picture.size, "white")
+    ground.paste(picture, mask=picture)
+    stream = io.BytesIO()
+    ground.save(stream, "JPEG", quality=_QUALITY)
+    return stream.getvalue()
 
 
 _axes = msgspec.json.Decoder(dict[str, str])
