@@ -16,11 +16,11 @@ from batchgen.simulator.state_folder import FolderTaken
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints one JSON line with both URLs when ready, and serves until stopped. Gives the exit code."""
+    """Print one JSON line with both URLs when ready, serve until stopped, and return the exit code."""
     options = _parser().parse_args(arguments)
     until: Callable[[], None] | None = None
     if options.until_stdin_closes:
-        # Ctrl-C reaches every process of the terminal; whoever started this one decides when it ends.
+        # Ctrl-C reaches every process of the terminal; the process that started this one decides when it ends.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         until = _until_stdin_closes
     try:
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="of the API; 0: the last one, or any")
     parser.add_argument("--pictures-port", type=int, default=0, help="of the hosted pictures; 0: the last one, or any")
-    parser.add_argument("--state", type=Path, help="folder that outlives the process; default: nothing does")
+    parser.add_argument("--state", type=Path, help="folder for what outlives the process; default: nothing does")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with the process that holds stdin")
     return parser
 

@@ -1,4 +1,4 @@
-"""Who may ask: bearer keys, and the name a key goes by in the books."""
+"""Authentication: bearer keys, and the name of a key in the billing ledger."""
 
 import hashlib
 import hmac
@@ -12,7 +12,7 @@ _KEY_LENGTH = 64
 
 
 def key_name(request: Request, required_key: str) -> str:
-    """The name of the request's key, which doesn't give it away. Raises ``TurnedAway`` for a key that won't do."""
+    """Return the name of the request's key, which doesn't reveal it. Raise ``TurnedAway`` for a wrong or no key."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key:

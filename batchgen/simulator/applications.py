@@ -1,4 +1,4 @@
-"""The two applications: the API, and the host that hands out pictures."""
+"""The two applications: the API, and the host of the pictures."""
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -14,7 +14,7 @@ _DIALECTS: dict[str, type[Dialect]] = {"/v1/openai": ImageRouterDialect, "/v1": 
 
 
 def api(service: SimulatedService) -> Starlette:
-    """``/v1/openai`` speaks ImageRouter's dialect and ``/v1`` OpenAI's; only the first one makes videos."""
+    """Return the API: ``/v1/openai`` in ImageRouter's dialect, ``/v1`` in OpenAI's, which makes no videos."""
     images = [
         Route(f"{base}/images/{kind}", GenerationsEndpoint(service, dialect()), methods=["POST"])
         for base, dialect in _DIALECTS.items()
@@ -27,4 +27,5 @@ def api(service: SimulatedService) -> Starlette:
 
 
 def pictures(service: SimulatedService) -> Starlette:
+    """Return the host of the pictures, without authentication."""
     return Starlette(routes=[Route("/{name}", DownloadsEndpoint(service), methods=["GET"])])

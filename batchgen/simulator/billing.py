@@ -1,6 +1,6 @@
 """The billing ledger: one line for every accepted request, and the sums over them.
 
-It is the service's side of the story, kept apart from the client's, so that the two can be compared.
+It is the service's record, separate from the client's, so that the two can be compared.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from batchgen.simulator.json_log import LineFile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillingLine:
-    """One line of the ledger. ``key_name`` tells keys apart without being one."""
+    """One line of the ledger. ``key_name`` identifies a key without revealing it."""
 
     id: str
     time: str
@@ -32,7 +32,7 @@ class BillingLine:
 
 
 class BillingLedger:
-    """All purchases there were, summed up; with a path, also those of earlier processes."""
+    """All purchases and their sums; with a path, also those of earlier processes."""
 
     def __init__(self, path: Path | None) -> None:
         self.charged_microusd = 0
@@ -51,21 +51,24 @@ class BillingLedger:
                 self._count(msgspec.json.decode(line, type=BillingLine))
 
     def record(self, purchase: BillingLine) -> None:
+        """Append a purchase, and count it."""
         self._lines.append(msgspec.json.encode(purchase))
         self._count(purchase)
 
     def times_billed(self, body_sha256: str) -> int:
+        """Return how many requests with this body were billed."""
         return self._billed_bodies[body_sha256]
 
     def times_seen(self, body_sha256: str) -> int:
+        """Return how many requests with this body were settled, billed or refunded."""
         return self._billed_bodies[body_sha256] + self._refunded_bodies[body_sha256]
 
     def free_requests(self, key_name: str, day: str) -> int:
-        """How many requests to free models the key made on that day (``2026-01-31``, UTC)."""
+        """Return how many requests to free models the key made on that day (``2026-01-31``, UTC)."""
         return self._free[key_name, day]
 
     def counts(self) -> dict[str, Any]:
-        """Billed and refunded requests, in all, by body and by idempotency key."""
+        """Return the number of billed and refunded requests, in all, by body and by idempotency key."""
         return {
             "billed": self.billed,
             "refunded": self.refunded,
@@ -75,6 +78,7 @@ class BillingLedger:
         }
 
     def close(self) -> None:
+        """Close the file."""
         self._lines.close()
 
     def _count(self, purchase: BillingLine) -> None:

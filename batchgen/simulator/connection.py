@@ -1,6 +1,6 @@
-"""One answer on its connection, with the means to spoil it: resets, cuts and silence.
+"""One answer on its connection, which can be spoiled: resets, cuts and silence.
 
-HTTP servers keep clients from bad answers, so ``Protocol`` hands the transport to the application.
+HTTP servers protect clients from bad answers, so ``Protocol`` hands the transport to the application.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Protocol(H11Protocol):
 
 
 class AnswerConnection:
-    """Writes one answer. Writing to a client that is gone does nothing."""
+    """Writes one answer. Writing to a client that has closed its connection does nothing."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._transport: asyncio.Transport = scope["state"]["transport"]
@@ -34,7 +34,7 @@ class AnswerConnection:
         self._started = False
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
-        """Sends status and headers, unless that is done."""
+        """Send status and headers, once."""
         if self._started:
             return
         self._started = True
@@ -42,13 +42,15 @@ class AnswerConnection:
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 
     async def write(self, data: bytes) -> None:
+        """Send a part of the body."""
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self, data: bytes) -> None:
+        """Send the last part of the body."""
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
     async def reset(self) -> None:
-        """Ends the connection with a TCP reset."""
+        """End the connection with a TCP reset."""
         fileno = self._transport.get_extra_info("socket").fileno()
         if fileno >= 0:
             with socket.socket(fileno=os.dup(fileno)) as same:
@@ -57,16 +59,17 @@ class AnswerConnection:
         await self.gone()
 
     async def cut(self) -> None:
-        """Sends what is written and closes, however much was promised."""
+        """Send what is written and close, whatever the stated length."""
         self._transport.close()
         await self.gone()
 
     async def gone(self) -> None:
-        """Waits until the client has hung up."""
+        """Wait until the client has closed the connection."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
     async def gone_within(self, seconds: float) -> bool:
+        """Return whether the client closes the connection within so many seconds."""
         with anyio.move_on_after(seconds):
             await self.gone()
             return True

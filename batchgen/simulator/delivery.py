@@ -13,7 +13,7 @@ _PROMISED_TOO_MUCH = 1_000
 
 
 def keeps_silent(fault: Fault | None) -> bool:
-    """Whether the fault needs that nothing was sent before it strikes, not even the headers."""
+    """Return whether nothing may be sent before the fault strikes, not even the headers."""
     if fault is None:
         return False
     return fault.kind in {"reset_before", "hang", "http_status", "throttle"} or (
@@ -22,37 +22,37 @@ def keeps_silent(fault: Fault | None) -> bool:
 
 
 async def deliver(
-    wire: AnswerConnection, status: int, headers: Mapping[str, str], body: bytes, fault: Fault | None
+    connection: AnswerConnection, status: int, headers: Mapping[str, str], body: bytes, fault: Fault | None
 ) -> None:
-    """Sends the answer, or does with it what the fault says."""
+    """Send the answer, or what the fault makes of it."""
     half = body[: len(body) // 2]
     match fault.kind if fault else None:
         case "reset_before":
-            await wire.reset()
+            await connection.reset()
         case "hang":
-            await wire.gone()
+            await connection.gone()
         case "drip" if fault:
-            await wire.start(status, headers)
-            await _drip(wire, fault.interval_s)
+            await connection.start(status, headers)
+            await _drip(connection, fault.interval_s)
         case "reset_mid_body":
-            await wire.start(status, headers)
-            await wire.write(half)
+            await connection.start(status, headers)
+            await connection.write(half)
             await anyio.sleep(_AHEAD_OF_RESET_S)
-            await wire.reset()
+            await connection.reset()
         case "truncate" if fault and fault.content_length:
-            await wire.start(status, {**headers, "content-length": str(len(body) + _PROMISED_TOO_MUCH)})
-            await wire.write(body)
-            await wire.cut()
+            await connection.start(status, {**headers, "content-length": str(len(body) + _PROMISED_TOO_MUCH)})
+            await connection.write(body)
+            await connection.cut()
         case "truncate":
-            await wire.start(status, headers)
-            await wire.write(half)
-            await wire.cut()
+            await connection.start(status, headers)
+            await connection.write(half)
+            await connection.cut()
         case _:
-            await wire.start(status, headers)
-            await wire.end(body)
+            await connection.start(status, headers)
+            await connection.end(body)
 
 
-async def _drip(wire: AnswerConnection, interval_s: float) -> None:
-    """White space for ever, which is legal before JSON, until the client has had enough."""
-    while not await wire.gone_within(interval_s):
-        await wire.write(b" ")
+async def _drip(connection: AnswerConnection, interval_s: float) -> None:
+    """Send white space, which is legal before JSON, until the client closes the connection."""
+    while not await connection.gone_within(interval_s):
+        await connection.write(b" ")

@@ -17,7 +17,7 @@ from batchgen.simulator.rate_windows import Allowance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
-    """A generation that went well. ``cost`` is what the answer says, which a fault can make nonsense or leave out."""
+    """A successful generation. ``cost`` is what the answer states, which a fault can falsify or leave out."""
 
     order: Order
     entries: Sequence[Mapping[str, Any]]
@@ -26,17 +26,31 @@ class Generated:
 
 
 class Dialect(Protocol):
-    """How one kind of service words its answers."""
+    """The format of one kind of service's answers."""
 
-    # Whether status and headers leave as soon as a request is accepted; what fails later is then a 200.
+    # Whether status and headers are sent as soon as a request is accepted; a later failure is then a 200.
     answers_at_once: bool
     json_limit_bytes: int | None
 
-    def house(self, prompt_limit: int) -> House: ...
-    def success(self, result: Generated) -> bytes: ...
-    def failure(self, failure: FailedGeneration) -> tuple[int, bytes]: ...
-    def turned_away(self, away: TurnedAway) -> bytes: ...
-    def limit_headers(self, standing: Allowance) -> dict[str, str]: ...
+    def house(self, prompt_limit: int) -> House:
+        """Return the rules for a request."""
+        ...
+
+    def success(self, result: Generated) -> bytes:
+        """Return the body of a successful generation."""
+        ...
+
+    def failure(self, failure: FailedGeneration) -> tuple[int, bytes]:
+        """Return status and body of a failed generation."""
+        ...
+
+    def turned_away(self, away: TurnedAway) -> bytes:
+        """Return the body for a request that was not admitted."""
+        ...
+
+    def limit_headers(self, standing: Allowance) -> dict[str, str]:
+        """Return the headers that state the rate limit."""
+        ...
 
 
 class ImageRouterDialect:

@@ -1,4 +1,4 @@
-"""The door of a generation endpoint: who asks, for what, may they, and can the account pay."""
+"""Admission to a generation endpoint: key, rate limits, parameters, and the account's credit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from batchgen.simulator.service import SimulatedService
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """A request past the door. Without a sale it is one that the account can't pay."""
+    """An admitted request. Without a sale, the account can't pay for it."""
 
     order: Order
     fault: Fault | None
@@ -31,7 +31,7 @@ class Admission:
 
 
 class Door:
-    """Lets requests in, one after the other, as one dialect words them."""
+    """Admits requests, one after the other, in one dialect."""
 
     def __init__(self, service: SimulatedService, dialect: Dialect, makes: Literal["image", "video"]) -> None:
         self._service = service
@@ -39,7 +39,10 @@ class Door:
         self._makes = makes
 
     async def admit(self, request: Request, headers: dict[str, str]) -> Admission:
-        """The request, accepted. Adds what every answer from here on says about limits to ``headers``."""
+        """Return the request, admitted, and add the rate limits that its answer states to ``headers``.
+
+        Raise ``TurnedAway``, or ``UnreadableBody`` for a body above the limit.
+        """
         settings = self._service.settings
         name = key_name(request, settings.required_key)
         self._count(request, name, headers)

@@ -1,4 +1,4 @@
-"""The storage host: hosted pictures and films, drawn when somebody asks for them."""
+"""The storage host: hosted pictures and films, drawn on request."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from batchgen.simulator.service import SimulatedService
 
 
 class DownloadsEndpoint:
-    """``GET /<id>.<ext>`` as an ASGI application. Whoever has the URL has the picture; no key is asked for."""
+    """``GET /<id>.<ext>`` as an ASGI application. It needs the URL only, no key."""
 
     def __init__(self, service: SimulatedService) -> None:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wire = AnswerConnection(scope, receive, send)
+        connection = AnswerConnection(scope, receive, send)
         picture = self._service.pictures.find(scope["path"].lstrip("/").partition(".")[0])
         if picture is None:
-            await _answer(wire, 404, "text/plain", b"Not found")
+            await _answer(connection, 404, "text/plain", b"Not found")
             return
         attempt = self._service.attempts[picture.id]
         self._service.attempts[picture.id] += 1
@@ -28,21 +28,21 @@ class DownloadsEndpoint:
         fault = self._service.faults.striking(DOWNLOAD_KINDS, picture.model, picture.id, attempt)
         match fault.kind if fault else None:
             case "download_status" if fault:
-                await _answer(wire, fault.status, "text/plain", b"Simulated failure")
+                await _answer(connection, fault.status, "text/plain", b"Simulated failure")
             case "not_an_image":
-                await _answer(wire, 200, kind, NO_PICTURE)
+                await _answer(connection, 200, kind, NO_PICTURE)
             case "download_truncate":
                 data = await self._service.drawn(picture)
-                await wire.start(200, {"Content-Type": kind, "Content-Length": str(len(data))})
-                await wire.write(data[: len(data) // 2])
-                await wire.cut()
+                await connection.start(200, {"Content-Type": kind, "Content-Length": str(len(data))})
+                await connection.write(data[: len(data) // 2])
+                await connection.cut()
             case "cut_file":
                 data = await self._service.drawn(picture)
-                await _answer(wire, 200, kind, data[: len(data) // 2])
+                await _answer(connection, 200, kind, data[: len(data) // 2])
             case _:
-                await _answer(wire, 200, kind, await self._service.drawn(picture))
+                await _answer(connection, 200, kind, await self._service.drawn(picture))
 
 
-async def _answer(wire: AnswerConnection, status: int, kind: str, data: bytes) -> None:
-    await wire.start(status, {"Content-Type": kind, "Content-Length": str(len(data))})
-    await wire.end(data)
+async def _answer(connection: AnswerConnection, status: int, kind: str, data: bytes) -> None:
+    await connection.start(status, {"Content-Type": kind, "Content-Length": str(len(data))})
+    await connection.end(data)

@@ -13,7 +13,7 @@ from batchgen.simulator.scenery import landscape
 PictureFormat = Literal["webp", "jpeg", "png"]
 FilmFormat = Literal["mp4", "webm"]
 
-# The fastest settings that still look good: a simulator's CPU is taken from the program that is tried on it.
+# The fastest settings that still look good: the simulator takes its CPU from the program under test.
 _ENCODING: dict[str, dict[str, Any]] = {
     "webp": {"quality": 60, "method": 0},
     "jpeg": {"quality": 82},
@@ -24,7 +24,7 @@ _WHITE = (255, 255, 255)
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """All that decides how a picture looks: ``seed`` tells repeats apart, ``footer`` is the small line below.
+    """The description of a picture: ``seed`` distinguishes repeats, ``footer`` is the small line below.
 
     A film is of some ``seconds``, and shows none of the words.
     """
@@ -43,7 +43,7 @@ class Drawing:
 
 
 def draw(drawing: Drawing, inputs: Sequence[bytes] = ()) -> bytes:
-    """The encoded picture; ``inputs`` are encoded pictures shown on it as cards."""
+    """Return the encoded picture; ``inputs`` are encoded pictures shown on it as cards."""
     picture = landscape(drawing.width, drawing.height, drawing.seed)
     _paste_cards(picture, inputs)
     _write(picture, drawing)
@@ -53,7 +53,7 @@ def draw(drawing: Drawing, inputs: Sequence[bytes] = ()) -> bytes:
 
 
 def thumbnail(data: bytes, side: int = 512) -> bytes | None:
-    """The picture as a PNG that fits a square of ``side`` pixels, or ``None`` where the bytes are no picture."""
+    """Return the picture as a PNG that fits a square of ``side`` pixels, or ``None`` if the bytes are no picture."""
     try:
         with Image.open(io.BytesIO(data)) as source:
             source.draft("RGB", (side, side))
@@ -67,24 +67,24 @@ def thumbnail(data: bytes, side: int = 512) -> bytes | None:
 
 
 def _paste_cards(picture: Image.Image, inputs: Sequence[bytes]) -> None:
-    """Lays the inputs side by side across the lower half, each with a white frame."""
+    """Paste the inputs side by side across the lower half, each with a white frame."""
     if not inputs:
         return
     width, height = picture.size
     pitch = width / (len(inputs) + 0.2)
     side = max(1, round(min(pitch * 0.86, height * 0.42)))
     frame = max(1, side // 40)
-    for place, data in enumerate(inputs):
+    for index, data in enumerate(inputs):
         with Image.open(io.BytesIO(data)) as card:
             card.thumbnail((side, side))
-            left = round(pitch * (place + 0.6) - card.width / 2)
+            left = round(pitch * (index + 0.6) - card.width / 2)
             top = round(height * 0.68 - card.height / 2)
             picture.paste(_WHITE, (left - frame, top - frame, left + card.width + frame, top + card.height + frame))
             picture.paste(card, (left, top))
 
 
 def _write(picture: Image.Image, drawing: Drawing) -> None:
-    """The prompt across the sky and the footer along the bottom; a tiny picture has room for neither."""
+    """Write the prompt across the sky and the footer along the bottom; a tiny picture has room for neither."""
     side = min(picture.size)
     if side < 96:
         return
@@ -101,7 +101,7 @@ def _write(picture: Image.Image, drawing: Drawing) -> None:
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int, *, most: int) -> list[str]:
-    """The text in at most ``most`` lines that fit the width; what is left over becomes an ellipsis."""
+    """Return the text in at most ``most`` lines that fit the width; what is left over becomes an ellipsis."""
     lines = [""]
     for word in text[:600].split():
         longer = f"{lines[-1]} {word}".strip()

@@ -1,4 +1,4 @@
-"""The simulator as a child process that lives exactly as long as the block that wants it."""
+"""The simulator as a child process that runs exactly as long as a block."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _TAIL_CHARACTERS = 2_000
 
 
 class SimulatorFailed(RuntimeError):
-    """The simulator's process did not come up; the message ends with the last it said."""
+    """The simulator's process did not start; the message ends with its last output."""
 
 
 @contextlib.contextmanager
 def embedded(
     settings: Settings, state: Path | None = None, *, timeout_s: float = _READY_TIMEOUT_S
 ) -> Iterator[Endpoints]:
-    """Runs a simulator and gives its URLs. Raises ``SimulatorFailed`` if it isn't ready in time.
+    """Run a simulator and yield its URLs. Raise ``SimulatorFailed`` if it isn't ready in time.
 
-    It takes no notice of Ctrl-C, so that a run can drain, and ends when this process ends, even by SIGKILL.
+    It ignores Ctrl-C, so that a run can drain, and ends when this process ends, even by SIGKILL.
     """
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -56,7 +56,7 @@ def _command(settings: Settings, state: Path | None) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with the same modules in sight whether or not batchgen is installed."""
+    """Return our environment, with the same import path whether or not batchgen is installed."""
     return {
         # glibc gives the memory of every picture back and faults it in again: a quarter of the CPU of drawing.
         "MALLOC_MMAP_THRESHOLD_": "100000000",
@@ -67,7 +67,7 @@ def _environment() -> dict[str, str]:
 
 
 def _endpoints(process: subprocess.Popen[bytes], errors: IO[bytes], timeout_s: float) -> Endpoints:
-    """The URLs from the first line of the process. A thread reads it: a pipe has no timeout of its own."""
+    """Return the URLs from the first line of the process. A thread reads it: a pipe has no timeout of its own."""
     lines: queue.Queue[bytes] = queue.Queue()
     assert process.stdout is not None
     threading.Thread(target=lambda pipe: lines.put(pipe.readline()), args=(process.stdout,), daemon=True).start()
@@ -88,7 +88,7 @@ def _tail(errors: IO[bytes]) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Closes stdin, which asks it to end; a process that doesn't is ended."""
+    """End the process by closing its stdin; kill it if that does not end it in time."""
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(BrokenPipeError):

@@ -1,4 +1,4 @@
-"""Where a simulator is to be met."""
+"""The addresses of a running simulator."""
 
 from dataclasses import dataclass
 

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from batchgen.simulator.chance import chance
 
 GenerationFault = Literal[
-    # Turned away at the door: nothing reserved, nothing billed (but see ``billed``).
+    # Not admitted: nothing reserved, nothing billed (but see ``billed``).
     "http_status",
     "throttle",
     "insufficient_credits",
@@ -66,23 +66,23 @@ class Faults:
         self.replace(faults)
 
     def replace(self, faults: Iterable[Fault]) -> None:
-        """Switches these on and all others off; counting starts again."""
+        """Switch these on and all others off; counting starts again."""
         self.active = tuple(faults)
         self._met: Counter[int] = Counter()
 
     def striking(self, kinds: frozenset[FaultKind], model: str, *identity: object) -> Fault | None:
-        """The first active fault of these kinds that strikes the request called ``identity``, which counts as met."""
-        for place, fault in enumerate(self.active):
+        """Return the first active fault of these kinds that strikes the request ``identity``, and count the request."""
+        for index, fault in enumerate(self.active):
             if fault.kind in kinds and fnmatchcase(model, fault.model):
-                self._met[place] += 1
-                if self._strikes(fault, place, identity):
+                self._met[index] += 1
+                if self._strikes(fault, index, identity):
                     return fault
         return None
 
-    def _strikes(self, fault: Fault, place: int, identity: tuple[object, ...]) -> bool:
-        met = self._met[place]
+    def _strikes(self, fault: Fault, index: int, identity: tuple[object, ...]) -> bool:
+        met = self._met[index]
         if fault.first and met > fault.first:
             return False
         if fault.every and met % fault.every:
             return False
-        return fault.probability >= 1 or chance(self._seed, "fault", place, *identity) < fault.probability
+        return fault.probability >= 1 or chance(self._seed, "fault", index, *identity) < fault.probability

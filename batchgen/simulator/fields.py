@@ -14,7 +14,7 @@ from batchgen.simulator.orders import Fields
 from batchgen.simulator.problems import TurnedAway, UnreadableBody, invalid
 from batchgen.simulator.uploads import InputPicture, named, uploaded
 
-# What the service's body parser swallows; larger data URIs have to come as a form.
+# The limit of the service's body parser; larger data URIs have to be sent as a form.
 JSON_LIMIT_BYTES = 100 * 1024
 _FORM_FIELD_LIMIT_BYTES = 40 * 1024 * 1024
 _IMAGE_NAMES = ("image", "image[]")
@@ -23,7 +23,7 @@ _PICTURE_NAMES = (*_IMAGE_NAMES, *_MASK_NAMES)
 
 
 async def read_fields(request: Request, json_limit_bytes: int | None) -> Fields:
-    """The request's fields. Raises ``TurnedAway``, and ``UnreadableBody`` for JSON above the limit."""
+    """Return the request's fields. Raise ``TurnedAway``, and ``UnreadableBody`` for JSON above the limit."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in {"multipart/form-data", "application/x-www-form-urlencoded"}:
         return await _form_fields(request)

@@ -1,4 +1,4 @@
-"""The generation endpoints: what was let in at the door is generated, settled and answered, picture or video."""
+"""The generation endpoints: an admitted request is generated, settled and answered, picture or video."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from batchgen.simulator.sales import Sale
 from batchgen.simulator.service import SimulatedService
 from batchgen.simulator.sold_pictures import SoldPicture
 
-# What the service's server (Node) tells of itself; it closes a connection that is idle for longer.
+# The headers of the service's server (Node); it closes a connection that is idle for longer.
 _HEADERS = {"Content-Type": "application/json; charset=utf-8", "Keep-Alive": "timeout=5"}
 _PAGE = b"<html><head><title>%d</title></head><body><h1>Error %d</h1><p>The web server had a problem.</p></body></html>"
 
@@ -39,44 +39,44 @@ class GenerationsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._service.received += 1
-        wire = AnswerConnection(scope, receive, send)
+        connection = AnswerConnection(scope, receive, send)
         headers = dict(_HEADERS)
         try:
             admission = await self._door.admit(Request(scope, receive), headers)
         except TurnedAway as away:
-            await self._turn_away(wire, away, headers)
+            await self._turn_away(connection, away, headers)
         except UnreadableBody:
-            await wire.start(500, {**headers, "Content-Type": "text/plain"})
-            await wire.end(b"Internal Server Error")
+            await connection.start(500, {**headers, "Content-Type": "text/plain"})
+            await connection.end(b"Internal Server Error")
         else:
-            await self._fulfil(admission, wire, headers)
+            await self._fulfil(admission, connection, headers)
 
-    async def _turn_away(self, wire: AnswerConnection, away: TurnedAway, headers: Mapping[str, str]) -> None:
+    async def _turn_away(self, connection: AnswerConnection, away: TurnedAway, headers: Mapping[str, str]) -> None:
         if away.page:
-            await wire.start(away.status, {**headers, **away.headers, "Content-Type": "text/html"})
-            await wire.end(_PAGE % (away.status, away.status))
+            await connection.start(away.status, {**headers, **away.headers, "Content-Type": "text/html"})
+            await connection.end(_PAGE % (away.status, away.status))
         else:
-            await wire.start(away.status, {**headers, **away.headers})
-            await wire.end(self._dialect.turned_away(away))
+            await connection.start(away.status, {**headers, **away.headers})
+            await connection.end(self._dialect.turned_away(away))
 
-    async def _fulfil(self, admission: Admission, wire: AnswerConnection, headers: Mapping[str, str]) -> None:
-        """Generates, settles, answers. Nothing in here stops when the client hangs up."""
+    async def _fulfil(self, admission: Admission, connection: AnswerConnection, headers: Mapping[str, str]) -> None:
+        """Generate, settle and answer, even if the client closes the connection."""
         accepted_s = anyio.current_time()
         at_once = self._dialect.answers_at_once and not keeps_silent(admission.fault)
         if at_once:
-            await wire.start(200, headers)
+            await connection.start(200, headers)
         pictures: tuple[SoldPicture, ...] = ()
         if admission.sale is not None:
-            await self._generate(admission.sale, accepted_s, wire if at_once else None)
+            await self._generate(admission.sale, accepted_s, connection if at_once else None)
             pictures = self._service.sales.settle(admission.sale)
         if admission.fault is not None and (away := turned_away_by(admission.fault)) is not None:
-            await self._turn_away(wire, away, headers)
+            await self._turn_away(connection, away, headers)
             return
         status, body = await self._answer(admission, pictures, accepted_s)
-        await deliver(wire, status, headers, body, admission.fault)
+        await deliver(connection, status, headers, body, admission.fault)
 
     async def _generate(self, sale: Sale, accepted_s: float, heart: AnswerConnection | None) -> None:
-        """Takes as long as the model takes, with a space as heartbeat now and then where there is a heart."""
+        """Wait as long as the model takes; send spaces as heartbeats, if there is a ``heart``."""
         for given in (*sale.order.inputs, *([sale.order.mask] if sale.order.mask else [])):
             await self._service.keep_card(given)
         end_s = accepted_s + self._latency_s(sale)
@@ -96,7 +96,7 @@ class GenerationsEndpoint:
     async def _answer(
         self, admission: Admission, pictures: tuple[SoldPicture, ...], accepted_s: float
     ) -> tuple[int, bytes]:
-        """Status and body; the status counts only where it has not left already."""
+        """Return status and body; the status counts only if it was not sent already."""
         if admission.sale is None or admission.failure is not None:
             assert admission.failure is not None
             return self._dialect.failure(admission.failure)

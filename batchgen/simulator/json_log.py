@@ -1,4 +1,4 @@
-"""An append-only file of JSON lines that outlives the process; without a path it forgets."""
+"""An append-only file of JSON lines that outlives the process; without a path nothing is kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 
 class LineFile:
-    """Every appended line is with the kernel when ``append`` returns: ending the process can't lose it."""
+    """A file of lines; each is with the kernel when ``append`` returns: ending the process can't lose it."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -18,21 +18,24 @@ class LineFile:
             self._file = path.open("ab", buffering=0)
 
     def read(self) -> Iterator[bytes]:
+        """Yield the lines of the file, with their line ends."""
         if self._path is not None:
             with self._path.open("rb") as file:
                 yield from file
 
     def append(self, line: bytes) -> None:
+        """Write one line, given without its line end."""
         if self._file is not None:
             self._file.write(line + b"\n")
 
     def close(self) -> None:
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 
 
 def _drop_torn_line(path: Path) -> None:
-    """A server killed in the middle of a line leaves a half: what follows must not be glued to it."""
+    """Remove the half line that a killed server leaves: the next one must not be joined to it."""
     if not path.exists():
         return
     with path.open("r+b") as file:

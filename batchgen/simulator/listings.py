@@ -1,4 +1,4 @@
-"""The catalogue as the service shows it: today's array, the object of 2026-02, and the older ``/v1/models``."""
+"""The service's catalogue: today's array, the object of 2026-02, and the older ``/v1/models``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from batchgen.simulator.offered_models import MODELS, OfferedModel
 
 
 def chosen(query: Mapping[str, str]) -> Sequence[OfferedModel]:
-    """The models that the query's filters leave, in the order it asks for."""
+    """Return the models that pass the query's filters, in its order."""
     models = [model for model in MODELS if _matches(model, query)]
     match query.get("sort"):
         case "name":
@@ -38,15 +38,17 @@ def _matches(model: OfferedModel, query: Mapping[str, str]) -> bool:
 
 
 def as_object(models: Sequence[OfferedModel]) -> dict[str, Any]:
+    """Return the catalogue as an object by id, as the service sent it in 2026-02."""
     return {model.id: _entry(model) for model in models}
 
 
 def as_array(models: Sequence[OfferedModel]) -> list[dict[str, Any]]:
+    """Return the catalogue as an array, as the service sends it today."""
     return [{"id": model.id, "name": model.name, "aliases": list(model.aliases), **_entry(model)} for model in models]
 
 
 def as_v1(model: OfferedModel) -> dict[str, Any]:
-    """One model in the older shape."""
+    """Return one model in the older shape."""
     least, average, most = _price(model).values()
     pricing: dict[str, Any] = {"type": "fixed", "value": average}
     if least != most:

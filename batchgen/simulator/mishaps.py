@@ -1,4 +1,4 @@
-"""What a fault, or a request that can't be fulfilled, makes of a request, in the service's words."""
+"""The errors of faults, and of requests that can't be fulfilled, in the service's words."""
 
 from batchgen.simulator.faults import Fault
 from batchgen.simulator.orders import Order
@@ -20,7 +20,7 @@ _KINDS = {
 
 
 def turned_away_by(fault: Fault) -> TurnedAway | None:
-    """What the door says, for the faults that strike there."""
+    """Return the refusal, for the faults that strike before admission."""
     if fault.kind == "http_status":
         message = fault.message or f"Simulated failure with status {fault.status}"
         return TurnedAway(fault.status, _KINDS.get(fault.status, "internal_error"), message, page=fault.html)
@@ -31,7 +31,7 @@ def turned_away_by(fault: Fault) -> TurnedAway | None:
 
 
 def failure_of(order: Order, fault: Fault | None) -> FailedGeneration | None:
-    """Why the generation will come to nothing, or ``None`` where it won't."""
+    """Return why the generation will fail, or ``None`` if it will succeed."""
     if order.inputs and not order.model.takes_image:
         return FailedGeneration("invalid_request_error", "This model does not support image inputs", 400)
     if order.mask and not order.model.takes_mask:
@@ -50,6 +50,7 @@ def failure_of(order: Order, fault: Fault | None) -> FailedGeneration | None:
 
 
 def insufficient_credits(order: Order) -> FailedGeneration:
+    """Return the failure of an order that the account can't pay for."""
     least_usd = order.model.most_microusd * order.times / 1_000_000
     message = f"Insufficient credits (this model needs minimum ${least_usd:g} credits)"
     return FailedGeneration("insufficient_credits", message, 429, "insufficient_quota")

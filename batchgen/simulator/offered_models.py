@@ -1,4 +1,4 @@
-"""The models on offer: prices and abilities close to those of the real ones, and how long each takes."""
+"""The models on offer: prices, parameters and latencies close to those of the real ones."""
 
 from __future__ import annotations
 
@@ -196,5 +196,5 @@ _BY_NAME = {name: model for model in MODELS for name in (model.id, *model.aliase
 
 
 def find_model(name: str) -> OfferedModel | None:
-    """The model of that id or alias."""
+    """Return the model of that id or alias; ``None`` if there is none."""
     return _BY_NAME.get(name)

@@ -1,4 +1,4 @@
-"""What a request asks for, made once from its loose fields; whatever is wrong with them is said here."""
+"""A checked request, made once from its plain fields; their mistakes are reported here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Fields:
     masks: tuple[InputPicture, ...] = ()
 
     def sha256(self) -> str:
-        """The digest of the canonical body: the same for the same fields and bytes, however they were sent."""
+        """Return the digest of the canonical body: the same for the same fields and bytes, however they were sent."""
         pictures = {"image": [picture.sha256 for picture in self.images], "mask": [mask.sha256 for mask in self.masks]}
         canonical = msgspec.json.encode({"values": self.values, **pictures}, order="sorted")
         return hashlib.sha256(canonical).hexdigest()
@@ -69,7 +69,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What differs between services, and their endpoints, that take the same request."""
+    """The differences between services and endpoints that take the same request."""
 
     prompt_limit: int
     makes: Literal["image", "video"] = "image"
@@ -78,7 +78,7 @@ class House:
 
 
 def order_from(fields: Fields, house: House) -> Order:
-    """The order that the fields describe. Raises ``TurnedAway`` with what is wrong."""
+    """Return the order that the fields describe. Raise ``TurnedAway`` with what is wrong."""
     model = _model(fields, house)
     if len(fields.images) > MOST_INPUTS[house.makes]:
         raise invalid(f"Too many images: at most {MOST_INPUTS[house.makes]} are allowed")
@@ -115,7 +115,7 @@ def _model(fields: Fields, house: House) -> OfferedModel:
 
 
 def _seconds(fields: Fields, model: OfferedModel) -> float:
-    """The length of a video, which a form can only send as text; a picture has none."""
+    """Return the length of a video, which a form can only send as text; a picture has none."""
     asked = fields.values.get("seconds")
     if not model.seconds:
         return 0.0

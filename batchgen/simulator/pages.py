@@ -19,13 +19,14 @@ from batchgen.simulator.settings import BadSettings, faults_from_json
 
 
 class Pages:
-    """The endpoints that answer from what the service knows."""
+    """The endpoints that generate nothing."""
 
     def __init__(self, service: SimulatedService) -> None:
         self._service = service
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
 
     def routes(self) -> list[Route]:
+        """Return the routes of all these endpoints."""
         return [
             Route("/v2/models", self._models),
             Route("/v1/models", self._older_models),

@@ -13,7 +13,7 @@ _REFERENCE_PIXELS = 1024 * 1024
 
 
 def cost_microusd(model: OfferedModel, quality: str, width: int, height: int, seconds: float = 0.0) -> int:
-    """Between the model's least and most: the average for medium quality and 1024x1024, more for better and larger.
+    """Return the cost: the average at medium quality and 1024x1024, up to the most for better and larger ones.
 
     A video costs its average at the length that ``auto`` means, and in proportion at others.
     """
@@ -29,6 +29,6 @@ def cost_microusd(model: OfferedModel, quality: str, width: int, height: int, se
 
 
 def latency_s(model: OfferedModel, seed: int, *request: object) -> float:
-    """A draw from the model's lognormal spread, the same for the same request."""
+    """Return a sample of the model's lognormal latency in seconds, the same for the same request."""
     share = min(max(chance(seed, "latency", *request), 1e-6), 1 - 1e-6)
     return model.median_s * math.exp(model.sigma * NormalDist().inv_cdf(share))

@@ -1,4 +1,4 @@
-"""The two ways a request goes wrong: turned away at the door, or failed after it was accepted."""
+"""The two ways a request fails: turned away, or after it was accepted."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class TurnedAway(Exception):
 
 
 class UnreadableBody(Exception):
-    """A body the service can't swallow at all; it answers with a bare 500 and no JSON."""
+    """A body the service can't parse at all; it answers with a bare 500 and no JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailedGeneration:
-    """A generation that came to nothing. ``status`` and ``code`` are what a service like OpenAI says instead of 200."""
+    """A failed generation. ``status`` and ``code`` are what a service like OpenAI answers instead of 200."""
 
     kind: str
     message: str
@@ -43,4 +43,5 @@ class FailedGeneration:
 
 
 def invalid(message: str, *, code: str | None = None) -> TurnedAway:
+    """Return the error of an invalid request, a status 400."""
     return TurnedAway(400, "invalid_request_error", message, code=code)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Where a caller stands after one more request: whether it is allowed, and what is left of the window."""
+    """The result of one more request: whether it is allowed, and what is left of the window."""
 
     allowed: bool
     limit: int
@@ -26,6 +26,7 @@ class FixedWindow:
         self._taken: Counter[str] = Counter()
 
     def take(self, caller: str, limit: int, now_s: float) -> Allowance:
+        """Count a request of ``caller`` at ``now_s``, and return its allowance."""
         window = int(now_s // self.window_s)
         if window != self._window:
             self._window = window
@@ -37,10 +38,10 @@ class FixedWindow:
 
 
 def images_per_s(balance_microusd: int) -> int:
-    """The account's limit: four a second for every dollar left, at least 6 and at most 100."""
+    """Return the account's limit for pictures: four a second for every dollar left, from 6 to 100."""
     return max(6, min(100, balance_microusd * 4 // 1_000_000))
 
 
 def videos_per_s(balance_microusd: int) -> int:
-    """The account's limit for videos: one a second for every six dollars left, at least 1 and at most 20."""
+    """Return the account's limit for videos: one a second for every six dollars left, from 1 to 20."""
     return max(1, min(20, balance_microusd // 6_000_000))

@@ -1,6 +1,6 @@
-"""Accepting requests and settling them: reserve the most it can cost, then charge what it did or give all back.
+"""Accepting requests and settling them: reserve the highest cost, then charge the actual one or release all.
 
-A sale that was opened is settled whatever the client does: the service finishes and bills without it.
+An open sale is settled whatever the client does: the service finishes and bills without it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from batchgen.simulator.sold_pictures import PictureStore, SoldPicture, pictures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """Who asks: the name of the key, and the idempotency key that came along."""
+    """The customer of a request: the name of the key, and the idempotency key sent along."""
 
     key_name: str
     idempotency_key: str | None
@@ -27,7 +27,7 @@ class Customer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sale:
-    """One accepted request. How it will end is known from the start: ``failure``, or ``cost_microusd`` charged."""
+    """One accepted request. Its outcome is known from the start: ``failure``, or ``cost_microusd`` charged."""
 
     id: str
     order: Order
@@ -39,7 +39,7 @@ class Sale:
 
 
 class Sales:
-    """The account, its open sales and the books of the settled ones."""
+    """The account, its open sales and the ledger of the settled ones."""
 
     def __init__(self, deposit_microusd: int, ledger: BillingLedger, pictures: PictureStore) -> None:
         self.deposit_microusd = deposit_microusd
@@ -60,7 +60,7 @@ class Sales:
         return self.deposit_microusd - self.ledger.charged_microusd - self._reserved_microusd
 
     def accept(self, order: Order, customer: Customer, failure: FailedGeneration | None) -> Sale | None:
-        """Opens a sale and reserves the most it can cost; ``None`` where the credits don't suffice."""
+        """Open a sale and reserve the most it can cost; return ``None`` if the credits don't suffice."""
         most_microusd = order.model.most_microusd * order.times
         if most_microusd > self.available_microusd:
             return None
@@ -82,7 +82,7 @@ class Sales:
         return sale
 
     def settle(self, sale: Sale) -> tuple[SoldPicture, ...]:
-        """Closes the sale: pictures and the line in the books, or all money back. A closed one gives nothing more."""
+        """Close the sale: charge and return its pictures, or refund it. A closed sale returns none."""
         if self._open.pop(sale.id, None) is None:
             return ()
         self._open_bodies[sale.order.body_sha256] -= 1
@@ -96,12 +96,12 @@ class Sales:
         return pictures
 
     def settle_all(self) -> None:
-        """Closes every open sale at once, as if its generation had just ended."""
+        """Close every open sale at once, as if its generation had just ended."""
         for sale in tuple(self._open.values()):
             self.settle(sale)
 
     def free_requests_today(self, key_name: str) -> int:
-        """Requests of this key to free models since midnight UTC, the open ones included."""
+        """Return the number of this key's requests to free models since midnight UTC, open ones included."""
         waiting = sum(sale.order.model.free and sale.customer.key_name == key_name for sale in self._open.values())
         return waiting + self.ledger.free_requests(key_name, _now()[:10])
 

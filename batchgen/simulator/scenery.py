@@ -21,7 +21,7 @@ _FIRST_HILL = _SUN + 1
 
 
 def landscape(width: int, height: int, seed: str) -> Image.Image:
-    """An RGB picture of exactly that size, the same for the same seed."""
+    """Return an RGB picture of exactly that size, the same for the same seed."""
     picture = _sky_ramp().resize((width, height), Image.Resampling.NEAREST)
     picture.putpalette(_palette(chance(seed, "hue")))
     draw = ImageDraw.Draw(picture)
@@ -32,7 +32,7 @@ def landscape(width: int, height: int, seed: str) -> Image.Image:
 
 
 def _palette(hue: float) -> bytes:
-    """The colours of the sky from top to horizon, of the sun, and of the hills from far to near."""
+    """Return the colours of the sky from top to horizon, of the sun, and of the hills from far to near."""
     top, horizon = _colour(hue, 0.55, 0.56), _colour(hue + 0.10, 0.32, 0.97)
     shades = [_between(top, horizon, shade / (_SKY_SHADES - 1)) for shade in range(_SKY_SHADES)]
     sun = _colour(hue + 0.13, 0.16, 1.0)

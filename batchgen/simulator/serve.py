@@ -1,4 +1,4 @@
-"""Serving both applications on real sockets until told to stop."""
+"""Serving both applications on sockets until stopped."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def serve(
     on_ready: Callable[[Endpoints], None] = lambda _: None,
     until: Callable[[], None] | None = None,
 ) -> None:
-    """Serves until SIGINT or SIGTERM, or until ``until`` (which may block, in a thread of its own) returns.
+    """Serve until SIGINT or SIGTERM, or until ``until`` (which may block, in a thread of its own) returns.
 
     Port 0 means the port of the last server on the same ``state`` folder if it is free, else any. ``on_ready`` is
     called when connections are accepted. Requests still open at the end are settled as if they had just been done.
-    Raises ``OSError`` for a port that is not to be had and ``FolderTaken`` for a folder in use.
+    Raise ``OSError`` for a port that can't be had and ``FolderTaken`` for a folder in use.
     """
     with held(state), contextlib.ExitStack() as stack:
         last = last_ports(state)
@@ -81,7 +81,7 @@ async def _serve_all(
 
 
 class _BareServer(uvicorn.Server):
-    """uvicorn without its own signal handlers, of which two servers in one loop would fight over."""
+    """uvicorn without its own signal handlers, which two servers in one loop would set in turn."""
 
     def __init__(self, application: Starlette) -> None:
         super().__init__(
@@ -104,7 +104,7 @@ class _BareServer(uvicorn.Server):
         yield
 
     def hang_up(self) -> None:
-        """Closes the door and ends every connection as it is; what uvicorn would log about that is expected."""
+        """Stop listening and abort every connection; uvicorn's log of that is suppressed."""
         logging.getLogger("uvicorn.error").disabled = True
         for listener in self.servers if self.started else ():
             listener.close()
@@ -114,7 +114,7 @@ class _BareServer(uvicorn.Server):
 
 @contextlib.contextmanager
 def _stopping_on_signals(stop: anyio.Event) -> Iterator[None]:
-    """A signal handler may only be set in the main thread; elsewhere ``until`` is the way to stop."""
+    """Set ``stop`` on SIGINT and SIGTERM; outside the main thread, which alone may handle signals, do nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -130,7 +130,7 @@ def _stopping_on_signals(stop: anyio.Event) -> Iterator[None]:
 
 
 def _stop_after(until: Callable[[], None], stop: anyio.Event) -> None:
-    """Waits in a daemon thread: a blocked read must not keep the process from ending."""
+    """Set ``stop`` after ``until``, in a daemon thread: a blocked read must not keep the process from ending."""
     loop = asyncio.get_running_loop()
 
     def wait() -> None:

@@ -37,10 +37,11 @@ class SimulatedService:
     _pens: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_DRAWING_THREADS))
 
     async def drawn(self, picture: SoldPicture) -> bytes:
+        """Return the picture's bytes, drawn in a thread."""
         return await anyio.to_thread.run_sync(self.pictures.drawn, picture, limiter=self._pens)
 
     async def keep_card(self, given: InputPicture) -> None:
-        """Keeps a small copy of an input, if it is a picture that we hold or have drawn ourselves."""
+        """Keep a small copy of an input, if its bytes were sent or the picture is our own."""
         if self.pictures.has_card(given.sha256):
             return
         data = given.data if given.data is not None else await self._own_picture(given.url)
@@ -57,14 +58,14 @@ class SimulatedService:
         return await self.drawn(picture) if picture else None
 
     def close(self) -> None:
-        """Settles what is open and closes the books."""
+        """Settle open sales and close the files."""
         self.sales.settle_all()
         self.sales.ledger.close()
         self.pictures.close()
 
 
 def open_service(settings: Settings, pictures_url: str, state: Path | None) -> SimulatedService:
-    """A service that goes on where the last one on the same state folder stopped."""
+    """Return a service that continues from the last one on the same state folder."""
     ledger = BillingLedger(state / "billing.jsonl" if state else None)
     pictures = PictureStore(state)
     sales = Sales(round(settings.balance_usd * 1_000_000), ledger, pictures)

@@ -12,7 +12,7 @@ from batchgen.simulator.faults import Fault, FaultKind
 
 
 class BadSettings(ValueError):
-    """Settings, or faults, that the simulator does not understand; the message names what and why."""
+    """Settings, or faults, that the simulator does not know; the message names what and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Settings:
     latency_s: float | None = None  # the same for every request, instead of each model's own spread
     latency_scale: float = 1.0  # multiplies each model's own latency
     rate_limits: bool = True
-    # The service also counts 20 requests a second per address; off here, where every client has the same address.
+    # The service also counts 20 requests a second per address; off here, since every client has the same address.
     requests_per_s_per_address: int = 0
     free_per_day: int = 50
     prompt_limit: int = 20_000
@@ -34,11 +34,12 @@ class Settings:
     faults: tuple[Fault, ...] = ()
 
     def to_json(self) -> str:
+        """Return all settings as JSON."""
         return msgspec.json.encode(self).decode()
 
 
 def settings_from_json(text: str | bytes) -> Settings:
-    """The settings that ``to_json`` wrote, or any part of them. Raises ``BadSettings``."""
+    """Return the settings that ``to_json`` wrote, or any part of them. Raise ``BadSettings``."""
     raw = _decoded(text)
     _refuse_unknown(raw, Settings)
     faults = raw.get("faults")
@@ -49,7 +50,7 @@ def settings_from_json(text: str | bytes) -> Settings:
 
 
 def faults_from_json(text: str | bytes) -> tuple[Fault, ...]:
-    """The faults of ``{"faults": [...]}``. Raises ``BadSettings``."""
+    """Return the faults of ``{"faults": [...]}``. Raise ``BadSettings``."""
     raw = _decoded(text)
     if set(raw) != {"faults"}:
         raise BadSettings('expected {"faults": [...]} and nothing else')

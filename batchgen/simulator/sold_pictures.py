@@ -1,4 +1,4 @@
-"""Pictures that were bought: how to draw each one again, for as long as the state folder lives."""
+"""The bought pictures: how to draw each one again, as long as the state folder exists."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class SoldPicture:
 
 
 def pictures_for(order: Order, nth: int) -> tuple[SoldPicture, ...]:
-    """The pictures that the ``nth`` purchase (from 0) of this very body gives."""
-    return tuple(_picture(order, nth, place) for place in range(order.pictures))
+    """Return the pictures of the ``nth`` purchase (from 0) of this very body."""
+    return tuple(_picture(order, nth, index) for index in range(order.pictures))
 
 
-def _picture(order: Order, nth: int, place: int) -> SoldPicture:
+def _picture(order: Order, nth: int, index: int) -> SoldPicture:
     look: tuple[object, ...] = (
-        *(order.model.id, order.prompt, order.width, order.height, order.quality, order.picture_format, nth, place),
+        *(order.model.id, order.prompt, order.width, order.height, order.quality, order.picture_format, nth, index),
         *([order.seconds] if order.seconds else []),
     )
     inputs = tuple(picture.sha256 for picture in (*order.inputs, *([order.mask] if order.mask else [])))
@@ -44,7 +44,7 @@ def _picture(order: Order, nth: int, place: int) -> SoldPicture:
         seed=_digest(*look, *inputs),
         seconds=order.seconds,
     )
-    return SoldPicture(_digest(order.body_sha256, nth, place)[:24], order.model.id, drawing, inputs)
+    return SoldPicture(_digest(order.body_sha256, nth, index)[:24], order.model.id, drawing, inputs)
 
 
 def _caption(order: Order, nth: int) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ def _digest(*words: object) -> str:
 
 
 class PictureStore:
-    """Remembers every bought picture and a copy of every input; with a folder, also those of earlier processes."""
+    """Every bought picture and a small copy of every input; with a folder, also those of earlier processes."""
 
     def __init__(self, folder: Path | None) -> None:
         self._cards = _Cards(folder / "inputs" if folder else None)
@@ -65,16 +65,20 @@ class PictureStore:
         self._pictures = {picture.id: picture for picture in read}
 
     def add(self, picture: SoldPicture) -> None:
+        """Keep a bought picture."""
         self._lines.append(msgspec.json.encode(picture))
         self._pictures[picture.id] = picture
 
     def find(self, picture_id: str) -> SoldPicture | None:
+        """Return the picture of that id; ``None`` if none was bought."""
         return self._pictures.get(picture_id)
 
     def has_card(self, name: str) -> bool:
+        """Return whether the small copy of an input is kept."""
         return self._cards.get(name) is not None
 
     def add_card(self, name: str, png: bytes) -> None:
+        """Keep the small copy of an input."""
         self._cards.add(name, png)
 
     def drawn(self, picture: SoldPicture) -> bytes:
@@ -85,6 +89,7 @@ class PictureStore:
         return draw(picture.drawing, cards)
 
     def close(self) -> None:
+        """Close the file."""
         self._lines.close()
 
 

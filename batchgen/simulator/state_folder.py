@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-# A server whose parent was killed needs a moment to notice and to close its books.
+# A server whose parent was killed needs a moment to notice and to close its files.
 _PATIENCE_S = 5.0
 
 
@@ -21,13 +21,15 @@ class FolderTaken(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
+    """The ports of a server's two listeners; 0 for unknown."""
+
     api: int = 0
     pictures: int = 0
 
 
 @contextlib.contextmanager
 def held(state: Path | None) -> Iterator[None]:
-    """Holds the folder, which is made if need be. Raises ``FolderTaken`` when another server keeps it."""
+    """Lock the folder, which is made if missing. Raise ``FolderTaken`` if another server holds it."""
     if state is None:
         yield
         return
@@ -51,7 +53,7 @@ def _wait_for(fileno: int, state: Path) -> None:
 
 
 def last_ports(state: Path | None) -> Ports:
-    """The ports of the last server on this folder; 0 where none is known."""
+    """Return the ports of the last server on this folder; 0 if none is known."""
     try:
         return msgspec.json.decode((state / "ports.json").read_bytes(), type=Ports) if state else Ports()
     except (OSError, msgspec.MsgspecError):
@@ -59,5 +61,6 @@ def last_ports(state: Path | None) -> Ports:
 
 
 def remember_ports(state: Path | None, ports: Ports) -> None:
+    """Write the ports into the state folder, if there is one."""
     if state is not None:
         (state / "ports.json").write_bytes(msgspec.json.encode(asdict(ports)))

@@ -1,6 +1,6 @@
-"""Pictures that come with a request: uploaded bytes, a data URI, or the URL of one.
+"""The pictures of a request: uploaded bytes, a data URI, or a URL.
 
-The simulator connects to nobody: a URL is taken as a name, and only the simulator's own pictures are looked at.
+The simulator connects to nobody: a URL is a name, and only the simulator's own pictures are read.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ class InputPicture:
 
 
 def uploaded(data: bytes) -> InputPicture:
+    """Return the input of uploaded bytes. Raise ``TurnedAway`` if they are too many."""
     if len(data) > MOST_UPLOAD_BYTES:
         raise invalid("File too large: at most 25 MB are allowed")
     return InputPicture(hashlib.sha256(data).hexdigest(), data)
 
 
 def named(text: object) -> InputPicture:
-    """The input that a string in a request stands for. Raises ``TurnedAway`` where it is neither URL nor data URI."""
+    """Return the input that a string in a request names. Raise ``TurnedAway`` if it is neither URL nor data URI."""
     if not isinstance(text, str):
         raise invalid("An image must be a file, a URL or a data URI")
     if text.startswith("data:"):

@@ -11,9 +11,9 @@ from batchgen.simulator import films
 from batchgen.simulator.drawing import Drawing
 from batchgen.simulator.offered_models import MODELS
 from batchgen.store.media.sniff import NotAPicture, inspect
-from tests.browser import browser, until, visit
+from tests.browser import browser, shared_page, until, visit
 
-__all__ = ["browser", "visit"]
+__all__ = ["browser", "shared_page", "visit"]
 
 VIDEOS = "/v1/openai/videos/generations"
 IMAGES = "/v1/openai/images/generations"
