@@ -1,12 +1,21 @@
-"""What can go wrong, in the user's words; every error knows the exit code it ends the program with.
+"""The errors that end the program, in the user's words; each one knows its exit code.
 
 BatchgenError
 ├── UsageError              2   bad usage or manifest; nothing was sent
-│   ├── ManifestError           every problem of a manifest, at once
+│   ├── ManifestError           all problems of a manifest at once
+│   ├── BadRequest              a row and a combination make no request
+│   ├── BadName                 the values of a request make no file name
 │   └── FolderMismatch          the run folder belongs to something else
 ├── StoppedEarly            3   the run ended before its plan did; it can be resumed
+│   ├── NotWritable             the disk takes nothing; nothing was sent
+│   ├── DiskShort               the disk has no room for more answers
+│   ├── LedgerFailed            the disk under the ledger failed
+│   └── Interrupted       130   a signal came before anything was sent
 ├── FolderInUse             5   another run holds the folder
 └── LedgerDamaged           6   the ledger can't be read, or a newer batchgen wrote it
+
+An exception that the package itself catches before it reaches the user, such as a picture that is refused or a vote
+that can't be read, is no :class:`BatchgenError` and is defined beside the code that raises it.
 """
 
 from __future__ import annotations
@@ -23,9 +32,9 @@ R = TypeVar("R")
 
 
 class ExitCode(enum.IntEnum):
-    """How a command ended. Where several apply the worst one counts: 6 > 5 > 2 > 3 > 4 > 1."""
+    """How a command ended. If several apply, the worst one counts: 6 > 5 > 2 > 3 > 4 > 1."""
 
-    STORED = 0
+    OK = 0
     FAILURES = 1
     USAGE = 2
     STOPPED = 3
@@ -38,20 +47,20 @@ class ExitCode(enum.IntEnum):
 
 
 class BatchgenError(Exception):
-    """The family every error of this package belongs to."""
+    """The base of all errors that end the program."""
 
     exit_code = ExitCode.BUG
 
 
 class UsageError(BatchgenError):
-    """Something the user gave can't be used as it is. Nothing was sent."""
+    """Something that the user gave can't be used as it is. Nothing was sent."""
 
     exit_code = ExitCode.USAGE
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake: where it stands, what was found, what is allowed and what was probably meant."""
+    """One mistake: what is wrong, in which place, and what was probably meant."""
 
     message: str
     place: str = ""
@@ -64,7 +73,7 @@ class Problem:
 
 
 class ManifestError(UsageError):
-    """All the problems of one manifest; only the first ``SHOWN`` are printed."""
+    """All problems of one manifest; only the first ``SHOWN`` are printed."""
 
     SHOWN = 20
 
@@ -81,21 +90,21 @@ class ManifestError(UsageError):
 
 
 class Together:
-    """Collects the mistakes of several steps, to tell them as one."""
+    """Collects the mistakes of several steps, to report them all at once."""
 
     def __init__(self) -> None:
         self._problems: dict[Problem, None] = {}
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Keeps the mistakes that end the block; what comes after it goes on."""
+        """Keep the mistakes that end the block, and go on after the block."""
         try:
             yield
         except UsageError as error:
             self._note(error)
 
     def each(self, read: Callable[[T], R], given: T | None) -> R | None:
-        """What ``read`` makes of ``given``, where it is given and no mistake."""
+        """Return what ``read`` makes of ``given``; ``None`` if nothing is given, or if ``read`` finds a mistake."""
         try:
             return read(given) if given is not None else None
         except UsageError as error:
@@ -103,7 +112,7 @@ class Together:
             return None
 
     def refuse(self) -> None:
-        """Raises :class:`ManifestError` with what was kept, if anything was."""
+        """Raise :class:`ManifestError` with the mistakes that were kept, if there are any."""
         if self._problems:
             raise ManifestError(self._problems)
 
@@ -112,14 +121,40 @@ class Together:
         self._problems.update(dict.fromkeys(problems))
 
 
+class BadRequest(UsageError):
+    """A row and a combination make no request; the message says why."""
+
+
+class BadName(UsageError):
+    """The values of a request make no name for its picture; the message says why."""
+
+
 class FolderMismatch(UsageError):
-    """The run folder holds the state of another job, or is no folder we can write to."""
+    """The run folder holds the state of another job, or is no folder that can be written to."""
 
 
 class StoppedEarly(BatchgenError):
     """The run stopped before its plan was done; running it again resumes it."""
 
     exit_code = ExitCode.STOPPED
+
+
+class NotWritable(StoppedEarly):
+    """The disk under the run folder takes no files now. Nothing was sent."""
+
+
+class DiskShort(StoppedEarly):
+    """The disk has no room for more answers: nothing more may be sent. What is in flight can still be stored."""
+
+
+class LedgerFailed(StoppedEarly):
+    """The disk under the ledger failed: nothing more may be sent, and no sync is tried a second time."""
+
+
+class Interrupted(StoppedEarly):
+    """A signal came before anything was sent."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 class FolderInUse(BatchgenError):
@@ -135,9 +170,9 @@ class LedgerDamaged(BatchgenError):
 
 
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """``did you mean 'prompt'?`` for the known word closest to ``word``, or an empty string.
+    """Return ``did you mean 'prompt'?`` with the known word closest to ``word``, or an empty string.
 
-    ``cutoff``, from 0 to 1, is how alike the two have to be.
+    ``cutoff``, from 0 to 1, says how alike the two have to be.
     """
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f"did you mean {close[0]!r}?" if close else ""

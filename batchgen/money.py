@@ -9,19 +9,19 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 MICROUSD = 1_000_000
 
-# An answer may cost up to this many times its estimate before it is taken for nonsense.
+# A stated cost above this many times the estimate is taken for an error of the service.
 PLAUSIBLE_FACTOR = 50
 
 
 def microusd(usd: object) -> int | None:
-    """Whole micro-dollars of an amount in USD, or ``None`` where it is no finite number ≥ 0.
+    """Return an amount in USD as whole micro-dollars, or ``None`` if it is no finite number ≥ 0.
 
     Accepts ``int``, ``float``, ``Decimal`` and numeric text; a ``bool`` is not money.
     """
     if isinstance(usd, bool) or not isinstance(usd, int | float | Decimal | str):
         return None
     text = str(usd).strip()
-    # `Decimal` takes `1_000`, as Python does and nobody's money is written.
+    # `Decimal` accepts `1_000`, as Python does, but no service writes amounts so.
     if "_" in text:
         return None
     try:
@@ -34,19 +34,19 @@ def microusd(usd: object) -> int | None:
 
 
 def plausible(cost_microusd: int | None, estimate_microusd: int | None) -> bool:
-    """Whether a stated cost can be believed: known, and at most 50 times a known, positive estimate."""
+    """Return whether a stated cost can be believed: known, and at most 50 times a known, positive estimate."""
     if cost_microusd is None:
         return False
     return not estimate_microusd or cost_microusd <= PLAUSIBLE_FACTOR * estimate_microusd
 
 
 def usd(amount_microusd: int) -> float:
-    """The amount in USD, for tables and JSON; exact to the micro-dollar up to billions."""
+    """Return the amount in USD, for tables and JSON; exact to the micro-dollar up to billions."""
     return amount_microusd / MICROUSD
 
 
 def dollars(amount_microusd: int) -> str:
-    """``$1.23``, with up to six decimals where the amount needs them, and at least two."""
+    """Return ``$1.23``, with as many decimals as the amount needs, from two to six."""
     sign = "-" if amount_microusd < 0 else ""
     whole, micro = divmod(abs(amount_microusd), MICROUSD)
     decimals = f"{micro:06d}".rstrip("0").ljust(2, "0")

@@ -1,7 +1,7 @@
 """A request, what came back for it, and the key that makes a run resumable.
 
-The key is the digest of what reaches the wire and can change the picture, and of nothing else: rows may be added,
-removed and reordered, and only what changed is bought.
+The key is the digest of what reaches the wire and can change the picture, and of nothing else: if rows are added,
+removed or reordered, only what changed is bought.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ KEY_VERSION = 1
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 
-# Stands for values that come later; no value of a user's holds it.
+# Random marks for the values to be filled in, so that no value of a user's holds one.
 _MARK = secrets.token_hex(16)
 _REPEAT_MARK = secrets.randbits(62) | 1 << 61
 
 
 class Kind(enum.StrEnum):
-    """What a request asks for."""
+    """What a request asks for: a picture or a film."""
 
     IMAGE = "image"
     VIDEO = "video"
 
 
 class State(enum.StrEnum):
-    """Where a request stands; a request that was never touched has none."""
+    """The state of a request; one that was never sent or reused has none."""
 
     WAITING = "waiting"
     SENT = "sent"
@@ -53,7 +53,7 @@ class State(enum.StrEnum):
 class Input:
     """An input picture or mask: a local file (``path``), or a URL or data URI (``uri``).
 
-    ``digest`` is ``sha256:…`` of the bytes where we have them; a URL that only the service fetches is its own digest.
+    ``digest`` is ``sha256:…`` of the bytes if we have them; a URL that only the service fetches is its own digest.
     """
 
     source: str
@@ -64,10 +64,10 @@ class Input:
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
-    """One resolved call: what is asked for, how it is recognised, and where its picture belongs.
+    """One resolved call: what is asked for, how it is recognised, and the name of its picture.
 
-    A frozen struct, not a dataclass: there may be a million, and it is made ten times as fast. Its mappings are shared
-    between requests and never changed.
+    A frozen struct, not a dataclass: there may be a million, and a struct is made ten times as fast. Its mappings are
+    shared between requests and never changed.
     """
 
     key: str
@@ -101,7 +101,7 @@ def canonical_json(
     mask: Input | None = None,
     repeat: int = 1,
 ) -> bytes:
-    """The canonical JSON of a request: sorted keys, no white space, only what can change the picture."""
+    """Return the canonical JSON of a request: sorted keys, no white space, only what can change the picture."""
     identity: dict[str, object] = {
         "version": KEY_VERSION,
         "provider": provider,
@@ -118,10 +118,10 @@ def canonical_json(
 
 
 class CanonicalForm:
-    """The canonical JSON of requests that share all but some values, at a fraction of the price.
+    """The canonical JSON of requests that share all but some values, made in a fraction of the time.
 
     ``varying`` names what differs between them: ``model``, ``image``, ``mask``, or a parameter. ``slots`` are those of
-    them that count, in the order :meth:`filled` wants them; what :func:`canonical_json` says of the rest is made once.
+    them that are part of the identity, in the order that :meth:`filled` takes; all other JSON is made once.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class CanonicalForm:
         self._pattern = pattern.replace(b"%d" % _REPEAT_MARK, b"%d")
 
     def filled(self, values: tuple[bytes, ...], repeat: int) -> bytes:
-        """The canonical JSON with :func:`encoded` values in the slots: a list of digests for ``image``, else a text."""
+        """Return the canonical JSON with :func:`encoded` values in the slots: a list for ``image``, else a text."""
         return self._pattern % (*values, repeat)
 
 
@@ -160,17 +160,37 @@ def _mark(name: str) -> str:
     return f"{_MARK}-{name}"
 
 
-# A value as it stands in the canonical JSON.
+# Returns a value as it stands in the canonical JSON.
 encoded = _encoder.encode
 
 
+class CanonicalRequest(msgspec.Struct, frozen=True, gc=False):
+    """What a canonical JSON says: everything that is part of a request's identity, the pictures by their digests."""
+
+    parameters: dict[str, str]
+    provider: str = ""
+    kind: str = Kind.IMAGE.value
+    model: str = ""
+    repeat: int = 1
+    image: tuple[str, ...] = ()
+    mask: str | None = None
+
+
+_canonical_decoder = msgspec.json.Decoder(CanonicalRequest)
+
+
+def read_canonical(canonical: bytes | str) -> CanonicalRequest:
+    """Return what a canonical JSON says. Raises ``msgspec.MsgspecError`` if the text is none."""
+    return _canonical_decoder.decode(canonical)
+
+
 def key_of(canonical: bytes) -> str:
-    """The key of a canonical request: 32 hexadecimal digits."""
+    """Return the key of a canonical request: 32 hexadecimal digits."""
     return blake2b(canonical, digest_size=16).hexdigest()
 
 
 def number_of(key: str) -> int:
-    """The first 64 bits of a key: enough to tell millions apart, in a tenth of the memory of its digits."""
+    """Return the first 64 bits of a key: enough to tell millions apart, in a tenth of the memory of its digits."""
     return int(key[:16], 16)
 
 
@@ -185,9 +205,9 @@ class AnswerPicture:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What came back for a request that was paid for: at least one picture, and what the service says of it.
+    """What came back for a paid request: at least one picture, and what the service says about it.
 
-    ``cost_microusd`` is ``None`` where the service stated no cost that is a finite number ≥ 0.
+    ``cost_microusd`` is ``None`` if the service stated no cost that is a finite number ≥ 0.
     """
 
     pictures: tuple[AnswerPicture, ...]
@@ -197,10 +217,10 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Experience:
-    """What requests of a run folder cost and took so far: those of one model, or those of it that asked ``like`` this.
+    """The cost and time of a run folder's requests so far: all of one model, or those that asked ``like`` this.
 
-    ``like`` are quality, size and seconds, empty where a request left the choice. ``billed`` counts answers with a
-    stated cost, which the three amounts are about. ``median_ms`` is from sending to the answer.
+    ``like`` has quality, size and seconds, each empty if a request left the choice. ``billed`` counts the answers
+    with a stated cost, from which the three amounts are. ``median_ms`` is the time from sending to the answer.
     """
 
     model: str
@@ -213,5 +233,5 @@ class Experience:
 
 
 def like(parameters: Mapping[str, str]) -> tuple[str, str, str]:
-    """What of a request moves its price: quality, size and seconds."""
+    """Return the parameters on which the price depends: quality, size and seconds."""
     return parameters.get("quality", ""), parameters.get("size", ""), parameters.get("seconds", "")

@@ -1,19 +1,53 @@
-"""Foreign text made harmless for people to read: nothing in it moves the cursor, hides or turns other text around."""
+"""Text shown to people: foreign text made harmless, values quoted, numbers with their nouns."""
 
 from __future__ import annotations
 
 import re
 
-# C0 without tab and line ends, DEL, C1, and the characters that reorder or hide text (Unicode TR 36, TR 9).
-_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+LONGEST_QUOTE = 60
+
+# C0 without tab and line ends, DEL, C1, the characters that reorder or hide text (Unicode TR 36, TR 9), and surrogates,
+# which stand for the bytes of a file name that is no UTF-8 and can't be written to a stream.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
+)
 _SPACE = re.compile("[\t\r\n]+")
 
 
 def visible(text: str) -> str:
-    """``text`` in one line, with control and direction characters spelled out by their number in hexadecimal."""
+    """Return prose such as a prompt in one line, with control and direction characters as their hexadecimal numbers.
+
+    What scripts and emoji need, such as joiners and spaces that do not break, stays as it is.
+    """
     return _UNSEEN.sub(_spelled, _SPACE.sub(" ", text))
+
+
+def printable(text: str) -> str:
+    """Return a name, an address or a service's message with everything escaped that does not print."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def shown(value: object) -> str:
+    """Return a value of the user's in quotes: printable, and cut to 60 characters."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = str(value)
+    return repr(text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…")
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Return ``1 request`` or ``12,000 requests``; ``plural`` is for nouns that take more than an s."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def _spelled(match: re.Match[str]) -> str:
     number = ord(match.group())
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+
+
+def _escaped(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

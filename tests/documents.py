@@ -1,7 +1,10 @@
 """The commands that the documents show, as a reader would type them."""
 
 import re
+import shlex
 from pathlib import Path
+
+from tests.program import run_here
 
 ROOT = Path(__file__).parents[1]
 
@@ -13,6 +16,21 @@ def blocks(document, language):
     """``(note, text)`` of every fenced block of that language."""
     text = (ROOT / document).read_text(encoding="utf-8")
     return [(match["note"] or "", match["text"]) for match in _BLOCK.finditer(text) if match["language"] == language]
+
+
+def typed(command, folder, **environment):
+    """Run a line that begins with `batchgen`, in ``folder``; of a shell's powers it may use `> FILE`."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    program, *words = lexer
+    assert program == "batchgen"
+    assert not re.search(r"[$`*?]", command), f"a shell would change a word of this: {command}"
+    words, target = (words[:-2], words[-1]) if ">" in words[-2:-1] else (words, None)
+    assert not {"|", "||", "&", "&&", ";", "<", ">"} & {*words}, f"only a shell could run this: {command}"
+    done = run_here(folder, *words, **environment)
+    if target:
+        (folder / target).write_text(done.stdout, encoding="utf-8")
+    return done
 
 
 def commands(document):

@@ -9,10 +9,12 @@ from PIL import Image
 
 from batchgen.request import Kind, Request, State, canonical_json, key_of
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.ledger import transitions
+from batchgen.store.folder.view import View, stem_of
+from batchgen.store.ledger import names, transitions
 from batchgen.store.ledger.schema import connect
 from batchgen.store.ledger.transitions import Bill, Outcome, StoredPicture
 from batchgen.store.media.sniff import inspect
+from batchgen.store.pictures.on_disk import put_picture
 
 START_MS = 1_772_366_400_000  # 2026-03-01 12:00 UTC
 
@@ -74,7 +76,7 @@ class LedgerBuilder:
         return transitions.intend(
             self.db,
             request=request,
-            stem=f"{request.index:09d}-{request.key[:8]}",
+            stem=f"images/00000/{request.index:09d}-{request.key[:8]}",
             run_id=self.run_id,
             reserved_microusd=estimate or 0,
             estimate_microusd=estimate,
@@ -88,7 +90,7 @@ class LedgerBuilder:
             ticket=ticket,
             bill=bill,
             body=b"{}",
-            spool=None,
+            kept=None,
             latency_ms=latency_ms,
             duration_ms=(latency_ms or 0) + 50,
             now_ms=self.now_ms,
@@ -101,23 +103,48 @@ class LedgerBuilder:
         return self.publish(request, ticket, kinds=kinds, name=name)
 
     def publish(self, request, ticket, *, kinds=("PNG",), name=None):
+        """Stores one picture of each kind, named as by default or by ``name``; returns the names."""
         self.now_ms += 100
-        stored = []
-        for ordinal, kind in enumerate(kinds):
-            content = picture_bytes(request.index * 20 + ordinal, kind)
-            form = inspect(content)
-            file = name or f"images/00000/{request.index:09d}-{ordinal}-{request.key[:8]}.{form.extension}"
-            (self.folder.root / file).parent.mkdir(parents=True, exist_ok=True)
-            (self.folder.root / file).write_bytes(content)
-            stored.append(StoredPicture(file, hashlib.sha256(content).hexdigest(), len(content), form))
-        transitions.store(self.db, request_id=ticket.request_id, pictures=stored, downloads=1, now_ms=self.now_ms)
-        return [picture.file for picture in stored]
+        stored = [
+            put_picture(self.folder, request.key, ordinal, picture_bytes(request.index * 20 + ordinal - 1, kind))
+            for ordinal, kind in enumerate(kinds, 1)
+        ]
+        if name is not None:
+            self.db.execute("UPDATE requests SET stem = ? WHERE id = ?", (stem_of(name), ticket.request_id))
+        return self.show(ticket, stored)
+
+    def show(self, ticket, stored):
+        """Record pictures at rest and make their names; returns those."""
+        wanted = transitions.store(
+            self.db, request_id=ticket.request_id, pictures=stored, downloads=1, now_ms=self.now_ms
+        )
+        settled = View(self.folder).settle(wanted)
+        names.record(self.db, settled)
+        return [file for file, _, _ in settled.made]
+
+    def retire(self, *numbers):
+        """Take the names of requests away, as `prune` does."""
+        names.retire(self.db, numbers, now_ms=self.now_ms)
+        names.record(self.db, View(self.folder).settle(names.unsettled(self.db)))
 
     def fail(self, request, state=State.REFUSED, *, reason="moderation", message="flagged", status=400, **money):
         ticket = self.send(request)
         self.now_ms += 500
-        ending = Outcome(state, reason, message, status, **money)
-        transitions.fail(self.db, ticket=ticket, ending=ending, duration_ms=500, now_ms=self.now_ms)
+        outcome = Outcome(state, reason, message, status, **money)
+        transitions.fail(self.db, ticket=ticket, outcome=outcome, duration_ms=500, now_ms=self.now_ms)
+
+
+def at_rest(folder, key, content, ordinal=1, form=None):
+    """Put any bytes at rest under a key, also those that no decoder reads to their end, without a sync."""
+    form = form or inspect(content)
+    picture = StoredPicture(
+        f"{key[:2]}/{key}-{ordinal}.{form.extension}", hashlib.sha256(content).hexdigest(), len(content), form
+    )
+    path = folder.original(picture.original)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o444)
+    return picture
 
 
 def build(root):

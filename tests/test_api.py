@@ -10,7 +10,7 @@ from batchgen.request import State
 from batchgen.running.events import Ended, Progress, Started
 
 MANIFEST = """\
-provider: {kind: simulator, simulator: {latency_s: 0.01}}
+provider: {kind: simulator, base_url: "SIMULATOR"}
 prompt: "{subject}"
 rows: [{subject: mug}, {subject: teapot}, {subject: forbidden-by-simulator}]
 defaults: {model: test/test, size: 64x64}
@@ -18,9 +18,9 @@ defaults: {model: test/test, size: 64x64}
 
 
 @pytest.fixture
-def job(tmp_path):
+def job(tmp_path, simulator):
     path = tmp_path / "job.yaml"
-    path.write_text(MANIFEST, encoding="utf-8")
+    path.write_text(MANIFEST.replace("SIMULATOR", simulator), encoding="utf-8")
     return path
 
 

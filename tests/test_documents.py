@@ -1,22 +1,19 @@
 """Every command, manifest and program that a document shows is run as it stands."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from batchgen import load_manifest, plan
 from batchgen.simulator.embedded import embedded
 from batchgen.simulator.settings import Settings
-from tests.documents import ROOT, blocks, commands
+from tests.documents import ROOT, blocks, commands, typed
 
 DOCUMENTS = ["README.md", "docs/manifest.md", "docs/nights.md", "docs/ranking.md", "docs/report.md"]
-BIN = Path(sys.executable).parent
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +31,6 @@ def service():
         yield endpoints.api_url
 
 
-def run(command, folder, **environment):
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment}
-    return subprocess.run(
-        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=110, check=False
-    )
-
-
 def batchgen_commands(document):
     return [(note, line) for note, line in commands(document) if line.startswith("batchgen ")]
 
@@ -51,13 +41,13 @@ def test_the_commands_of_a_document_work_one_after_the_other_as_printed(document
     assert batchgen_commands(document)
     for note, command in batchgen_commands(document):
         key = {"IMAGEROUTER_API_KEY": "simulator", "IMAGEROUTER_BASE_URL": service} if note == "with a key" else {}
-        done = run(command, workplace, **key)
+        done = typed(command, workplace, **key)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert "Traceback" not in done.stderr
 
 
 def test_every_field_of_the_summary_is_in_the_table(workplace):
-    assert run("batchgen run jobs/quickstart.yaml --out outputs/fields", workplace).returncode == 0
+    assert typed("batchgen run jobs/quickstart.yaml --out outputs/fields", workplace).returncode == 0
     summary = json.loads((workplace / "outputs/fields/summary.json").read_text(encoding="utf-8"))
     table = "\n".join(re.findall(r"^\| (`.*?) \|", (ROOT / "docs/nights.md").read_text("utf-8"), re.MULTILINE))
     told = set(re.findall(r"`(\w+)`", table))
@@ -95,10 +85,13 @@ def test_the_readme_s_manifest_is_sound(workplace):
     assert made[0].parameters["prompt"] == "mug, loose watercolor on cold-press paper, studio light"
 
 
+@pytest.mark.process
 def test_the_readme_s_program_runs(workplace):
     ((_, text),) = blocks("README.md", "python")
     (workplace / "program.py").write_text(text, encoding="utf-8")
-    done = run(f"{sys.executable} program.py", workplace)
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=workplace, capture_output=True, text=True, timeout=110, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "0 0.3138" in done.stdout
     assert len(list((workplace / "outputs/from-python/images").rglob("*.webp"))) == 12

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.request import PARAMETERS, CanonicalForm, Input, Kind, canonical_json, encoded, key_of
+from batchgen.request import (
+    PARAMETERS,
+    CanonicalForm,
+    CanonicalRequest,
+    Input,
+    Kind,
+    canonical_json,
+    encoded,
+    key_of,
+    read_canonical,
+)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(['%b "%d"', "\\u0000", "{}%%"])
 INPUTS = st.builds(Input, st.just("a.png"), TEXTS)
@@ -53,6 +63,13 @@ def test_what_says_only_how_a_picture_travels_takes_no_slot():
         varying={"response_format", "prompt"}, provider="p", kind=Kind.IMAGE, model="m", parameters={"size": "1x1"}
     )
     assert form.slots == ("prompt",)
+
+
+def test_a_canonical_request_is_read_back_as_it_was_written():
+    call = {"provider": "p", "kind": Kind.IMAGE, "model": "m", "parameters": {"prompt": "a fox"}, "repeat": 2}
+    pictures = {"image": (Input("a.png", "sha256:1"),), "mask": Input("b.png", "sha256:2")}
+    expected = CanonicalRequest({"prompt": "a fox"}, "p", "image", "m", 2, ("sha256:1",), "sha256:2")
+    assert read_canonical(canonical_json(**call, **pictures)) == expected
 
 
 @pytest.mark.parametrize("canonical", [b"", b"{}"])

@@ -1,1 +1,1 @@
-"""The command line: words in, calls, events to the screen, errors to exit codes. It computes nothing itself."""
+"""The command line: reads options, calls the package, shows events and turns errors into exit codes."""

@@ -15,26 +15,23 @@ from batchgen.errors import UsageError
 def adopt(
     folder: Folder,
     key: Annotated[str, typer.Argument(metavar="KEY", show_default=False, help="The request's key, or its beginning.")],
-    source: Annotated[str, typer.Argument(metavar="FILE|URL", show_default=False, help="The picture.")],
+    source: Annotated[
+        str, typer.Argument(metavar="FILE|URL", show_default=False, help="The picture's file or address.")
+    ],
 ) -> None:
     """Attach a picture recovered by hand to a request in doubt, so that it is not paid for again."""
-    import anyio
-
-    from batchgen.running import adopting
-    from batchgen.store.folder.run_folder import RunFolder
+    from batchgen.commands import adopt as command
     from batchgen.store.media.sniff import NotAPicture
 
-    place = RunFolder(folder)
-    if not place.exists:
-        raise UsageError(f"{folder}: there is no ledger here; is this a run folder?")
     try:
-        adopted = anyio.run(adopting.adopt, place, key, _content(source))
+        adopted = command.adopt(folder, key, _content(source))
     except NotAPicture as error:
         raise UsageError(f"{source}: {error}") from error
-    for file in adopted.made_way:
-        sys.stderr.write(f"the picture that had its name is in the trash now: {folder / file}\n")
     sys.stderr.write(f"request {adopted.key} is stored; `batchgen report {folder}` brings the report up to date\n")
-    sys.stdout.write(f"{folder / adopted.file}\n")
+    if adopted.file is None:
+        sys.stderr.write("a newer picture has its name; the adopted one is kept under its key\n")
+    else:
+        sys.stdout.write(f"{folder / adopted.file}\n")
 
 
 def _content(source: str) -> bytes:

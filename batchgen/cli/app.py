@@ -1,4 +1,4 @@
-"""The commands and their order in ``--help``. What a command needs is imported when it is called."""
+"""The commands and their order in ``--help``. The modules that a command needs are imported when it is called."""
 
 from __future__ import annotations
 

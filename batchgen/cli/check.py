@@ -18,9 +18,10 @@ def check(
     *,
     options: JobOptions,
 ) -> None:
-    """Find every mistake in a manifest, with its line; sends nothing and asks nobody."""
-    from batchgen.cli.console import counted, say
+    """Find every mistake in a manifest, with its line; uses no network."""
+    from batchgen.cli.console import say
     from batchgen.planning.plan import make_plan
+    from batchgen.wording import counted
 
     manifest = options.read(job)
     together = Together()
@@ -36,7 +37,7 @@ def check(
 
 
 def _check_simulator(manifest: Manifest) -> None:
-    """Raises :class:`ManifestError` for settings that no simulator has."""
+    """Raise :class:`ManifestError` for settings that no simulator has."""
     if manifest.provider.kind != "simulator":
         return
     import msgspec

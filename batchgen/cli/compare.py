@@ -9,6 +9,7 @@ import typer
 
 from batchgen.cli.shared_options import Folder
 from batchgen.errors import StoppedEarly, UsageError
+from batchgen.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ def compare(
     folder: Folder,
     *,
     serve: Annotated[
-        bool, typer.Option("--serve", help="Serve the page on this machine instead; it grows while a run goes on.")
+        bool, typer.Option("--serve", help="Serve the page on this machine instead; it grows during a run.")
     ] = False,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port for --serve; 0 for any free one.")] = 0,
 ) -> None:
@@ -28,7 +29,7 @@ def compare(
     from batchgen.store.folder.run_folder import RunFolder
 
     if port and not serve:
-        raise UsageError("--port: it is the port of --serve, which is missing")
+        raise UsageError("--port is of use only with --serve")
     place = RunFolder(folder)
     try:
         if serve:
@@ -41,7 +42,7 @@ def compare(
         written = write_page(place, _progress)
     except OSError as error:
         raise StoppedEarly(f"{folder}: {error}") from error
-    pictures = f"{written.entries:,} cells"
+    pictures = counted(written.entries, "cell")
     if written.without_thumbnail:
         pictures += f", {written.without_thumbnail:,} without a thumbnail ({written.problem})"
     sys.stderr.write(f"written: {pictures}; open it in a browser, or vote with `batchgen compare {folder} --serve`\n")
@@ -55,7 +56,7 @@ def _announce(url: str, folder: Path) -> None:
 
 
 def _progress(progress: ThumbnailProgress) -> None:
-    # A step per percent, not one per picture; a file gets the last one only.
+    # A million pictures are shown in steps of one percent, and a log file gets the last step only.
     if not sys.stderr.isatty() and progress.done < progress.wanted:
         return
     if progress.done == progress.wanted or progress.done % max(1, progress.wanted // 100) == 0:

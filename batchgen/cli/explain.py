@@ -24,16 +24,16 @@ def explain(
     options: JobOptions,
     out: Out = None,
 ) -> None:
-    """Say why a request would be sent: what its nearest bought relative has, and it has otherwise. Sends nothing."""
-    from batchgen import api
+    """Say why a request would be sent, and how it differs from the most similar one that was bought. Sends nothing."""
     from batchgen.cli.console import say
+    from batchgen.commands import explain as command
     from batchgen.planning.explaining import MOST
 
-    found = api.explain(options.read(job), key, folder=out, notice=lambda text: say(f"note: {text}"))
+    found = command.explain(options.read(job), key, folder=out, notice=lambda text: say(f"note: {text}"))
     for one in found[:MOST]:
         sys.stdout.write("\n".join(_lines(one)) + "\n")
     if len(found) > MOST:
-        say(f"row {key.strip()} makes more than these {MOST}; name another one by its key")
+        say(f"row {key.strip()} makes more than these {MOST} requests; name another one by its key")
 
 
 def _lines(one: Explained) -> list[str]:
@@ -43,7 +43,7 @@ def _lines(one: Explained) -> list[str]:
     request = one.request
     prompt = visible(request.parameters.get("prompt", ""))
     heading = f"{request.key} row {request.row}, repeat {request.repeat}, {visible(request.model)}"
-    # Without them, requests of a sweep that share a prompt look the same.
+    # Without the axes, requests of a sweep that share a prompt look the same.
     axes = "".join(f"  {visible(name)}={visible(value)}" for name, value in request.axes.items() if name != "model")
     lines = [heading, f'  "{prompt}"', *([axes] if axes else []), f"  {_meaning(one)}"]
     if one.relative is not None:
@@ -56,14 +56,14 @@ def _meaning(one: Explained) -> str:
 
     relative = f"{one.relative.key[:8]}" if one.relative else ""
     if one.reason is Reason.NEW and relative:
-        return f"new: nothing that was bought is like it; the nearest is {relative}, which differs in"
+        return f"new: no similar request was bought; the nearest one is {relative}, which differs in"
     return {
         Reason.NEW: "new: nothing was bought in this folder yet",
-        Reason.CHANGED: f"changed: it takes the place of {relative}, from which it differs in",
+        Reason.CHANGED: f"changed: it replaces {relative}, from which it differs in",
         Reason.DONE: "done: it is stored, and is not bought again",
-        Reason.PAID: "paid for, and no picture on disk yet: the next run finishes it without paying",
-        Reason.WAITING: "waiting: its last try was not billed, and the next run tries again",
+        Reason.PAID: "paid for, but not on disk yet: the next run finishes it without paying",
+        Reason.WAITING: "waiting: its last attempt was not billed, and the next run sends it again",
         Reason.REFUSED: "refused: it is sent again with --retry refused, or when it changes",
-        Reason.SPOILED: "spoiled: billed, and nothing usable came; --retry spoiled pays again",
+        Reason.SPOILED: "spoiled: billed, but nothing usable came back; --retry spoiled pays again",
         Reason.DOUBT: "in doubt: it may have been billed; --retry doubt may pay again",
     }[one.reason]

@@ -11,7 +11,7 @@ import typer
 
 from batchgen.errors import UsageError, nearest
 
-# What each starter consists of; the manifest comes first.
+# The files of each starter; the manifest comes first.
 _STARTERS = {
     "quickstart": ("quickstart.yaml",),
     "dataset": ("dataset.yaml", "dataset.csv"),

@@ -1,4 +1,4 @@
-"""A run for machines: each event as one JSON line on standard output, the last one with how it ended."""
+"""A run for programs: each event as one JSON line on stdout; the last line says how the run ended."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from batchgen.encoding import json_text
 from batchgen.running.events import Event, Progress
 
 if TYPE_CHECKING:
-    from batchgen.api import RunReport
+    from batchgen.commands.run import RunResult
 
 
 def write_event(event: Event) -> None:
-    """``{"event": "ended", "key": …}``; progress is left out, since every line of it can be counted from the others."""
+    """Write ``{"event": "ended", "key": …}``; progress is left out, since it can be counted from the other lines."""
     if not isinstance(event, Progress):
         _write({"event": type(event).__name__.lower(), **dataclasses.asdict(event)})
 
 
-def write_ending(ended: RunReport) -> None:
-    """``{"event": "finished", "exit_code": …}``, with the requests of the plan by state."""
+def write_ending(ended: RunResult) -> None:
+    """Write ``{"event": "finished", "exit_code": …}``, with the requests of the plan by state."""
     _write(
         {
             "event": "finished",
@@ -32,12 +31,11 @@ def write_ending(ended: RunReport) -> None:
             "equal": ended.equal,
             "orphans": ended.orphans.count if ended.orphans else None,
             "pruned": ended.pruned,
-            "returned": ended.returned,
             "withdrawn": ended.withdrawn,
         }
     )
 
 
 def _write(event: dict[str, object]) -> None:
-    sys.stdout.write(f"{msgspec.json.encode(event).decode()}\n")
+    sys.stdout.write(f"{json_text(event)}\n")
     sys.stdout.flush()

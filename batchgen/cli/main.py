@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import traceback
+import sys
+from collections.abc import Sequence
+
+from typer.main import get_command
 
 from batchgen.cli.app import app
 from batchgen.cli.console import say
-from batchgen.cli.streams import forgive
+from batchgen.cli.streams import forgiving
 from batchgen.errors import BatchgenError, ExitCode
 
 
-def main() -> None:
-    """Runs the command that the words of the command line name, and exits with its code."""
-    forgive()
-    raise SystemExit(_run())
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that ``argv`` names, by default the words of the command line; return its exit code."""
+    with forgiving():
+        return _run(argv)
 
 
-def _run() -> int:
+def _run(argv: Sequence[str] | None) -> int:
     try:
-        app()
+        # Not `app()`, which would leave Typer's hook for exceptions in the program that calls.
+        get_command(app)(None if argv is None else list(argv), prog_name="batchgen")
     except SystemExit as ending:
         return _code(ending)
     except BatchgenError as error:
@@ -26,11 +30,13 @@ def _run() -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except Exception:  # noqa: BLE001 - whatever arrives here is a bug of ours and is shown as one
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001 - whatever arrives here is a bug of ours and is shown as one
+        from batchgen.cli.crash_report import crash_report
+
+        sys.stderr.write(f"{crash_report(error)}\n")
         say("this is a bug in batchgen; what was bought is recorded, and running again resumes")
         return ExitCode.BUG
-    return ExitCode.STORED
+    return ExitCode.OK
 
 
 def _code(ending: SystemExit) -> int:

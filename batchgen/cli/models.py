@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchgen.errors import StoppedEarly
+from batchgen.wording import counted, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
     from batchgen.provider.interface import Model
 
 
-# Of 80 columns, what leaves room for prices and a few words.
+# Leaves room for prices and a few words on a terminal of 80 columns.
 _NAME_WIDTH = 38
 
 
 class SortKey(enum.StrEnum):
-    """What the list is sorted by."""
+    """An order of the list."""
 
     NAME = "name"
     PRICE = "price"
@@ -33,7 +34,7 @@ class SortKey(enum.StrEnum):
 
 def models(
     words: Annotated[
-        str, typer.Argument(metavar="[FILTER]", help="Only models whose name, alias or kind holds this.")
+        str, typer.Argument(metavar="[FILTER]", help="Only models whose name, alias or kind contains this.")
     ] = "",
     *,
     provider: Annotated[str, typer.Option("--provider", help="imagerouter, openai or simulator.")] = "imagerouter",
@@ -41,7 +42,7 @@ def models(
     sort: Annotated[SortKey, typer.Option("--sort", help="By name, price (cheapest first) or date (newest first).")] = (
         SortKey.NAME
     ),
-    json: Annotated[bool, typer.Option("--json", help="As JSON lines.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON lines to stdout.")] = False,
 ) -> None:
     """List the models on offer, with the price of a picture in USD; needs no key."""
     import anyio
@@ -63,7 +64,7 @@ def models(
 
 
 def checked_kind(provider: str) -> str:
-    """The name of a provider. Raises :class:`UsageError` with the nearest one."""
+    """Return the name of a provider. Raises :class:`UsageError` with the nearest one for an unknown name."""
     from batchgen.errors import UsageError, nearest
     from batchgen.plugins import kinds
 
@@ -81,7 +82,7 @@ async def _look_up(service: Service) -> CatalogueLookup:
         found = await look_up(provider)
         address = provider.base_url
     if found.catalogue is None:
-        raise StoppedEarly(f"{address} gives no catalogue; is the address right, and the network there?")
+        raise StoppedEarly(f"{address} returns no catalogue; check the address and the network")
     return found
 
 
@@ -95,17 +96,17 @@ def _sorted(found: Iterable[Model], order: SortKey) -> list[Model]:
         case SortKey.NAME:
             return by_name
         case SortKey.PRICE:
-            # Those without a price come last: they may cost anything.
+            # Models without a price come last: they may cost anything.
             return sorted(by_name, key=lambda model: model.price.expected_microusd if model.price else sys.maxsize)
         case SortKey.DATE:
             return sorted(by_name, key=lambda model: model.released, reverse=True)
 
 
 def _print_json(found: Sequence[Model]) -> None:
-    import msgspec
+    from batchgen.encoding import json_text
 
     for model in found:
-        sys.stdout.write(f"{msgspec.json.encode(model).decode()}\n")
+        sys.stdout.write(f"{json_text(model)}\n")
 
 
 def _print_table(found: Sequence[Model]) -> None:
@@ -123,7 +124,7 @@ def _print_table(found: Sequence[Model]) -> None:
         for model in found:
             table.add_row(_names(model), *_prices(model), _takes(model))
         Console().print(table)
-    sys.stderr.write(f"{len(found)} {'model' if len(found) == 1 else 'models'}\n")
+    sys.stderr.write(f"{counted(len(found), 'model')}\n")
 
 
 def _names(model: Model) -> str:
@@ -141,7 +142,7 @@ def _prices(model: Model) -> tuple[str, str]:
 
 def _takes(model: Model) -> str:
     if not (model.price or model.sizes or model.seconds or model.released or model.aliases) and all(_flags(model)):
-        # A bare list of names says nothing of what they take.
+        # A service with OpenAI's endpoints lists bare names, which say nothing of what the models take.
         return "not stated"
     parts = [name for name, taken in zip(("quality", "image", "mask"), _flags(model), strict=True) if taken]
     parts.append(_sizes(model))
@@ -159,7 +160,7 @@ def _flags(model: Model) -> tuple[bool, bool, bool]:
 def _sizes(model: Model) -> str:
     if not model.sizes:
         return "any size"
-    return model.sizes[0] if len(model.sizes) == 1 else f"{len(model.sizes)} sizes"
+    return model.sizes[0] if len(model.sizes) == 1 else counted(len(model.sizes), "size")
 
 
 def _span(seconds: Sequence[str]) -> str:
@@ -171,12 +172,10 @@ def _say_what_was_meant(words: str, names: Sequence[str]) -> None:
 
     near = near_names(words, names)
     hint = f"; near it: {', '.join(near)}" if near else ""
-    sys.stderr.write(f"batchgen: no model's name holds {words!r}{hint}\n")
+    sys.stderr.write(f"batchgen: no model's name contains {words!r}{hint}\n")
 
 
 def _plain(text: str) -> str:
     from rich.markup import escape
-
-    from batchgen.wording import visible
 
     return escape(visible(text))

@@ -1,6 +1,6 @@
-"""Tells somebody how a run ended: a command of the user's, a webhook. What goes wrong there is said, and no more.
+"""Notifications of the end of a run: a command of the user's and a webhook. If one fails, a message says so, no more.
 
-Neither is tried a second time, and neither keeps the end of a run waiting for long.
+Neither is tried a second time, and neither delays the end of a run for long.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WEBHOOK_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class RunNotice:
-    """How a run ended: its exit code and reason, and its folder, where it came so far that there is one."""
+    """How a run ended: its exit code and reason, and its folder if the run got far enough to know it."""
 
     exit_code: int
     reason: str | None
@@ -35,18 +35,18 @@ class RunNotice:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a command finds in its environment."""
-        told = {"BATCHGEN_EXIT_CODE": str(int(self.exit_code))}
+        """The variables that the command finds in its environment."""
+        variables = {"BATCHGEN_EXIT_CODE": str(int(self.exit_code))}
         if self.folder is not None:
-            told["BATCHGEN_FOLDER"] = str(self.folder.resolve())
-            told["BATCHGEN_SUMMARY"] = str(self.folder.resolve() / "summary.json")
-        return told
+            variables["BATCHGEN_FOLDER"] = str(self.folder.resolve())
+            variables["BATCHGEN_SUMMARY"] = str(self.folder.resolve() / "summary.json")
+        return variables
 
     def to_json(self) -> bytes:
-        """All of the folder's summary.json, where there is one, with the three fields of this ending above it."""
+        """Return the folder's summary.json, if there is one, with the three fields of this notice added to it."""
         folder = None if self.folder is None else str(self.folder.resolve())
-        told = {"exit_code": int(self.exit_code), "reason": self.reason, "folder": folder}
-        return msgspec.json.encode(self._summary() | told)
+        own = {"exit_code": int(self.exit_code), "reason": self.reason, "folder": folder}
+        return msgspec.json.encode(self._summary() | own)
 
     def _summary(self) -> dict[str, Any]:
         if self.folder is None:
@@ -58,8 +58,8 @@ class RunNotice:
         return found if isinstance(found, dict) else {}
 
 
-class Teller:
-    """Tells how a run ended, once; it is given the ``folder`` as soon as that is known."""
+class Notifier:
+    """Notifies once of how a run ended; ``folder`` is set as soon as it is known."""
 
     def __init__(self, command: list[str] | None, webhook: str | None) -> None:
         self._command = command
@@ -67,27 +67,27 @@ class Teller:
         self.folder: Path | None = None
 
     def ended(self, exit_code: int, reason: str | None) -> None:
-        """Runs the command and posts to the webhook, where they are given; says on standard error what went wrong."""
-        ending = RunNotice(exit_code, reason, self.folder)
+        """Run the command and post to the webhook, if they are given; failures go to stderr."""
+        notice = RunNotice(exit_code, reason, self.folder)
         if self._command is not None:
-            _complain(_run(self._command, ending))
+            _complain(_run(self._command, notice))
         if self._webhook is not None:
-            _complain(_post(self._webhook, ending))
+            _complain(_post(self._webhook, notice))
 
 
 def check_command(command: str) -> list[str]:
-    """The words of a command, which no shell will see. Raises :class:`UsageError`."""
+    """Return the words of a command, which is run without a shell. Raises :class:`UsageError`."""
     try:
         words = shlex.split(command)
     except ValueError as error:
         raise UsageError(f"--on-finish {command!r}: {error}") from error
     if not words:
-        raise UsageError("--on-finish is empty; it is a command such as 'notify-send batchgen'")
+        raise UsageError("--on-finish is empty; give a command such as 'notify-send batchgen'")
     return words
 
 
 def check_webhook(url: str) -> str:
-    """``url``, if it may be posted to. Raises :class:`UsageError`, without repeating what may be secret in it."""
+    """Return ``url`` if it may be posted to. Raises :class:`UsageError` without ``url``, which may be secret."""
     try:
         parts = urllib.parse.urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -95,32 +95,32 @@ def check_webhook(url: str) -> str:
         parts, host = urllib.parse.urlsplit(""), ""
     if host and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
         return url
-    raise UsageError("--webhook: it is an https address (http only on this machine, such as http://127.0.0.1:8080/)")
+    raise UsageError("--webhook must be an https address (http only on this machine, such as http://127.0.0.1:8080/)")
 
 
 @contextmanager
-def telling(*, command: str | None, webhook: str | None) -> Iterator[Teller]:
-    """A teller for the run in the block; it is told of an error of ours that ends the block as well.
+def notifying(*, command: str | None, webhook: str | None) -> Iterator[Notifier]:
+    """Yield the notifier for the run in the block, and notify of an error of ours that ends the block.
 
-    Raises :class:`UsageError` before the block where the command or the address can't be used.
+    Raises :class:`UsageError` before the block if the command or the address can't be used.
     """
-    teller = Teller(
+    notifier = Notifier(
         check_command(command) if command is not None else None,
         check_webhook(webhook) if webhook else None,
     )
     try:
-        yield teller
+        yield notifier
     except BatchgenError as error:
-        teller.ended(error.exit_code, str(error))
+        notifier.ended(error.exit_code, str(error))
         raise
 
 
-def _run(command: list[str], ending: RunNotice) -> str | None:
-    environment = {**os.environ, **ending.environment}
+def _run(command: list[str], notice: RunNotice) -> str | None:
+    environment = {**os.environ, **notice.environment}
     try:
-        # Its output goes to the people, and never into what a program reads of ours.
+        # The output goes to stderr: stdout belongs to the program that reads ours.
         done = subprocess.run(  # noqa: S603 - the user's own command
-            command, input=ending.to_json(), env=environment, stdout=2, timeout=COMMAND_S, check=False
+            command, input=notice.to_json(), env=environment, stdout=2, timeout=COMMAND_S, check=False
         )
     except subprocess.TimeoutExpired:
         return f"--on-finish: {command[0]} was stopped after {COMMAND_S:g} s"
@@ -129,10 +129,10 @@ def _run(command: list[str], ending: RunNotice) -> str | None:
     return f"--on-finish: {command[0]} ended with exit code {done.returncode}" if done.returncode else None
 
 
-def _post(url: str, ending: RunNotice) -> str | None:
+def _post(url: str, notice: RunNotice) -> str | None:
     import anyio
 
-    return anyio.run(_posted, url, ending.to_json())
+    return anyio.run(_posted, url, notice.to_json())
 
 
 async def _posted(url: str, body: bytes) -> str | None:
@@ -157,7 +157,7 @@ async def _posted(url: str, body: bytes) -> str | None:
 
 def _complain(problem: str | None) -> None:
     if problem is not None:
-        sys.stderr.write(f"batchgen: {problem}; the run itself ended as it says\n")
+        sys.stderr.write(f"batchgen: {problem}; the run itself is not affected\n")
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""``batchgen plan``: what a run would send and what it may cost; sends nothing but a look-up of the catalogue."""
+"""``batchgen plan``: what a run would send and what it may cost; only the catalogue is fetched."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchgen.cli.shared_options import Job, JobOptions, Out, with_job_options
+from batchgen.wording import counted, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from batchgen.api import Outlook
+    from batchgen.commands.plan import Outlook
     from batchgen.planning.forecast import Forecast, ModelForecast
     from batchgen.planning.reasons import Explained
 
@@ -32,22 +33,24 @@ def plan(
         Path | None, typer.Option("--batch-jsonl", metavar="FILE", help="Write the requests as an OpenAI Batch file.")
     ] = None,
     reasons: Annotated[
-        bool, typer.Option("--reasons", help="One line for every request, with why it would be sent or not.")
+        bool, typer.Option("--reasons", help="One line for every request, which says why it would be sent or not.")
     ] = False,
 ) -> None:
-    """Show how many requests a manifest makes, what is done, what is new, and the price; sends nothing."""
+    """Show how many requests a manifest makes, which are done, which are new, and the price; sends nothing."""
     from rich.console import Console
 
-    from batchgen import api
+    from batchgen.commands import plan as command
 
     manifest = options.read(job)
     if batch_jsonl is not None:
         from batchgen.planning.batchfile import write_batch_file
 
-        lines = write_batch_file(api.plan(manifest), batch_jsonl)
-        sys.stderr.write(f"{batch_jsonl}: {lines:,} lines\n")
+        lines = write_batch_file(command.plan(manifest), batch_jsonl)
+        sys.stderr.write(f"{batch_jsonl}: {counted(lines, 'line')}\n")
     tell = _tell if reasons else None
-    _print(api.outlook(manifest, folder=out, first=0 if reasons else first, tell=tell), Console(), name=manifest.name)
+    _print(
+        command.outlook(manifest, folder=out, first=0 if reasons else first, tell=tell), Console(), name=manifest.name
+    )
 
 
 def _tell(one: Explained) -> None:
@@ -57,20 +60,19 @@ def _tell(one: Explained) -> None:
 
 
 def _print(outlook: Outlook, console: Console, *, name: str) -> None:
-    from batchgen.cli.console import counted
     from batchgen.cli.reason_text import line, orphan_lines
 
     forecast = outlook.forecast
     console.print(f"{name}: {counted(forecast.requests, 'request')}", style="bold", highlight=False, markup=False)
     for axis, counts in forecast.by_axis.items():
-        console.print(f"  {_plain(axis)}: {_counted(counts.items())}", highlight=False, markup=False)
+        console.print(f"  {visible(axis)}: {_listed(counts.items())}", highlight=False, markup=False)
     console.print(f"  {_reasons(outlook)}", highlight=False, markup=False)
     console.print(_models(forecast))
     console.print(_money(forecast), highlight=False, markup=False)
     if forecast.new and forecast.duration_s is not None:
-        console.print(f"to wait: {_about(forecast.duration_s)}, by what was measured here", highlight=False)
+        console.print(f"to wait: {_about(forecast.duration_s)}, as measured in this folder", highlight=False)
     for notice in forecast.notices:
-        console.print(f"note: {_plain(notice)}", highlight=False, markup=False)
+        console.print(f"note: {visible(notice)}", highlight=False, markup=False)
     for text in map(line, outlook.first):
         console.print(text, highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
     for text in orphan_lines(outlook.orphans):
@@ -95,13 +97,13 @@ def _models(forecast: Forecast) -> Table:
 
     table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     longest = max(map(len, forecast.by_model), default=0)
-    # Of 80 columns, what leaves room for the figures; a padding that collapses is taken off the width.
+    # Leaves room for the figures on a terminal of 80 columns; rich takes a collapsed padding off the width.
     table.add_column("model", overflow="fold", min_width=min(longest, 16) + 1, max_width=min(longest, 40) + 1)
     for heading in ("requests", "new", "low", "expected", "high"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("price by", min_width=9)
     for model, part in forecast.by_model.items():
-        table.add_row(_plain(model), f"{part.requests:,}", f"{part.new:,}", *_prices(part))
+        table.add_row(visible(model), f"{part.requests:,}", f"{part.new:,}", *_prices(part))
     return table
 
 
@@ -110,7 +112,7 @@ def _prices(part: ModelForecast) -> tuple[str, str, str, str]:
 
     cost = part.cost
     if cost is None:
-        return "?", "?", "?", "nobody: see `prices:`"
+        return "?", "?", "?", "unknown: see `prices:`"
     low, expected, high = map(dollars, (cost.low_microusd, cost.expected_microusd, cost.high_microusd))
     return low, expected, high, cost.source
 
@@ -121,7 +123,7 @@ def _money(forecast: Forecast) -> str:
     low, expected, high = (
         dollars(amount) for amount in (forecast.low_microusd, forecast.expected_microusd, forecast.high_microusd)
     )
-    unknown = f"; and what {', '.join(map(_plain, forecast.unpriced))} costs" if forecast.unpriced else ""
+    unknown = f"; and what {', '.join(map(visible, forecast.unpriced))} costs" if forecast.unpriced else ""
     return f"to pay: {expected} expected, {low} at least, {high} at most{unknown}"
 
 
@@ -132,11 +134,5 @@ def _about(seconds: float) -> str:
     return f"about {max(1, round(seconds))} s"
 
 
-def _counted(counts: Iterable[tuple[str, int]]) -> str:
-    return ", ".join(f"{_plain(title)} ({count:,})" for title, count in list(counts)[:12])
-
-
-def _plain(text: str) -> str:
-    from batchgen.wording import visible
-
-    return visible(text)
+def _listed(counts: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{visible(title)} ({count:,})" for title, count in list(counts)[:12])

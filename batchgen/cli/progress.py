@@ -1,4 +1,4 @@
-"""A run for people: one line with how far it is, what it costs and what it waits for; silent where nobody looks."""
+"""A run for people: one line with its progress, cost and longest wait; nothing is drawn if stderr is no terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tqdm import tqdm
 from batchgen.money import dollars
 from batchgen.request import State
 from batchgen.running.events import Event, Listener, Notice, Progress, Started, Stopping, Wait
-from batchgen.wording import visible
+from batchgen.wording import counted, visible
 
 # Fits 80 columns with a spend, a failure count and a wait; the bar takes what is left.
 _FORMAT = "{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {rate_fmt} ETA {remaining}{postfix}"
@@ -20,7 +20,7 @@ _FORMAT = "{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {rate_fmt} ETA {remainin
 
 @contextmanager
 def progress_bar() -> Iterator[Listener]:
-    """A listener that draws on standard error; one that only passes notices on where that is no terminal."""
+    """Yield a listener that draws on stderr, or one that only passes notices on if stderr is no terminal."""
     if not sys.stderr.isatty():
         yield _pass_on
         return
@@ -48,9 +48,8 @@ class _Bar:
             case Progress():
                 self._draw(event)
             case Stopping(reason, in_flight, at_stake_microusd):
-                stake = f" ({dollars(at_stake_microusd)} at stake)" if at_stake_microusd else ""
                 tqdm.write(f"stopping: {visible(reason)}", file=sys.stderr)
-                tqdm.write(f"{in_flight} under way will land{stake}; Ctrl-C again lets go of them", file=sys.stderr)
+                tqdm.write(_waited_for(in_flight, at_stake_microusd), file=sys.stderr)
             case Notice(message):
                 tqdm.write(f"batchgen: {visible(message)}", file=sys.stderr)
             case _:
@@ -64,11 +63,12 @@ class _Bar:
         if started.simulated:
             tqdm.write("simulated: no real money is spent", file=sys.stderr)
         if started.finishing:
-            tqdm.write(f"finishing {started.finishing} pictures that are paid for already", file=sys.stderr)
+            paid = counted(started.finishing, "answer that was paid for earlier", "answers that were paid for earlier")
+            tqdm.write(f"finishing {paid}", file=sys.stderr)
         if started.balance_microusd is not None and started.balance_microusd < started.expected_microusd:
             tqdm.write(
-                f"the account holds {dollars(started.balance_microusd)}, about {dollars(started.expected_microusd)} "
-                "are still to be spent: the run will stop before the balance is passed",
+                f"the account holds {dollars(started.balance_microusd)}, and some {dollars(started.expected_microusd)} "
+                "are still to be spent: the run will stop when the balance is used up",
                 file=sys.stderr,
             )
         if started.budget_microusd is not None:
@@ -86,7 +86,7 @@ class _Bar:
         if self._bar is None:
             return
         done = progress.done_before + sum(progress.ended.values())
-        # What was done before this run says nothing of its rate.
+        # Requests of earlier runs say nothing of the rate of this one.
         self._bar.initial = progress.done_before
         self._bar.n = done
         self._bar.set_postfix_str(self._postfix(progress), refresh=True)
@@ -100,6 +100,12 @@ class _Bar:
         if progress.waits:
             parts.append(_wait(max(progress.waits, key=lambda wait: wait.count)))
         return " · ".join(parts)
+
+
+def _waited_for(in_flight: int, at_stake_microusd: int) -> str:
+    stake = f" ({dollars(at_stake_microusd)} at stake)" if at_stake_microusd else ""
+    abandoned = "it" if in_flight == 1 else "them"
+    return f"waiting for {counted(in_flight, 'request')} under way{stake}; Ctrl-C again abandons {abandoned}"
 
 
 def _wait(wait: Wait) -> str:

@@ -1,4 +1,4 @@
-"""``batchgen rank``: which is better, how sure that is, and what a win costs."""
+"""``batchgen rank``: which model is better, how certain that is, and what a win costs."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def rank(
     *,
     votes: Annotated[
         list[Path] | None,
-        typer.Option("--votes", metavar="FILE", help="Votes that somebody exported; given again, more of them."),
+        typer.Option("--votes", metavar="FILE", help="Votes that somebody exported; may be given several times."),
     ] = None,
     axis: Annotated[
         str | None,
-        typer.Option("--axis", metavar="NAME", help="What to rank; default: what most votes are on, such as model."),
+        typer.Option("--axis", metavar="NAME", help="Axis to rank; default: the one with most votes, such as model."),
     ] = None,
     by: Annotated[
-        str | None, typer.Option("--by", metavar="COLUMN", help="A ranking for each value of this column as well.")
+        str | None, typer.Option("--by", metavar="COLUMN", help="Also make a ranking for each value of this column.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")] = False,
 ) -> None:
-    """Rank what was voted on, with 95 % intervals, what can't be told apart, and price and time per win.
+    """Rank what people voted on: ratings with 95 % intervals, what can't be told apart, price and time per win.
 
     Reads votes.jsonl in the folder and the files you name; writes ranking.json. Needs neither manifest nor key.
     """

@@ -1,22 +1,22 @@
-"""A request and the reason for what becomes of it, in words for people."""
+"""A request, and why it would be sent or not, as text for people."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchgen.wording import visible
+from batchgen.wording import counted, visible
 
 if TYPE_CHECKING:
     from batchgen.planning.reasons import Explained, FieldChange
     from batchgen.store.ledger.plan_diff import Orphan, Orphans
 
 
-# Two values of this length and all that stands before them fit 80 columns.
+# Two values of this length fit a terminal of 80 columns, with all that stands before them.
 _IN_A_LIST = 20
 
 
 def line(one: Explained) -> str:
-    """``12 9f3c21ab changed  prompt: "a red mug" → "a blue mug"``, for lists, by the number of its row."""
+    """Return ``12 9f3c21ab changed  prompt: "a red mug" → "a blue mug"``: row, key, reason, difference."""
     from batchgen.planning.reasons import Reason
 
     request = one.request
@@ -30,7 +30,7 @@ def line(one: Explained) -> str:
 
 
 def difference(found: FieldChange, *, longest: int = 60) -> str:
-    """``prompt: "a red mug" → "a blue mug"``, cut to where they differ and to ``longest`` characters each."""
+    """Return ``prompt: "a red mug" → "a blue mug"``, cut around the difference to ``longest`` characters each."""
     from batchgen.planning.reasons import shortened
 
     if found.before is None or found.now is None:
@@ -44,16 +44,24 @@ def difference(found: FieldChange, *, longest: int = 60) -> str:
 
 
 def orphan_lines(orphans: Orphans | None) -> list[str]:
-    """How many stored requests the manifest no longer asks for, and the first of them."""
+    """Return how many stored requests the manifest no longer asks for, and lines for the first of them."""
     if orphans is None or not orphans.count:
         return []
-    many = orphans.count != 1
-    who, whose = ("requests are", "their pictures") if many else ("request is", "its picture")
-    lines = [f"{orphans.count:,} stored {who} no longer in the manifest; `batchgen prune` moves {whose} to the trash:"]
+    who = counted(orphans.count, "stored request is", "stored requests are")
+    whose = "its name" if orphans.count == 1 else "their names"
+    lines = [f"{who} no longer in the manifest; `batchgen prune` takes {whose} away:"]
     lines += [f"  {_orphan(one)}" for one in orphans.first]
     if orphans.count > len(orphans.first):
         lines.append(f"  … and {orphans.count - len(orphans.first):,} more")
+    if orphans.kept:
+        lines.append(f"  of these, {kept(orphans)}")
     return lines
+
+
+def kept(orphans: Orphans) -> str:
+    """Return how many pictures stand until others are bought: the name of a site's picture is never empty."""
+    what = "its replacement is" if orphans.kept == 1 else "their replacements are"
+    return f"{counted(orphans.kept, 'picture')} kept until {what} stored"
 
 
 def _orphan(one: Orphan) -> str:

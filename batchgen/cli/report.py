@@ -9,6 +9,7 @@ import typer
 
 from batchgen.cli.shared_options import Folder
 from batchgen.errors import StoppedEarly, UsageError
+from batchgen.wording import counted
 
 if TYPE_CHECKING:
     from batchgen.store.folder.run_folder import RunFolder
@@ -64,7 +65,7 @@ def _sheets(place: RunFolder) -> None:
         sheets = write_sheets(place)
     except OSError as error:
         raise StoppedEarly(f"{place.root}: no contact sheet could be written: {error}") from error
-    said = f"{sheets.pictures:,} pictures on {len(sheets.files):,} {'file' if len(sheets.files) == 1 else 'files'}"
+    said = f"{counted(sheets.pictures, 'picture')} on {counted(len(sheets.files), 'file')}"
     if sheets.blank:
         said += f", {sheets.blank:,} of them only by name: they have no thumbnail"
     sys.stderr.write(f"contact sheet: {said}\n")
@@ -79,11 +80,11 @@ def _look(place: RunFolder) -> None:
 
     looked = look_at_new(place, listen=_progress)
     if looked.problem:
-        sys.stderr.write(f"{looked.left:,} pictures could not be looked at: {looked.problem}\n")
+        sys.stderr.write(f"{counted(looked.left, 'picture')} could not be looked at: {looked.problem}\n")
 
 
 def _progress(done: int, wanted: int) -> None:
-    # A step per percent, and only where somebody watches.
+    # A million pictures are shown in steps of one percent, and only on a terminal.
     if sys.stderr.isatty() and (done == wanted or done % max(1, wanted // 100) == 0):
-        sys.stderr.write(f"\rlooked at {done:,} of {wanted:,} pictures{chr(10) if done == wanted else ''}")
+        sys.stderr.write(f"\rlooked at {done:,} of {counted(wanted, 'picture')}{chr(10) if done == wanted else ''}")
         sys.stderr.flush()

@@ -1,30 +1,32 @@
-"""How a run ended, in one line for people."""
+"""How a run ended, as text for people."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchgen.cli.reason_text import kept
 from batchgen.request import State
+from batchgen.wording import counted
 
 if TYPE_CHECKING:
-    from batchgen.api import RunReport
+    from batchgen.commands.run import RunResult
 
-# What `--retry` calls each state that is left alone until somebody asks.
+# The states that a run sends again only if --retry names them.
 _WORDS = {"refused": State.REFUSED, "spoiled": State.SPOILED, "doubt": State.DOUBT}
 
 
-def ending(ended: RunReport) -> str:
-    """That nothing was left to buy, that it is done, or why it stopped and how to go on."""
+def ending(ended: RunResult) -> str:
+    """Return that nothing was left to buy, that the run is done, or why it stopped and how to continue."""
     stored = ended.states.get(State.STORED, 0)
     if ended.reason is not None:
-        return f"stopped early: {ended.reason}\nRun it again to go on; what is stored is not bought again."
+        return f"stopped early: {ended.reason}\nRun it again to continue; what is stored is not bought again."
     if ended.report is None:
-        return f"nothing to buy: {_counted(stored, ended)} in {ended.folder}{_asked_again(ended)}"
-    return f"done: {_counted(stored, ended)}; see {ended.folder / 'report.html'}"
+        return f"nothing to buy: {_counts(stored, ended)} in {ended.folder}{_asked_again(ended)}"
+    return f"done: {_counts(stored, ended)}; see {ended.folder / 'report.html'}"
 
 
-def _asked_again(ended: RunReport) -> str:
-    """What sends what is not stored once more; nothing where all is."""
+def _asked_again(ended: RunResult) -> str:
+    """Return which options send the unstored requests again; nothing if all are stored."""
     words = [word for word, state in _WORDS.items() if ended.states.get(state)]
     if not words:
         return ""
@@ -33,16 +35,16 @@ def _asked_again(ended: RunReport) -> str:
     return f"\n{ended.folder / 'failures.jsonl'} lists what is not stored; {again} sends it again{pays}"
 
 
-def _counted(stored: int, ended: RunReport) -> str:
+def _counts(stored: int, ended: RunResult) -> str:
     others = [f"{count:,} {state}" for state, count in ended.states.items() if state is not State.STORED and count]
     if ended.equal:
         others.append(f"{ended.equal:,} equal to another one")
-    if ended.returned:
-        others.append(f"{ended.returned:,} back from the trash")
     if ended.withdrawn:
         others.append(f"{ended.withdrawn:,} withdrawn")
     if ended.pruned:
-        others.append(f"{ended.pruned:,} moved to the trash")
-    elif ended.orphans and ended.orphans.count:
-        others.append(f"{ended.orphans.count:,} no longer in the manifest")
-    return ", ".join([f"{stored:,} requests stored", *others])
+        others.append(f"{ended.pruned:,} pruned")
+    elif ended.orphans and ended.orphans.count > ended.orphans.kept:
+        others.append(f"{ended.orphans.count - ended.orphans.kept:,} no longer in the manifest")
+    if ended.orphans and ended.orphans.kept:
+        others.append(kept(ended.orphans))
+    return ", ".join([f"{counted(stored, 'request')} stored", *others])

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.notify import telling
+from batchgen.cli.notify import notifying
 from batchgen.cli.shared_options import Job, JobOptions, Out, with_job_options
 from batchgen.errors import Together, UsageError, nearest
 
 if TYPE_CHECKING:
-    from batchgen.api import RunReport
+    from batchgen.commands.run import RunResult
     from batchgen.running.events import Listener
-    from batchgen.running.schedule.feeder import Selection
+    from batchgen.running.schedule.selection import Selection
 
 
 @with_job_options
@@ -28,7 +28,8 @@ def run(
     options: JobOptions,
     out: Out = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="Send only the first N that are to be sent.")
+        int | None,
+        typer.Option("--limit", metavar="N", min=1, help="Send only the first N of the requests to be sent."),
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="AXIS=VALUE", help="Only requests with this value.")
@@ -36,31 +37,46 @@ def run(
     retry: Annotated[
         list[str] | None,
         typer.Option(
-            "--retry", metavar="STATE", help="Send again what is refused, spoiled, in doubt or missing (pays again)."
+            "--retry",
+            metavar="STATE",
+            help="Send requests again that are refused, spoiled, doubt or missing (pays again).",
         ),
     ] = None,
     canary: Annotated[
         int,
-        typer.Option("--canary", metavar="N", min=0, help="Send N of them first; the others only if those are stored."),
+        typer.Option(
+            "--canary", metavar="N", min=0, help="Send N requests first; the others only if all N are stored."
+        ),
     ] = 0,
     deadline: Annotated[
         str | None,
-        typer.Option("--deadline", metavar="TIME", help="Send nothing after 05:30, or after a span such as 90m."),
+        typer.Option(
+            "--deadline",
+            metavar="TIME",
+            help="Send nothing after a time of day, such as 05:30, or a span, such as 90m.",
+        ),
     ] = None,
     max_failures: Annotated[
         str | None,
-        typer.Option("--max-failures", metavar="N|P%", help="Stop after so many failures, or such a share of them."),
+        typer.Option(
+            "--max-failures",
+            metavar="N|P%",
+            help="Stop after N failed requests, or when P% of those that ended have failed.",
+        ),
     ] = None,
     night_budget: Annotated[
         str | None,
         typer.Option(
             "--night-budget",
             metavar="USD",
-            help="Never spend more in one night: 12 hours from its first purchase, whatever is killed and resumed.",
+            help="Never spend more in one night: 12 hours from its first purchase, however often it is restarted.",
         ),
     ] = None,
     prune: Annotated[
-        bool, typer.Option("--prune", help="At the end, move pictures the manifest no longer asks for to the trash.")
+        bool,
+        typer.Option(
+            "--prune", help="At the end, take away the names of pictures that the manifest no longer asks for."
+        ),
     ] = False,
     on_finish: Annotated[
         str | None,
@@ -73,7 +89,12 @@ def run(
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Never repeat a request whose outcome is unknown.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Start however much it is.")] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", help="Start even if it is more than 10,000 requests or $50, or if pictures belong to no request."
+        ),
+    ] = False,
     spill_dir: Annotated[
         Path | None,
         typer.Option(
@@ -82,27 +103,28 @@ def run(
             exists=True,
             file_okay=False,
             writable=True,
-            help="A folder on another disk, for paid pictures that the run folder's can't take.",
+            help="A folder on another disk, for paid pictures that the run folder's disk can't take.",
         ),
     ] = None,
     force_unlock: Annotated[
         str | None,
         typer.Option(
-            "--force-unlock", metavar="HOST", help="Take the folder over from a machine that is surely dead, by name."
+            "--force-unlock", metavar="HOST", help="Take over the folder from HOST, a machine that is surely dead."
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write events as JSON lines to stdout.")] = False,
 ) -> None:
     """Run a manifest, or resume it: what is stored is never bought again.
 
-    Ctrl-C once lets what is under way land; twice lets go of it.
+    Ctrl-C once finishes the requests under way; twice abandons them.
     """
-    from batchgen import api
+    from batchgen.commands.job import folder_of
+    from batchgen.commands.run import run as run_manifest
     from batchgen.running.options import Options
-    from batchgen.running.schedule.feeder import Selection
+    from batchgen.running.schedule.selection import Selection
     from batchgen.running.schedule.stop_rules import Bounds, read_deadline, read_max_failures
 
-    with telling(command=on_finish, webhook=webhook) as teller:
+    with notifying(command=on_finish, webhook=webhook) as notifier:
         together = Together()
         again = together.each(_again, retry or ())
         chosen = together.each(_only, only or ())
@@ -111,7 +133,7 @@ def run(
         night_microusd = together.each(_night_budget, night_budget)
         with together.noted():
             manifest = options.read(job)
-            teller.folder = api.folder_of(manifest, out)
+            notifier.folder = folder_of(manifest, out)
         together.refuse()
         how = Options(
             selection=replace(again or Selection(), limit=limit, only=chosen),
@@ -124,13 +146,13 @@ def run(
             force_unlock=force_unlock,
         )
         with _listener(as_json=json) as listen:
-            ended = api.run(manifest, folder=out, options=how, listen=listen)
+            ended = run_manifest(manifest, folder=out, options=how, listen=listen)
         _end(ended, as_json=json)
-        teller.ended(ended.exit_code, ended.reason)
+        notifier.ended(ended.exit_code, ended.reason)
     raise typer.Exit(ended.exit_code)
 
 
-def _end(ended: RunReport, *, as_json: bool) -> None:
+def _end(ended: RunResult, *, as_json: bool) -> None:
     if as_json:
         from batchgen.cli.jsonlines import write_ending
 
@@ -150,7 +172,7 @@ def _night_budget(text: str) -> int:
 
 def _again(words: Sequence[str]) -> Selection:
     from batchgen.request import State
-    from batchgen.running.schedule.feeder import Selection
+    from batchgen.running.schedule.selection import Selection
 
     states = {"refused": State.REFUSED, "spoiled": State.SPOILED, "doubt": State.DOUBT}
     known = (*states, "missing")
@@ -166,7 +188,7 @@ def _only(words: Sequence[str]) -> dict[str, str] | None:
     for word in words:
         name, _, value = word.partition("=")
         if not name or not value:
-            raise UsageError(f"--only {word!r}: it is written --only NAME=VALUE")
+            raise UsageError(f"--only {word!r}: write --only NAME=VALUE")
         if name in chosen:
             raise UsageError(f"--only {word!r}: {name!r} is {chosen[name]!r} already; a run takes one value of each")
         chosen[name] = value
@@ -186,8 +208,8 @@ def _listener(*, as_json: bool) -> Iterator[Listener]:
         yield listen
 
 
-def _show(ended: RunReport) -> None:
-    """The report and why it ended to people, the folder to whatever reads our output."""
+def _show(ended: RunResult) -> None:
+    """Show people the report and how the run ended, and write its folder to stdout for programs."""
     from rich.console import Console
 
     from batchgen.cli.reason_text import orphan_lines

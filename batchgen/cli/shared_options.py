@@ -1,4 +1,4 @@
-"""The options that several commands share, and what they say of a manifest."""
+"""The options that several commands share, and the manifest that they change."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Folder = Annotated[
 
 
 def _out(text: str) -> Path:
-    # `Path("")` is the current folder, and a variable that is not set must not fill that with pictures.
+    # `Path("")` is the current folder, which a shell variable that is not set must not fill with pictures.
     if not text.strip():
-        raise UsageError("--out is blank; it is a folder such as outputs/mugs")
+        raise UsageError("--out is blank; give a folder such as outputs/mugs")
     return Path(text)
 
 
@@ -44,24 +44,24 @@ Out = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
-    """The options that stand above a manifest, the same for every command that takes one."""
+    """The options that override a manifest, the same for every command that takes one."""
 
     model: Annotated[
-        list[str] | None, typer.Option("--model", metavar="NAME", help="Model to ask; given again, an axis.")
+        list[str] | None, typer.Option("--model", metavar="NAME", help="Model to ask; several of them are an axis.")
     ] = None
     size: Annotated[
-        list[str] | None, typer.Option("--size", metavar="SIZE", help="WIDTHxHEIGHT or auto; given again, an axis.")
+        list[str] | None, typer.Option("--size", metavar="SIZE", help="WIDTHxHEIGHT or auto; several are an axis.")
     ] = None
     quality: Annotated[
         list[str] | None,
-        typer.Option("--quality", metavar="QUALITY", help="auto, low, medium or high; given again, an axis."),
+        typer.Option("--quality", metavar="QUALITY", help="auto, low, medium or high; several are an axis."),
     ] = None
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="NAME=VALUE[,VALUE]",
-            help="Any other parameter or variable; several values, an axis. Quote one that holds a comma: "
+            help="Any other parameter or variable; several values are an axis. Quote one that holds a comma: "
             "--set 'style=\"loose, wet\",flat'.",
         ),
     ] = None
@@ -92,7 +92,7 @@ class JobOptions:
     ] = None
 
     def read(self, job: Path) -> Manifest:
-        """The manifest ``job`` with these options above it. Raises :class:`ManifestError` and :class:`UsageError`."""
+        """Return the manifest ``job`` under these options. Raises :class:`ManifestError` and :class:`UsageError`."""
         from batchgen.manifest import Overrides, load_manifest
 
         parameters = {name: tuple(values) for name, values in assignments(self.settings or (), "--set").items()}
@@ -114,8 +114,8 @@ class JobOptions:
 
 
 def with_job_options(command: Callable[..., None]) -> Callable[..., None]:
-    """``command`` as typer is to see it: in place of its parameter ``options`` stand the fields of JobOptions."""
-    # Typer reads a signature, so the command is given one in which each field is a parameter.
+    """Return ``command`` for typer, with the fields of :class:`JobOptions` in place of its parameter ``options``."""
+    # Typer makes options of a signature, so the command is given one in which each field is a parameter.
     own = inspect.signature(command, eval_str=True)
     hints = get_type_hints(JobOptions, include_extras=True)
     names = [field.name for field in fields(JobOptions)]
@@ -137,18 +137,18 @@ def with_job_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def assignments(words: Sequence[str], option: str) -> dict[str, list[str]]:
-    """``NAME=A,B`` words as a mapping of lists. Raises :class:`UsageError` for a word of another form."""
+    """Return ``NAME=A,B`` words as a mapping of lists. Raises :class:`UsageError` for a word of another form."""
     found: dict[str, list[str]] = {}
     for word in words:
         name, equals, values = word.partition("=")
         if not equals or not name or not values:
-            raise UsageError(f"{option} {word!r}: it is written {option} NAME=VALUE")
+            raise UsageError(f"{option} {word!r}: write {option} NAME=VALUE")
         found.setdefault(name, []).extend(_values(word, values, option))
     return found
 
 
 def _values(word: str, values: str, option: str) -> list[str]:
-    """The values of one word: a line of CSV, so that one with a comma in it can be quoted."""
+    """Return the values of one word: a line of CSV, so that a value with a comma in it can be quoted."""
     try:
         (fields,) = csv.reader([values], strict=True, skipinitialspace=True)
     except (csv.Error, ValueError):

@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 def simulate(
     *,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the API; 0 for any free one.")] = 0,
-    state: Annotated[Path | None, typer.Option("--state", help="Folder that keeps its books between starts.")] = None,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="Folder that keeps the simulator's state between starts.")
+    ] = None,
     settings: Annotated[
         str,
         typer.Option(
             "--settings",
             metavar="JSON",
             help='Latency, balance, limits, faults: {"latency_s": 1, "faults": [{"kind": "throttle", "every": 9}]}; '
-            "a name it doesn't know is answered with those it does.",
+            "an unknown name is refused with the list of known ones.",
         ),
     ] = "{}",
 ) -> None:
-    """Serve a service on this machine that behaves, bills and fails like ImageRouter, until Ctrl-C."""
+    """Run a service on this machine that behaves, bills and fails like ImageRouter, until Ctrl-C."""
     from batchgen.simulator.serve import serve
     from batchgen.simulator.settings import BadSettings, settings_from_json
     from batchgen.simulator.state_folder import FolderTaken

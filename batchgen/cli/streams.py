@@ -5,15 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 
-def forgive() -> None:
-    """Gives missing standard streams a place to go, and makes writing to the others a matter of trying."""
+@contextlib.contextmanager
+def forgiving() -> Iterator[None]:
+    """Give missing standard streams a place to go, and make writing to the others a matter of trying, in the block."""
     for number in range(3):
         _fill(number)
-    sys.stdout = _Forgiving(sys.stdout or os.fdopen(1, "w", closefd=False))
-    sys.stderr = _Forgiving(sys.stderr or os.fdopen(2, "w", closefd=False))
+    out = _Forgiving(sys.stdout or os.fdopen(1, "w", closefd=False))
+    err = _Forgiving(sys.stderr or os.fdopen(2, "w", closefd=False))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            yield
+        finally:
+            # The interpreter flushes the bare streams once more as it ends: nothing may be left there to fail.
+            out.flush()
+            err.flush()
 
 
 def _fill(number: int) -> None:

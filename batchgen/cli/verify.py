@@ -18,17 +18,16 @@ def verify(
     read_data: Annotated[
         bool, typer.Option("--read-data", help="Read every picture and compare its digest, not only its size.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")] = False,
 ) -> None:
     """Compare the files of a run folder with its ledger: missing, altered, foreign, unfinished, litter.
 
-    Changes nothing, and works beside a run. Exit code 0: no difference; 1: some; 6: the ledger is damaged.
+    Changes nothing, and works during a run. Exit code 0: no difference; 1: some; 6: the ledger is damaged.
     """
-    import msgspec
-
     from batchgen.commands import verify
+    from batchgen.encoding import json_text
     from batchgen.store.folder.run_folder import RunFolder
-    from batchgen.wording import visible
+    from batchgen.wording import counted, visible
 
     place = RunFolder(folder)
     pictures = verify.count_pictures(place)
@@ -42,12 +41,12 @@ def verify(
             "counts": {difference.value: counts[difference] for difference in verify.Discrepancy},
             "findings": findings,
         }
-        sys.stdout.write(f"{msgspec.json.encode(said).decode()}\n")
+        sys.stdout.write(f"{json_text(said)}\n")
     else:
         for one in findings:
             key = f" [{one.key[:12]}]" if one.key else ""
             sys.stdout.write(f"{one.difference:<10} {visible(one.file)}{key}: {visible(one.message)}\n")
         found = ", ".join(f"{count:,} {difference}" for difference, count in counts.items())
         how = "size and digest" if read_data else "size"
-        sys.stderr.write(f"{folder}: {pictures:,} pictures checked by {how}; {found or 'no difference'}\n")
-    raise typer.Exit(ExitCode.FAILURES if findings else ExitCode.STORED)
+        sys.stderr.write(f"{folder}: {counted(pictures, 'picture')} checked by {how}; {found or 'no difference'}\n")
+    raise typer.Exit(ExitCode.FAILURES if findings else ExitCode.OK)

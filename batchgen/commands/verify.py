@@ -6,21 +6,23 @@ import enum
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from batchgen.request import State
 from batchgen.store.folder.atomic import sha256_of
-from batchgen.store.folder.quarantine import OF_THE_LOST
+from batchgen.store.folder.kept_answers import kept_answers
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.records import snapshot
 from batchgen.store.ledger.schema import damaged
+from batchgen.wording import counted
 
 
 class Discrepancy(enum.StrEnum):
-    """How a file and the ledger can disagree."""
+    """The ways a file and the ledger can disagree."""
 
     MISSING = "missing"  # the ledger has it and the disk has not
     ALTERED = "altered"  # its bytes are not those that were stored
+    DELETED = "deleted"  # a name that its user deleted; the picture is there
     FOREIGN = "foreign"  # the disk has it and the ledger has not
     UNFINISHED = "unfinished"  # paid for and answered, and no picture yet
     LITTER = "litter"  # left by a process that died; nothing refers to it
@@ -28,7 +30,7 @@ class Discrepancy(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One difference: the file, relative to the run folder, the request's key where there is one, and what is wrong."""
+    """One difference: the file, relative to the run folder, the request's key if there is one, and what is wrong."""
 
     difference: Discrepancy
     file: str
@@ -37,33 +39,40 @@ class Finding:
 
 
 def count_pictures(folder: RunFolder) -> int:
-    """How many files the ledger says are there. Raises :class:`LedgerDamaged`."""
+    """Return how many pictures the ledger says are there. Raise :class:`LedgerDamaged`."""
     with snapshot(folder.ledger) as db:
-        (count,) = db.execute("SELECT count(*) FROM pictures").fetchone()
+        (count,) = db.execute(
+            "SELECT count(*) FROM pictures p JOIN requests r ON r.id = p.request_id WHERE r.discarded_ms IS NULL"
+        ).fetchone()
     return int(count)
 
 
 def verify(folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
-    """Every difference there is; ``read_data`` reads all pictures, where else their size is enough.
+    """Return every difference there is; ``read_data`` reads all pictures, whose size is enough otherwise.
 
-    Raises :class:`LedgerDamaged` before the first one where SQLite finds the ledger not whole.
+    Raise :class:`LedgerDamaged` before the first one if SQLite finds the ledger not whole.
     """
-    # Names first, ledger second: a run publishes a file before it records it.
-    files = sorted(_visible(folder))
+    # Files first, ledger second: a run publishes a picture before it records it.
+    visible = sorted(_visible(folder))
+    at_rest = sorted(f".batchgen/pictures/{path.relative_to(folder.pictures).as_posix()}" for path in _at_rest(folder))
     leftovers = sorted(_leftovers(folder))
     with snapshot(folder.ledger) as db:
         _check(db, folder)
-        yield from _recorded(db, folder, read_data=read_data)
-        answered = dict(db.execute("SELECT stem, key FROM requests WHERE state = 'answered'"))
-        leaving = {file for (file,) in db.execute("SELECT file FROM leaving")}
-        for file in files:
-            if not _has(db, file) and file not in leaving and not _belongs(file, answered):
+        yield from _originals(db, folder, read_data=read_data)
+        yield from _names(db, folder, read_data=read_data)
+        for file in visible:
+            if not db.execute("SELECT 1 FROM names WHERE file = ?", (file,)).fetchone():
                 yield Finding(Discrepancy.FOREIGN, file, None, "the ledger does not know this file")
+        answered = {key for (key,) in db.execute("SELECT key FROM requests WHERE state IN ('answered', 'sent')")}
+        for file in at_rest:
+            name = file.removeprefix(".batchgen/pictures/")
+            known = db.execute("SELECT 1 FROM pictures WHERE original = ?", (name,)).fetchone()
+            if not known and name[3:35] not in answered:
+                yield Finding(Discrepancy.FOREIGN, file, name[3:35], "the ledger does not know this picture")
         yield from _unfinished(db, folder)
+        yield from _answers(db, folder)
         for file in leftovers:
-            if file.endswith(f".body{OF_THE_LOST}"):
-                yield Finding(Discrepancy.FOREIGN, file, None, "a paid answer of a lost ledger, as the service sent it")
-            elif (folder.root / file).exists() and not _wanted(db, file):
+            if (folder.root / file).exists():
                 yield Finding(Discrepancy.LITTER, file, None, "left by a process that died; nothing refers to it")
 
 
@@ -73,60 +82,69 @@ def _check(db: sqlite3.Connection, folder: RunFolder) -> None:
         raise damaged(folder.ledger, said)
 
 
-def _recorded(db: sqlite3.Connection, folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
+def _originals(db: sqlite3.Connection, folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
+    """Check the pictures under their keys."""
     pictures = db.execute(
-        "SELECT p.file, r.key, p.bytes, p.sha256, p.home FROM pictures p JOIN requests r ON r.id = p.request_id"
-        " ORDER BY r.position, r.repeat, p.ordinal"
+        "SELECT p.original, r.key, p.bytes, p.sha256 FROM pictures p JOIN requests r ON r.id = p.request_id"
+        " WHERE r.discarded_ms IS NULL ORDER BY r.position, r.repeat, p.ordinal"
     )
-    for file, key, size, sha256, home in pictures:
-        path = folder.root / file
-        if home is not None and not path.exists():
-            # Whoever empties the trash knows what they do.
-            continue
+    for original, key, size, sha256 in pictures:
+        path, file = folder.original(original), f".batchgen/pictures/{original}"
         if path.is_symlink() or not path.is_file():
-            yield Finding(
-                Discrepancy.MISSING,
-                file,
-                key,
-                "it was stored and is no file here any more; `--retry missing` buys it again",
-            )
+            gone = "it was stored and is no file here any more; `--retry missing` buys it again"
+            yield Finding(Discrepancy.MISSING, file, key, gone)
         elif (found := path.stat().st_size) != size:
-            yield Finding(Discrepancy.ALTERED, file, key, f"{found:,} bytes, {size:,} were stored")
+            yield Finding(Discrepancy.ALTERED, file, key, f"{counted(found, 'byte')}, {size:,} were stored")
         elif read_data and sha256_of(path) != sha256:
+            yield Finding(Discrepancy.ALTERED, file, key, "other bytes than were stored")
+
+
+def _names(db: sqlite3.Connection, folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
+    """Check the names in ``images/``: links need not be read, other files have to be."""
+    names = db.execute(
+        "SELECT n.file, n.state, n.inode, r.key, p.bytes, p.sha256 FROM names n"
+        " JOIN requests r ON r.id = n.request_id"
+        " JOIN pictures p ON p.request_id = n.request_id AND p.ordinal = n.ordinal"
+        " WHERE n.state IN ('made', 'deleted', 'taken') ORDER BY n.file"
+    )
+    for file, state, inode, key, size, sha256 in names:
+        path = folder.root / file
+        if ".." in path.parts or not file.startswith("images/"):
+            raise damaged(folder.ledger, f"it has a name that is none below images/: {file!r}")
+        if path.is_symlink() or not path.is_file():
+            restored = f"deleted by hand; `batchgen restore {folder.root}` brings it back, free"
+            yield Finding(Discrepancy.DELETED, file, key, restored)
+            continue
+        found = path.stat()
+        if found.st_size != size or state == "taken":
+            yield Finding(Discrepancy.ALTERED, file, key, f"{counted(found.st_size, 'byte')}, {size:,} were stored")
+        elif (read_data or found.st_ino != inode) and sha256_of(path) != sha256:
             yield Finding(Discrepancy.ALTERED, file, key, "other bytes than were stored")
 
 
 def _unfinished(db: sqlite3.Connection, folder: RunFolder) -> Iterator[Finding]:
     answered = db.execute(
-        "SELECT stem, key, spool, body IS NOT NULL, message FROM requests WHERE state = ? ORDER BY position, repeat",
+        "SELECT stem, key, answer, body IS NOT NULL, message FROM requests WHERE state = ? ORDER BY position, repeat",
         (State.ANSWERED,),
     )
-    for stem, key, spool, in_row, message in answered:
-        kept = in_row or (spool and (folder.spool / spool).is_file())
+    for stem, key, answer, in_row, message in answered:
+        kept = in_row or (answer and folder.answer(answer).is_file())
         how = "running again finishes it without paying" if kept else "and its body is gone"
         why = f" ({message})" if message else ""
         yield Finding(Discrepancy.UNFINISHED, stem, key, f"paid for, and no picture yet{why}; {how}")
 
 
-def _has(db: sqlite3.Connection, file: str) -> bool:
-    return db.execute("SELECT 1 FROM pictures WHERE file = ?", (file,)).fetchone() is not None
-
-
-def _belongs(file: str, answered: dict[str, str]) -> bool:
-    """Whether the file is one that a run published for an answer and could not record yet."""
-    stem = str(PurePosixPath(file).with_suffix(""))
-    return stem in answered or stem.rpartition("-")[0] in answered
-
-
-def _wanted(db: sqlite3.Connection, file: str) -> bool:
-    """Whether a spooled body is all there is of an answer, or evidence for a person."""
-    attempt = Path(file).stem
-    if Path(file).suffix != ".body" or not attempt.isdigit():
-        return False
-    found = db.execute(
-        "SELECT r.state FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.id = ?", (int(attempt),)
-    ).fetchone()
-    return found is not None and found != (State.STORED,)
+def _answers(db: sqlite3.Connection, folder: RunFolder) -> Iterator[Finding]:
+    for (key, attempt_id), path in sorted(kept_answers(folder).items()):
+        file = path.relative_to(folder.root).as_posix()
+        found = db.execute(
+            "SELECT r.state FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.id = ? AND r.key = ?",
+            (attempt_id, key),
+        ).fetchone()
+        if found is None:
+            yield Finding(Discrepancy.FOREIGN, file, key, "a paid answer that the ledger does not know; a run takes it")
+        elif found == (State.STORED,):
+            yield Finding(Discrepancy.LITTER, file, key, "its pictures are stored; nothing refers to it")
 
 
 def _visible(folder: RunFolder) -> Iterator[str]:
@@ -135,6 +153,11 @@ def _visible(folder: RunFolder) -> Iterator[str]:
             yield path.relative_to(folder.root).as_posix()
 
 
+def _at_rest(folder: RunFolder) -> Iterator[Path]:
+    yield from (path for path in folder.pictures.glob("*/*") if not path.name.startswith("."))
+
+
 def _leftovers(folder: RunFolder) -> Iterator[str]:
-    for path in (*folder.images.rglob(".*.part"), *folder.spool.glob("*"), *folder.spool.glob(".*.part")):
+    answers = (path for path in folder.answers.glob("*") if path.suffix not in {".body", ".unbilled"})
+    for path in (*folder.images.rglob(".*.part"), *folder.pictures.rglob(".*.part"), *answers):
         yield path.relative_to(folder.root).as_posix()

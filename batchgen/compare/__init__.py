@@ -1,1 +1,1 @@
-"""A run folder becomes a page on which people compare its pictures and vote blind, and its votes become a ranking."""
+"""The page on which people compare the pictures of a run folder and vote blind, and the ranking from their votes."""

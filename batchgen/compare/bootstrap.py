@@ -1,13 +1,14 @@
-"""What the strengths could be, with other prompts and with what the votes don't settle; and what may be claimed.
+"""Confidence intervals of the strengths, and of their differences, over other prompts and other votes.
 
-The bootstrap is the weighted likelihood bootstrap (Newton and Raftery, JRSS B 56, 1994). Each draw gives every prompt,
-with all its votes, an exponential weight, since votes on one prompt are no independent witnesses, and fits again. To
-these come the pseudo-votes of Jeffreys' prior, half a vote of either result for each free strength, spread over the
+This is the weighted likelihood bootstrap (Newton and Raftery, JRSS B 56, 1994). Each draw gives every prompt, with all
+its votes, an exponential weight, since votes on one prompt are not independent, and fits again. To these votes are
+added the pseudo-votes of Jeffreys' prior, half a vote of either result for each free strength, spread over the
 pairs by leverage (Firth, Biometrika 80, 1993; Kosmidis and Firth, Biometrika 108, 2021, doi 10.1093/biomet/asaa052):
 with random weights of the same kind, and as heavy as the prompts say that a vote is. For two models and one vote a
-prompt the draws are exactly those of Jeffreys' interval, which keeps its word up to the edge (Brown, Cai and DasGupta,
-Statistical Science 16, 2001). There, between models of which one never lost to the other, they advise an end that is
-open, and another as if one more vote had been lost: so the pseudo-vote against the one that never lost is a whole one.
+prompt the draws are exactly those of Jeffreys' interval, which covers as much as it claims up to the edge (Brown, Cai
+and DasGupta, Statistical Science 16, 2001). At the edge, between models of which one never lost to the other, they
+advise an open end, and the other end as if one more vote had been lost: so the pseudo-vote against the one that never
+lost is a whole one.
 """
 
 from __future__ import annotations
@@ -19,53 +20,53 @@ from statistics import NormalDist
 import numpy as np
 
 from batchgen.compare.bradley_terry import Booleans, Floats, strengths
-from batchgen.compare.comparison_graph import Open, never_lost
+from batchgen.compare.comparison_graph import OpenEnds, never_lost
 from batchgen.compare.counts import Integers, Tally, matrix
 from batchgen.compare.leverage import weigh
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000
 
-# Fewer prompts can't speak for others.
+# Fewer prompts say too little about other prompts.
 FEWEST_PROMPTS = 8
 
-# Settles the mean of the strengths, which no vote does: a standard deviation of 100 in log-odds.
+# Fixes the mean of the strengths, about which votes say nothing: a standard deviation of 100 in log-odds.
 _PRECISION = 1e-4
 
-# Memory for about so many numbers is taken at a time.
+# Draws are made in blocks of about this many numbers, which bounds the memory.
 _BLOCK = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """``None`` stands for an end that nothing bounds."""
+    """A confidence interval; an end is ``None`` if nothing bounds it."""
 
     low: float | None
     high: float | None
 
 
-def resampled(counted: Tally, fitted: Floats, *, seed: int, resamples: int = RESAMPLES) -> Floats:
-    """Draws of strengths, ``(resamples, titles)``, around those ``fitted`` to ``counted``; the same for a seed."""
-    size = len(counted.titles)
-    evidence = weigh(counted, fitted)
-    # [i, j]: what comes to the wins of i over j.
-    pseudo_votes = evidence.leverage * np.where(never_lost(matrix(counted).halved).T, 1.0, 0.5)
+def resampled(tallied: Tally, fitted: Floats, *, seed: int, resamples: int = RESAMPLES) -> Floats:
+    """Return draws of strengths, ``(resamples, titles)``, around those ``fitted`` to ``tallied``, by seed."""
+    size = len(tallied.titles)
+    evidence = weigh(tallied, fitted)
+    # [i, j]: what is added to the wins of i over j.
+    pseudo_votes = evidence.leverage * np.where(never_lost(matrix(tallied).halved).T, 1.0, 0.5)
     weights, priors = (np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(2))
-    block = max(1, min(resamples, _BLOCK // max(size * size, counted.prompts)))
+    block = max(1, min(resamples, _BLOCK // max(size * size, tallied.prompts)))
     found = []
     for start in range(0, resamples, block):
         count = min(block, resamples - start)
-        wins = _wins(counted, weights.exponential(size=(count, counted.prompts)))
+        wins = _wins(tallied, weights.exponential(size=(count, tallied.prompts)))
         wins += evidence.design_effect * priors.gamma(pseudo_votes, size=(count, size, size))
         found.append(strengths(wins, precision=_PRECISION))
     return np.concatenate(found)
 
 
-def intervals(draws: Floats, prompts: Integers, ends: Open) -> list[Interval]:
-    """The 95 % percentile interval of each title; of one that was seen on too few prompts both ends are ``None``.
+def intervals(draws: Floats, prompts: Integers, ends: OpenEnds) -> list[Interval]:
+    """Return the 95 % percentile interval of each title; both ends are ``None`` if it was seen on too few prompts.
 
-    Percentiles are taken further out where prompts are few (the expanded interval of Hesterberg, arXiv 1411.5279):
-    plain ones are those of a variance that is too small, and of the normal distribution instead of Student's.
+    With few prompts the percentiles are taken further out (the expanded interval of Hesterberg, arXiv 1411.5279): plain
+    ones assume a variance that is too small, and the normal distribution instead of Student's.
     """
     normal = NormalDist()
     edge = normal.inv_cdf((1 + CONFIDENCE) / 2)
@@ -81,12 +82,12 @@ def intervals(draws: Floats, prompts: Integers, ends: Open) -> list[Interval]:
 
 
 def leads(draws: Floats, prompts: Integers, compared: Booleans) -> Floats:
-    """``[i, j]``: how far ``i`` is ahead of ``j`` at the least, so that 95 % of all rankings claim nothing wrong.
+    """Return ``[i, j]``: by how much ``i`` at least leads ``j``, so that 95 % of all rankings claim nothing wrong.
 
     A claim about one of many pairs is easily true by chance. So these are ends of intervals of the differences that
     hold all at once: as wide, in deviations of each difference to that side, as the largest deviation of any pair is in
-    95 % of the draws (as for the ranks of arXiv 2401.15205), and wider where prompts are few. Minus infinity where
-    ``compared`` says that two titles were never compared, or where prompts are too few.
+    95 % of the draws (as for the ranks of arXiv 2401.15205), and wider if prompts are few. Minus infinity if
+    ``compared`` says that two titles were never compared, or if prompts are too few.
     """
     size = draws.shape[1]
     found = np.full((size, size), -math.inf)
@@ -110,10 +111,10 @@ _DEVIATION = [NormalDist().cdf(-1), 0.5, NormalDist().cdf(1)]
 
 
 def widened(edge: float, count: int) -> float:
-    """``edge`` standard errors of a normal variable, for an error that the draws estimate from ``count`` prompts.
+    """Return ``edge`` standard errors of a normal variable, widened for an error estimated from ``count`` prompts.
 
-    Student's quantile of the same probability by Abramowitz and Stegun 26.7.5, times ``sqrt((n + 1) / (n - 1))``: by so
-    much exponential weights make the error of a mean too small (Rubin, Annals of Statistics 9, 1981).
+    Student's quantile of the same probability by Abramowitz and Stegun 26.7.5, times ``sqrt((n + 1) / (n - 1))``,
+    the factor by which exponential weights make the error of a mean too small (Rubin, Annals of Statistics 9, 1981).
     """
     freedom = count - 1
     z, z3, z5, z7, z9 = (edge**power for power in (1, 3, 5, 7, 9))
@@ -133,16 +134,16 @@ def _seen_enough(prompts: Integers) -> Booleans:
     return result
 
 
-def _wins(counted: Tally, weights: Floats) -> Floats:
-    """Wins with ties as halves, ``(draws, titles, titles)``, where each prompt counts with its weight in that draw."""
-    size = len(counted.titles)
+def _wins(tallied: Tally, weights: Floats) -> Floats:
+    """Return wins with ties as halves, ``(draws, titles, titles)``, each prompt with its weight in that draw."""
+    size = len(tallied.titles)
     found = np.zeros((len(weights), size * size))
     share = max(1, _BLOCK // (size * size))
-    for start in range(0, counted.prompts, share):
-        inside = (counted.prompt >= start) & (counted.prompt < start + share)
-        prompt = counted.prompt[inside] - start
-        first, second, score = counted.first[inside], counted.second[inside], counted.score[inside]
-        by_prompt = np.zeros((min(share, counted.prompts - start), size * size))
+    for start in range(0, tallied.prompts, share):
+        inside = (tallied.prompt >= start) & (tallied.prompt < start + share)
+        prompt = tallied.prompt[inside] - start
+        first, second, score = tallied.first[inside], tallied.second[inside], tallied.score[inside]
+        by_prompt = np.zeros((min(share, tallied.prompts - start), size * size))
         np.add.at(by_prompt, (prompt, first * size + second), score)
         np.add.at(by_prompt, (prompt, second * size + first), 1 - score)
         found += weights[:, start : start + share] @ by_prompt

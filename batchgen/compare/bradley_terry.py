@@ -1,8 +1,8 @@
 """The Bradley-Terry model: strengths such that A beats B with probability 1 / (1 + exp(b - a)).
 
-Fitted by maximum likelihood under a weak prior. The likelihood alone has a finite maximum only where every model has,
+Fitted by maximum likelihood under a weak prior. The likelihood alone has a finite maximum only if every model has,
 directly or through others, both beaten and been beaten by every other (Ford 1957; arXiv 1411.1168 has the condition
-with ties, and why a penalty is wanted where it fails).
+with ties, and why a penalty is wanted otherwise).
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ Booleans = npt.NDArray[np.bool_]
 PRIOR_SD = 1.5
 PRECISION = 1 / PRIOR_SD**2
 
-# A step this long, in log-odds, leaves the region in which the quadratic picture of the likelihood is any good.
+# Beyond a step this long, in log-odds, the quadratic approximation of the likelihood is no good.
 _LONGEST_STEP = 2.0
 _CLOSE = 1e-10
 _MOST_STEPS = 200
-# So many halvings leave nothing of an interval but rounding.
+# This many halvings reduce an interval to its rounding error.
 _HALVINGS = 60
 
 
 def strengths(wins: Floats, *, precision: float = PRECISION) -> Floats:
-    """Strengths in log-odds, ``(..., models)``, for ``wins[..., i, j]``: how often ``i`` beat ``j``, ties being ½ each.
+    """Return strengths in log-odds, ``(..., models)``, for ``wins[..., i, j]``: how often ``i`` beat ``j``, ties as ½.
 
     What is maximised is the log-likelihood minus ``precision / 2 * sum(strengths**2)``. The strengths add up to 0.
     ``precision`` is above 0, so there is exactly one maximum, and it is finite.
@@ -41,15 +41,15 @@ def strengths(wins: Floats, *, precision: float = PRECISION) -> Floats:
 
 
 def chances(found: Floats) -> Floats:
-    """``[..., i, j]``: how likely ``i`` beats ``j``."""
+    """Return ``[..., i, j]``: how likely ``i`` beats ``j``."""
     return _logistic(found[..., :, None] - found[..., None, :])
 
 
 def centred(found: Floats, groups: Iterable[Sequence[int]]) -> Floats:
-    """The same strengths moved, each group by itself, so that one of 0 would win half of its votes against the group.
+    """Return the strengths shifted by group, so that a strength of 0 would win half of its votes against the group.
 
-    Where they are spread evenly that is the mean. But one that is far ahead of all others hardly moves it: how far they
-    are from the middle doesn't hang on how far ahead that one is, which nobody knows if it never lost.
+    For strengths that are spread evenly this middle is the mean. A model far ahead of all others hardly moves it: the
+    distance of the others from it does not depend on that lead, which nobody knows if the model never lost.
     """
     moved = found.copy()
     for group in map(list, groups):
@@ -64,12 +64,12 @@ def centred(found: Floats, groups: Iterable[Sequence[int]]) -> Floats:
 
 
 def _newton(wins: Floats, precision: float) -> Floats:
-    """Newton's method on all problems of the stack at once; the objective is strictly concave."""
+    """Run Newton's method on all problems of the stack at once; the objective is strictly concave."""
     votes = wins + wins.transpose(0, 2, 1)
     won = wins.sum(axis=2)
     found = np.zeros(won.shape)
     diagonal = np.arange(won.shape[1])
-    # No step is known better than the rounding of its slope allows.
+    # No step is more exact than the rounding of its slope.
     close = _CLOSE + 4 * np.finfo(np.float64).eps * float(won.sum(axis=1).max(initial=0.0)) / precision
     for _ in range(_MOST_STEPS):
         chance = chances(found)

@@ -1,4 +1,4 @@
-"""What the ledger knows of what is compared: what its pictures cost and take, and which category an item is of.
+"""What the ledger knows about the compared titles: cost and time of their pictures, and the category of an item.
 
 A name means, in this order: an axis, the model, a parameter, a column of the user's, the repeat, the row, the provider.
 """
@@ -25,9 +25,9 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One title's pictures: everything billed, spoiled answers too, for each picture of which a cost was stated.
+    """The cost of one title: everything billed, spoiled answers too, for each picture with a stated cost.
 
-    Where none was, ``microusd`` is the estimate for a picture, and ``estimated`` says so. ``latency_ms`` is the median.
+    If no cost was stated, ``microusd`` is the estimate for a picture, see ``estimated``. ``latency_ms`` is the median.
     """
 
     pictures: int
@@ -37,11 +37,11 @@ class Cost:
 
 
 def read_costs(db: sqlite3.Connection, axis: str) -> dict[str, Cost]:
-    """The cost of each value of ``axis``, in the order of the plan."""
+    """Return the cost of each value of ``axis``, in the order of the plan."""
     requests = _read_requests(db)
     titles, codes = _coded(_titles(db, axis))
     costs = _costs(requests, _read_spent(db, requests), codes, len(titles))
-    # The first place in the plan that has each title.
+    # Titles are ordered by the first request of the plan that has them.
     present, first = np.unique(codes[np.argsort(requests.position, kind="stable")], return_index=True)
     ordered = [titles[code] for code in present[np.argsort(first)].tolist()]
     places = {title: place for place, title in enumerate(titles)}
@@ -49,16 +49,16 @@ def read_costs(db: sqlite3.Connection, axis: str) -> dict[str, Cost]:
 
 
 def read_categories(db: sqlite3.Connection, items: Iterable[str], name: str) -> dict[str, str]:
-    """What ``name`` is for each of ``items``, where all its cells that have such a thing agree."""
+    """Return the value of ``name`` for each of ``items`` whose pictures agree on it."""
     found: dict[str, str] = {}
     wanted: dict[tuple[str, ...], dict[tuple[str | None, ...], list[str]]] = {}
     for item in items:
-        # An item that doesn't say what it is made of is a prompt.
+        # An item that is no JSON object is a prompt.
         held = held_equal(item) or {"prompt": item}
         if (said := held.get(name)) is not None:
             found[item] = said
         else:
-            # A request doesn't know which of its pictures was shown.
+            # A request does not know which of its pictures was shown.
             names = tuple(sorted(held.keys() - {"picture"}))
             wanted.setdefault(names, {}).setdefault(tuple(held[one] for one in names), []).append(item)
     values: dict[str, set[str]] = defaultdict(set)
@@ -71,7 +71,7 @@ def read_categories(db: sqlite3.Connection, items: Iterable[str], name: str) -> 
 
 
 class _Described(NamedTuple):
-    """What a request is called by."""
+    """The names and values by which a request can be chosen."""
 
     model: str
     provider: str
@@ -82,7 +82,7 @@ class _Described(NamedTuple):
 
 
 def value_of(request: _Described, name: str) -> str | None:
-    """What ``name`` is for a request, as text; ``None`` where it has no such thing."""
+    """Return the value of ``name`` for a request, as text; ``None`` if it has none."""
     if name in request.axes:
         return request.axes[name]
     if name == "model":
@@ -93,13 +93,13 @@ def value_of(request: _Described, name: str) -> str | None:
 
 
 def _described(db: sqlite3.Connection) -> Iterator[_Described]:
-    """Every request that is not in the trash, in the order of the ledger."""
+    """Yield every request that is not retired, in the order of the ledger."""
     for model, provider, row, repeat, canonical, columns, axes in db.execute(_WORDS):
         yield _Described(model, provider, row, repeat, _axes.decode(axes), words_of(canonical, axes, columns))
 
 
 def _titles(db: sqlite3.Connection, axis: str) -> list[str | None]:
-    """What ``axis`` is for each request, in the order of the ledger."""
+    """Return the value of ``axis`` for each request, in the order of the ledger."""
     found: dict[str, str | None] = {}
     kinds = [kind for (joined,) in aggregated(db, _KINDS, "requests") for kind in texts(joined)]
     for kind in dict.fromkeys(kinds):
@@ -111,7 +111,7 @@ def _titles(db: sqlite3.Connection, axis: str) -> list[str | None]:
 
 
 def _coded(titles: Sequence[str | None]) -> tuple[list[str | None], Integers]:
-    """The different titles, and the place of each request's among them."""
+    """Return the different titles, and for each request the index of its title."""
     known: defaultdict[str | None, int] = defaultdict(count().__next__)
     codes = np.fromiter(map(known.__getitem__, titles), np.int64, len(titles))
     return list(known), codes
@@ -119,7 +119,7 @@ def _coded(titles: Sequence[str | None]) -> tuple[list[str | None], Integers]:
 
 @dataclass(frozen=True, slots=True)
 class _Requests:
-    """One row per request that is not in the trash, in the order of the ledger; a missing time is -1."""
+    """One row per request that is not retired, in the order of the ledger; a missing time is -1."""
 
     number: Integers
     position: Integers
@@ -153,7 +153,7 @@ def _read_spent(db: sqlite3.Connection, requests: _Requests) -> _Spent:
 
 
 def _summed(requests: _Requests, of: Integers, amounts: Integers) -> Integers:
-    """Exact sums of the ``amounts`` by the request that each is ``of``; those of no request here are left out."""
+    """Return exact sums of the ``amounts`` by the request that each is ``of``, without those of other requests."""
     sums = np.zeros(len(requests.number), dtype=np.int64)
     if len(sums):
         places = np.minimum(np.searchsorted(requests.number, of), len(sums) - 1)
@@ -163,7 +163,7 @@ def _summed(requests: _Requests, of: Integers, amounts: Integers) -> Integers:
 
 
 def _costs(requests: _Requests, spent: _Spent, codes: Integers, titles: int) -> list[Cost]:
-    """The cost of each of so many ``titles``, of which each request has the one at the place in ``codes``."""
+    """Return the cost of each of the ``titles``; ``codes`` has the index of each request's title."""
     stored = requests.stored > 0
     estimated = stored & (spent.estimated_microusd > 0)
     priced = stored & ~estimated & ((spent.billed_microusd > 0) | (spent.stated > 0))
@@ -204,7 +204,7 @@ def _cost(
 
 
 def _medians(values: Integers, codes: Integers, of: npt.NDArray[np.bool_], titles: int) -> list[int | None]:
-    """By nearest rank, as in the report: a time that was measured."""
+    """Return the medians by nearest rank, as in the report: each is a time that was measured."""
     values, codes = values[of], codes[of]
     order = np.argsort(codes, kind="stable")
     parts = np.split(values[order], np.cumsum(np.bincount(codes, minlength=titles))[:-1])[:titles]
@@ -215,17 +215,17 @@ _axes = msgspec.json.Decoder(dict[str, str])
 
 _REQUESTS = """
 SELECT group_concat(id), group_concat(position), group_concat(state = 'stored'), group_concat(coalesce(latency_ms, -1))
-FROM requests WHERE id >= :least AND id <= :most AND trashed_ms IS NULL
+FROM requests WHERE id >= :least AND id <= :most AND retired_ms IS NULL
 """
 
 # No unit separator (U+001F) stands in the axes: JSON escapes it.
 _KINDS = """
 SELECT json_group_array(axes || char(31) || model) FROM requests
-WHERE id >= :least AND id <= :most AND trashed_ms IS NULL
+WHERE id >= :least AND id <= :most AND retired_ms IS NULL
 """
 
 _WORDS = """
-SELECT model, provider, row, repeat, canonical, columns, axes FROM requests WHERE trashed_ms IS NULL ORDER BY id
+SELECT model, provider, row, repeat, canonical, columns, axes FROM requests WHERE retired_ms IS NULL ORDER BY id
 """
 
 _ATTEMPTS = """
@@ -235,5 +235,5 @@ FROM attempts WHERE id >= :least AND id <= :most
 """
 
 _PICTURES = """
-SELECT group_concat(request_id) FROM pictures WHERE request_id >= :least AND request_id <= :most AND home IS NULL
+SELECT group_concat(request_id) FROM kept_pictures WHERE request_id >= :least AND request_id <= :most
 """

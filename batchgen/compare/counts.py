@@ -1,4 +1,4 @@
-"""Votes counted: who beat whom how often, and on which prompt."""
+"""Counts of votes: who beat whom how often, and on which prompt."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _DECIDED = {Winner.A: 1.0, Winner.TIE: 0.5, Winner.B: 0.0}
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The votes that say which is better, or that neither is; one place in each array per vote.
+    """The votes that say which is better, or that neither is; each array has one element per vote.
 
-    ``score`` is 1 where ``first`` won, 0 where ``second`` did and ½ where it was a tie. ``prompt`` numbers the prompts.
+    ``score`` is 1 if ``first`` won, 0 if ``second`` did and ½ for a tie. ``prompt`` numbers the prompts.
     ``both_bad`` counts by title, ``skipped`` all votes that say nothing, ``voters`` the names under the others.
     """
 
@@ -41,18 +41,18 @@ class Tally:
         return len(self.score)
 
     def in_order(self, titles: tuple[str, ...]) -> Tally:
-        """The same with the titles in another order."""
+        """Return the same with the titles in another order."""
         places = np.array([titles.index(title) for title in self.titles], dtype=np.int64)
         return replace(self, titles=titles, first=places[self.first], second=places[self.second])
 
 
 def tally(votes: Iterable[Vote], prompts_known: Mapping[str, str] | None = None) -> Tally:
-    """``votes`` on one axis, counted. The order they come in and the names of the titles make no difference.
+    """Return the counts of ``votes`` on one axis. The order of the votes and the names of the titles don't matter.
 
     ``prompts_known`` says which items are of one prompt, by item; for others see :func:`prompt_of`.
     """
     known = prompts_known or {}
-    # In an order of their own, since what is drawn by lot later is drawn for numbers.
+    # Sorted, since random draws are made by index later: the same votes must give the same ranking.
     votes = sorted(votes, key=lambda vote: (vote.item, vote.pair, vote.voter, vote.ts))
     decided = [vote for vote in votes if vote.winner in _DECIDED]
     titles = tuple(sorted({title for vote in decided for title in vote.pair}))
@@ -74,7 +74,7 @@ def tally(votes: Iterable[Vote], prompts_known: Mapping[str, str] | None = None)
 
 
 def held_equal(item: str) -> Mapping[str, str | None]:
-    """What an item says of itself, by name; nothing where it is no JSON of names and texts."""
+    """Return the fields of an item by name; nothing if it is no JSON object of names and texts."""
     try:
         return _fields.decode(item)
     except (msgspec.MsgspecError, RecursionError):
@@ -82,7 +82,7 @@ def held_equal(item: str) -> Mapping[str, str | None]:
 
 
 def prompt_of(item: str) -> str:
-    """What two votes share if the second tells less than the first: the item's prompt, or all else it names.
+    """Return what makes two votes belong together: the item's prompt, or else all its fields but repeat and picture.
 
     The repeats of a request are no new prompts.
     """
@@ -93,7 +93,7 @@ def prompt_of(item: str) -> str:
     return msgspec.json.encode(rest, order="sorted").decode() if rest else item
 
 
-# What tells the pictures of one combination apart.
+# The fields that tell the pictures of one combination apart.
 COUNTS = frozenset({"repeat", "picture"})
 
 _fields = msgspec.json.Decoder(dict[str, str | None])
@@ -112,27 +112,27 @@ class Matrix:
 
     @property
     def halved(self) -> Floats:
-        """Wins, with half a win each for a tie."""
+        """Wins, a tie counting half a win for each."""
         result: Floats = self.wins + self.ties / 2
         return result
 
 
-def matrix(counted: Tally) -> Matrix:
-    """Who beat whom, and who tied with whom, over all prompts."""
-    size = len(counted.titles)
+def matrix(tallied: Tally) -> Matrix:
+    """Return who beat whom, and who tied with whom, over all prompts."""
+    size = len(tallied.titles)
     wins = np.zeros((size, size), dtype=np.int64)
     ties = np.zeros((size, size), dtype=np.int64)
-    np.add.at(wins, (counted.first, counted.second), (counted.score == 1).astype(np.int64))
-    np.add.at(wins, (counted.second, counted.first), (counted.score == 0).astype(np.int64))
-    for one, other in ((counted.first, counted.second), (counted.second, counted.first)):
-        np.add.at(ties, (one, other), (counted.score == 0.5).astype(np.int64))
+    np.add.at(wins, (tallied.first, tallied.second), (tallied.score == 1).astype(np.int64))
+    np.add.at(wins, (tallied.second, tallied.first), (tallied.score == 0).astype(np.int64))
+    for one, other in ((tallied.first, tallied.second), (tallied.second, tallied.first)):
+        np.add.at(ties, (one, other), (tallied.score == 0.5).astype(np.int64))
     return Matrix(wins, ties)
 
 
-def prompts_of(counted: Tally) -> Integers:
-    """On how many prompts each title was voted on."""
-    seen = np.zeros((counted.prompts, len(counted.titles)), dtype=np.int64)
-    for side in (counted.first, counted.second):
-        seen[counted.prompt, side] = 1
+def prompts_of(tallied: Tally) -> Integers:
+    """Return on how many prompts each title was voted on."""
+    seen = np.zeros((tallied.prompts, len(tallied.titles)), dtype=np.int64)
+    for side in (tallied.first, tallied.second):
+        seen[tallied.prompt, side] = 1
     result: Integers = seen.sum(axis=0)
     return result

@@ -10,7 +10,7 @@ import msgspec
 
 from batchgen.store.ledger.records import Record, RecordedPicture, records, records_of
 
-# What the page calls a stored picture.
+# The page's name for a stored picture.
 Shot = RecordedPicture
 
 
@@ -18,7 +18,7 @@ class Entry(msgspec.Struct, frozen=True):
     """One picture of a request, or a request that has none; ``ordinal`` counts the pictures of a request from 1.
 
     The three sums are those of the whole request and stand with its first picture only, so that they add up.
-    ``total_ms`` reaches from the first attempt to the file on disk.
+    ``total_ms`` is the time from the first attempt to the file on disk.
     """
 
     number: int
@@ -48,7 +48,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the page says of the folder as a whole; ``provider`` and ``base_url`` are those of the newest run."""
+    """What the page says about the folder; ``provider`` and ``base_url`` are those of the newest run."""
 
     name: str
     simulated: bool = False
@@ -59,15 +59,15 @@ class About:
 
 
 def read_entries(db: sqlite3.Connection, numbers: Sequence[int] | None = None) -> Iterator[Entry]:
-    """Every entry, or those of the requests ``numbers``, in the order of the plan."""
-    # What lies in the trash is no part of the comparison.
+    """Yield every entry, or those of the requests ``numbers``, in the order of the plan."""
+    # `records` leaves out pictures in the trash: they are no part of the comparison.
     for record in records(db) if numbers is None else records_of(db, numbers):
         for ordinal, shot in enumerate(record.pictures or (None,), 1):
             yield _entry(record, ordinal, shot)
 
 
 def read_about(db: sqlite3.Connection, name: str) -> About:
-    """``name`` and what the newest run says of itself."""
+    """Return what the ledger says about the folder ``name`` and its newest run."""
     fact = db.execute("SELECT value FROM facts WHERE name = 'simulated'").fetchone()
     run = db.execute("SELECT ended_ms IS NULL, planned, provider, base_url FROM runs ORDER BY id DESC LIMIT 1")
     running, planned, provider, base_url = run.fetchone() or (False, 0, "", "")

@@ -1,4 +1,4 @@
-"""The rows of the page as its readers were given them: each has its place for good, and every change a number."""
+"""The rows of the page and their changes: each row keeps its place for good, and every change has a number."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from batchgen.compare.entries import Entry, Shot
 from batchgen.compare.page_columns import PlacedEntry
 
-# So many rows go into one answer; the page asks for the next at once.
+# The most rows in one answer; the page asks for the next at once.
 MOST_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed after the number a reader gave: rows, and the places of those that went away.
+    """What changed after the number that a reader gave: rows, and the places of those that went away.
 
-    ``after`` is the number to give next; ``more`` says that there is more to get at once.
+    ``after`` is the number to give next; ``more`` says that more can be fetched at once.
     """
 
     rows: tuple[PlacedEntry, ...]
@@ -26,11 +26,11 @@ class Changes:
 
 
 class Journal:
-    """Rows and when they changed. One thread writes, and no other may read while it does."""
+    """The rows, and the number of the change of each. One thread writes; no other may read at the same time."""
 
     def __init__(self) -> None:
         self._places: dict[tuple[int, int], int] = {}
-        # By place: the row, or nothing where it went away, and the number of the change that made it so.
+        # By place: the row, or None if it went away, and the number of its last change.
         self._rows: list[PlacedEntry | None] = []
         self._changed: list[int] = []
         self._changes = 0
@@ -40,15 +40,15 @@ class Journal:
 
     @property
     def rows(self) -> Iterable[PlacedEntry]:
-        """The rows that are there, by their places."""
+        """The present rows in the order of their places."""
         return (row for row in self._rows if row is not None)
 
     def shot(self, file: str) -> Shot | None:
-        """The picture that has this name now."""
+        """Return the picture that has this name now."""
         return self._files.get(file)
 
     def take(self, requests: Iterable[int], entries: Iterable[Entry]) -> None:
-        """``entries`` are all there is now of ``requests``; their other ones are gone once :meth:`number` is called."""
+        """Take ``entries`` as all that ``requests`` have now; their other entries go when :meth:`number` is called."""
         for request in requests:
             for place in self._by_request.pop(request, ()):
                 del self._entries[place]
@@ -58,7 +58,7 @@ class Journal:
             self._entries[place] = entry
 
     def number(self, row_of: Callable[[int, Entry], PlacedEntry]) -> None:
-        """Numbers what differs from what readers were given; ``row_of`` makes the row of a place."""
+        """Number what differs from what readers were given; ``row_of`` makes the row of a place."""
         self._changes += 1
         missing = len(self._places) - len(self._rows)
         self._rows += [None] * missing
@@ -72,7 +72,7 @@ class Journal:
         self._files = {entry.shot.file: entry.shot for entry in self._entries.values() if entry.shot}
 
     def since(self, after: int) -> Changes:
-        """What changed after number ``after``; 0 asks for everything, which says nothing of what is gone."""
+        """Return what changed after number ``after``; 0 asks for all rows, without those that went away."""
         places = [place for place, number in enumerate(self._changed) if number > after]
         places.sort(key=self._changed.__getitem__)
         some = places[:MOST_ROWS]

@@ -1,4 +1,4 @@
-"""Where each title stands: its rating from the votes beside what the ledger says its pictures cost and take."""
+"""The leaderboard: the rating of each title from the votes, with cost and time of its pictures from the ledger."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class LeaderboardRow:
-    """One title. A win costs what a picture does, divided by ``win_share``: so many pictures it takes to win once.
+    """One title. A win costs the price of a picture divided by ``win_share``, since it takes that many to win once.
 
-    ``cost`` is ``None`` for a title that the folder doesn't have. ``unbeaten`` says that of what it was compared with
-    nothing rated as high costs less, and nothing that costs as little is rated higher.
+    ``cost`` is ``None`` for a title that the folder doesn't have. ``unbeaten`` says that nothing compared
+    with it is cheaper and rated at least as high, or rated higher and at most as dear.
     """
 
     rated: Rated
@@ -55,7 +55,7 @@ class Leaderboard:
     uncategorised: int
 
     def to_json(self) -> bytes:
-        """All of it, for programs and for the page."""
+        """Return the content of ranking.json."""
         overall = asdict(self.ranking)
         overall["rated"] = [{**asdict(one), **asdict(one.rated)} for one in self.titles]
         for one in overall["rated"]:
@@ -66,10 +66,10 @@ class Leaderboard:
 
 
 def read_leaderboard(folder: RunFolder, votes: Votes, *, axis: str | None = None, by: str | None = None) -> Leaderboard:
-    """Where the values of ``axis`` stand, by default of the one with most votes, and for each value of ``by`` as well.
+    """Return the leaderboard of ``axis``, by default the one with most votes, and one for each value of ``by``.
 
     Raises :class:`UsageError` for an axis without votes while others have some, and for an axis or a column that isn't
-    there; :class:`LedgerDamaged` where there is no ledger to read.
+    there; :class:`LedgerDamaged` if there is no ledger to read.
     """
     counts = Counter(vote.axis for vote in votes.votes)
     axis = axis or _most_voted(counts)
@@ -82,7 +82,7 @@ def read_leaderboard(folder: RunFolder, votes: Votes, *, axis: str | None = None
             _want_known("--axis", axis, "axis or column", _known(db))
         costs = read_costs(db, axis)
         prompts = read_categories(db, items, "prompt")
-        # Where the prompt itself is compared, or is made from what is, a row of the plan stands for it.
+        # If the prompt is compared, or made from what is compared, a row of the plan stands for it.
         rows = read_categories(db, items - prompts.keys(), "row")
         prompts |= {item: f"row {row}" for item, row in rows.items()}
         if by is not None:
@@ -109,7 +109,7 @@ def read_leaderboard(folder: RunFolder, votes: Votes, *, axis: str | None = None
 
 
 def write_leaderboard(folder: RunFolder, standings: Leaderboard) -> None:
-    """Writes ranking.json, in one step; it is derived from the votes and the ledger, and may be deleted."""
+    """Write ranking.json in one step; it is derived from the votes and the ledger, and may be deleted."""
     with replacing(folder.root / FILE) as stream:
         stream.write(standings.to_json())
 
@@ -124,7 +124,7 @@ def _known(db: sqlite3.Connection) -> frozenset[str]:
 
 def _want_column(name: str, axis: str, known: Iterable[str]) -> None:
     if name == axis:
-        raise UsageError(f"--by {name}: that is what is ranked; give another column")
+        raise UsageError(f"--by {name}: this is the ranked axis; give another column")
     _want_known("--by", name, "column", known)
 
 

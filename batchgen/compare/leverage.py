@@ -1,4 +1,4 @@
-"""What the votes weigh: on which pairs the strengths rest, and how much less many votes on one prompt say."""
+"""The weight of the votes: the leverage of each pair, and the design effect of many votes on one prompt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchgen.compare.counts import Tally, matrix
 
 @dataclass(frozen=True, slots=True)
 class Leverage:
-    """``leverage[i, j]``: the share of a parameter that the votes on a pair settle; over all pairs of a group of n
+    """``leverage[i, j]``: the share of a parameter that the votes on a pair determine; over all pairs of a group of n
     models that were compared it adds up to n - 1.
 
     ``design_effect``: the variance of the strengths as the prompts show it, over that of as many independent votes, on
@@ -24,27 +24,27 @@ class Leverage:
     design_effect: float
 
 
-def weigh(counted: Tally, fitted: Floats) -> Leverage:
-    """The weight of ``counted``, at least one vote, at the strengths ``fitted``."""
-    met = matrix(counted)
+def weigh(tallied: Tally, fitted: Floats) -> Leverage:
+    """Return the weight of ``tallied``, at least one vote, at the strengths ``fitted``."""
+    met = matrix(tallied)
     chance = chances(fitted)
     information = met.votes * chance * (1 - chance)
     covariance = np.linalg.pinv(np.diag(information.sum(axis=1)) - information, hermitian=True)
     variance = np.diag(covariance)
     leverage = information * (variance[:, None] + variance[None, :] - 2 * covariance)
-    scores = _scores(counted, chance)
+    scores = _scores(tallied, chance)
     free = len(fitted) - len(components(met.halved))
     return Leverage(
-        # Rounding may leave a pair without votes a hair below nothing.
+        # Rounding may leave a pair without votes slightly below 0.
         leverage=np.maximum(leverage, 0.0),
         design_effect=max(1.0, float(((scores @ covariance) * scores).sum()) / free),
     )
 
 
-def _scores(counted: Tally, chance: Floats) -> Floats:
-    """``[prompt, model]``: how many votes the model won there beyond what its strength promises."""
-    found = np.zeros((counted.prompts, len(counted.titles)))
-    surplus = counted.score - chance[counted.first, counted.second]
-    np.add.at(found, (counted.prompt, counted.first), surplus)
-    np.add.at(found, (counted.prompt, counted.second), -surplus)
+def _scores(tallied: Tally, chance: Floats) -> Floats:
+    """Return ``[prompt, model]``: how many votes the model won there beyond what its strength predicts."""
+    found = np.zeros((tallied.prompts, len(tallied.titles)))
+    surplus = tallied.score - chance[tallied.first, tallied.second]
+    np.add.at(found, (tallied.prompt, tallied.first), surplus)
+    np.add.at(found, (tallied.prompt, tallied.second), -surplus)
     return found

@@ -1,7 +1,7 @@
-"""Who may ask the local server: its own page, and nobody else's.
+"""The check that only the server's own page asks it.
 
 A name that was rebound to this machine fails the check of the host (CWE-350), another site's page that of the origin
-(CWE-352). Every answer says what may be done with it.
+(CWE-352). Every answer has headers that restrict what browsers do with it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SELF = "'self'"
 
 
 class OriginCheck:
-    """Turns away what another site's page could send, and says of every answer what may be done with it."""
+    """Refuses what another site's page could send, and adds the security headers to every answer."""
 
     _HEADERS = (
         (b"x-content-type-options", b"nosniff"),
@@ -45,14 +45,14 @@ class OriginCheck:
         await application(scope, receive, send_guarded)
 
     def _is_ours(self, request: Request) -> bool:
-        """Whether the request is for this address, and comes from its own page or from the address bar."""
+        """Return whether the request is for this address, and comes from its own page or from the address bar."""
         host, origin = request.headers.get("host", ""), request.headers.get("origin")
         if host not in self._hosts or (origin is not None and origin != f"http://{host}"):
             return False
-        # A link on another page may lead here; its scripts and pictures may take nothing from here.
+        # Another page may link to this one, but its scripts and pictures may load nothing from here.
         if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
             return request.url.path == "/" and request.headers.get("sec-fetch-mode") == "navigate"
-        # Every browser names the origin of a post, so what comes without one is no browser's.
+        # Every browser names the origin of a POST: a POST without it comes from another program, and is refused.
         return request.method in {"GET", "HEAD"} or origin is not None
 
 

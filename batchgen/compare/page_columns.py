@@ -12,11 +12,11 @@ from batchgen.request import PARAMETERS
 from batchgen.store.looks.flags import Flag
 from batchgen.store.looks.worker import Look
 
-# Where there is nothing: no text, no time, no cost.
+# Stands for no text, no time, no cost.
 NOTHING = -1
 
 
-# Beside the flags of the store: the ledger has the picture, the folder has not.
+# A flag beside those of the store: the ledger has the picture, the folder has not.
 GONE = max(Flag) << 1
 
 
@@ -33,7 +33,7 @@ class PlacedEntry(msgspec.Struct, frozen=True):
 
 
 def batch(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
-    """What the page needs of every entry to lay out, filter and count: see ``page/table.js``."""
+    """Return what the page needs of every entry for layout, filters and counts: see ``page/table.js``."""
     texts = _Texts()
     entries = [row.entry for row in rows]
     return {
@@ -53,7 +53,7 @@ def batch(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
 
 
 def details(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
-    """What only a cell in sight needs: digests, files, messages, sizes."""
+    """Return what only a cell in sight needs: digests, files, messages, sizes."""
     entries = [row.entry for row in rows]
     shots = [entry.shot or _NO_SHOT for entry in entries]
     return {
@@ -75,7 +75,18 @@ def details(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
     }
 
 
-_NO_SHOT = Shot("", "", 0, "", None, None, None)
+_NO_SHOT = Shot(
+    ordinal=0,
+    file="",
+    original="",
+    named_first=True,
+    sha256="",
+    bytes=0,
+    format="",
+    width=None,
+    height=None,
+    revised_prompt=None,
+)
 
 
 class _Texts:
@@ -93,7 +104,7 @@ class _Texts:
 
 
 def _dimensions(entries: Sequence[Entry], texts: _Texts) -> list[dict[str, Any]]:
-    """Everything a row or column of the page can stand for; of two with one name the page offers the first.
+    """Return everything that rows or columns can stand for; of two with one name the page offers the first.
 
     The kinds say where a value comes from: a titled axis, what was sent, the user's own column, or the plan's counts.
     """
@@ -124,13 +135,13 @@ def _place(name: str) -> tuple[int, str]:
 
 
 def _cost_microusd(entry: Entry) -> int:
-    """What is known to have been spent on an entry, or ``NOTHING`` where nothing came of it and nothing was billed."""
+    """Return what was surely spent on an entry, or ``NOTHING`` if it has no picture and nothing was billed."""
     cost = entry.billed_microusd + entry.estimated_microusd
     return cost if cost or entry.shot else NOTHING
 
 
 def _twin(row: PlacedEntry) -> int:
-    """What copies of one picture share, 0 without any: as many bits of the digest as JavaScript can count."""
+    """Return a number that copies of one picture share, 0 without copies: 52 bits of the digest, for JavaScript."""
     if row.entry.shot is None or not row.flags & Flag.DUPLICATE:
         return 0
     return int(row.entry.shot.sha256[:13], 16)

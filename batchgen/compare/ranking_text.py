@@ -1,4 +1,4 @@
-"""The ranking on a terminal: tables as wide as it is, names on lines of their own where they don't fit."""
+"""The ranking on a terminal: tables of its width, with names on lines of their own if they don't fit."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from batchgen.compare.bootstrap import FEWEST_PROMPTS
 from batchgen.compare.leaderboard import Leaderboard, LeaderboardRow
 from batchgen.compare.ranking import Ranking, Rated
 from batchgen.report.figures import NONE, amount, span
-from batchgen.wording import visible
+from batchgen.wording import counted, visible
 
-# More than these are for programs.
+# More than these are left to --json.
 _CATEGORIES = 12
 _NAMES = 8
 _SETS = 4
@@ -28,9 +28,9 @@ _GAP = "  "
 
 
 def print_standings(standings: Leaderboard, folder: Path, console: Console) -> None:
-    """Prints where everything stands, and what can't be said. No title can move the cursor or colour anything."""
+    """Print the leaderboard and its caveats. No title can move the cursor or colour anything."""
     for part in _parts(standings, folder, console.width):
-        # Numbers stay in line even where they don't fit; a path to be copied stays whole.
+        # Numbers stay in line even if they don't fit; a path to be copied stays whole.
         lines = [part] if part.no_wrap else part.wrap(console, console.width, overflow="fold")
         for line in lines:
             line.rstrip()
@@ -50,11 +50,11 @@ def _parts(standings: Leaderboard, folder: Path, width: int) -> Iterable[Text]:
 
 
 def _counts(ranking: Ranking) -> str:
-    said = [_number(ranking.votes, "vote")]
+    said = [counted(ranking.votes, "vote")]
     if ranking.votes:
-        said = [f"{said[0]} by {_number(ranking.voters, 'voter')} on {_number(ranking.prompts, 'prompt')}"]
+        said = [f"{said[0]} by {counted(ranking.voters, 'voter')} on {counted(ranking.prompts, 'prompt')}"]
     if ranking.ties:
-        said.append(_number(ranking.ties, "tie"))
+        said.append(counted(ranking.ties, "tie"))
     counts = ((ranking.both_bad, "both bad"), (ranking.skipped, "skipped"))
     return ", ".join([*said, *(f"{count:,} {what}" for count, what in counts if count)])
 
@@ -63,7 +63,7 @@ def _how_to_vote(standings: Leaderboard, folder: Path) -> Iterable[Text]:
     if len(standings.others) < 2:
         yield Text(f"There is nothing to compare: the folder has pictures of one {visible(standings.axis)} only.")
     else:
-        yield Text("Nobody has said yet which is better. Open the page and vote:")
+        yield Text("No vote yet says which is better. Open the page and vote:")
         yield Text(f"  batchgen compare {shlex.quote(str(folder))} --serve", no_wrap=True)
 
 
@@ -96,7 +96,7 @@ def _interval(low: float | None, high: float | None) -> str:
 
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> Iterable[Text]:
-    """The header, a rule and the lines, right-justified but for the names, which may stand above their numbers."""
+    """Yield the header, a rule and the lines, right-justified but for the names, which may stand above the numbers."""
     above = sum(_widths([header, *lines])) + len(_GAP) * (len(header) - 1) > width
     names = [line[_NAME] for line in lines] if above else []
     if above:
@@ -124,21 +124,21 @@ def _widths(lines: Iterable[Sequence[str]]) -> list[int]:
 
 
 def _claims(ranking: Ranking) -> Iterable[str]:
-    """What the votes don't say."""
+    """Yield what the votes don't say."""
     few = [one.title for one in ranking.rated if one.low is None]
     if few:
         who = "" if len(few) == len(ranking.rated) else f": {_names(few)}"
         yield f"Voted on fewer than {FEWEST_PROMPTS} prompts, too few for intervals and to tell anything apart{who}."
     for group in ranking.apart:
-        yield f"Compared among themselves only, so not with the others: {_names(group)}."
+        yield f"Compared only among themselves, and not with the others: {_names(group)}."
     yield from _alike([group for group in ranking.alike if list(group) != few], len(ranking.rated))
     if ranking.more:
         yield (
-            f"About {ranking.more.votes:,} more votes, on new prompts, are likely to tell {visible(ranking.more.a)} "
+            f"About {counted(ranking.more.votes, 'more vote')} on new prompts should tell {visible(ranking.more.a)} "
             f"from {visible(ranking.more.b)}, if they differ as much as it seems."
         )
     if any((one.low is None) != (one.high is None) for one in ranking.rated):
-        yield "≥ and ≤: never lost to the others, or never won; how far ahead or behind, the votes don't say."
+        yield "≥ and ≤: never lost to the others, or never won; the votes don't say how far ahead or behind."
     bad = [f"{visible(one.title)} {one.both_bad:,}" for one in ranking.rated if one.both_bad]
     if bad:
         yield f"Said to be bad, both: {', '.join(bad)}."
@@ -164,7 +164,7 @@ def _prices(standings: Leaderboard) -> Iterable[str]:
     if standings.others:
         yield f"No vote yet that says which is better: {_names(standings.others)}."
     for name, count in standings.elsewhere.items():
-        yield f"{_number(count, 'more vote')} on {visible(name)}: see --axis {visible(name)}."
+        yield f"{counted(count, 'more vote')} on {visible(name)}: see --axis {visible(name)}."
 
 
 def _categories(standings: Leaderboard, width: int) -> Iterable[Text]:
@@ -177,13 +177,13 @@ def _categories(standings: Leaderboard, width: int) -> Iterable[Text]:
         yield from map(Text, _claims(ranking))
     hidden = len(standings.categories) - _CATEGORIES
     if hidden > 0:
-        yield Text(f"\n… and {hidden:,} more values of {by} with --json")
+        yield Text(f"\n… and {counted(hidden, 'more value')} of {by} with --json")
     if standings.uncategorised:
-        yield Text(f"\nOf {_number(standings.uncategorised, 'vote')} the folder doesn't know the {by}.")
+        yield Text(f"\nThe folder doesn't know the {by} of {counted(standings.uncategorised, 'vote')}.")
 
 
 def _rounded(amount_microusd: int | None, figures: int) -> int | None:
-    """So many figures of an amount that is a mean."""
+    """Return an amount that is a mean, rounded to ``figures``."""
     if not amount_microusd:
         return amount_microusd
     return round(amount_microusd, figures - 1 - math.floor(math.log10(amount_microusd)))
@@ -193,7 +193,3 @@ def _names(titles: Iterable[str]) -> str:
     shown = [visible(title) for title in titles]
     rest = len(shown) - _NAMES
     return ", ".join(shown[:_NAMES]) + (f" and {rest:,} more" if rest > 0 else "")
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

@@ -1,6 +1,6 @@
-"""What the local server answers: the page, its rows as they come, its pictures, and votes.
+"""The routes of the local server: the page, new rows, pictures, and votes.
 
-Only pictures that the ledger knows are served. A vote is on disk before the page is told so.
+Only pictures that the ledger knows are served. A vote is on disk before the page gets its answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from batchgen.compare import vote, vote_log, votes
-from batchgen.compare.ledger_watch import Growth
+from batchgen.compare.ledger_watch import LedgerWatch
 from batchgen.compare.origin_check import SELF, OriginCheck
 from batchgen.compare.page_columns import batch, details
 from batchgen.compare.writing import VOTES, about_json, page_file, page_html, script
@@ -25,7 +25,7 @@ from batchgen.errors import UsageError
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.looks.thumbnails import FOLDER, inside
 
-# A vote is small and comes from this machine: whoever takes longer holds a connection for its own sake.
+# A vote is small and comes from this machine: a client that takes longer only holds the connection.
 _VOTE_DEADLINE_S = 10.0
 
 _TYPES = {
@@ -41,16 +41,16 @@ _TYPES = {
 }
 _PAGE_TYPES = {".js": "text/javascript", ".css": "text/css"}
 
-# A picture that is opened by itself is a document of this address: nothing in it (SVG) may run.
+# A picture that is opened by itself is a document of this origin: no script in an SVG may run.
 _PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
-def application(folder: RunFolder, growth: Growth, port: int) -> ASGIApp:
-    """The page, its rows, its pictures and its votes, behind the checks of host and origin."""
-    return OriginCheck(_routes(folder, growth), port)
+def application(folder: RunFolder, ledger: LedgerWatch, port: int) -> ASGIApp:
+    """Return the application with all routes, behind the checks of host and origin."""
+    return OriginCheck(_routes(folder, ledger), port)
 
 
-def _routes(folder: RunFolder, growth: Growth) -> Starlette:
+def _routes(folder: RunFolder, ledger: LedgerWatch) -> Starlette:
     async def page(_: Request) -> Response:
         return Response(page_html(connect=SELF), media_type="text/html")
 
@@ -60,7 +60,7 @@ def _routes(folder: RunFolder, growth: Growth) -> Starlette:
     async def asset(request: Request) -> Response:
         name = request.path_params["name"]
         if name == "data.js":
-            facts = about_json(growth.about, stamp="", live=True, total=0, chunk=1)
+            facts = about_json(ledger.about, stamp="", live=True, total=0, chunk=1)
             return Response(script("table.begin", facts, []), media_type="text/javascript")
         try:
             return Response(page_file(name), media_type=_PAGE_TYPES[Path(name).suffix])
@@ -70,12 +70,12 @@ def _routes(folder: RunFolder, growth: Growth) -> Starlette:
     async def rows(request: Request) -> Response:
         after = request.query_params.get("after", "0")
         if not after.isdecimal() or len(after) > 15:
-            return PlainTextResponse("after: a whole number", 400)
-        return await anyio.to_thread.run_sync(_rows, growth, int(after))
+            return PlainTextResponse("after must be a whole number", 400)
+        return await anyio.to_thread.run_sync(_rows, ledger, int(after))
 
     async def picture(request: Request) -> Response:
         file = f"images/{request.path_params['file']}"
-        shot, path = growth.shot(file), inside(folder.root, file)
+        shot, path = ledger.shot(file), inside(folder.root, file)
         if shot is None or path is None or not path.is_file():
             return PlainTextResponse("not found", 404)
         headers = {"Content-Security-Policy": _PICTURE_POLICY, "Cache-Control": "no-cache"}
@@ -85,19 +85,19 @@ def _routes(folder: RunFolder, growth: Growth) -> Starlette:
         path = inside(folder.root, f"{FOLDER}/{request.path_params['file']}")
         if path is None or path.suffix != ".webp" or not path.is_file():
             return PlainTextResponse("not found", 404)
-        # Named by its content's digest: it never changes.
+        # Thumbnails are named by the digest of their picture and never change.
         return FileResponse(path, media_type="image/webp", headers={"Cache-Control": "max-age=31536000, immutable"})
 
     async def cast(request: Request) -> Response:
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            return PlainTextResponse("a vote is JSON", 415)
+            return PlainTextResponse("a vote must be JSON", 415)
         try:
             with anyio.fail_after(_VOTE_DEADLINE_S):
                 body = await _read(request, vote.LINE_BYTES)
         except TimeoutError:
-            return PlainTextResponse("too slow for a vote", 408)
+            return PlainTextResponse("the vote came too slowly", 408)
         if body is None:
-            return PlainTextResponse("too long for a vote", 413)
+            return PlainTextResponse("the vote is too long", 413)
         try:
             await anyio.to_thread.run_sync(vote_log.append, folder.root, body)
         except vote.BadVote as error:
@@ -122,7 +122,7 @@ def _routes(folder: RunFolder, growth: Growth) -> Starlette:
 
 
 async def _read(request: Request, most_bytes: int) -> bytes | None:
-    """The body, ``None`` where it is longer than ``most_bytes``."""
+    """Return the body; ``None`` if it is longer than ``most_bytes``."""
     body = b""
     async for part in request.stream():
         body += part
@@ -139,8 +139,8 @@ def _votes(folder: RunFolder) -> Response:
     return Response(msgspec.json.encode(found[-VOTES:]), media_type="application/json")
 
 
-def _rows(growth: Growth, after: int) -> Response:
-    change = growth.since(after)
+def _rows(ledger: LedgerWatch, after: int) -> Response:
+    change = ledger.since(after)
     said = {
         "after": change.rows.after,
         "more": change.rows.more,

@@ -1,6 +1,6 @@
-"""The page on a local address: it grows while a run goes on, and saves votes at once.
+"""The page served on a local address: it grows during a run, and saves votes at once.
 
-It listens on 127.0.0.1 and answers its own page only (:mod:`batchgen.compare.origin_check`).
+The server listens on 127.0.0.1 and answers its own page only (:mod:`batchgen.compare.origin_check`).
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from batchgen.compare.ledger_watch import Growth
+from batchgen.compare.ledger_watch import LedgerWatch
 from batchgen.compare.origin_check import HOST
 from batchgen.compare.routes import application
 from batchgen.store.folder.run_folder import RunFolder
 
 
 def serve(folder: RunFolder, *, port: int = 0, on_ready: Callable[[str, Path], None] = lambda *_: None) -> None:
-    """Serves the page of ``folder`` until SIGINT or SIGTERM; ``on_ready`` gets its URL once connections are accepted.
+    """Serve the page of ``folder`` until SIGINT or SIGTERM; ``on_ready`` gets its URL once connections are accepted.
 
-    Raises :class:`LedgerDamaged` where there is no ledger to read, and ``OSError`` for a port that is not to be had.
+    Raises :class:`LedgerDamaged` if there is no ledger to read, and ``OSError`` if the port is taken.
     """
-    growth = Growth(folder)
-    growth.look()
-    with socket.create_server((HOST, port)) as listener, _watched(growth):
+    ledger = LedgerWatch(folder)
+    ledger.look()
+    with socket.create_server((HOST, port)) as listener, _watched(ledger):
         number = listener.getsockname()[1]
         on_ready(f"http://{HOST}:{number}/", folder.root)
-        _PageServer(application(folder, growth, number)).run([listener])
+        _PageServer(application(folder, ledger, number)).run([listener])
 
 
 class _PageServer(uvicorn.Server):
-    """uvicorn that ends without a complaint on Ctrl-C, and waits for no browser that holds its connection."""
+    """A uvicorn server that ends silently on Ctrl-C, and does not wait for browsers that keep their connection."""
 
     def __init__(self, application: ASGIApp) -> None:
         super().__init__(
@@ -70,9 +70,9 @@ class _PageServer(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def _watched(growth: Growth) -> Iterator[None]:
+def _watched(ledger: LedgerWatch) -> Iterator[None]:
     stop = threading.Event()
-    watcher = threading.Thread(target=growth.watch, args=(stop,), name="compare-watch")
+    watcher = threading.Thread(target=ledger.watch, args=(stop,), name="compare-watch")
     watcher.start()
     try:
         yield

@@ -1,4 +1,4 @@
-"""One blind vote: which of two pictures somebody found better, as one line of JSON."""
+"""One blind vote: which of two pictures a person found better, as one line of JSON."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from batchgen.errors import UsageError
-
 VERSION = 1
 
-# A vote is some hundred bytes and its item's prompt; what is longer is no vote.
+# A vote has some hundred bytes and a prompt; a longer line is no vote.
 LINE_BYTES = 64 * 1024
 
 
-class BadVote(UsageError):
-    """What was given is no vote, or there is no room for it. Nothing was written."""
+class BadVote(Exception):
+    """A line is no vote, or there is no room for it. Nothing was written."""
 
 
 class Winner(StrEnum):
-    """What the voter said. ``both_bad`` and ``skip`` say nothing about which is better."""
+    """The choice of the voter. ``both_bad`` and ``skip`` don't say which is better."""
 
     A = "a"
     B = "b"
@@ -34,12 +32,12 @@ _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
-    """One line. ``a`` and ``b`` are the values of ``axis`` that were compared, with all that ``item`` names held equal.
+    """One vote. ``a`` and ``b`` are the values of ``axis`` that were compared, with everything in ``item`` held equal.
 
-    ``item`` is best the JSON of what is held equal, names sorted, values as text: ``{"prompt":"…","repeat":"1"}``. Then
-    votes on one prompt are known to belong together; any other text is a prompt of its own. ``ts`` is when the vote was
-    cast, in milliseconds since the epoch, ``ms`` how long it took, ``side`` which of the two stood left, and ``seed``
-    what the sides were drawn from. A line with ``undo`` takes back the vote it repeats.
+    ``item`` should be JSON of what is held equal, names sorted, values as text: ``{"prompt":"…","repeat":"1"}``. Then
+    votes on one prompt belong together; any other text counts as a prompt of its own. ``ts`` is when the vote was
+    cast, in milliseconds since the epoch, ``ms`` how long it took, ``side`` which of the two was on the left, ``seed``
+    the seed that the sides were drawn with. A line with ``undo`` takes back the vote it repeats.
     """
 
     item: _Text
@@ -61,25 +59,25 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pair(self) -> tuple[str, str]:
-        """The two that were compared, in the order of their names."""
+        """The two compared values, in the order of their names."""
         return (self.a, self.b) if self.a < self.b else (self.b, self.a)
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """Equal for two lines about the same vote."""
+        """A value that is equal for two lines about the same vote."""
         return (self.voter, self.ts, self.axis, self.item, self.pair)
 
 
 def parse(line: bytes) -> Vote:
-    """The vote that a line holds. Raises :class:`BadVote` with what is wrong with it."""
+    """Return the vote that a line holds. Raises :class:`BadVote` if it holds none."""
     if len(line) > LINE_BYTES:
-        raise BadVote(f"more than {LINE_BYTES:,} bytes are too long for a vote")
+        raise BadVote(f"a vote has at most {LINE_BYTES:,} bytes")
     try:
         vote = _decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadVote(str(error)) from error
     if vote.v > VERSION:
-        raise BadVote(f"version {vote.v} is of a newer batchgen")
+        raise BadVote(f"version {vote.v} was written by a newer batchgen")
     return vote
 
 

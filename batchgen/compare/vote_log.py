@@ -1,7 +1,7 @@
-"""Votes are appended to `votes.jsonl` of a run folder: one line each, on disk before anybody is told so.
+"""The log of votes, `votes.jsonl` of a run folder: one line each, on disk before the voter gets an answer.
 
-Lines are never changed; taking a vote back is a line too. A process that dies in the middle of a line leaves a bad line
-and costs no other vote.
+Lines are never changed; a vote is taken back by another line. A process that dies in the middle of a line leaves a bad
+line, and loses no other vote.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from batchgen.store.folder.atomic import sync_folder
 
 
 def append(folder: Path, vote: Vote | bytes) -> Vote:
-    """Adds a vote to the run folder at ``folder``, durable once this returns; two processes may do so at once.
+    """Append a vote to the run folder at ``folder``, durable on return; two processes may do so at once.
 
-    JSON from outside is checked first. Raises :class:`BadVote` where it is no vote, or where it can't be written.
+    JSON from outside is checked first. Raises :class:`BadVote` if it is no vote or can't be written.
     """
     vote = parse(vote if isinstance(vote, bytes) else msgspec.json.encode(vote))
     path = folder / FILE
@@ -39,17 +39,17 @@ def append(folder: Path, vote: Vote | bytes) -> Vote:
 def _append(handle: int, path: Path, line: bytes) -> None:
     size = os.fstat(handle).st_size
     if not size:
-        # Whoever writes the first line makes the file's name durable: the next can't tell whether it is.
+        # The writer of the first line makes the file's name durable: the next one can't tell whether it is.
         sync_folder(path.parent)
     elif os.pread(handle, 1, size - 1) != b"\n":
-        # A line that a crash cut short ends here, and doesn't take this vote with it.
+        # A crash may have cut the last line short: this vote must not become a part of it.
         line = b"\n" + line
     if size + len(line) > FILE_BYTES:
-        raise BadVote(f"{path}: holds {FILE_BYTES:,} bytes of votes, which is the most it takes")
+        raise BadVote(f"{path}: is full: it holds {FILE_BYTES:,} bytes of votes")
     try:
         _write(handle, line)
     except OSError:
-        # Half a line would be the next reader's bad line; where even this fails, it is.
+        # Half a line would be a bad line for the next reader. On a failing disk it may stay.
         with contextlib.suppress(OSError):
             os.ftruncate(handle, size)
         raise
@@ -64,12 +64,12 @@ def _write(handle: int, line: bytes) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    """A descriptor to append with, that no other process holds. Raises :class:`BadVote` where ``path`` is no file."""
+    """Yield a locked descriptor to append with. Raises :class:`BadVote` if ``path`` is no regular file."""
     flags = os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     handle = os.open(path, flags, 0o666)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise BadVote(f"{path}: is no file to append to")
+            raise BadVote(f"{path}: is no regular file")
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield handle
     finally:

@@ -1,6 +1,6 @@
-"""The page as files of the run folder, which opens from disk: nothing in it needs a server, and nothing leaves it.
+"""The page as files of the run folder: it opens from disk, needs no server and sends nothing.
 
-``compare.html`` stands beside the pictures, all else in ``compare/``: the page's own scripts, the rows in files of
+``compare.html`` is beside the pictures, everything else in ``compare/``: the page's own scripts, the rows in files of
 10,000, the details of 1,000 rows each, loaded when one of them comes into sight, the thumbnails, and the votes cast so
 far, so that the next voter is shown the pairs that need one.
 """
@@ -14,11 +14,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from batchgen.compare import votes
 from batchgen.compare.entries import About, Entry, Shot, read_about, read_entries
 from batchgen.compare.page_columns import GONE, PlacedEntry, batch, details
+from batchgen.encoding import json_text
 from batchgen.store.folder.atomic import make_folder, replace_synced
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.records import snapshot
@@ -30,10 +29,10 @@ from batchgen.store.looks.workers import LookWorkers
 
 ROWS_A_FILE = 10_000
 DETAILS_A_FILE = 1_000
-# The newest votes are enough to see which pairs need one; a million would take longer to load than the rows.
+# The newest votes show well enough which pairs need one; a million votes would take longer to load than the rows.
 VOTES = 20_000
 
-# Nothing but the page's own files; a page from disk talks to nobody.
+# The page may load its own files only; a page from disk connects to nothing.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src {connect}; "
     "base-uri 'none'; form-action 'none'"
@@ -41,7 +40,7 @@ POLICY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenPage:
     """The page, how many entries it shows, and how many of their pictures have no thumbnail, with one reason why."""
 
     page: Path
@@ -52,17 +51,17 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class ThumbnailProgress:
-    """So many of the missing thumbnails are made."""
+    """How many of the wanted thumbnails are done."""
 
     done: int
     wanted: int
 
 
-def write_page(folder: RunFolder, listen: Callable[[ThumbnailProgress], None] = lambda _: None) -> Written:
-    """Writes the page of ``folder`` from its ledger as it is now, after the thumbnails that are missing.
+def write_page(folder: RunFolder, listen: Callable[[ThumbnailProgress], None] = lambda _: None) -> WrittenPage:
+    """Write the page of ``folder`` from its ledger as it is now, after the thumbnails that are missing.
 
-    Raises :class:`LedgerDamaged` where there is no ledger to read, :class:`UsageError` where its votes can't be read,
-    and ``OSError`` where the folder takes no files.
+    Raises :class:`LedgerDamaged` if there is no ledger to read, :class:`UsageError` if its votes can't be read, and
+    ``OSError`` if the folder can't be written.
     """
     with snapshot(folder.ledger) as db:
         entries = tuple(read_entries(db))
@@ -74,24 +73,24 @@ def write_page(folder: RunFolder, listen: Callable[[ThumbnailProgress], None] = 
     rows = _rows(folder.root, entries, thumbnails.look, found)
     _write_files(folder.root, about, rows)
     problems = [row.look.problem for row in rows if row.look and row.look.problem]
-    return Written(folder.root / "compare.html", len(entries), len(problems), problems[0] if problems else "")
+    return WrittenPage(folder.root / "compare.html", len(entries), len(problems), problems[0] if problems else "")
 
 
 def page_file(name: str) -> bytes:
-    """A file of the page as it is shipped. Raises ``FileNotFoundError`` for any other name."""
+    """Return a shipped file of the page. Raises ``FileNotFoundError`` for any other name."""
     if name not in page_names():
         raise FileNotFoundError(name)
     return (resources.files("batchgen.compare") / "page" / name).read_bytes()
 
 
 def page_names() -> frozenset[str]:
-    """The scripts and the style of the page."""
+    """Return the names of the page's scripts and style."""
     files = (resources.files("batchgen.compare") / "page").iterdir()
     return frozenset(file.name for file in files if file.name.endswith((".js", ".css")))
 
 
 def page_html(*, connect: str = "'none'") -> bytes:
-    """compare.html under a policy that lets scripts talk to ``connect`` and nobody else."""
+    """Return compare.html under a policy that lets scripts connect to ``connect`` only."""
     text = (resources.files("batchgen.compare") / "page" / "compare.html").read_text(encoding="utf-8")
     return text.replace("{policy}", POLICY.format(connect=connect)).encode()
 
@@ -101,12 +100,12 @@ def about_json(about: About, **more: object) -> dict[str, Any]:
 
 
 def script(call: str, *values: object) -> bytes:
-    """A script that hands ``values`` to the page. They are lists, texts and numbers: no text of theirs is code."""
-    return f"{call}({', '.join(msgspec.json.encode(value).decode() for value in values)});\n".encode()
+    """Return a script that calls ``call`` with ``values``: lists, texts and numbers, none of which is run as code."""
+    return f"{call}({', '.join(map(json_text, values))});\n".encode()
 
 
 def _rows(root: Path, entries: Sequence[Entry], look: Callable[[str], Look | None], found: Checks) -> list[PlacedEntry]:
-    """The entries in their places, with what is known of their pictures."""
+    """Return the entries in their places, with looks and flags of their pictures."""
     return [
         PlacedEntry(place, entry, look(entry.shot.sha256), found.of(entry.shot.file) | _gone(root, entry.shot))
         if entry.shot
@@ -145,7 +144,7 @@ def _write_files(root: Path, about: About, rows: Sequence[PlacedEntry]) -> None:
         **_parts("rows", rows, ROWS_A_FILE, batch),
         **_parts("details", rows, DETAILS_A_FILE, details),
     }
-    # A page that was open while this ran must not mix its rows with new details.
+    # A page that was open meanwhile must not mix its old rows with new details.
     stamp = hashlib.sha256(b"".join(parts.values())).hexdigest()[:16]
     names = list(parts)
     facts = about_json(about, stamp=stamp, live=False, total=len(rows), chunk=DETAILS_A_FILE)
@@ -169,7 +168,7 @@ def _parts(
 
 
 def _remove_others(place: Path, wanted: set[str]) -> None:
-    """Scripts of an earlier page; thumbnails and all that is not ours stay."""
+    """Remove scripts of an earlier page; thumbnails and foreign files stay."""
     for file in place.glob("*.js"):
         if file.name not in wanted and file.name.startswith(("rows-", "details-")):
             file.unlink()

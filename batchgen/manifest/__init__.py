@@ -1,8 +1,9 @@
-"""A job file (YAML, CSV, TSV, JSONL or text) becomes a frozen Manifest; its mistakes are found all at once."""
+"""A job file (YAML, CSV, TSV, JSONL or text) becomes a frozen Manifest; its mistakes are reported all at once."""
 
 from __future__ import annotations
 
 from batchgen.manifest.column_names import RESERVED_COLUMNS, column_problem
+from batchgen.manifest.file_names import path_problem, segment_problem, slug
 from batchgen.manifest.input_pictures import PictureCheck
 from batchgen.manifest.jobfile import json_schema
 from batchgen.manifest.load import load_manifest
@@ -17,12 +18,10 @@ from batchgen.manifest.model import (
     ProviderChoice,
     Retry,
 )
-from batchgen.manifest.names import path_problem, segment_problem, slug
 from batchgen.manifest.overrides import Overrides
 from batchgen.manifest.row_check import RowCheck
 from batchgen.manifest.rows import Row, Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime, max_failures, stop_time
-from batchgen.manifest.show import shown
 from batchgen.manifest.template import Template, TemplateError
 from batchgen.manifest.values import PARAMETERS, Value, check_value, normalised
 
@@ -57,7 +56,6 @@ __all__ = [
     "normalised",
     "path_problem",
     "segment_problem",
-    "shown",
     "slug",
     "stop_time",
 ]

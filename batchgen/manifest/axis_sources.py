@@ -1,4 +1,4 @@
-"""Axis values that are not written out, a range, a column of a file, a folder, become the values they stand for."""
+"""The values of an axis given as a range, a column of a file, or a glob."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from batchgen.manifest.jobfile import FileSection, FilesSection, RangeSection, S
 from batchgen.manifest.ranges import numbers
 from batchgen.manifest.rows import Row, Rows, TextRows, open_rows
 from batchgen.manifest.schema_errors import dotted, finding
-from batchgen.manifest.show import printable, shown
 from batchgen.manifest.text_files import inside
+from batchgen.wording import printable, shown
 
-# More values than this belong under `rows:`, which stream.
+# More values than this belong under `rows:`, which are streamed.
 MOST_VALUES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The document with every axis written out, and what was wrong: in it, and in files that it names.
+    """The document with every axis written out, and the mistakes in it and in the files that it names.
 
     Axes that could not be read are left out.
     """
@@ -42,7 +42,9 @@ class Listed:
 
 
 def listed(document: Document, folder: Path, *, allow_outside: bool = False) -> Listed:
-    """``document`` with the values of its axes; files are relative to ``folder`` and lie inside it if need be."""
+    """Return ``document`` with its axes written out; their files are relative to ``folder``, and inside it unless
+    ``allow_outside``. What can't be read is told in the result, not raised.
+    """
     base = _Base(folder, allow_outside)
     findings: list[Mistake] = []
     problems: list[Problem] = []
@@ -72,7 +74,7 @@ class _Base:
 
 
 class _WrongError(Exception):
-    """What is wrong with the writing of an axis."""
+    """An axis is written wrongly."""
 
     def __init__(self, *findings: Mistake) -> None:
         super().__init__()
@@ -81,14 +83,14 @@ class _WrongError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """The values as they could have been written, a list or a mapping of titles; ``places`` say where each stands."""
+    """The values as a list, or as a mapping of titles; ``places`` hold the file and line of each."""
 
     data: list[str] | dict[str, str]
     places: Mapping[str | int, str]
 
 
 def _specs(data: Mapping[str, Any]) -> Iterator[tuple[DataPath, dict[str, Any]]]:
-    """Every axis, of the matrix or of a zip, that stands for its values instead of listing them."""
+    """Yield every axis, of the matrix or of a zip, that stands for its values instead of listing them."""
     matrix, zipped = data.get("matrix"), data.get("zip")
     for axis, values in matrix.items() if isinstance(matrix, dict) else ():
         if _kind(values):
@@ -168,7 +170,7 @@ class _Column:
     rows: Rows
 
     def values(self) -> _Values:
-        """The values and where each stands; empty ones are left out. Raises where there are none, or too many."""
+        """Return the values with file and line; empty ones are left out. Raise if there are none, or too many."""
         rows = list(islice(self.rows, MOST_VALUES + 1))
         if len(rows) > MOST_VALUES:
             raise self._wrong("file", f"has more than {MOST_VALUES:,} values", "put them under 'rows:'")
@@ -180,7 +182,7 @@ class _Column:
         return self._titled(found, columns) if self.section.title is not None else self._plain(found)
 
     def _chosen(self, columns: Sequence[str]) -> str:
-        """The column asked for, else that of the axis' own name, else the only one."""
+        """Return the column asked for, else that of the axis' own name, else the only one."""
         wanted = self.section.column
         if isinstance(self.rows, TextRows):
             if wanted is not None:
@@ -220,7 +222,7 @@ class _Column:
 
 
 def _with(data: dict[str, Any], path: DataPath, values: list[str] | dict[str, str] | None) -> dict[str, Any]:
-    """``data`` with the axis at ``path`` written out, or without it."""
+    """Return ``data`` with the axis at ``path`` written out, or without it."""
     if path[0] == "zip":
         entries = list(data["zip"])
         entries[int(path[1])] = _set(entries[int(path[1])], str(path[2]), values)

@@ -1,4 +1,4 @@
-"""A validated job file becomes the frozen Manifest; nothing is judged here."""
+"""A validated job file becomes the frozen Manifest; nothing is checked here."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batchgen.manifest import scalars
 from batchgen.manifest.document import Document
+from batchgen.manifest.file_names import slug
 from batchgen.manifest.including import included
 from batchgen.manifest.jobfile import JobFile, LimitsSection, ProviderSection, RetrySection
 from batchgen.manifest.model import (
@@ -20,18 +21,17 @@ from batchgen.manifest.model import (
     ProviderChoice,
     Retry,
 )
-from batchgen.manifest.names import slug
 from batchgen.manifest.rows import InlineRows, Row, Rows
 from batchgen.manifest.template import Template
 from batchgen.manifest.values import Value, normalised
 from batchgen.request import Kind
 
-# A video takes the service minutes where a picture takes it seconds.
+# A video takes the service minutes, a picture seconds.
 VIDEO_DEADLINE_S = 1800.0
 
 
 def frozen(job: JobFile, rows: Rows, source: Path, document: Document, *, allow_outside: bool) -> Manifest:
-    """The Manifest of a job file that was checked."""
+    """Return the Manifest of a job file that was checked."""
     return Manifest(
         name=job.name or slug(source.stem),
         source=source,
@@ -47,7 +47,11 @@ def frozen(job: JobFile, rows: Rows, source: Path, document: Document, *, allow_
         limits=_limits(job.limits),
         retry=_retry(job.retry),
         prices=job.prices,
-        output=Output(job.output.folder, Template(job.output.path) if job.output.path is not None else None),
+        output=Output(
+            job.output.folder,
+            Template(job.output.path) if job.output.path is not None else None,
+            job.output.deleted,
+        ),
         kind=Kind(job.kind) if job.kind is not None else None,
         reuse=tuple(dict.fromkeys(job.reuse)),
         allow_outside=allow_outside,
@@ -56,7 +60,7 @@ def frozen(job: JobFile, rows: Rows, source: Path, document: Document, *, allow_
 
 
 def inline_rows(job: JobFile, document: Document) -> InlineRows:
-    """The rows that stand in the job file; a job without rows has a single empty one."""
+    """Return the rows that stand in the job file; a job without rows has a single empty one."""
     entries = job.rows if isinstance(job.rows, list) else [{}]
     return InlineRows(
         tuple(
@@ -72,12 +76,12 @@ def inline_rows(job: JobFile, document: Document) -> InlineRows:
 
 
 def axes(job: JobFile) -> tuple[Axis, ...]:
-    """The axes of the matrix in order, then each ``zip`` as one more."""
+    """Return the axes of the matrix in order, then each ``zip`` as one more."""
     return (*(matrix_axis(job, name) for name in job.matrix), *(_zipped(columns) for columns in job.zip))
 
 
 def matrix_axis(job: JobFile, name: str) -> Axis:
-    """The axis of that name in the matrix."""
+    """Return the axis of that name in the matrix."""
     return Axis(name, _axis_values(name, job.matrix[name]))
 
 

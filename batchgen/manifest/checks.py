@@ -1,4 +1,4 @@
-"""What can be wrong in a single part of a job file that has the right shape: its values and its names."""
+"""The checks of a single part of a job file that fits the schema: its values and names."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from batchgen.errors import nearest
 from batchgen.manifest.build import matrix_axis
 from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.document import DataPath, Mistake
+from batchgen.manifest.file_names import folder_problem, name_problem, path_problem
 from batchgen.manifest.jobfile import JobFile, ProviderSection
-from batchgen.manifest.names import folder_problem, name_problem, path_problem
-from batchgen.manifest.show import shown
 from batchgen.manifest.template import Template, TemplateError
 from batchgen.manifest.values import LONGEST_PROMPT, PARAMETERS, Value, check_value
 from batchgen.plugins import BUILT_IN, kinds
+from batchgen.wording import shown
 
 
 def findings(job: JobFile) -> Iterator[Mistake]:
-    """Every mistake that one part of the job file makes on its own."""
+    """Yield every mistake that one part of the job file makes on its own."""
     yield from _provider(job.provider)
     yield from _kind(job)
     yield from _names(job)
@@ -94,7 +94,7 @@ def _templates(job: JobFile) -> Iterator[Mistake]:
 
 
 def _prompt_problem(template: Template) -> str | None:
-    """A template without names is a prompt already; of any other only the fixed part can be too long."""
+    """Return what is wrong with a prompt's template: of one with names only the fixed part can be too long."""
     problem = check_value("prompt", template.text)
     if problem and "characters" in problem:
         fixed = len(template.text) - sum(len(name) + 2 for name in template.names)
@@ -114,7 +114,7 @@ def _axis_sizes(job: JobFile) -> Iterator[Mistake]:
             yield Mistake(("zip", index), "the zip is empty: 0 requests", "give each name a list of values")
         elif len(set(lengths.values())) > 1:
             counted = ", ".join(f"{shown(name)} has {length}" for name, length in lengths.items())
-            yield Mistake(("zip", index), f"lists that move together must be equally long: {counted}")
+            yield Mistake(("zip", index), f"lists of one zip must be equally long: {counted}")
 
 
 def _repeated(path: DataPath, values: list[Value]) -> Iterator[Mistake]:
@@ -140,6 +140,7 @@ def _axis_names(job: JobFile) -> Iterator[Mistake]:
 
 
 def axis_paths(job: JobFile) -> Iterator[tuple[DataPath, str]]:
+    """Yield the path and name of every axis, members of a zip each."""
     for name in job.matrix:
         yield ("matrix", name), name
     for index, columns in enumerate(job.zip):
@@ -157,13 +158,13 @@ def _values(job: JobFile) -> Iterator[Mistake]:
     for index, entry in enumerate(job.include):
         for name, value in entry.items():
             titles = {one.title for one in matrix_axis(job, name).values} if name in job.matrix else set()
-            # A glob stands for titles, whose own values were judged above.
+            # A glob stands for titles, whose own values were checked above.
             if value not in titles and not (titles and "*" in value) and (problem := check_value(name, value)):
                 yield Mistake(("include", index, name), problem)
 
 
 def settings_of(job: JobFile) -> Iterator[tuple[DataPath, str, Value]]:
-    """Every setting of the defaults and axes: where it stands, what it sets, and to what."""
+    """Yield every setting of the defaults and axes: its path, name and value."""
     for name, value in job.defaults.items():
         if value is not None:
             yield ("defaults", name), name, value
@@ -189,7 +190,7 @@ def _axis_settings(axis: str, values: object) -> Iterator[tuple[DataPath, str, V
 
 
 def _lists_in_rows(job: JobFile) -> Iterator[Mistake]:
-    """Lists among a row's own columns; its parameters are judged with the rows of every kind."""
+    """Yield lists among a row's own columns; parameters are checked with the rows of every kind."""
     for index, row in enumerate(job.rows if isinstance(job.rows, list) else ()):
         for name, value in row.items():
             if isinstance(value, tuple) and name not in PARAMETERS:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from batchgen.manifest.show import shown
+from batchgen.wording import shown
 
-# Fields of `metadata.jsonl` that say what became of a picture; request parameters and `repeat` may be columns.
+# Fields of `metadata.jsonl` that describe a picture; request parameters and `repeat` may be columns.
 RESERVED_COLUMNS = frozenset(
     {
         *("file_name", "file_names", "key", "provider", "row", "state", "error", "message", "attempts", "simulated"),
         *("cost_usd", "cost_source", "latency_ms", "request_ms", "total_ms", "created_at"),
         *("width", "height", "format", "bytes", "sha256", "revised_prompt", "images", "inputs"),
-        *("video", "videos", "duration_ms", "reused_from", "flags"),
+        *("video", "videos", "duration_ms", "reused_from", "shares", "flags"),
     }
 )
 
@@ -22,7 +22,7 @@ _CREDENTIAL = re.compile(
 
 
 def column_problem(name: str) -> str | None:
-    """Why a row, an axis or a variable can't have this name; else ``None``."""
+    """Return why a row, an axis or a variable can't have this name; else ``None``."""
     if not name.strip():
         return "a column has no name"
     if not name.isprintable():
@@ -38,5 +38,5 @@ def column_problem(name: str) -> str | None:
 
 
 def is_credential(name: str) -> bool:
-    """Whether a name says that its value is a key or a password."""
+    """Return whether a name says that its value is a key or a password."""
     return _CREDENTIAL.fullmatch(re.sub(r"[\s\-]+", "_", name.strip().lower())) is not None

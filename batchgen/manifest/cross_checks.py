@@ -1,4 +1,4 @@
-"""What can be wrong between parts of a job file that are sound themselves: something one needs and none gives."""
+"""The checks between parts of a job file that are sound themselves: one part needs what no other gives."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.document import DataPath, Mistake
 from batchgen.manifest.including import chosen
 from batchgen.manifest.jobfile import JobFile
-from batchgen.manifest.show import printable, shown
 from batchgen.manifest.template import Template, TemplateError
 from batchgen.manifest.values import PARAMETERS
+from batchgen.wording import printable, shown
 
 # Names that a path template knows beside the columns and variables.
 PATH_NAMES = ("repeat", "row", "key")
 
-# More names than this are read by nobody.
+# Nobody reads a longer list of names.
 _NAMED = 20
 
 _TYPOGRAPHIC = "\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb \u00a0"
 
-# What other services take and this one does not.
+# Parameters of other services.
 _NO_PARAMETERS = {
     "n": "use 'repeat:' for more pictures",
     "seed": "the service takes no seed; use 'repeat:' for more pictures",
@@ -33,7 +33,7 @@ _NO_PARAMETERS = {
 
 
 def findings_between(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
-    """Every mistake between parts that are sound themselves; ``columns`` are the rows', where known."""
+    """Yield every mistake between parts that are sound themselves; ``columns`` are the rows', if known."""
     yield from _missing(job, columns)
     yield from _unknown_variables(job, columns)
     yield from _misspelt(job)
@@ -42,7 +42,7 @@ def findings_between(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[
 
 
 def _missing(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
-    """No request can be made without a model, nor without a prompt or a picture to work on."""
+    """Yield what every request needs and nothing gives: a model, and a prompt or a picture."""
     if columns is None:
         return
     names = _known_names(job, columns)
@@ -59,7 +59,7 @@ def _other_case(name: str, columns: tuple[str, ...]) -> str:
 
 
 def _other_writing(name: str, columns: tuple[str, ...]) -> str:
-    """The column that is ``name`` but for its case, or for quotes that a word processor made of straight ones."""
+    """Return the column that is ``name`` but for its case, or for a word processor's quotes around it."""
     return next((column for column in columns if column.strip(_TYPOGRAPHIC).lower() == name), "")
 
 
@@ -79,7 +79,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _known_names(job: JobFile, columns: tuple[str, ...]) -> set[str]:
-    # An empty axis is told about elsewhere; what it would have set does not count as missing too.
+    # An empty axis is reported elsewhere; what it would have set is not missing too.
     empty = (name for name, values in job.matrix.items() if not values)
     zipped = (name for entry in job.zip for name in entry)
     return {*columns, *empty, *zipped, *(name for _, name, _ in settings_of(job))}
@@ -95,19 +95,19 @@ def _unknown_variables(job: JobFile, columns: tuple[str, ...] | None) -> Iterato
         for name in _names_in(text):
             if name not in known:
                 allowed = f"known are {_listed(sorted(known))}" if known else "there are no variables"
-                message = f"{'.'.join(path)} uses {shown('{' + name + '}')}, which nothing gives"
+                message = f"{'.'.join(path)} uses {shown('{' + name + '}')}, which nothing sets"
                 yield Mistake(path, message, _same_look(name, known) or nearest(name, known) or allowed)
 
 
 def _same_look(name: str, known: Iterable[str]) -> str:
-    """What to do where a known name is ``name`` in another Unicode form, as file systems and editors make them."""
+    """Return advice if a known name is ``name`` in another Unicode form, as file systems and editors write it."""
     composed = unicodedata.normalize("NFC", name)
     alike = any(unicodedata.normalize("NFC", other) == composed for other in known)
     return "one looks the same and is written in another Unicode form: copy it from there" if alike else ""
 
 
 def _misspelt(job: JobFile) -> Iterator[Mistake]:
-    """A variable that no template uses and that reads like a parameter would silently be a column instead."""
+    """Yield each variable that no template uses and that reads like a parameter: it would silently be a column."""
     used = {*_names_in(job.prompt), *_names_in(job.output.path), *PARAMETERS}
     told: set[str] = set()
     for path, name, _ in settings_of(job):
@@ -122,10 +122,10 @@ def _meant(name: str) -> str:
 
 
 def _idle_axes(job: JobFile) -> Iterator[Mistake]:
-    """An axis whose values nothing uses makes the same requests again, and equal requests are bought once."""
+    """Yield each axis whose values nothing uses: it makes equal requests, and those are bought once."""
     used = set(PARAMETERS)
     if job.prompt is not None:
-        # A template for all prompts takes the place of every other one.
+        # A template for all prompts replaces every other prompt.
         used = used - {"prompt"} | {*_names_in(job.prompt)}
     for name, values in job.matrix.items():
         settings = {setting for one in matrix_axis(job, name).values for setting in one.settings}
@@ -160,7 +160,7 @@ def _combinations(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mis
 
 
 def _unknown_title(job: JobFile, path: DataPath, value: str, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
-    """A choice that matches no value of its axis; ``include`` may bring a new value where none has a title."""
+    """Yield a choice that matches no value of its axis; ``include`` may add a new value to an axis without titles."""
     section, name = path[0], str(path[2])
     titles = _titles(job, name)
     if titles is None or (section == "exclude" and name in (columns or ())) or chosen(value, titles):
@@ -173,7 +173,7 @@ def _unknown_title(job: JobFile, path: DataPath, value: str, columns: tuple[str,
 
 
 def _titles(job: JobFile, name: str) -> list[str] | None:
-    """What the values of an axis are called, or of a member of a zip; ``None`` where it is neither."""
+    """Return the titles of an axis, or of a member of a zip; ``None`` if ``name`` is neither."""
     if name in job.matrix:
         return [one.title for one in matrix_axis(job, name).values]
     members = next((members for members in job.zip if name in members), None)

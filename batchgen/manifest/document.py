@@ -1,4 +1,4 @@
-"""A job file as read: plain data, and for every value in it the place it came from."""
+"""A job file as read: plain data, and for every value its file and line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from batchgen.errors import Problem
-from batchgen.manifest.show import printable
+from batchgen.wording import printable
 
 # The keys and list positions that lead from the top of the data to a value in it.
 DataPath = tuple[str | int, ...]
@@ -25,7 +25,7 @@ class Mistake:
 class Document:
     """``data`` holds text, ``None``, lists and mappings; ``lines`` the line of each path into it, from 1.
 
-    What came from elsewhere stands in ``elsewhere`` instead, with its place: a flag, or a line of another file.
+    A value from a flag or another file stands in ``elsewhere`` instead, with that flag, or that file and line.
     """
 
     file: str
@@ -34,14 +34,14 @@ class Document:
     elsewhere: Mapping[DataPath, str] = field(default_factory=dict)
 
     def line(self, path: DataPath) -> int:
-        """The line of the value at ``path``, or of the nearest thing around it; 0 where this file has none."""
+        """Return the line of the value at ``path``, or of the nearest thing around it; 0 if this file has none."""
         parts = _prefixes(path)
         if any(part in self.elsewhere for part in parts):
             return 0
         return next((self.lines[part] for part in parts if part in self.lines), 0)
 
     def place(self, path: DataPath) -> str:
-        """``jobs/mugs.yaml:12``, or where a value from elsewhere came from, such as ``--size``."""
+        """Return ``jobs/mugs.yaml:12``, or the origin of a value from elsewhere, such as ``--size``."""
         for part in _prefixes(path):
             if part in self.elsewhere:
                 return self.elsewhere[part]
@@ -49,7 +49,7 @@ class Document:
         return f"{printable(self.file)}:{line}" if line else printable(self.file)
 
     def problems(self, findings: Iterable[Mistake]) -> list[Problem]:
-        """The findings with their places, in the order of the file; what came from elsewhere first."""
+        """Return the findings with their locations, in the order of the file; those from elsewhere first."""
         ordered = sorted(findings, key=lambda finding: self._order(finding.path))
         return [Problem(finding.message, self.place(finding.path), finding.suggestion) for finding in ordered]
 
@@ -59,5 +59,5 @@ class Document:
 
 
 def _prefixes(path: DataPath) -> list[DataPath]:
-    """The path itself and every path around it, the longest first."""
+    """Return the path itself and every path around it, the longest first."""
     return [path[:length] for length in range(len(path), 0, -1)]

@@ -1,6 +1,6 @@
-"""``${NAME}`` in a job file: a variable of the environment, in the two places that differ between machines.
+"""``${NAME}`` in a job file: an environment variable, in the two settings that differ between machines.
 
-Anywhere else it is a mistake: what reaches a prompt is sent, written into the outputs and published with them.
+Anywhere else it is a mistake: a prompt is sent, written into the outputs and published with them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from batchgen.manifest.column_names import is_credential
 from batchgen.manifest.document import DataPath, Document, Mistake
 from batchgen.manifest.schema_errors import dotted
-from batchgen.manifest.show import shown
+from batchgen.wording import shown
 
 PLACES: tuple[tuple[str, str], ...] = (("provider", "base_url"), ("output", "folder"))
 
@@ -26,14 +26,14 @@ _TEMPLATES = frozenset({("prompt",), ("output", "path")})
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """The document with its variables replaced, and what was wrong with them."""
+    """The document with its variables replaced, and the mistakes in them."""
 
     document: Document
     findings: tuple[Mistake, ...]
 
 
 def expanded(document: Document, environment: Mapping[str, str]) -> Expanded:
-    """``document`` with the variables of ``environment`` in the places that take them."""
+    """Return ``document`` with the variables of ``environment`` replaced in :data:`PLACES`."""
     data: dict[str, Any] = dict(document.data)
     findings = list(_misplaced(data, ()))
     for section, name in PLACES:
@@ -60,7 +60,7 @@ def _wrong(path: DataPath, text: str, environment: Mapping[str, str]) -> Iterato
 
 
 def _misplaced(data: object, path: DataPath) -> Iterator[Mistake]:
-    """Every text with a variable in a place that takes none."""
+    """Yield every text with a variable in a setting that takes none."""
     if path in PLACES or path in _TEMPLATES or path == ("rows",):
         return
     if isinstance(data, str):

@@ -1,7 +1,7 @@
 """``extends: base.yaml``: a job file takes over what another one says, and adds to it.
 
 Mappings are merged key by key at every depth; whatever else there is (a text, a list, an axis of the matrix) replaces
-what the base says, and a key with nothing behind it takes it away. ``name`` is not taken over. Relative paths in a base
+what the base says, and a key without a value removes it. ``name`` is not taken over. Relative paths in a base
 stay relative to the base.
 """
 
@@ -15,9 +15,9 @@ from typing import Any
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.document import DataPath, Document
 from batchgen.manifest.rebase_paths import moved
-from batchgen.manifest.show import printable, shown
 from batchgen.manifest.text_files import inside, job_text, refuse_unless_readable
 from batchgen.manifest.yaml import read_yaml
+from batchgen.wording import printable, shown
 
 DEEPEST = 8
 YAML_SUFFIXES = (".yaml", ".yml")
@@ -27,9 +27,9 @@ _OWN = frozenset({"extends", "name"})
 
 
 def with_bases(document: Document, source: Path) -> Document:
-    """``document``, read from ``source``, with everything that its bases say.
+    """Return ``document``, read from ``source``, with everything that its bases say.
 
-    Raises :class:`ManifestError` where a base can't be read, lies outside the folder of ``source``, or leads back.
+    Raise :class:`ManifestError` if a base can't be read, lies outside the folder of ``source``, or leads back.
     """
     return _Chain(source.parent, (source,)).extended(document)
 
@@ -42,7 +42,7 @@ class _Chain:
     files: tuple[Path, ...]
 
     def extended(self, document: Document) -> Document:
-        """``document``, the last of these files, with what its bases say."""
+        """Return ``document``, the last of these files, with what its bases say."""
         written = document.data.get("extends")
         if written is None:
             return document
@@ -71,7 +71,7 @@ class _Chain:
 
 
 def _merged(document: Document, base: Document) -> Document:
-    """Both in one; what came of the base keeps its place there."""
+    """Return both in one; what came from the base keeps its location there."""
     taken: set[DataPath] = set()
     inherited = {name: value for name, value in base.data.items() if name not in _OWN}
     data = _merge(document.data, inherited, (), taken)
@@ -84,7 +84,7 @@ def _merged(document: Document, base: Document) -> Document:
 
 
 def _merge(ours: Mapping[str, Any], base: Mapping[str, Any], path: DataPath, taken: set[DataPath]) -> dict[str, Any]:
-    """``base`` with ``ours`` over it; what stays of the base is added to ``taken``."""
+    """Return ``base`` with ``ours`` over it; add the paths that stay of the base to ``taken``."""
     merged: dict[str, Any] = {}
     for name, value in base.items():
         if name not in ours:

@@ -7,17 +7,17 @@ import os
 from pathlib import Path
 
 from batchgen.errors import nearest
-from batchgen.manifest.show import printable, shown
+from batchgen.wording import printable, shown
 
 # More pictures than this are rows, not the values of an axis.
 MOST_FILES = 100_000
 
 
 def files_of(folder: Path, pattern: str, *, allow_outside: bool = False) -> list[str]:
-    """The regular files that ``pattern`` matches, as paths relative to ``folder``, sorted; hidden ones are left out.
+    """Return the regular files that ``pattern`` matches, sorted, relative to ``folder``, without hidden ones.
 
-    Raises :class:`ValueError`, worded to follow the pattern's name, where it matches no file, or leaves the folder and
-    must not.
+    Raise :class:`ValueError`, worded to follow the pattern's name, if it matches no file, or leaves the folder without
+    ``allow_outside``.
     """
     if not pattern.strip() or "\0" in pattern:
         raise ValueError("must be a glob such as inputs/*.png")
@@ -41,13 +41,13 @@ def files_of(folder: Path, pattern: str, *, allow_outside: bool = False) -> list
 
 
 def titles_of(paths: list[str]) -> list[str]:
-    """What the files are called: their names, or their paths where two have the same name."""
+    """Return the files' names, or their paths if two have the same name."""
     names = [path.rpartition("/")[2] for path in paths]
     return names if len(set(names)) == len(names) else paths
 
 
 def _nothing(root: Path, searched: Path, pattern: str) -> str:
-    """Why no file matches: which folder was looked into, and what lies there."""
+    """Return why no file matches: which folder was looked into, and what lies there."""
     if not searched.is_dir():
         there = _names(searched.parent) if searched.parent.is_dir() else []
         hint = nearest(searched.name, there)
@@ -60,7 +60,7 @@ def _nothing(root: Path, searched: Path, pattern: str) -> str:
 
 
 def _fixed_parts(pattern: str) -> list[str]:
-    """The folders before the first glob character."""
+    """Return the folders before the first glob character."""
     folders = [part or "/" for part in pattern.split("/")[:-1]]
     wild = next((position for position, part in enumerate(folders) if glob.has_magic(part)), len(folders))
     return folders[:wild]

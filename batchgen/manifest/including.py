@@ -1,6 +1,6 @@
 """An entry of ``include`` as the combinations it adds: a glob stands for every title it matches.
 
-A member of a ``zip`` brings those that move with it.
+A member of a ``zip`` includes the others at its position.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from batchgen.manifest.values import Value
 def included(
     entry: Mapping[str, str], axes: tuple[Axis, ...], zips: tuple[tuple[str, ...], ...]
 ) -> list[dict[str, str]]:
-    """Axis or variable → title or value, once for each combination; ``zips`` are the members of each zip."""
+    """Return each combination as axis or variable → title or value; ``zips`` are the members of each zip."""
     choices = [_titles(name, wanted, axes) for name, wanted in entry.items() if not any(name in one for one in zips)]
     zipped = [{name: value for name, value in entry.items() if name in members} for members in zips]
     choices += [_together(wanted, members, axes) for wanted, members in zip(zipped, zips, strict=True) if wanted]
@@ -24,7 +24,7 @@ def included(
 
 
 def chosen(wanted: str, titles: list[str]) -> list[str]:
-    """The titles that a word chooses: the one that it is, else all that it matches as a glob."""
+    """Return the title that equals ``wanted``, else all titles that it matches as a glob."""
     return [wanted] if wanted in titles else [title for title in titles if fnmatchcase(title, wanted)]
 
 
@@ -34,7 +34,7 @@ def _titles(name: str, wanted: str, axes: tuple[Axis, ...]) -> list[dict[str, st
 
 
 def _together(wanted: Mapping[str, str], members: tuple[str, ...], axes: tuple[Axis, ...]) -> list[dict[str, str]]:
-    """The positions of a zip at which all that is wanted stands; a new value stands for itself alone."""
+    """Return the positions of a zip that match all of ``wanted``; without one, ``wanted`` itself as a new value."""
     axis = next(axis for axis in axes if axis.name == "+".join(members))
     matching = [value.title for value in axis.values if all(_matches(value.settings, *one) for one in wanted.items())]
     return [{axis.name: title} for title in matching] or [dict(wanted)]

@@ -1,6 +1,6 @@
 """Input pictures and masks as files: whether one may be sent, judged by where it lies and how it begins.
 
-Here nothing is read to its end: what is to be sent is hashed when a plan is made.
+No file is read to its end here: a picture that is sent is hashed when a plan is made.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from batchgen.errors import UsageError, nearest
+from batchgen.errors import nearest
 from batchgen.manifest.picture_references import LARGEST_IMAGE, image_problem
-from batchgen.manifest.show import printable, shown
 from batchgen.manifest.values import Value
+from batchgen.wording import printable, shown
 
 # The longest of the signatures below.
 HEAD_BYTES = 32
@@ -29,7 +29,7 @@ _SIGNATURES = (
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
 )
-# What people take for a picture that services take, and none does.
+# Files that users offer as pictures and no service takes.
 _OTHERS = (
     (b"%PDF", "a PDF"),
     (b"BM", "a BMP"),
@@ -44,14 +44,14 @@ _OTHERS = (
 _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC", b"avif": "AVIF", b"avis": "AVIF", b"crx ": "a raw photo"}
 
 
-class InputRefused(UsageError):
+class InputRefused(Exception):
     """An input can't be sent; the message says which one and why."""
 
 
 class PictureCheck:
-    """Call it with the values of a row, or of what stands for all rows; it answers with what is wrong with pictures.
+    """Called with the values of a row, or of the whole manifest, returns what is wrong with the pictures among them.
 
-    Each is judged once. What the text alone says against one is left to those who judge values.
+    Each picture is judged once. What its text alone says against it is left to :func:`check_value`.
     """
 
     def __init__(self, folder: Path, *, allow_outside: bool) -> None:
@@ -71,7 +71,7 @@ class PictureCheck:
 
 
 def picture_problem(folder: Path, source: str, *, allow_outside: bool = False) -> str | None:
-    """Why ``source`` (a path, an https URL or a data URI) can't be sent; else ``None``. Reads a file's first bytes."""
+    """Return why ``source`` (a path, an https URL or a data URI) can't be sent, by its first bytes; else ``None``."""
     try:
         if problem := image_problem(source):
             return f"an input {problem}"
@@ -88,26 +88,28 @@ def picture_problem(folder: Path, source: str, *, allow_outside: bool = False) -
 
 
 def is_url(source: str) -> bool:
+    """Return whether an input is an https URL; else it is a path or a data URI."""
     return source[:6].lower() == "https:"
 
 
 def is_data_uri(source: str) -> bool:
+    """Return whether an input is a data URI."""
     return source[:5].lower() == "data:"
 
 
 def data_of(uri: str) -> bytes:
-    """What a sound data URI carries."""
+    """Return what a sound data URI carries."""
     return binascii.a2b_base64(uri.partition(",")[2])
 
 
 def short_uri(uri: str) -> str:
-    """A data URI as it is shown and kept: its beginning."""
+    """Return a data URI as it is shown and kept: its beginning."""
     return f"{uri[:40]}…"
 
 
 @contextmanager
 def readable(source: str) -> Iterator[None]:
-    """What the disk says against reading ``source`` in the block becomes an :class:`InputRefused`."""
+    """Raise :class:`InputRefused` for what the file system raises while the block reads ``source``."""
     try:
         yield
     # A name that is too long, a folder that is closed, a NUL, a ring of links.
@@ -117,7 +119,7 @@ def readable(source: str) -> Iterator[None]:
 
 
 def picture_file(folder: Path, source: str, *, allow_outside: bool) -> Path:
-    """The file that ``source`` names, relative to ``folder``. Raises :class:`InputRefused`, or what the disk says."""
+    """Return the file ``source`` names, relative to ``folder``. Raise :class:`InputRefused` or :class:`OSError`."""
     root = folder.resolve()
     path = (root / source).resolve()
     if not allow_outside and not path.is_relative_to(root):
@@ -134,7 +136,7 @@ def picture_file(folder: Path, source: str, *, allow_outside: bool) -> Path:
 
 
 def media_type(source: str, head: bytes) -> str:
-    """The media type of a picture that begins with ``head``. Raises :class:`InputRefused` where it is none."""
+    """Return the media type of a picture that begins with ``head``. Raise :class:`InputRefused` if it is none."""
     if not head:
         raise InputRefused(f"{shown(source)} is empty")
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":

@@ -1,7 +1,7 @@
-"""The job file's shape: which keys exist, what kind of value each takes, and its defaults.
+"""The job file's schema: which keys exist, what kind of value each takes, and its defaults.
 
-This is the loose border: it takes the text of a file and is turned into a frozen Manifest at once. Its JSON Schema is
-what editors complete and check with.
+It takes the text of a file and is turned into a frozen Manifest at once. Editors complete and check with its JSON
+Schema.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _kind(found: object) -> object:
 
 
 def _form(found: object) -> str:
-    """Which of two forms a value has; pydantic names it in the location of its errors."""
+    """Return which of two forms a value has; pydantic names it in the location of its errors."""
     return "as mapping" if isinstance(found, dict) else "as list"
 
 
@@ -132,19 +132,25 @@ class Section(BaseModel):
 
 
 class ProviderSection(Section):
+    """The service, its address and its key."""
+
     kind: Text
     base_url: Text | None = None
     api_key_env: Text | None = None
     simulator: Annotated[dict[str, Any], Field(description="Settings of the simulator: latency_scale, …")] = {}
-    options: Annotated[dict[str, Any], Field(description="What a provider of a plugin wants to know besides")] = {}
+    options: Annotated[dict[str, Any], Field(description="Options of a plugin's provider")] = {}
 
 
 class LaneSection(Section):
+    """The limits of the models that match the name or glob."""
+
     concurrency: Concurrency | None = None
     rate: StartRate | None = None
 
 
 class LimitsSection(Section):
+    """Requests in flight, start rate, money and end of a run."""
+
     concurrency: Annotated[Concurrency, Field(description="Requests in flight, over all lanes")] = 16
     adaptive: Annotated[Truth, Field(description="Begin low and adapt to the service; false: the ceiling at once")] = (
         True
@@ -162,6 +168,8 @@ class LimitsSection(Section):
 
 
 class RetrySection(Section):
+    """Attempts and waits."""
+
     attempts: Attempts = 6
     deadline: Annotated[Deadline, Field(description="The longest a single attempt may take")] = 660.0
     max_wait: Annotated[Wait, Field(description="The longest a request waits for a throttling service")] = 900.0
@@ -172,8 +180,14 @@ class RetrySection(Section):
 
 
 class OutputSection(Section):
+    """The run folder and the names of pictures."""
+
     folder: Annotated[Text | None, Field(description="Default: outputs/NAME")] = None
     path: Annotated[Text | None, Field(description="A template for file names, without extension")] = None
+    deleted: Annotated[
+        Literal["respect", "restore"],
+        Field(description="Whether files that were deleted by hand stay deleted, or come back at each run, free"),
+    ] = "respect"
 
 
 class RangeSection(Section):
@@ -204,7 +218,7 @@ Listed = RangeSection | FileSection | FilesSection
 
 
 def _resolved(found: object) -> object:
-    """By now every range, file and folder has become its values; only the schema still knows of them."""
+    """Return ``found``: ranges, files and folders have become their values by now; only the schema knows of them."""
     return found
 
 
@@ -251,7 +265,7 @@ class JobFile(Section):
     )
     kind: Annotated[
         Literal["image", "video"] | None,
-        Field(description="What is made; default: what the catalogue says of a model, else video where seconds is set"),
+        Field(description="What is made; default: what the catalogue says of a model, else video if seconds is set"),
     ] = None
     prompt: Annotated[Text | None, Field(description="A template: {name} is replaced, {{ and }} are braces")] = None
     rows: Annotated[
@@ -268,11 +282,11 @@ class JobFile(Section):
     repeat: Annotated[Repeat, Field(description="Pictures per combination")] = 1
     limits: LimitsSection = LimitsSection()
     retry: RetrySection = RetrySection()
-    prices: Annotated[dict[str, Money], Field(description="USD per picture, where a service states no cost")] = {}
+    prices: Annotated[dict[str, Money], Field(description="USD per picture, if a service states no cost")] = {}
     output: OutputSection = OutputSection()
     reuse: Annotated[list[Text], Field(description="Run folders whose pictures are linked instead of bought")] = []
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a job file."""
+    """Return the JSON Schema of a job file."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **JobFile.model_json_schema()}

@@ -23,19 +23,19 @@ from batchgen.manifest.overrides import Overrides
 from batchgen.manifest.row_check import RowCheck
 from batchgen.manifest.rows import SUFFIXES, InlineRows, Rows, open_rows
 from batchgen.manifest.schema_errors import dotted, shaped
-from batchgen.manifest.show import printable, shown
 from batchgen.manifest.text_files import inside, job_text, refuse_unless_readable
-from batchgen.manifest.yaml import Marred, read_yaml
+from batchgen.manifest.yaml import read_judgeable_yaml
+from batchgen.wording import printable, shown
 
 # With mistakes in the job file itself, rows are read only to show some of theirs too.
 _ROWS_LOOKED_AT = 10_000
 
 
 def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Manifest:
-    """The Manifest of a YAML, CSV, TSV, JSONL or text job file, with the command line's flags applied.
+    """Return the Manifest of a YAML, CSV, TSV, JSONL or text job file, with the command line's flags applied.
 
-    Raises :class:`ManifestError` with every problem of the job file. Rows in a file of their own are not read through
-    unless there are problems already: whoever streams them checks them on the way.
+    Raise :class:`ManifestError` with every problem of the job file. Rows in a file of their own are read
+    only if there are problems already: else they are checked while a plan streams them.
     """
     source, flags = Path(path), overrides or Overrides()
     read = _document(source)
@@ -50,7 +50,7 @@ def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Ma
     if read.whole and shape.whole and axes.whole and rows is not None:
         found += findings_between(job, rows.columns)
     if rows is None or found or others or not read.whole or (isinstance(rows, InlineRows) and _row_problems(rows)):
-        # Whoever makes a plan opens every picture; where there is none to be made, it is looked for here.
+        # Making a plan opens every picture; here no plan is made, so pictures are checked now.
         pictures = PictureCheck(source.parent, allow_outside=flags.allow_outside)
         found += _picture_findings(job, pictures)
         raise ManifestError([*read.problems, *document.problems(found), *others, *_row_problems(rows or (), pictures)])
@@ -59,7 +59,7 @@ def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Ma
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A job file with its bases. It is not ``whole`` where a base can't be read, or the file itself is marred."""
+    """A job file with its bases. It is not ``whole`` if a base can't be read, or the file itself is marred."""
 
     document: Document
     problems: tuple[Problem, ...] = ()
@@ -75,15 +75,12 @@ def _document(source: Path) -> _Read:
     if suffix not in (*YAML_SUFFIXES, *SUFFIXES):
         refuse_unless_readable(source, file)
         allowed = ", ".join((*YAML_SUFFIXES, *SUFFIXES))
-        raise ManifestError([Problem(f"is of no known kind; a job file ends in {allowed}", printable(file))])
+        raise ManifestError([Problem(f"is of no known type; a job file ends in {allowed}", printable(file))])
     refuse_unless_readable(source, file)
     if suffix in SUFFIXES:
         return _Read(Document(file, {"rows": source.name}))
-    problems: tuple[Problem, ...] = ()
-    try:
-        document = read_yaml(job_text(source, printable(file)), file)
-    except Marred as error:
-        document, problems = error.document, error.problems
+    document, refusals = read_judgeable_yaml(job_text(source, printable(file)), file)
+    problems = tuple(refusals)
     try:
         return _Read(with_bases(document, source), problems)
     except ManifestError as error:
@@ -94,7 +91,7 @@ def _document(source: Path) -> _Read:
 def _rows(
     job: JobFile, source: Path, document: Document, problems: list[Problem], *, allow_outside: bool
 ) -> Rows | None:
-    """The job's rows, or ``None`` where they can't be read, with the reasons added to ``problems``."""
+    """Return the job's rows, or ``None`` if they can't be read; add the reasons to ``problems``."""
     if not isinstance(job.rows, str):
         if job.rows == []:
             problems.append(Problem("rows is empty: nothing to generate", document.place(("rows",))))
@@ -102,7 +99,7 @@ def _rows(
     place = document.place(("rows",)) if document.lines else ""
     file = source.parent / job.rows
     try:
-        # Who names a table on the command line has named it; a job file may come from anybody.
+        # A table on the command line was chosen by the user; a job file may come from anybody.
         if document.lines and not allow_outside:
             _refuse_outside(source.parent, file, job.rows, place)
         return open_rows(file, str(file), place)
@@ -120,7 +117,7 @@ def _refuse_outside(folder: Path, file: Path, written: str, place: str) -> None:
 
 
 def _picture_findings(job: JobFile, check: PictureCheck) -> Iterator[Mistake]:
-    """What is wrong with the pictures of defaults and axes."""
+    """Yield what is wrong with the pictures of defaults and axes."""
     for path, name, value in settings_of(job):
         for message in check({name: value}):
             yield Mistake(path, f"{dotted(path)}: {message}")

@@ -60,9 +60,9 @@ class LaneLimit:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may be under way, how fast, for how much money, and until when. ``None`` means no limit was given.
+    """The run's limits: requests in flight, start rate, money and end. ``None`` means that no limit was given.
 
-    ``night_microusd``, ``deadline`` and ``max_failures`` bound a run where its caller does not say otherwise.
+    ``night_microusd``, ``deadline`` and ``max_failures`` bound a run unless its caller says otherwise.
     """
 
     concurrency: int
@@ -77,7 +77,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How patient the run is. ``risk_microusd`` is what may be paid twice in all; ``None`` is the run's default."""
+    """How often and how long the run tries. ``risk_microusd`` may be paid twice in all; ``None``: the run's default."""
 
     attempts: int
     deadline_s: float
@@ -89,18 +89,22 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where pictures go. ``folder`` is relative to the current folder; ``None`` is the default."""
+    """Where pictures go. ``folder`` is relative to the current folder; ``None`` is the default.
+
+    ``deleted`` says what becomes of files that their user deleted: ``respect`` or ``restore``.
+    """
 
     folder: str | None
     path: Template | None
+    deleted: str = "respect"
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """A job file as the rest of the program sees it. Relative paths in it are relative to ``folder``.
 
-    ``kind`` is ``None`` where each model's own kind counts. The folders of ``reuse`` are relative to the current one.
-    Rows and pictures may lie outside ``folder`` only where ``allow_outside``. ``places`` say where each entry of
+    ``kind`` is ``None`` if each model's own kind counts. The folders of ``reuse`` are relative to the current one.
+    Rows and pictures may lie outside ``folder`` only if ``allow_outside``. ``places`` say where each entry of
     ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name.
     """
 

@@ -1,4 +1,4 @@
-"""What the command line adds to a job: applied to the document as read, so that it is checked like the rest."""
+"""The command line's flags, applied to the document as read, so that they are checked like the rest."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _FLAGS = frozenset({"model", "size", "quality"})
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Flags that stand above the job file. Of ``parameters`` one value is a default, several are an axis.
+    """Flags that override the job file. Of ``parameters`` one value is a default, several are an axis.
 
     ``budget_usd`` and the counts are taken as the user typed them; they are judged with the job file. Files that the
-    job names may lie outside its folder only where ``allow_outside``, which no job file can say of itself.
+    job names may lie outside its folder only if ``allow_outside``, which no job file can set.
     """
 
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -32,9 +32,9 @@ class Overrides:
     allow_outside: bool = False
 
     def applied(self, document: Document) -> Document:
-        """The document with these flags in place of what it said, and their names as the places of their values.
+        """Return the document with these flags' values instead of its own, and the flags' names as their locations.
 
-        Raises :class:`ManifestError` where a flag can't replace what stands in a ``zip``.
+        Raise :class:`ManifestError` if a flag would replace a member of a ``zip``.
         """
         data: dict[str, Any] = dict(document.data)
         flags: dict[DataPath, str] = dict(document.elsewhere)
@@ -69,7 +69,7 @@ def _put(data: dict[str, Any], path: tuple[str, ...], value: object) -> None:
         data[path[0]] = value
         return
     section = data.get(path[0])
-    # A section that is no mapping is a mistake of the file, and is told as such.
+    # A section that is no mapping is a mistake of the file, and is reported there.
     if section is None or isinstance(section, dict):
         data[path[0]] = {**(section or {}), path[1]: value}
 
@@ -82,7 +82,7 @@ def _refuse_zipped(entries: object, name: str, flag: str) -> None:
 
 
 def _put_parameter(data: dict[str, Any], name: str, values: tuple[str, ...]) -> DataPath:
-    """One value becomes a default and takes the place of an axis, several become the axis."""
+    """Set one value as a default instead of the axis, several as the axis; return the path."""
     section = "defaults" if len(values) == 1 else "matrix"
     matrix = data.get("matrix")
     if section == "defaults" and isinstance(matrix, dict) and name in matrix:

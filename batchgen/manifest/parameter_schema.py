@@ -1,4 +1,4 @@
-"""What a JSON Schema can know of request parameters; the rest is judged by :mod:`batchgen.manifest.values`."""
+"""The rules for parameters that a JSON Schema can state; :mod:`batchgen.manifest.values` checks the rest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RULES: dict[str, dict[str, Any]] = {
 
 
 def settings(schema: dict[str, Any]) -> None:
-    """Adds the rules to the schema of a mapping of settings; where such a mapping is a row, a value may be missing."""
+    """Add the rules to the schema of a mapping of settings; in a row a value may be missing."""
     optional = {"type": "null"} in schema["additionalProperties"].get("anyOf", ())
     schema["properties"] = {
         name: {"anyOf": [rule, {"type": "null"}]} if optional else rule for name, rule in RULES.items()
@@ -30,7 +30,7 @@ def settings(schema: dict[str, Any]) -> None:
 
 
 def axes(schema: dict[str, Any]) -> None:
-    """Adds the rules to the schema of the matrix, whose axes are lists first of all."""
+    """Add the rules to the schema of the matrix, whose axes are lists in the first of their forms."""
     _, *others = schema["additionalProperties"]["anyOf"]
     schema["properties"] = {
         name: {"anyOf": [{"type": "array", "items": rule, "minItems": 1}, *others]} for name, rule in RULES.items()

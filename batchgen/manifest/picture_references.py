@@ -1,6 +1,6 @@
-"""What can be said of an input picture by its text alone: a path, an ``https`` URL, or a data URI.
+"""The check of an input picture's text: a path, an ``https`` URL, or a data URI.
 
-Files are opened and URLs resolved elsewhere; here nothing is touched.
+No file is opened and no URL resolved here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from batchgen.manifest.show import shown
+from batchgen.wording import shown
 
 MOST_IMAGES = 16
 
@@ -23,7 +23,7 @@ _INNER_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
 def image_problem(text: str) -> str | None:
-    """What is wrong with the text of an input picture, worded to follow its name; else ``None``."""
+    """Return what is wrong with the text of an input picture, worded to follow its name; else ``None``."""
     if not text.strip():
         return "is blank; a path, an https URL or a data URI is expected"
     if re.search(r"[\r\n]", text):

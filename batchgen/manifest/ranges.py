@@ -1,17 +1,17 @@
-"""Numbers from one end to the other, as exact decimal text: both ends belong to a range."""
+"""Ranges of numbers, both ends included, as exact decimal text."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-# More values than this on one axis of numbers are a slip of the step.
+# More numbers than this on one axis are a mistake in the step.
 MOST_NUMBERS = 10_000
 
 
 def numbers(first: Decimal, last: Decimal, step: Decimal | None) -> list[str]:
-    """``first`` to ``last`` in steps of ``step`` (default 1), up or down, with as many decimals as the steps have.
+    """Return ``first`` to ``last`` in steps of ``step`` (default 1), up or down, with as many decimals as those have.
 
-    Raises :class:`ValueError`, worded to follow the range's name, where the step is 0, leads away from ``last``,
+    Raise :class:`ValueError`, worded to follow the range's name, if the step is 0, leads away from ``last``,
     misses it, or makes more than 10,000 numbers.
     """
     stride = _stride(first, last, Decimal(1) if step is None else step)
@@ -28,7 +28,7 @@ def numbers(first: Decimal, last: Decimal, step: Decimal | None) -> list[str]:
 
 
 def _stride(first: Decimal, last: Decimal, step: Decimal) -> Decimal:
-    """The step with its direction: going down it may be written with a minus sign or without."""
+    """Return the step with its direction: going down it may be written with a minus sign or without."""
     if not step:
         raise ValueError(f"must have a step other than 0 to get from {first} to {last}")
     if last < first:

@@ -1,4 +1,4 @@
-"""The relative paths of a job file as they read from another folder."""
+"""A job file's relative paths, made relative to another folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIXED = re.compile(r"[a-z][a-z0-9+.\-]+:|/|~|\s*$", re.IGNORECASE)
 
 
 def moved(document: Document, below: str) -> Document:
-    """``document``, which lies in the folder ``below``, with its relative paths as they read from above that folder."""
+    """Return ``document``, which lies in the folder ``below``, with its paths relative to the folder above."""
     if below == ".":
         return document
     move = _Move(below)
@@ -27,7 +27,7 @@ def moved(document: Document, below: str) -> Document:
 
 
 class _Move:
-    """Puts a folder in front of every relative path; what has another shape than it should is left for the checks."""
+    """Puts a folder in front of every relative path; values of a wrong type are left for the checks."""
 
     def __init__(self, below: str) -> None:
         self._below = below
@@ -36,7 +36,7 @@ class _Move:
         return self._path(rows) if isinstance(rows, str) else self.entries(rows)
 
     def entries(self, entries: Any) -> Any:
-        """The entries of ``zip``, ``include`` and ``exclude``, and inline rows."""
+        """Return the entries of ``zip``, ``include`` and ``exclude``, and inline rows."""
         return [self.axes(entry) for entry in entries] if isinstance(entries, list) else entries
 
     def settings(self, settings: Any) -> Any:

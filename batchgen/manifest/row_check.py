@@ -1,4 +1,4 @@
-"""What can be said of a row on its own, while rows stream by."""
+"""The check of a row on its own, while rows are streamed."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from batchgen.manifest.rows import Row
 from batchgen.manifest.values import PARAMETERS, Value, check_value
 
 # Sizes and models repeat, pictures do not: remembering more distinct values than this saves nothing.
-_MOST_REMEMBERED = 10_000
+_MOST_KNOWN = 10_000
 
 _CHECKED = (*PARAMETERS, "repeat")
 
 
 class RowCheck:
-    """Call it with every row; it answers with the row's problems.
+    """Called with every row, returns the row's problems.
 
-    A set of column names, and a value of a parameter, is judged once and reported where it stands first; a prompt is
+    A set of column names, and a value of a parameter, is judged once and reported at its first row; a prompt is
     judged in every row. ``columns`` that were judged already are not judged again.
     """
 
     def __init__(self, columns: tuple[str, ...] | None = None) -> None:
         self._known = frozenset(columns or ())
         self._shapes: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._remembered: dict[str, set[Value]] = {name: set() for name in _CHECKED}
+        self._judged: dict[str, set[Value]] = {name: set() for name in _CHECKED}
 
     def __call__(self, row: Row) -> list[Problem]:
         values = row.values
@@ -36,19 +36,19 @@ class RowCheck:
             checked, problems = self._judge_shape(shape, row)
         for name in checked:
             value = values[name]
-            if value not in self._remembered[name]:
+            if value not in self._judged[name]:
                 message = self._judge_value(name, value)
                 if message:
                     problems.append(Problem(f"row {row.number}: {message}", row.place))
         return problems
 
     def checked(self, shape: tuple[str, ...]) -> frozenset[str]:
-        """Which values of the rows of that shape are looked at."""
-        return frozenset(self._remembered.keys() & {*shape})
+        """Return which values of the rows of that shape are looked at."""
+        return frozenset(self._judged.keys() & {*shape})
 
     def _judge_shape(self, shape: tuple[str, ...], row: Row) -> tuple[tuple[str, ...], list[Problem]]:
-        checked = tuple(name for name in shape if name in self._remembered)
-        if len(self._shapes) < _MOST_REMEMBERED:
+        checked = tuple(name for name in shape if name in self._judged)
+        if len(self._shapes) < _MOST_KNOWN:
             self._shapes[shape] = checked
         problems = [Problem(f"row {row.number}: {message}", row.place) for message in self._name_problems(shape)]
         self._known |= frozenset(shape)
@@ -62,7 +62,7 @@ class RowCheck:
 
     def _judge_value(self, name: str, value: Value) -> str | None:
         message = check_value(name, value)
-        remembered = self._remembered[name]
-        if name != "prompt" and len(remembered) < _MOST_REMEMBERED:
-            remembered.add(value)
+        judged = self._judged[name]
+        if name != "prompt" and len(judged) < _MOST_KNOWN:
+            judged.add(value)
         return message

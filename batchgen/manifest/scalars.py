@@ -1,6 +1,6 @@
-"""Numbers, durations, rates and money out of a job file's text.
+"""Numbers, durations, rates and money read from a job file's text.
 
-Every function takes what stood in the file and raises :class:`ValueError` with a text that begins with "must be".
+Every function takes the file's value and raises :class:`ValueError` with a text that begins with "must be".
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Rate:
 
 
 def whole_within(low: int, high: int) -> Callable[[object], int]:
-    """A reader of whole numbers from ``low`` to ``high``."""
+    """Return a reader of whole numbers from ``low`` to ``high``."""
 
     def whole(found: object) -> int:
         text = str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
@@ -52,7 +52,7 @@ def whole_within(low: int, high: int) -> Callable[[object], int]:
 
 
 def duration_within(low_s: float, high_s: float) -> Callable[[object], float]:
-    """A reader of durations such as ``90s``, ``15min`` or ``2h``, in seconds."""
+    """Return a reader of durations such as ``90s``, ``15min`` or ``2h``, in seconds."""
 
     def duration(found: object) -> float:
         match = _DURATION.fullmatch(found.strip()) if isinstance(found, str) else None
@@ -65,7 +65,7 @@ def duration_within(low_s: float, high_s: float) -> Callable[[object], float]:
 
 
 def rate(found: object) -> Rate:
-    """A start rate such as ``5/s``, ``60/min`` or ``50/day``."""
+    """Return a start rate such as ``5/s``, ``60/min`` or ``50/day``."""
     match = _RATE.fullmatch(found.strip()) if isinstance(found, str) else None
     if not match or not isinstance(found, str) or not 0 < float(match[1]) <= 1_000_000:
         raise ValueError("must be a rate such as 5/s, 60/min or 50/day")
@@ -73,7 +73,7 @@ def rate(found: object) -> Rate:
 
 
 def money(found: object) -> int:
-    """Micro-dollars of an amount in USD such as ``25`` or ``0.04``."""
+    """Return the micro-dollars of an amount in USD such as ``25`` or ``0.04``."""
     text = "" if isinstance(found, bool) else str(found)
     amount = microusd(text) if _AMOUNT.fullmatch(text) else None
     if amount is None:
@@ -92,7 +92,7 @@ class StopTime:
 
 
 def stop_time(found: object) -> StopTime:
-    """A time of day such as ``05:30``, or a span such as ``90m`` or ``1h30m``."""
+    """Return a time of day such as ``05:30``, or a span such as ``90m`` or ``1h30m``."""
     text = found.strip() if isinstance(found, str) else ""
     if clock := _CLOCK.fullmatch(text):
         return StopTime(text, int(clock[1]), int(clock[2]))
@@ -113,7 +113,7 @@ class MaxFailures:
 
 
 def max_failures(found: object) -> MaxFailures:
-    """A number such as ``10``, or a share such as ``5%``."""
+    """Return a number such as ``10``, or a share such as ``5%``."""
     text = str(found).strip() if isinstance(found, str | int) and not isinstance(found, bool) else ""
     match = _FAILURES.fullmatch(text)
     number = float(f"{match[1]}{match[2] or ''}") if match else 0.0
@@ -123,7 +123,7 @@ def max_failures(found: object) -> MaxFailures:
 
 
 def number(found: object) -> Decimal:
-    """An exact number such as ``4``, ``-2`` or ``0.25``."""
+    """Return an exact number such as ``4``, ``-2`` or ``0.25``."""
     text = found if isinstance(found, str) else ""
     if not _NUMBER.fullmatch(text):
         raise ValueError("must be a number such as 4 or 0.25")
@@ -131,7 +131,7 @@ def number(found: object) -> Decimal:
 
 
 def truth(found: object) -> bool:
-    """``true`` or ``false``, and no other word for it."""
+    """Return the truth of ``true`` or ``false``; no other word is taken."""
     if isinstance(found, bool):
         return found
     if found not in ("true", "false"):
@@ -140,7 +140,7 @@ def truth(found: object) -> bool:
 
 
 def natural(found: object) -> object:
-    """Plain text as JSON would read it: numbers and truths become what they look like, in nested values too."""
+    """Return plain text as JSON reads it: numbers and truths become what they look like, in nested values too."""
     if isinstance(found, dict):
         return {name: natural(value) for name, value in found.items()}
     if isinstance(found, list):

@@ -1,4 +1,4 @@
-"""A document against the job file's shape: pydantic's errors become findings in our words.
+"""A document against the job file's schema: pydantic's errors become findings in our words.
 
 Parts with a mistake are left out and the rest is validated again, so that the checks that follow see all of it.
 """
@@ -25,8 +25,8 @@ from batchgen.manifest.jobfile import (
     RetrySection,
     Section,
 )
-from batchgen.manifest.show import shown
 from batchgen.manifest.values import PARAMETERS
+from batchgen.wording import shown
 
 _SECTIONS: dict[str, type[Section]] = {
     "provider": ProviderSection,
@@ -35,7 +35,7 @@ _SECTIONS: dict[str, type[Section]] = {
     "output": OutputSection,
 }
 
-# What variables, prompts and models come from none of these.
+# Variables, prompts and models come from none of these sections.
 _INDEPENDENT = frozenset({"kind", "limits", "name", "output", "prices", "provider", "repeat", "retry", "reuse"})
 
 _EXPECTED = {
@@ -49,7 +49,7 @@ _EXPECTED = {
 
 @dataclass(frozen=True, slots=True)
 class Shaped:
-    """What could be validated and what could not.
+    """The parts that could be validated, and the mistakes of the others.
 
     ``whole`` says that nothing was left out on which the meaning of another part depends.
     """
@@ -60,7 +60,7 @@ class Shaped:
 
 
 def shaped(document: Document) -> Shaped:
-    """The document as a :class:`JobFile`, with every mistake of its shape."""
+    """Return the document as a :class:`JobFile`, with every mistake of its shape."""
     data, credentials = _without_credentials(dict(document.data))
     findings = [_credential(path) for path in credentials]
     try:
@@ -77,7 +77,7 @@ def shaped(document: Document) -> Shaped:
 
 
 def _path(location: tuple[Any, ...], data: Any) -> DataPath:
-    """The location within the data: pydantic's own steps, such as the name of a form, are not part of it."""
+    """Return the location within the data: pydantic's own steps, such as the name of a form, are not part of it."""
     path: list[str | int] = []
     for position, step in enumerate(location):
         if (isinstance(data, dict) and step in data) or (isinstance(data, list) and isinstance(step, int)):
@@ -89,7 +89,7 @@ def _path(location: tuple[Any, ...], data: Any) -> DataPath:
 
 
 def finding(found: ErrorDetails, path: DataPath, known: Sequence[str] = ()) -> Mistake:
-    """One of pydantic's errors at ``path`` in our words; ``known`` are the keys of a mapping that is no section."""
+    """Return pydantic's error ``found`` at ``path`` in our words; ``known`` are the keys of an axis' source."""
     if found["type"] == "extra_forbidden":
         return _unknown_key(path, known)
     value, name = found["input"], dotted(path)
@@ -110,7 +110,7 @@ def _rule(found: ErrorDetails) -> str:
 
 
 def _word_meant(found: ErrorDetails) -> str:
-    """The word of a few that was probably meant."""
+    """Return the allowed word that was probably meant."""
     if found["type"] != "literal_error" or not isinstance(found["input"], str):
         return ""
     return nearest(found["input"].strip().lower(), re.findall("'([^']+)'", found["ctx"]["expected"]))
@@ -125,7 +125,7 @@ def _suggestion(path: DataPath, value: object) -> str:
 
 
 def _unknown_key(path: DataPath, known: Sequence[str]) -> Mistake:
-    """An unknown key, with the nearest known one or the section it belongs to."""
+    """Return an unknown key, with the nearest known one or the section it belongs to."""
     section, name = path[:-1], str(path[-1])
     where = f" under {dotted(section)}" if section else ""
     meant = nearest(name, known) or f"known are {', '.join(known)}" if known else _meant(section, name)
@@ -148,25 +148,25 @@ def _keys(section: DataPath) -> tuple[str, ...]:
 
 
 def dotted(path: DataPath) -> str:
-    """A path in words: ``limits.lanes.concurrency``; a name that needs it is quoted."""
+    """Return a path in words: ``limits.lanes.concurrency``; a name that needs it is quoted."""
     steps = [str(step) if isinstance(step, int) or str(step).isidentifier() else shown(step) for step in path]
     return ".".join(steps) or "the job file"
 
 
 def _without(data: dict[str, Any], path: DataPath, *, unknown: bool) -> dict[str, Any]:
-    """The data without the part at fault, which is small enough to leave the rest its meaning."""
+    """Return the data without the part at fault, which is small enough to leave the rest its meaning."""
     if path[0] == "rows" and len(path) > 1 and isinstance(data["rows"], list):
         return {**data, "rows": _without_cell(data["rows"], path[1:])}
     if path[0] == "provider" and not unknown:
         # Its kind can't be left out alone.
         return _pruned(data, path[:1])
     in_list = next((depth for depth, step in enumerate(path) if isinstance(step, int)), len(path))
-    # What stands below the second level has its meaning only as a whole, such as one axis.
+    # A part below the second level, such as one axis, has a meaning only as a whole.
     return _pruned(data, path[: min(in_list, 2)])
 
 
 def _without_cell(rows: list[Any], path: DataPath) -> list[Any]:
-    """The rows without one value, or without all of a row that is none, so that the others can be judged."""
+    """Return the rows without one value, or without all of a row that is none, so that the others can be judged."""
     row = rows[int(path[0])]
     left = {**row, path[1]: None} if len(path) > 1 and isinstance(row, dict) else {}
     return [left if index == path[0] else other for index, other in enumerate(rows)]
@@ -180,7 +180,7 @@ def _pruned(data: dict[str, Any], path: DataPath) -> dict[str, Any]:
 
 
 def _without_credentials(data: dict[str, Any]) -> tuple[dict[str, Any], list[DataPath]]:
-    """The data without keys and passwords, at any depth, and where they stood."""
+    """Return the data without keys and passwords, at any depth, and the paths of those."""
     found = list(_credentials(data, ()))
     for path in found:
         data = _pruned(data, path)

@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from batchgen.errors import UsageError
-from batchgen.manifest.show import shown
+from batchgen.wording import shown
 
 # Two braces stand for one; a name is everything between single braces; a brace that is left over is a mistake.
 _PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]*)\}|(?P<stray>[{}])")
 _NO_NAME = re.compile(r"[.\[\]!:()\x00-\x1f]")
 
 
-class TemplateError(UsageError):
-    """The text is no template; the message is the first of ``mistakes``, each of which says where and why."""
+class TemplateError(ValueError):
+    """The text is no template; the message is the first of ``mistakes``, each with its position and reason."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
         super().__init__(mistakes[0])
@@ -42,17 +41,17 @@ class Template:
         object.__setattr__(self, "_pick", _picker(names))
 
     def render(self, values: Mapping[str, str]) -> str:
-        """The text with every name replaced. Raises :class:`KeyError` with the name that has no value."""
+        """Return the text with every name replaced. Raise :class:`KeyError` with the name that has no value."""
         return self._format if self._pick is None else self._format % self._pick(values)
 
 
 def literal(text: str) -> str:
-    """The template that renders to exactly this text."""
+    """Return the template that renders to exactly this text."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
 def _parsed(text: str) -> tuple[str, list[str]]:
-    """A ``%`` pattern and the names that fill it, in order; with no names the pattern is the finished text."""
+    """Return a ``%`` pattern and the names that fill it, in order; with no names the pattern is the finished text."""
     names: list[str] = []
     pieces: list[str | None] = []
     mistakes: list[str] = []
@@ -83,10 +82,10 @@ def _stray(brace: str, position: int) -> str:
 
 
 def _mistake(name: str, position: int) -> str | None:
-    """What is wrong with the name in braces at ``position``."""
+    """Return what is wrong with the name in braces at ``position``."""
     where = f"at character {position + 1}"
     if not name.strip():
-        return f"'{{}}' {where} names nothing; write a name such as '{{subject}}', or '{{{{}}}}' for braces"
+        return f"'{{}}' {where} has no name; write one such as '{{subject}}', or '{{{{}}}}' for braces"
     if name != name.strip():
         return f"{shown('{' + name + '}')} {where} has spaces in it; write '{{{name.strip()}}}'"
     if _NO_NAME.search(name):
@@ -95,7 +94,7 @@ def _mistake(name: str, position: int) -> str | None:
 
 
 def _picker(names: list[str]) -> Callable[[Mapping[str, str]], tuple[str, ...]] | None:
-    """What takes the values of ``names`` out of a mapping, always as a tuple."""
+    """Return a function that takes the values of ``names`` out of a mapping, always as a tuple."""
     if not names:
         return None
     # An itemgetter of one name returns the bare value, which `%` would take apart if it were a tuple itself.

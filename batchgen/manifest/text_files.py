@@ -1,4 +1,4 @@
-"""Opening the files a user names: what is no readable text file is told apart before anything is parsed."""
+"""Opening the files a user names: whatever is no readable text file is refused before anything is parsed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import stat
 from pathlib import Path
 
 from batchgen.errors import ManifestError, Problem, nearest
-from batchgen.manifest.show import printable
+from batchgen.wording import printable
 
-# 20,000 rows of YAML are about 3 MB; whoever has more than this has a CSV.
+# 20,000 rows of YAML are about 3 MB; more rows than this belong into a CSV.
 LARGEST_JOB_FILE = 128 * 1024 * 1024
 
 
@@ -20,7 +20,7 @@ def refuse_unless_readable(path: Path, file: str, place: str = "") -> None:
 
 
 def inside(folder: Path, path: Path) -> Path:
-    """``path``, which lies in ``folder``. Raises :class:`ValueError`, worded to follow its name, where it does not."""
+    """Return ``path``. Raise :class:`ValueError`, worded to follow its name, unless it lies in ``folder``."""
     try:
         if path.resolve().is_relative_to(folder.resolve()):
             return path
@@ -31,7 +31,7 @@ def inside(folder: Path, path: Path) -> Path:
 
 
 def job_text(path: Path, file: str) -> str:
-    """The whole text of a job file. Raises :class:`ManifestError` where it is no UTF-8 or too large."""
+    """Return the whole text of a job file. Raise :class:`ManifestError` if it is no UTF-8 or too large."""
     size = path.stat().st_size
     if size > LARGEST_JOB_FILE:
         raise ManifestError(
@@ -45,7 +45,7 @@ def job_text(path: Path, file: str) -> str:
 
 
 def not_utf8(path: Path, file: str) -> ManifestError:
-    """The error that names the first line of ``path`` which is no UTF-8."""
+    """Return the error that names the first line of ``path`` which is no UTF-8."""
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -1,4 +1,4 @@
-"""What a request parameter may be, judged on the value alone; what a model of a catalogue takes is judged later."""
+"""The rules for a parameter's value on its own; what a model of the catalogue takes is checked later."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from batchgen.errors import nearest
 from batchgen.manifest.picture_references import MOST_IMAGES, image_problem
-from batchgen.manifest.show import printable, shown
+from batchgen.wording import printable, shown
 
 # A list is only ever a value of `image`.
 Value = str | tuple[str, ...]
@@ -39,7 +39,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def check_value(name: str, value: Value) -> str | None:
-    """What is wrong with the value of a parameter or variable, as a message with what is allowed; else ``None``."""
+    """Return what is wrong with a parameter's or variable's value and what is allowed, as a message; else ``None``."""
     if isinstance(value, tuple):
         return _list_problem(name, value)
     unwritable = _UNWRITABLE.search(value)
@@ -51,7 +51,7 @@ def check_value(name: str, value: Value) -> str | None:
 
 
 def normalised(name: str, value: Value) -> Value:
-    """The value as it reaches the wire: ``jpg`` is ``jpeg``."""
+    """Return the value as it is sent: ``jpg`` is ``jpeg``."""
     return "jpeg" if name == "output_format" and value == "jpg" else value
 
 

@@ -1,4 +1,4 @@
-"""YAML without surprises: every plain scalar is text, every value knows its line, and nothing is ever constructed.
+"""YAML in which every plain scalar is text, every value has its line, and no object is ever constructed.
 
 Refused are tags, anchors, aliases and merge keys, duplicate keys, several documents and nesting beyond 50.
 """
@@ -13,7 +13,7 @@ import yaml
 
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.document import DataPath, Document, Mistake
-from batchgen.manifest.show import printable, shown
+from batchgen.wording import printable, shown
 
 DEEPEST = 50
 
@@ -22,18 +22,18 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-class Marred(ManifestError):
-    """Refusals in a text whose meaning is clear all the same: ``document`` is what it says without what was refused."""
-
-    def __init__(self, problems: list[Problem], document: Document) -> None:
-        super().__init__(problems)
-        self.document = document
-
-
 def read_yaml(text: str, file: str) -> Document:
-    """The one mapping that ``text`` holds. Raises :class:`ManifestError` with every refusal and its line.
+    """Return the one mapping that ``text`` holds. Raises :class:`ManifestError` with every refusal and its line."""
+    document, problems = read_judgeable_yaml(text, file)
+    if problems:
+        raise ManifestError(problems)
+    return document
 
-    It is :class:`Marred` where all else of the text can be judged too.
+
+def read_judgeable_yaml(text: str, file: str) -> tuple[Document, list[Problem]]:
+    """Return what ``text`` says without what is refused, and the refusals, so that all else can be judged too.
+
+    Raises :class:`ManifestError` if the refusals leave no clear meaning.
     """
     builder = _Builder()
     try:
@@ -48,14 +48,14 @@ def read_yaml(text: str, file: str) -> Document:
     document = Document(file, builder.data if isinstance(builder.data, dict) else {}, builder.lines)
     findings = builder.findings or _wrong_top(builder.data)
     if builder.findings and builder.is_clear and document.data:
-        raise Marred(_at_lines(document, findings), document)
+        return document, _at_lines(document, findings)
     if findings:
         raise ManifestError(_at_lines(document, findings))
-    return document
+    return document, []
 
 
 class _CannotGoOnError(Exception):
-    """What follows has no meaning any more; what was found so far is reported."""
+    """The rest of the text has no meaning; the findings so far are reported."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class _Open:
 
 @dataclass(slots=True)
 class _Builder:
-    """Makes data of the parser's events with a stack of its own, so that no depth of input can exhaust Python's."""
+    """Builds data from the parser's events with a stack of its own, so that no depth of input can exhaust Python's."""
 
     data: object = None
     lines: dict[DataPath, int] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class _Builder:
                 line, f"the alias '*{printable(str(event.anchor))}' is refused", "quote a text that begins with '*'"
             )
             self.is_clear = False
-            self._place(None, line)
+            self._put(None, line)
         elif isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
@@ -110,7 +110,7 @@ class _Builder:
         if top is not None and isinstance(top.into, dict) and top.key is None:
             self._key(top, text, line, plain=not event.style)
         else:
-            self._place(None if not event.style and text in _NULLS else text, line)
+            self._put(None if not event.style and text in _NULLS else text, line)
 
     def _key(self, top: _Open, name: str, line: int, *, plain: bool) -> None:
         path = (*top.path, name)
@@ -135,10 +135,10 @@ class _Builder:
             self._find(line, "a key must be a plain text", "quote a text that begins with '{' or '['")
             raise _CannotGoOnError
         into: object = {} if isinstance(event, yaml.MappingStartEvent) else []
-        self._stack.append(_Open(into, self._place(into, line)))
+        self._stack.append(_Open(into, self._put(into, line)))
 
-    def _place(self, value: object, line: int) -> DataPath:
-        """Put the value where it belongs and return the path to it; of a duplicate key the first value stays."""
+    def _put(self, value: object, line: int) -> DataPath:
+        """Put the value into its list or mapping and return its path; of a duplicate key the first value stays."""
         if not self._stack:
             self.data = value
             return ()
@@ -149,7 +149,7 @@ class _Builder:
                 raise _CannotGoOnError
             path: DataPath = (*top.path, top.key)
             if top.key in top.into:
-                # What stands below a duplicate key must not look like duplicates of its own.
+                # Keys below a duplicate key must not count as duplicates too.
                 path = (*path, f"again on line {line}")
             top.into.setdefault(top.key, value)
             top.key = None
@@ -164,7 +164,7 @@ class _Builder:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
             self._find(line, f"the tag {shown(tag)} is refused; every value is text", "remove the tag")
         if event.anchor is not None:
-            self._find(line, f"the anchor '&{printable(event.anchor)}' is refused", "write the value out where needed")
+            self._find(line, f"the anchor '&{printable(event.anchor)}' is refused", "write the value out at each use")
 
     def _find(self, line: int, message: str, suggestion: str = "") -> None:
         self.findings.append((line, Mistake((), message, suggestion)))

@@ -1,1 +1,1 @@
-"""A manifest becomes a plan: every request it asks for, what it will be called, and what it may cost."""
+"""A manifest becomes a plan: every request, its picture's name, and its price."""

@@ -1,7 +1,7 @@
 """A plan as an OpenAI Batch file: one line of JSON for each request, which `batchgen` reads again to the same keys.
 
 A repeated request is one line with its count as ``n``; an equal one that was written before is left out. Input pictures
-travel inside the line, as data URIs.
+are inside the line, as data URIs.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 def write_batch_file(requests: Iterable[Request], path: Path) -> int:
-    """Writes the lines of ``requests``, which stand in the plan's order, to ``path``, and says how many there are.
+    """Write the lines of ``requests``, in the plan's order, to ``path``, and return how many there are.
 
-    Raises :class:`UsageError`, and leaves no file, where ``path`` exists or a request has no place in such a file.
+    Raise :class:`UsageError`, without a file, if ``path`` exists, can't be written, or a request is no image's.
     """
     if path.exists():
         raise UsageError(f"{path} exists already; nothing was written")
@@ -42,9 +42,9 @@ def write_batch_file(requests: Iterable[Request], path: Path) -> int:
 
 
 def batch_lines(requests: Iterable[Request]) -> Iterator[bytes]:
-    """A line for each row and combination, named by the row's own ``custom_id`` if that is free.
+    """Yield a line for each row and combination, named by the row's own ``custom_id`` if no other line has it.
 
-    Else it is named by the key of its last repeat, which no other line ends with.
+    Else it is named by the key of its last repeat, which no other line has.
     """
     seen = CompactSet()
     taken: set[str] = set()
@@ -57,7 +57,7 @@ def batch_lines(requests: Iterable[Request]) -> Iterator[bytes]:
 
 
 def _runs(requests: Iterable[Request]) -> Iterator[list[Request]]:
-    """The requests that differ in their repeat number only, and so stand together in a plan."""
+    """Yield the requests that differ in their repeat number only, and so stand together in a plan."""
     run: list[Request] = []
     for request in requests:
         if request.repeat == 1 and run:
@@ -71,7 +71,7 @@ def _runs(requests: Iterable[Request]) -> Iterator[list[Request]]:
 def _line(request: Request, count: int, custom_id: str) -> Mapping[str, object]:
     if request.kind is not Kind.IMAGE:
         raise UsageError(
-            f"row {request.row}: a {request.kind} of {request.model} has no place in a batch file of images"
+            f"row {request.row}: a batch file is for images, and {request.model} makes a {request.kind} here"
         )
     body: dict[str, object] = {"model": request.model, **request.parameters}
     if request.image:

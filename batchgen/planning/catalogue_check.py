@@ -1,7 +1,7 @@
-"""What the catalogue says of a model, held against what a request asks of it, before anything is sent.
+"""A request checked against its model's entry in the catalogue, before anything is sent.
 
-What the service would refuse is an error where the catalogue binds; what it would ignore, and whatever an older or
-incomplete catalogue says, is a warning: a run that would work is never stopped by what is merely not known.
+What the service would refuse is an error if the catalogue is binding; what it would ignore, and whatever an older or
+incomplete catalogue says, is a warning: missing knowledge never stops a run that would work.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from batchgen.manifest import shown
 from batchgen.provider.interface import Catalogue, Model
 from batchgen.request import Kind
+from batchgen.wording import shown
 
 # The service's documented limits: a free model gives at most 1024x1024, and fifty pictures a day to an account with
 # credits; a video model takes six uploads and uses one.
@@ -22,15 +22,15 @@ FREE_SIDE = 1024
 FREE_A_DAY = 50
 MOST_VIDEO_INPUTS = 6
 
-# Questions repeat from row to row; more different ones than this are asked anew.
-_MOST_REMEMBERED = 10_000
+# Rows repeat the same questions; more different ones than this are checked anew.
+_MOST_KNOWN = 10_000
 _SHOWN_VALUES = 8
 _MADE = {"image": "pictures", "video": "films"}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one request asks of a model, as far as a catalogue has a say in it; ``None`` where it leaves the choice."""
+    """What one request asks of a model, as far as a catalogue covers it; ``None`` if it leaves the choice."""
 
     model: str
     kind: Kind = Kind.IMAGE
@@ -43,14 +43,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What the catalogue has against a request; ``refused`` where the service would refuse it."""
+    """A contradiction of request and catalogue; ``refused`` if the service would refuse the request."""
 
     message: str
     refused: bool
 
 
 class CatalogueCheck:
-    """The catalogue of a service, for one plan. A model that ``priced`` names is taken at the user's word."""
+    """The check of one plan against a service's catalogue. A model that ``priced`` names may be missing from it."""
 
     def __init__(self, catalogue: Catalogue | None, *, provider: str, priced: Collection[str] = ()) -> None:
         self._catalogue = catalogue if catalogue is not None else Catalogue({}, binding=False)
@@ -59,22 +59,22 @@ class CatalogueCheck:
         self._known: dict[Asked, tuple[Objection, ...]] = {}
 
     def resolved(self, name: str) -> str:
-        """The identifier of the model that ``name``, perhaps an alias, stands for."""
+        """Return the identifier of the model that ``name``, perhaps an alias, stands for."""
         model = self._catalogue.find(name)
         return model.id if model else name
 
     def kind(self, name: str, *, says_seconds: bool = False) -> Kind:
-        """What the model makes, as the catalogue says; of one that is not in it, films where a request has a length."""
+        """Return what the model makes by the catalogue; if that has no such model, films for requests with a length."""
         model = self._catalogue.find(name)
         films = says_seconds if model is None else model.kind == Kind.VIDEO
         return Kind.VIDEO if films else Kind.IMAGE
 
     def objections(self, asked: Asked) -> tuple[Objection, ...]:
-        """Everything the catalogue has against the request."""
+        """Return every contradiction of the request and the catalogue."""
         known = self._known.get(asked)
         if known is None:
             known = tuple(self._objections(asked))
-            if len(self._known) < _MOST_REMEMBERED:
+            if len(self._known) < _MOST_KNOWN:
                 self._known[asked] = known
         return known
 
@@ -87,7 +87,7 @@ class CatalogueCheck:
             for warning in _warnings(model, asked):
                 yield Objection(warning, refused=False)
         elif asked.model not in self._priced and self._catalogue.models:
-            # A list may be of pictures alone: then it says nothing of films.
+            # A list of picture models alone says nothing of films.
             lists_kind = any(one.kind == asked.kind for one in self._catalogue.models.values())
             yield from self._unknown(asked.model, binding=binding and lists_kind)
 
@@ -99,12 +99,12 @@ class CatalogueCheck:
             hint = "" if near else "; `batchgen models` lists it"
             yield Objection(f"{message}{hint} (a model with a price under `prices:` is taken as it is)", refused=True)
         elif near:
-            # Servers of one's own serve models that they don't list: only what looks like a slip is worth a word.
+            # Self-hosted servers serve models that they don't list: only a likely typing error is worth a warning.
             yield Objection(message, refused=False)
 
 
 def near_names(name: str, known: Collection[str], *, most: int = 3) -> tuple[str, ...]:
-    """Up to ``most`` known names that ``name`` may have meant: case and the maker before the slash count little."""
+    """Return up to ``most`` known names similar to ``name``; case and the maker before the slash weigh little."""
     by_form: dict[str, list[str]] = {}
     for one in known:
         for form in {one.lower(), one.lower().rpartition("/")[2]}:
@@ -142,7 +142,7 @@ def _warnings(model: Model, asked: Asked) -> Iterator[str]:
     if model.kind == Kind.VIDEO and 1 < asked.images <= MOST_VIDEO_INPUTS:
         yield f"{model.id} uses one of the {asked.images} pictures it is given"
     if asked.size in model.sizes and _too_large_to_be_free(model, asked):
-        yield f"{model.id} is free, and free models are said to give at most {FREE_SIDE}x{FREE_SIDE}"
+        yield f"{model.id} is free, and free models are documented to give at most {FREE_SIDE}x{FREE_SIDE}"
 
 
 def _too_large_to_be_free(model: Model, asked: Asked) -> bool:
@@ -157,7 +157,7 @@ def _listed(values: Collection[str]) -> str:
 
 
 def _nearest(asked: Asked, model: Model) -> str:
-    """The size closest in shape, and of those the one closest in area."""
+    """Return the size closest in shape, and of those the one closest in area."""
     wanted = _sides(asked.size)
     sizes = [(size, sides) for size in model.sizes if (sides := _sides(size))]
     if wanted is None or not sizes:

@@ -1,6 +1,6 @@
-"""Every combination of the axes' values: the columns of a sweep, before any row meets them.
+"""Every combination of the axes' values, before any row is applied.
 
-A combination is kept where no ``exclude`` drops it; each ``include`` adds one. Combinations are made lazily, so a
+A combination is kept unless an ``exclude`` drops it; each ``include`` adds one. Combinations are made lazily, so a
 matrix of a million costs no memory; a matrix small enough is made once and used for every row.
 """
 
@@ -52,11 +52,11 @@ class Combinations:
 
     @property
     def kept(self) -> bool:
-        """Whether they are few enough to be the very same objects at every reading."""
+        """Whether every iteration gives the very same objects."""
         return self._kept is not None
 
     def idle_rules(self) -> tuple[CombinationRule, ...]:
-        """The ``exclude`` rules that match no combination; none is named where they are too many to be looked at."""
+        """Return the ``exclude`` rules that match no combination; none if there are more than ``KEPT`` combinations."""
         if self._kept is None:
             return ()
         every = [_combine(self._axes, values) for values in itertools.product(*(axis.values for axis in self._axes))]
@@ -85,7 +85,7 @@ class Combinations:
 
 
 def matches(rule: Mapping[str, str], titles: Mapping[str, str], values: Mapping[str, Value]) -> bool:
-    """Whether a rule's every name has a title or a value that its glob matches."""
+    """Return whether the title or value of every name in the rule matches its glob."""
     return all(_matches_one(glob, titles.get(name), values.get(name)) for name, glob in rule.items())
 
 

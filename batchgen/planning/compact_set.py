@@ -1,4 +1,4 @@
-"""Which of millions of keys or names were met before, in a few bytes each, where a set would take a hundred."""
+"""Which of millions of keys or names were met before, in a few bytes each; a set would take a hundred."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SMALLEST = 4096
 
 
 class CompactSet:
-    """A growing open-addressed table of 64-bit numbers, each with a 32-bit number of its own beside it if wanted.
+    """A growing open-addressed table of 64-bit numbers, each with a 32-bit value if wanted.
 
-    What is remembered are 64 bits of a digest: two different things share them once in 10^7 plans of a million.
+    It keeps 64 bits of a digest: two different keys share them once in 10^7 plans of a million.
     """
 
     def __init__(self, *, with_values: bool = False) -> None:
@@ -22,19 +22,19 @@ class CompactSet:
         self._count = 0
 
     def add(self, key: str) -> bool:
-        """Whether ``key`` was not there yet."""
+        """Add ``key``, and return whether it is new."""
         return self.first(number_of(key), 0) is None
 
     def first(self, number: int, value: int) -> int | None:
-        """What was said of ``number`` the first time it was met, or ``None`` if that is now, with ``value``."""
+        """Return the value of ``number`` from its first call, or ``None`` if this is the first, and keep ``value``."""
         numbers = self._numbers
         number = number or 1
-        place = _place(numbers, number)
-        if numbers[place] == number:
-            return 0 if self._values is None else self._values[place]
-        numbers[place] = number
+        slot = _slot_of(numbers, number)
+        if numbers[slot] == number:
+            return 0 if self._values is None else self._values[slot]
+        numbers[slot] = number
         if self._values is not None:
-            self._values[place] = value
+            self._values[slot] = value
         self._count += 1
         if self._count * 3 > len(numbers) * 2:
             self._grow()
@@ -44,18 +44,18 @@ class CompactSet:
         old_numbers, old_values = self._numbers, self._values
         self._numbers = array("Q", bytes(16 * len(old_numbers)))
         self._values = None if old_values is None else array("I", bytes(8 * len(old_numbers)))
-        for old_place, number in enumerate(old_numbers):
+        for old_slot, number in enumerate(old_numbers):
             if number != _EMPTY:
-                place = _place(self._numbers, number)
-                self._numbers[place] = number
+                slot = _slot_of(self._numbers, number)
+                self._numbers[slot] = number
                 if old_values is not None and self._values is not None:
-                    self._values[place] = old_values[old_place]
+                    self._values[slot] = old_values[old_slot]
 
 
-def _place(numbers: array[int], number: int) -> int:
-    """Where ``number`` stands, or the empty place that is its own."""
+def _slot_of(numbers: array[int], number: int) -> int:
+    """Return the slot of ``number``, or the empty slot to put it into."""
     mask = len(numbers) - 1
-    place = number & mask
-    while numbers[place] not in (number, _EMPTY):
-        place = (place + 1) & mask
-    return place
+    slot = number & mask
+    while numbers[slot] not in (number, _EMPTY):
+        slot = (slot + 1) & mask
+    return slot

@@ -1,4 +1,4 @@
-"""How long a plan will take, by what was measured; where nothing was, nothing is said."""
+"""The expected duration of a plan, by measured latencies; without those there is none."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from batchgen.manifest import Limits
 
 
 def expected_s(new: Mapping[str, int], median_ms: Mapping[str, int | None], limits: Limits) -> float | None:
-    """The seconds that so many requests to each model take, all lanes at their ceilings.
+    """Return the seconds that the ``new`` requests to each model take, all lanes at their ceilings.
 
-    ``None`` where one of the models was never measured. A run that still finds out what a service bears takes longer.
+    ``None`` if one of the models was never measured. A run whose lanes still adapt to the service takes longer.
     """
     busy_s, longest_s = 0.0, 0.0
     for model, count in new.items():

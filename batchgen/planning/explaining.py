@@ -1,4 +1,4 @@
-"""Answers for single requests of a plan: which ones are meant, and why each would be sent or not."""
+"""The explanation of single requests of a plan: which ones are meant, and why each would be sent or not."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import replace
 from batchgen.errors import UsageError
 from batchgen.planning.reasons import Explained, StoredRequest, explain, nearest
 from batchgen.request import Request, State
+from batchgen.wording import counted
 
 # A number this short is a row's; keys are shown with eight digits or more.
 _ROW = re.compile(r"[0-9]{1,7}", re.ASCII)
@@ -19,9 +20,9 @@ MOST = 20
 
 
 def pick(requests: Iterable[Request], wanted: str) -> tuple[Request, ...]:
-    """The requests of the row numbered ``wanted``, or the one whose key begins with it. Raises :class:`UsageError`.
+    """Return the requests of the row numbered ``wanted``, or the one whose key begins with it.
 
-    Of a row that makes more than ``MOST``, one more than that.
+    At most ``MOST`` + 1 of a row. Raise :class:`UsageError` if there is no such request, or more than one such key.
     """
     word = wanted.strip().lower()
     if _ROW.fullmatch(word):
@@ -34,7 +35,7 @@ def pick(requests: Iterable[Request], wanted: str) -> tuple[Request, ...]:
 def explain_one(
     request: Request, state: State | None, orphans: Iterable[StoredRequest], bought: Iterable[StoredRequest]
 ) -> Explained:
-    """As :func:`explain`; a request that is new is held against all that was ever ``bought``."""
+    """Return what :func:`explain` finds; a new request is also compared with all that was ever ``bought``."""
     found = explain(request, state, lambda _: orphans)
     if state is not None or found.relative is not None:
         return found
@@ -68,12 +69,12 @@ def _of_key(requests: Iterable[Request], prefix: str) -> Request:
         raise UsageError(f"no request of this manifest has a key that begins with {prefix!r}; the nearest are {keys}")
     if len(found) > 1:
         keys = ", ".join(key[:12] for key in list(found)[:3])
-        raise UsageError(f"{len(found)} requests' keys begin with {prefix!r}: {keys}; give more of it")
+        raise UsageError(f"{counted(len(found), 'key')} of requests begin with {prefix!r}: {keys}; give more digits")
     return next(iter(found.values()))
 
 
 def _common(one: str, other: str) -> int:
-    """How many characters two texts have in common at their beginning."""
+    """Return how many characters two texts have in common at their beginning."""
     length = 0
     while length < min(len(one), len(other)) and one[length] == other[length]:
         length += 1

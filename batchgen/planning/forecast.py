@@ -1,4 +1,4 @@
-"""What a plan will take, before anything is sent: counts by axis, what is done already, the price and the time."""
+"""The forecast of a plan, before anything is sent: counts by axis and state, price and time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SETTLED = (State.SENT, State.ANSWERED, State.STORED)
 class ModelForecast:
     """One model's part: how many requests, how many of them are to be bought, and what those cost together.
 
-    ``cost`` is ``None`` where nobody states a price; ``median_ms`` where none was ever made in this folder.
+    ``cost`` is ``None`` if nobody states a price; ``median_ms`` if none was ever made in this folder.
     """
 
     requests: int
@@ -40,9 +40,9 @@ class ModelForecast:
 class Forecast:
     """The whole plan in numbers. ``by_axis`` counts requests per value of each axis; money and time are for the new.
 
-    ``reused`` requests, counted in no state, have their pictures in another folder. ``duration_s`` is ``None`` where
-    one of the models was never measured. ``notices`` are for people: what is odd about the plan, or about what is
-    known of the service.
+    ``reused`` requests, counted in no state, have their pictures in another folder. ``duration_s`` is ``None`` if one
+    of the models was never measured. ``notices`` are for people: what is odd about the plan or the service's
+    catalogue.
     """
 
     requests: int
@@ -72,14 +72,17 @@ class Forecast:
 
     @property
     def low_microusd(self) -> int:
+        """The least that all new requests with a known price cost together."""
         return sum(part.cost.low_microusd for part in self.by_model.values() if part.cost)
 
     @property
     def expected_microusd(self) -> int:
+        """The expected cost of all new requests with a known price."""
         return sum(part.cost.expected_microusd for part in self.by_model.values() if part.cost)
 
     @property
     def high_microusd(self) -> int:
+        """The most that all new requests with a known price cost together."""
         return sum(part.cost.high_microusd for part in self.by_model.values() if part.cost)
 
 
@@ -93,9 +96,9 @@ def forecast(
     limits: Limits | None = None,
     notices: tuple[str, ...] = (),
 ) -> Forecast:
-    """Counts ``requests`` in one pass; ``lookup`` says which keys a ledger already knows, and in which state.
+    """Return the forecast of ``requests``, counted in one pass; ``lookup`` gives the state of keys in the ledger.
 
-    ``elsewhere`` says which keys need not be bought since another folder has their pictures.
+    ``elsewhere`` gives the keys whose pictures are in another folder; those are not bought.
     """
     seen = CompactSet()
     states: Counter[State | None] = Counter()
@@ -143,7 +146,7 @@ def forecast(
 
 
 class _Part:
-    """What adds up of one model while its requests stream by."""
+    """The sums of one model while requests are streamed."""
 
     def __init__(self) -> None:
         self.requests = self.new = 0
@@ -157,7 +160,7 @@ class _Part:
             self._high += price.high_microusd
 
     def cost(self, price: Price | None) -> Price | None:
-        """What is new costs together; ``price`` is the model's own, and says whether one is known and by whom."""
+        """Return the cost of all new requests, with the source of the model's own ``price``; ``None`` if that is."""
         return Price(self._low, self._expected, self._high, price.source) if price is not None else None
 
 

@@ -1,4 +1,4 @@
-"""Input pictures and masks: found, checked and hashed once, however many requests use them."""
+"""Input pictures and masks: found, checked and hashed once for all requests that use them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Inputs:
         self._known: dict[str, Input] = {}
 
     def resolve(self, source: str) -> Input:
-        """The input that ``source`` (a path, an https URL or a data URI) names.
+        """Return the input that ``source`` (a path, an https URL or a data URI) names.
 
-        One that can't be sent has a stand-in, so that all else of its request can be judged too: see :func:`refusal`.
+        One that can't be sent becomes a placeholder, so that the rest of its request is checked: see :func:`refusal`.
         """
         known = self._known.get(source)
         if known is None:
@@ -60,7 +60,7 @@ class Inputs:
 
 
 def refusal(found: Input) -> str | None:
-    """Why an input that was resolved can't be sent; ``None`` where it can. No plan that is run has one that can't."""
+    """Return why a resolved input can't be sent; ``None`` if it can, as every input of a plan that is run."""
     return found.digest.removeprefix(_REFUSED) if found.digest.startswith(_REFUSED) else None
 
 

@@ -1,6 +1,6 @@
-"""A whole plan in outline: of each request the key, in eight bytes, and the model it goes to.
+"""The keys of a whole plan, eight bytes for each request, and the model it goes to.
 
-Held against a ledger it tells which requests are open without making one of them.
+Compared with a ledger they tell which requests are open, without making one of them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 
 class KeyList:
-    """The requests of a plan by their position; it grows by :meth:`add`.
+    """The requests of a plan by their position, added by :meth:`add`.
 
-    ``numbers`` are 64 bits of each key; ``lanes`` say for each to which of ``models`` it goes.
+    ``numbers`` are 64 bits of each key; ``lanes`` the index of its model in ``models``.
     """
 
     def __init__(
@@ -28,11 +28,11 @@ class KeyList:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """In the order in which the plan meets them."""
+        """The models, in the plan's order."""
         return tuple(self._models)
 
     def add(self, model: str, keys: Iterable[str]) -> None:
-        """The next requests of the plan, all of one model."""
+        """Add the next requests of the plan, all of one model."""
         lane = self._models.get(model)
         if lane is None:
             lane = self._models[model] = len(self._models)
@@ -42,14 +42,40 @@ class KeyList:
             self.lanes.append(lane)
 
     def count_by_model(self) -> Mapping[str, int]:
-        """How many requests each model gets, equal ones counted each."""
+        """Return the number of requests by model; equal requests all count."""
         counts = Counter(self.lanes)
         return {model: counts[lane] for model, lane in self._models.items()}
 
+    def repeats(self) -> Sequence[int]:
+        """Return the positions of requests that are equal to one before them."""
+        doubled = _doubled(self.numbers)
+        met: set[int] = set()
+        found = []
+        for position, number in enumerate(self.numbers) if doubled else ():
+            if number in met:
+                found.append(position)
+            elif number in doubled:
+                met.add(number)
+        return found
+
     def by_model(self, positions: Iterable[int]) -> Mapping[str, Sequence[int]]:
-        """The ``positions`` of each model, in their order."""
+        """Return the ``positions`` of each model, in their order."""
         found = [array("I") for _ in self._models]
         lanes = self.lanes
         for position in positions:
             found[lanes[position]].append(position)
         return {model: found[lane] for model, lane in self._models.items() if found[lane]}
+
+
+def _doubled(numbers: array[int]) -> frozenset[int]:
+    """Return the numbers that stand more than once."""
+    if len(numbers) < _MANY:
+        return frozenset(number for number, count in Counter(numbers).items() if count > 1)
+    # A set of a million takes seventy megabytes, sorting them eight.
+    import numpy as np
+
+    ordered = np.sort(np.frombuffer(numbers, dtype=np.uint64))
+    return frozenset(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
+
+
+_MANY = 10_000

@@ -1,4 +1,4 @@
-"""Where a picture will stand: opaque by default, or the user's own template made safe.
+"""The names of pictures: opaque by default, or the user's own template made safe.
 
 Default names carry no word of a prompt or a model: dataset loaders read `train`, `test` or `eval` out of paths and
 silently drop the pictures they misplace.
@@ -11,13 +11,14 @@ import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 
-from batchgen.errors import UsageError
+from batchgen.errors import BadName
 from batchgen.manifest import Template, segment_problem
 
 PER_FOLDER = 1000
 
+_OPAQUE = re.compile(r"images/\d{5,}/\d{9,}-[0-9a-f]{8}(-\d+)?", re.ASCII)
 _UNSAFE = re.compile(r"[^\w.+=@-]+", re.ASCII)
-# A short word that is one already.
+# A short word that is safe as it is.
 _SLUG = re.compile(r"[\w+=@]([\w.+=@-]{0,98}[\w+=@])?", re.ASCII)
 # A value that became part of a path is cut here: several of them still fit into one name.
 _LONGEST_VALUE_BYTES = 120
@@ -27,17 +28,18 @@ _LATIN_MARKS = re.compile("([A-Za-z])[\u0300-\u036f]+")
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
-class BadName(UsageError):
-    """A picture's name can't be made of this request's values."""
-
-
 def opaque_stem(index: int, key: str) -> str:
-    """``images/00000/000000123-9f3c21ab``: 1,000 a folder, sorted as the manifest is."""
+    """Return ``images/00000/000000123-9f3c21ab``: 1,000 names a folder, sorted as the plan is."""
     return f"images/{index // PER_FOLDER:05d}/{index:09d}-{key[:8]}"
 
 
+def is_opaque(stem: str) -> bool:
+    """Return whether a stem is one that :func:`opaque_stem` makes."""
+    return _OPAQUE.fullmatch(stem) is not None
+
+
 def named_stem(template: Template, values: Mapping[str, str]) -> str:
-    """The user's name for a picture, below ``images/``. Raises :class:`BadName`.
+    """Return the user's name for a picture, below ``images/``. Raise :class:`BadName` or :class:`KeyError`.
 
     A value fills one part of a path and can't open a new folder. Letters and digits of every script stay, Latin ones
     without their accents; whatever is none, nor one of ``.+=@-_``, becomes a hyphen.
@@ -54,7 +56,7 @@ def named_stem(template: Template, values: Mapping[str, str]) -> str:
 
 
 def _slug(text: str) -> str:
-    """``text`` as part of a file name that every system takes."""
+    """Return ``text`` as part of a file name that every system takes."""
     return text if _SLUG.fullmatch(text) else _made_slug(text)
 
 
@@ -68,7 +70,7 @@ def _made_slug(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """The one form of ``text`` in which every way to write it is the same, with Latin letters as plain as they get."""
+    """Return the normal form of ``text``, the same for every way to write it, with Latin letters without marks."""
     decomposed = _INVISIBLE.sub("", unicodedata.normalize("NFKD", text))
     return unicodedata.normalize("NFC", _LATIN_MARKS.sub(r"\1", decomposed))
 
@@ -85,6 +87,6 @@ def _belongs(char: str) -> bool:
 
 
 def folded(stem: str) -> str:
-    """What two names must differ in, to be two files on every system: case and Unicode form do not count."""
+    """Return ``stem`` without case and Unicode form: two names are two files on every system if these differ."""
     # Folding the case may leave a form that is no longer normal, and the other way round.
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", stem).casefold())

@@ -1,4 +1,4 @@
-"""All requests of a manifest, as a stream that can be read again and again, by model or as a whole.
+"""All requests of a manifest, as a stream that can be iterated any number of times.
 
 Nothing is kept between two requests, so memory does not grow with their number.
 """
@@ -21,15 +21,16 @@ from batchgen.planning.survey_cache import fingerprint, memo_of, survey_of
 from batchgen.planning.unmatched import unmatched_combinations, unmatched_models
 from batchgen.provider.interface import Catalogue
 from batchgen.request import Request
+from batchgen.wording import counted
 
-# More requests than this are a slip of an axis: reading them all through would take minutes before the first word.
+# More requests than this are a mistake in an axis: reading them all would take minutes before the first message.
 MAX_REQUESTS = 20_000_000
-# Rows have a few sets of columns, or each its own: then recipes are made anew rather than kept.
+# Rows have a few sets of columns, or each its own: then request factories are made anew rather than kept.
 _MOST_SHAPES = 64
 
 
 class Plan:
-    """The requests of one manifest. Made by :func:`make_plan`, which has found every mistake in it."""
+    """The requests of one manifest, free of mistakes. Made by :func:`make_plan`."""
 
     def __init__(self, manifest: Manifest, catalogue: Catalogue | None = None, *, memo: bytes | None = None) -> None:
         self.manifest = manifest
@@ -38,17 +39,17 @@ class Plan:
         self._combinations = Combinations(manifest.axes, manifest.exclude, manifest.include)
         self._rules = self._combinations.row_rules
         self._inputs = Inputs(manifest.folder, allow_outside=manifest.allow_outside)
-        self._offer = CatalogueCheck(catalogue, provider=manifest.provider.kind, priced=manifest.prices)
+        self._catalogue_check = CatalogueCheck(catalogue, provider=manifest.provider.kind, priced=manifest.prices)
         self._kept: dict[tuple[str, ...], tuple[RequestFactory, ...]] = {}
 
     def __iter__(self) -> Iterator[Request]:
-        """Every request in the manifest's order, each with its place in the whole plan."""
+        """Yield every request in the manifest's order, each with its index in the whole plan."""
         index = 0
         kept, rules = self._kept, self._rules
         for row in self.manifest.rows:
-            for recipe in kept.get(tuple(row.values)) or self._recipes(row):
-                if not (rules and recipe.drops(row, rules)):
-                    requests = recipe.requests(row, index)
+            for factory in kept.get(tuple(row.values)) or self._factories(row):
+                if not (rules and factory.drops(row, rules)):
+                    requests = factory.requests(row, index)
                     index += len(requests)
                     yield from requests
 
@@ -59,30 +60,30 @@ class Plan:
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What is odd about the plan and stops nothing."""
+        """Whatever is odd about the plan and does not stop a run."""
         return (
             *self.survey.warnings,
-            *unmatched_models(self.manifest, self.count_by_model(), self._offer),
+            *unmatched_models(self.manifest, self.count_by_model(), self._catalogue_check),
             *unmatched_combinations(self._combinations),
         )
 
     @cached_property
     def survey(self) -> Survey:
-        """What one reading of the whole plan finds; made once, or known from the ``memo`` of an earlier one."""
-        return self._recalled or self._surveyed()
+        """The findings of one reading of the whole plan; made once, or known from an earlier plan's ``memo``."""
+        return self._cached_survey or self._surveyed()
 
     @cached_property
     def outline(self) -> KeyList:
-        """The keys of all requests, and where they go."""
+        """The keys of all requests, and their models."""
         return self.survey.outline
 
     @property
     def is_known(self) -> bool:
         """Whether an earlier plan's survey holds for this one."""
-        return self._recalled is not None
+        return self._cached_survey is not None
 
     def memo(self) -> bytes | None:
-        """What to keep for the next plan of this manifest; ``None`` where there is nothing new to keep."""
+        """Return the survey as bytes for the next plan of this manifest; ``None`` if there is nothing new to keep."""
         if self.is_known:
             return None
         before, found = self.fingerprint, self.survey
@@ -91,16 +92,16 @@ class Plan:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes whenever something does that has a say in the plan, but for input pictures."""
+        """A digest that changes with everything that affects the plan, but for input pictures."""
         return fingerprint(self.manifest, self._catalogue)
 
     @cached_property
-    def _recalled(self) -> Survey | None:
+    def _cached_survey(self) -> Survey | None:
         return survey_of(self._memo, self.fingerprint) if self._memo else None
 
     def _surveyed(self) -> Survey:
         _ = self.fingerprint  # of the rows as they are before they are read
-        surveyor = Surveyor(self.manifest, self._offer, self._rules, self._recipes)
+        surveyor = Surveyor(self.manifest, self._catalogue_check, self._rules, self._factories)
         try:
             for row in self.manifest.rows:
                 surveyor.row(row)
@@ -111,58 +112,58 @@ class Plan:
         return surveyor.found()
 
     def at(self, positions: Iterable[int]) -> Iterator[Request]:
-        """The requests at these places in the whole plan, which ascend; the others are not even made."""
+        """Yield the requests at these ascending positions of the whole plan; the others are not even made."""
         wanted = iter(positions)
-        place = next(wanted, None)
+        position = next(wanted, None)
         index = 0
         kept, rules = self._kept, self._rules
         for row in self.manifest.rows:
-            for recipe in kept.get(tuple(row.values)) or self._recipes(row):
-                if place is None:
+            for factory in kept.get(tuple(row.values)) or self._factories(row):
+                if position is None:
                     return
-                if rules and recipe.drops(row, rules):
+                if rules and factory.drops(row, rules):
                     continue
-                end = index + recipe.repeat(row)
-                if place < end:
-                    for request in recipe.requests(row, index):
-                        if request.index == place:
+                end = index + factory.repeat(row)
+                if position < end:
+                    for request in factory.requests(row, index):
+                        if request.index == position:
                             yield request
-                            place = next(wanted, None)
+                            position = next(wanted, None)
                 index = end
 
     def count_by_model(self) -> Mapping[str, int]:
-        """How many requests each model gets, equal ones counted each."""
+        """Return how many requests each model gets, equal ones counted each."""
         return self.outline.count_by_model()
 
     def stem(self, request: Request) -> str:
-        """Where the request's picture belongs in the run folder, without the extension."""
+        """Return the path of the request's picture in the run folder, without the extension."""
         return request.path or opaque_stem(request.index, request.key)
 
-    def _recipes(self, row: Row) -> Iterable[RequestFactory]:
-        """A recipe for each combination that the row meets."""
+    def _factories(self, row: Row) -> Iterable[RequestFactory]:
+        """Return a request factory for each combination of the row."""
         shape = tuple(row.values)
         kept = self._kept.get(shape)
         if kept is not None:
             return kept
         made = (
-            RequestFactory(self.manifest, combination, shape, self._inputs, self._offer)
+            RequestFactory(self.manifest, combination, shape, self._inputs, self._catalogue_check)
             for combination in self._combinations
         )
         if not self._combinations.kept or len(self._kept) >= _MOST_SHAPES:
             return made
-        recipes = self._kept[shape] = tuple(made)
-        return recipes
+        factories = self._kept[shape] = tuple(made)
+        return factories
 
 
 def make_plan(manifest: Manifest, catalogue: Catalogue | None = None, *, memo: bytes | None = None) -> Plan:
-    """The plan of ``manifest``. Raises :class:`ManifestError` with every mistake found, before anything is sent.
+    """Return the plan of ``manifest``. Raise :class:`ManifestError` with every mistake found, before anything is sent.
 
-    With a ``catalogue``, aliases are resolved and every request is held against what its model takes. With the
-    ``memo`` of an earlier plan, what that one found is not looked for again while nothing has changed.
+    With a ``catalogue``, aliases are resolved and every request is checked against what its model takes. With the
+    ``memo`` of an earlier plan, its survey is taken over if nothing has changed.
     """
     plan = Plan(manifest, catalogue, memo=memo)
     if not plan.is_known and (size := _counted(plan)) > MAX_REQUESTS:
-        raise ManifestError([Problem(f"{size:,} requests; {MAX_REQUESTS:,} at most", str(manifest.source))])
+        raise ManifestError([Problem(f"{counted(size, 'request')}; {MAX_REQUESTS:,} at most", str(manifest.source))])
     if problems := plan.survey.problems:
         raise ManifestError(problems)
     return plan
@@ -172,5 +173,5 @@ def _counted(plan: Plan) -> int:
     try:
         return plan.size
     except ManifestError:
-        # Rows that can't be counted are told by the survey, along with all that is wrong before them.
+        # The survey reports rows that can't be counted, along with all that is wrong before them.
         return 0

@@ -1,7 +1,7 @@
-"""What a request will cost, and who says so: the manifest before the catalogue, sharpened by what was billed here.
+"""The expected price of a request: the manifest's before the catalogue's, refined by what was billed here.
 
-What is reserved for a request is never less than what the catalogue calls its highest price, for a film of its length:
-experience may lower an expectation, never a reservation.
+A request never reserves less than the catalogue's highest price, for a film that of its length: experience may lower
+an expectation, never a reservation.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from batchgen.planning.video_pricing import length_s, of_length, price_of_length
 from batchgen.provider.interface import Catalogue, Price
 from batchgen.request import Experience, Request, like
 
-# So many answers make an experience; fewer are an accident.
+# Fewer billed answers than this are too few for an expectation.
 _ENOUGH = 5
 
 _Like = tuple[str, str, str]
@@ -29,7 +29,7 @@ class PriceBook:
         *,
         usual_s: float | None = None,
     ) -> None:
-        """``usual_s`` is the length of a film of which no more is known than its model."""
+        """Take prices in micro-dollars; ``usual_s`` is the length of a film of which only the model is known."""
         self._catalogue = catalogue
         self._usual_s = usual_s
         # A price may be stated under an alias, a plan names the model itself.
@@ -43,23 +43,23 @@ class PriceBook:
         self._known: dict[tuple[str, _Like | None], Price | None] = {}
 
     def price(self, model: str) -> Price | None:
-        """What one request to ``model`` costs, or ``None`` where nobody says."""
+        """Return the price of one request to ``model``, or ``None`` if nobody states one."""
         return self._looked_up(model, None)
 
     def price_of(self, request: Request) -> Price | None:
-        """What this request costs: as :meth:`price`, by the quality, size and seconds it asks for where known."""
+        """Return the price of this request: as :meth:`price`, by its quality, size and seconds if known."""
         return self._looked_up(request.model, like(request.parameters))
 
     def median_ms(self, model: str) -> int | None:
-        """How long half of this folder's own requests to ``model`` took at most; ``None`` before there were any."""
+        """Return the median time of this folder's own requests to ``model``; ``None`` before there were any."""
         seen = self._experience.get((model, None))
         return seen.median_ms if seen else None
 
     def _looked_up(self, model: str, asked: _Like | None) -> Price | None:
-        place = (model, asked)
-        if place not in self._known:
-            self._known[place] = self._price(model, asked)
-        return self._known[place]
+        question = (model, asked)
+        if question not in self._known:
+            self._known[question] = self._price(model, asked)
+        return self._known[question]
 
     def _price(self, model: str, asked: _Like | None) -> Price | None:
         seen = self._seen(model, asked)
@@ -74,7 +74,7 @@ class PriceBook:
         return Price(seen.least_microusd, seen.mean_microusd, high, f"{seen.billed:,} billed here")
 
     def _seen(self, model: str, asked: _Like | None) -> Experience | None:
-        """What was billed for requests like this, else for all to the model, films at the length that is ``asked``."""
+        """Return what was billed for such requests, else for all to the model, films at the length ``asked`` for."""
         same = self._experience.get((model, asked)) if asked else None
         if not _enough(same):
             every = self._experience.get((model, None))

@@ -1,4 +1,4 @@
-"""Why each request of a plan would be sent, or not: what its nearest bought relative has, and it has otherwise."""
+"""Why each request of a plan would be sent or not, and how it differs from the nearest bought request."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-import msgspec
-
 from batchgen.planning.compact_set import CompactSet
-from batchgen.request import Request, State
+from batchgen.request import Request, State, read_canonical
 
-# Two prompts that share less than half of their words are two prompts, not one that was edited.
+# A prompt that keeps less than half of its words is another prompt, not an edited one.
 _ALIKE = 0.5
-# A value is shown from so many characters before the first difference, and so long.
+# How many characters are shown before the first difference, and in all.
 _CONTEXT = 16
 _LONGEST = 60
 
@@ -26,7 +24,7 @@ Lookup = Callable[[Sequence[str]], Mapping[str, State]]
 
 
 class Reason(enum.StrEnum):
-    """Why a request would be sent, or what became of it already."""
+    """Why a request would be sent, or how it ended already."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -38,7 +36,7 @@ class Reason(enum.StrEnum):
     DOUBT = "in doubt"
 
 
-# What is *sent* while nobody runs is in doubt; while a run goes on, it is on its way.
+# A request that is *sent* while no run goes on is in doubt; during a run it is in flight.
 _OF_STATE = {
     None: Reason.NEW,
     State.STORED: Reason.DONE,
@@ -52,7 +50,7 @@ _OF_STATE = {
 
 
 class StoredRequest(Protocol):
-    """A stored request, as the ledger remembers it."""
+    """A bought request, as the ledger holds it."""
 
     @property
     def key(self) -> str: ...
@@ -70,7 +68,7 @@ class StoredRequest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field of two requests; ``None`` where one of them has no such field."""
+    """One field of two requests; ``None`` for the one without that field."""
 
     field: str
     before: str | None
@@ -79,7 +77,7 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Relative:
-    """A bought request, and all that another one has otherwise."""
+    """A bought request, and all that differs in another one."""
 
     key: str
     differences: tuple[FieldChange, ...]
@@ -87,7 +85,7 @@ class Relative:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A request of the plan and the reason for what becomes of it; ``relative`` is what it was changed from."""
+    """A request of the plan and its reason; ``relative`` is the request that it was changed from."""
 
     request: Request
     reason: Reason
@@ -95,7 +93,7 @@ class Explained:
 
 
 def reason_of(state: State | None) -> Reason:
-    """The reason of a request in that state of the ledger, before any relative is looked for."""
+    """Return the reason of a request in that state of the ledger; *changed* is not known from the state."""
     return _OF_STATE[state]
 
 
@@ -103,9 +101,9 @@ Candidates = Callable[[Request], Iterable[StoredRequest]]
 
 
 def explained(requests: Iterable[Request], lookup: Lookup, candidates: Candidates) -> Iterator[Explained]:
-    """Each of ``requests`` with its reason, as a stream; of equal ones only the first, since only that is sent.
+    """Yield each of ``requests`` with its reason, as a stream; of equal ones only the first, since only that is sent.
 
-    A candidate gives way to one request, and to the one of its own row: rows that were added are no changed ones.
+    A candidate is replaced by one request, and by the one of its own row: added rows are not changed rows.
     """
     seen, rest = CompactSet(), iter(requests)
     taken: set[str] = set()
@@ -125,7 +123,7 @@ def explained(requests: Iterable[Request], lookup: Lookup, candidates: Candidate
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What a look at all requests found: how many were ``changed``, and the ``first`` of those that are not done."""
+    """All requests in short: how many were ``changed``, and the ``first`` of those that are not done."""
 
     changed: int
     first: tuple[Explained, ...]
@@ -134,7 +132,10 @@ class Overview:
 def look_over(
     requests: Iterable[Explained], *, first: int, whole: bool, tell: Callable[[Explained], None] | None = None
 ) -> Overview:
-    """Goes through ``requests``, to the end where ``whole``, else until ``first`` are found; ``tell`` hears each."""
+    """Return the overview of ``requests``, read to the end if ``whole``, else until ``first`` are found.
+
+    ``tell`` is called with each.
+    """
     changed = 0
     shown: list[Explained] = []
     for one in requests if whole or first else ():
@@ -149,7 +150,7 @@ def look_over(
 
 
 def by_reason(states: Mapping[State | None, int], changed: int) -> Mapping[Reason, int]:
-    """How many requests there are for each reason, in the order of :class:`Reason`, those without any left out."""
+    """Return the number of requests by reason, in the order of :class:`Reason`, without reasons that have none."""
     counts = Counter({Reason.CHANGED: changed, Reason.NEW: -changed})
     for state, count in states.items():
         counts[reason_of(state)] += count
@@ -157,11 +158,11 @@ def by_reason(states: Mapping[State | None, int], changed: int) -> Mapping[Reaso
 
 
 def explain(request: Request, state: State | None, candidates: Candidates) -> Explained:
-    """Why ``request`` would be sent or not. It is *changed* where it takes the place of one of ``candidates``.
+    """Return why ``request`` would be sent or not. It is *changed* if it replaces one of ``candidates``.
 
-    Those are bought requests that the manifest no longer asks for. One of them gives way to this request where both
-    stand in the same place (same columns or same row, same titles of the axes and repeat number), or where they
-    differ in one field only, and a prompt in less than half of its words.
+    Those are bought requests that the manifest no longer asks for. A request replaces one that has the same position
+    (same columns or same row, same titles of the axes and repeat number), or that differs in one field only, a prompt
+    in less than half of its words.
     """
     if state is not None:
         return Explained(request, reason_of(state))
@@ -171,7 +172,7 @@ def explain(request: Request, state: State | None, candidates: Candidates) -> Ex
 
 
 def nearest(request: Request, candidates: Iterable[StoredRequest]) -> Relative | None:
-    """The candidate that differs in the fewest fields; of several, the one in the same place, of the likest prompt."""
+    """Return the candidate that differs in the fewest fields; of several, the one nearest in position and prompt."""
     best = min(candidates, key=lambda one: _distance(one, request), default=None)
     if best is None:
         return None
@@ -179,14 +180,14 @@ def nearest(request: Request, candidates: Iterable[StoredRequest]) -> Relative |
 
 
 def differences(before: bytes, now: bytes) -> tuple[FieldChange, ...]:
-    """Every field of the canonical JSON that is another one, the prompt first."""
+    """Return every field of the canonical JSON that differs, the prompt first."""
     old, new = _fields(before), _fields(now)
     names = sorted({*old, *new}, key=lambda name: (name != "prompt", name))
     return tuple(FieldChange(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name))
 
 
 def shortened(before: str, now: str, *, longest: int = _LONGEST) -> tuple[str, str]:
-    """Two values of up to ``longest`` characters, cut to where they differ, with a few characters around that."""
+    """Return both values cut to about ``longest`` characters around the part in which they differ."""
     alike = _common(before, now)
     alike_at_end = min(_common(before[::-1], now[::-1]), min(len(before), len(now)) - alike)
     start = alike - min(_CONTEXT, longest // 4)
@@ -198,7 +199,7 @@ def shortened(before: str, now: str, *, longest: int = _LONGEST) -> tuple[str, s
 
 
 def _common(one: str, other: str) -> int:
-    """How many characters two texts have in common at their beginning."""
+    """Return how many characters two texts have in common at their beginning."""
     length = 0
     while length < min(len(one), len(other)) and one[length] == other[length]:
         length += 1
@@ -236,27 +237,14 @@ def _distance(before: StoredRequest, request: Request) -> tuple[int, bool, bool,
 
 
 def _likeness(before: StoredRequest, request: Request) -> float:
-    """How many words two prompts share, from 0 to 1."""
+    """Return the share of words that two prompts have in common, from 0 to 1."""
     one = set(_fields(before.canonical).get("prompt", "").split())
     other = set(request.parameters.get("prompt", "").split())
     return 2 * len(one & other) / (len(one) + len(other)) if one or other else 1.0
 
 
-class _Canonical(msgspec.Struct):
-    provider: str
-    kind: str
-    model: str
-    repeat: int
-    parameters: dict[str, str]
-    image: tuple[str, ...] = ()
-    mask: str | None = None
-
-
-_decoder = msgspec.json.Decoder(_Canonical)
-
-
 def _fields(canonical: bytes) -> dict[str, str]:
-    found = _decoder.decode(canonical)
+    found = read_canonical(canonical)
     fields = found.parameters | {
         "provider": found.provider,
         "kind": found.kind,

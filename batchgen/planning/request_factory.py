@@ -1,6 +1,6 @@
-"""How a row and a combination become requests: whatever no row changes is made ready once, for all rows alike.
+"""How a row and a combination become requests: whatever no row changes is made once, for all rows.
 
-A plan of a million rows spends its time here, so what is the same for every row is kept out of what is done for each.
+A plan of a million rows spends its time here, so work that is the same for every row is kept out of the loop.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from batchgen.errors import UsageError, nearest
+from batchgen.errors import BadRequest, nearest
 from batchgen.manifest import Manifest, Row, Template, Value, normalised
 from batchgen.planning.catalogue_check import CatalogueCheck
 from batchgen.planning.combinations import Combination, matches
@@ -22,12 +22,8 @@ from batchgen.request import PARAMETERS, CanonicalForm, Input, Kind, Request, en
 _Values = Mapping[str, Any]
 _INPUTS = frozenset({"image", "mask"})
 _CALL = frozenset(PARAMETERS) | _INPUTS | {"model", "repeat"}
-# What a catalogue has a say in.
-_OFFERED = _INPUTS | {"model", "size", "quality", "seconds"}
-
-
-class BadRequest(UsageError):
-    """A row and a combination that make no request; the message says why."""
+# Parameters that a catalogue covers.
+_IN_CATALOGUE = _INPUTS | {"model", "size", "quality", "seconds"}
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -41,12 +37,30 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     columns: Mapping[str, str]
 
 
+class PromptKeys:
+    """Makes the keys of one combination, for rows that make the prompt and change nothing else in a key."""
+
+    def __init__(self, model: str, template: Template | None, form: CanonicalForm, repeats: range) -> None:
+        self.model = model
+        self._template, self._form, self._repeats = template, form, repeats
+
+    def prompt_of(self, row: Row) -> str:
+        """Return the row's prompt, which is the same in every combination."""
+        values: Mapping[str, Any] = row.values
+        prompt: str = self._template.render(values) if self._template else values["prompt"]
+        return prompt
+
+    def keys(self, prompt: bytes) -> list[str]:
+        """Return the keys of a row's requests; ``prompt`` is the row's, as :func:`encoded`."""
+        filled, pieces = self._form.filled, (prompt,)
+        return [key_of(filled(pieces, repeat)) for repeat in self._repeats]
+
+
 class RequestFactory:
     """Makes the requests of one combination, for rows that all have the columns ``shape``.
 
-    ``model`` is the model of every one of them, or ``None`` where each row may name its own. ``alike`` says that a
-    catalogue has the same to say of every one, and ``judged`` that it has been asked. Where ``is_prompt_all`` a row
-    makes the prompt, and changes nothing else that counts.
+    ``model`` is the model of every one of them, or ``None`` if each row may name its own. ``alike`` says that a
+    catalogue judges every one the same, and ``judged`` that it has been asked.
     """
 
     def __init__(
@@ -55,11 +69,12 @@ class RequestFactory:
         combination: Combination,
         shape: tuple[str, ...],
         inputs: Inputs,
-        offer: CatalogueCheck,
+        catalogue_check: CatalogueCheck,
     ) -> None:
-        self._manifest, self._combination, self._inputs, self._offer = manifest, combination, inputs, offer
+        self._manifest, self._combination, self._shape = manifest, combination, frozenset(shape)
+        self._inputs, self._catalogue_check = inputs, catalogue_check
         self._template = manifest.prompt
-        # What is always the same; `None` where a row, or a template for it, has its say.
+        # Values that are always the same; `None` if a row, or a template for it, sets them.
         values: dict[str, Value | None] = {
             **manifest.defaults,
             **dict.fromkeys(shape),
@@ -67,68 +82,59 @@ class RequestFactory:
             **({"prompt": None} if manifest.prompt else {}),
         }
         varying = {name for name, value in values.items() if value is None}
-        self.alike = not varying & _OFFERED
+        self.alike = not varying & _IN_CATALOGUE
         self.judged = False
         self._row_parameters = tuple(
             name for name in PARAMETERS if name in varying and not (name == "prompt" and self._template)
         )
         self._fixed_parameters = _parameters(values)
         self._column_names = tuple(name for name in values if name not in _CALL)
-        needed = self._template.names if self._template else ()
+        self._needed = frozenset(self._template.names if self._template else ())
         self._has_inputs = bool(_INPUTS & values.keys())
-        # Then nothing has to be added to a row's own values, nor left out of them.
+        # Then a row's own values are its columns, with nothing added or left out.
         self._row_says_all = (
             self._column_names == shape
-            and {*needed} <= {*shape}
+            and self._needed <= self._shape
             and not self._has_inputs
-            and not combination.settings.keys() & {*shape}
+            and not combination.settings.keys() & self._shape
         )
         self._repeat_varies = "repeat" in shape
         self._repeats = range(1, manifest.repeat + 1)
         self._varying = varying & _CALL - {"repeat"}
         self._only_prompt_varies = self._varying == {"prompt"}
         self._forms: dict[Kind, CanonicalForm] = {}
-        # The only one, where the model and so the kind is the same for every row.
+        # The only form, if the model and so the kind is the same for every row.
         self._form: CanonicalForm | None = None
         self._says_seconds = values.get("seconds") is not None or "seconds" in varying
         self._provider, self._axes = manifest.provider.kind, combination.titles
         self._path_template = manifest.output.path
         named = values.get("model")
-        self.model = offer.resolved(named) if isinstance(named, str) else None
+        self.model = catalogue_check.resolved(named) if isinstance(named, str) else None
         self._kind = self._kind_of(self.model) if self.model else Kind.IMAGE
-        # The row alone makes the prompt, whatever the combination.
-        makes_prompt = {*needed} <= {*shape} - combination.settings.keys() if self._template else "prompt" in shape
-        self.is_prompt_all = (
-            self._only_prompt_varies
-            and makes_prompt
-            and self.model is not None
-            and not self._has_inputs
-            and not self._repeat_varies
-        )
 
     def drops(self, row: Row, rules: tuple[Mapping[str, str], ...]) -> bool:
-        """Whether one of the ``exclude`` rules about a row's own columns drops this one here."""
+        """Return whether one of the ``exclude`` rules about a row's own columns drops this one here."""
         if self._combination.included or not rules:
             return False
         values = self._values(row)
         return any(matches(rule, self._combination.titles, values) for rule in rules)
 
     def repeat(self, row: Row) -> int:
-        """How many requests the row makes here."""
+        """Return how many requests the row makes in this combination."""
         stated = row.values.get("repeat") if self._repeat_varies else None
         return int(stated) if isinstance(stated, str) else self._manifest.repeat
 
     def model_of(self, row: Row) -> str:
-        """The model that the row's requests go to. Raises :class:`BadRequest` where none is named."""
+        """Return the model that the row's requests go to. Raise :class:`BadRequest` if it names none."""
         if self.model is not None:
             return self.model
         named = row.values.get("model")
         if not isinstance(named, str):
             raise BadRequest("no model is named; give one under `defaults:`, in a `model` column or with --model")
-        return self._offer.resolved(named)
+        return self._catalogue_check.resolved(named)
 
     def call(self, row: Row) -> Call:
-        """What the row asks for here. Raises :class:`BadRequest`."""
+        """Return what the row asks for in this combination. Raise :class:`BadRequest` if that is no request."""
         values: _Values = row.values if self._row_says_all else self._values(row)
         model = self.model or self.model_of(row)
         image, mask = self._inputs_of(values) if self._has_inputs else ((), None)
@@ -141,29 +147,25 @@ class RequestFactory:
             values if self._row_says_all else {name: values[name] for name in self._column_names},
         )
 
-    def prompt_of(self, row: Row) -> str:
-        """The prompt of a row that is all the row changes, and so the same in every combination."""
-        values: Mapping[str, Any] = row.values
-        prompt: str = self._template.render(values) if self._template else values["prompt"]
-        return prompt
-
-    def keys_with(self, prompt: bytes) -> list[str]:
-        """The keys of a row's requests, where the ``prompt``, as :func:`encoded`, is all the row changes."""
-        assert self._form is not None
-        filled, pieces = self._form.filled, (prompt,)
-        return [key_of(filled(pieces, repeat)) for repeat in self._repeats]
+    def prompt_keys(self) -> PromptKeys | None:
+        """Return the fast way to the keys; ``None`` if a row changes more in them than the prompt, or not alone."""
+        if self.model is None or self._has_inputs or self._repeat_varies or not self._only_prompt_varies:
+            return None
+        if self._template and not self._needed <= self._shape - self._combination.settings.keys():
+            return None
+        return PromptKeys(self.model, self._template, self._form_of(self._kind, self.model), self._repeats)
 
     def keys(self, row: Row, call: Call) -> list[str]:
-        """The keys of the row's requests here; ``call`` is what it asks for."""
+        """Return the keys of the row's requests; ``call`` is what it asks for."""
         form, pieces = self._filling(call)
         return [key_of(form.filled(pieces, repeat)) for repeat in self._repeats_of(row)]
 
     def paths(self, row: Row, call: Call, keys: Sequence[str]) -> list[str]:
-        """Where the user wants the pictures of the row's requests here, which have these ``keys``."""
+        """Return the user's names for the pictures of the row's requests, which have these ``keys``."""
         return [self._path(row, call, repeat, key) for repeat, key in enumerate(keys, 1)]
 
     def requests(self, row: Row, index: int) -> list[Request]:
-        """The row's requests here, the first of them at ``index`` of the whole plan."""
+        """Return the row's requests, the first of them at ``index`` of the whole plan. Raise :class:`BadRequest`."""
         call = self.call(row)
         form, pieces = self._filling(call)
         made = []
@@ -193,7 +195,7 @@ class RequestFactory:
         return made
 
     def _kind_of(self, model: str) -> Kind:
-        return self._manifest.kind or self._offer.kind(model, says_seconds=self._says_seconds)
+        return self._manifest.kind or self._catalogue_check.kind(model, says_seconds=self._says_seconds)
 
     def _values(self, row: Row) -> dict[str, Value]:
         return {**self._manifest.defaults, **row.values, **self._combination.settings}
@@ -218,17 +220,19 @@ class RequestFactory:
         image = tuple(self._inputs.resolve(source) for source in _listed(values.get("image")))
         return image, next((self._inputs.resolve(source) for source in _listed(values.get("mask"))), None)
 
-    def _form_of(self, call: Call) -> CanonicalForm:
-        if (known := self._forms.get(call.kind)) is not None:
+    def _form_of(
+        self, kind: Kind, model: str, image: tuple[Input, ...] = (), mask: Input | None = None
+    ) -> CanonicalForm:
+        if (known := self._forms.get(kind)) is not None:
             return known
-        form = self._forms[call.kind] = CanonicalForm(
+        form = self._forms[kind] = CanonicalForm(
             varying=self._varying,
-            provider=self._manifest.provider.kind,
-            kind=call.kind,
-            model=call.model,
+            provider=self._provider,
+            kind=kind,
+            model=model,
             parameters=self._fixed_parameters,
-            image=call.image,
-            mask=call.mask,
+            image=image,
+            mask=mask,
         )
         self._form = form if self.model else None
         return form
@@ -237,8 +241,8 @@ class RequestFactory:
         return range(1, self.repeat(row) + 1) if self._repeat_varies else self._repeats
 
     def _filling(self, call: Call) -> tuple[CanonicalForm, tuple[bytes, ...]]:
-        """The form of the canonical JSON, and what fills its slots."""
-        form = self._form or self._form_of(call)
+        """Return the form of the canonical JSON, and what fills its slots."""
+        form = self._form or self._form_of(call.kind, call.model, call.image, call.mask)
         if self._only_prompt_varies:
             return form, (encoded(call.parameters["prompt"]),)
         asked: dict[str, object] = {**call.parameters, "model": call.model, "image": [one.digest for one in call.image]}
@@ -264,13 +268,13 @@ class RequestFactory:
 
 
 def unknown_name(name: str, known: Mapping[str, object]) -> BadRequest:
-    """The error for a name that a template uses and nothing gives."""
+    """Return the error for a name that a template uses and nothing sets."""
     hint = nearest(name, known) or f"known here: {', '.join(sorted(known)) or 'none'}"
-    return BadRequest(f"{{{name}}} stands in a template, but no row, axis or default sets {name!r}; {hint}")
+    return BadRequest(f"a template uses {{{name}}}, but no row, axis or default sets {name!r}; {hint}")
 
 
 def _parameters(values: Mapping[str, Value | None]) -> dict[str, str]:
-    """The parameters among the values, as they reach the wire."""
+    """Return the parameters among the values, as they are sent."""
     return {name: str(normalised(name, value)) for name in PARAMETERS if isinstance(value := values.get(name), str)}
 
 

@@ -1,7 +1,7 @@
-"""What a survey found, as bytes: the next run of an unchanged plan need not read it through before its first request.
+"""A survey as bytes: the next run of an unchanged plan need not read it through before its first request.
 
-Only a survey that found no mistake is kept, under the fingerprint of all that had a say in it. Keys are made anew from
-the rows whenever a request is sent, so a memo that lies may hide a request from a run; it can't buy one twice.
+Only a survey without mistakes is kept, under the fingerprint of all that affected it. Keys are made anew from
+the rows whenever a request is sent, so a wrong memo may hide a request from a run; it can't buy one twice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from batchgen.provider.interface import Catalogue, Model
 from batchgen.request import KEY_VERSION
 from batchgen.version import __version__
 
-# Reading a smaller plan through takes no time worth a file.
+# A smaller plan is surveyed as fast as a file is read.
 SMALLEST = 10_000
 
 _DIGEST_BYTES = 16
@@ -37,7 +37,7 @@ class _CachedSurvey(msgspec.Struct, frozen=True):
 
 
 def fingerprint(manifest: Manifest, catalogue: Catalogue | None) -> str:
-    """Changes whenever something does that has a say in a plan, but for input pictures."""
+    """Return a digest that changes with everything that affects a plan, but for input pictures."""
     said = (
         __version__,
         KEY_VERSION,
@@ -53,29 +53,29 @@ def fingerprint(manifest: Manifest, catalogue: Catalogue | None) -> str:
         sorted(manifest.prices),
         _text(manifest.output.path),
         manifest.kind,
-        None if catalogue is None else (catalogue.binding, [_offered(model) for model in catalogue.models.values()]),
+        None if catalogue is None else (catalogue.binding, [*map(_without_price, catalogue.models.values())]),
     )
     return blake2b(msgspec.json.encode(said), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def memo_of(survey: Survey, found_under: str) -> bytes | None:
-    """What to keep of a survey; ``None`` where that is not worth it, or would not be true tomorrow."""
-    outline = survey.outline
-    if not survey.lasting or len(outline) < SMALLEST:
+    """Return a survey as bytes; ``None`` if the plan is too small, or the survey does not last."""
+    keys = survey.outline
+    if not survey.lasting or len(keys) < SMALLEST:
         return None
     kept = _CachedSurvey(
         found_under,
         tuple((one.message, one.place, one.suggestion) for one in survey.warnings),
-        outline.models,
-        outline.numbers.tobytes(),
-        outline.lanes.tobytes(),
+        keys.models,
+        keys.numbers.tobytes(),
+        keys.lanes.tobytes(),
     )
     content = msgspec.msgpack.encode(kept)
     return blake2b(content, digest_size=_DIGEST_BYTES).digest() + content
 
 
 def survey_of(memo: bytes, wanted: str) -> Survey | None:
-    """The survey of a memo that was made under the fingerprint ``wanted`` and has come down whole."""
+    """Return the survey of an undamaged memo made under the fingerprint ``wanted``; else ``None``."""
     digest, content = memo[:_DIGEST_BYTES], memo[_DIGEST_BYTES:]
     if blake2b(content, digest_size=_DIGEST_BYTES).digest() != digest:
         return None
@@ -85,8 +85,8 @@ def survey_of(memo: bytes, wanted: str) -> Survey | None:
         return None
     if kept.fingerprint != wanted:
         return None
-    outline = KeyList(kept.models, _array("Q", kept.numbers), _array("I", kept.lanes))
-    return Survey((), tuple(Problem(*one) for one in kept.warnings), outline, lasting=True)
+    keys = KeyList(kept.models, _array("Q", kept.numbers), _array("I", kept.lanes))
+    return Survey((), tuple(Problem(*one) for one in kept.warnings), keys, lasting=True)
 
 
 def _array(kind: str, content: bytes) -> array[int]:
@@ -95,8 +95,8 @@ def _array(kind: str, content: bytes) -> array[int]:
     return made
 
 
-def _offered(model: Model) -> Model:
-    """What a model takes: its price has no say in a plan, and may be another one every night."""
+def _without_price(model: Model) -> Model:
+    """Return the model without its price, which does not affect a plan and may change every night."""
     return replace(model, price=None)
 
 

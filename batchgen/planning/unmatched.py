@@ -1,4 +1,4 @@
-"""What a manifest says of models and rows that its plan never meets: most often a name that is misspelt.
+"""Entries of a manifest that match nothing in its plan: most often a misspelt name.
 
 It stops nothing: a base manifest may say more than each job on top of it needs.
 """
@@ -10,45 +10,45 @@ from fnmatch import fnmatchcase
 from itertools import islice
 
 from batchgen.errors import ManifestError, Problem, nearest
-from batchgen.manifest import Manifest, shown
-from batchgen.manifest.show import printable
+from batchgen.manifest import Manifest
 from batchgen.planning.catalogue_check import CatalogueCheck, near_names
 from batchgen.planning.combinations import Combinations
+from batchgen.wording import printable, shown
 
 _NAMED = 3
-# Where a column's value is looked for that may have been meant.
+# Rows that are searched for the value that was probably meant.
 _ROWS_LOOKED_AT = 10_000
 
 
-def unmatched_models(manifest: Manifest, models: Collection[str], offer: CatalogueCheck) -> Iterator[Problem]:
-    """Names and globs under `limits.lanes` and `prices` that none of the plan's ``models`` answers to."""
+def unmatched_models(manifest: Manifest, models: Collection[str], catalogue_check: CatalogueCheck) -> Iterator[Problem]:
+    """Yield names and globs under `limits.lanes` and `prices` that match none of the plan's ``models``."""
     for lane in manifest.limits.lanes:
         if not any(model == lane.pattern or fnmatchcase(model, lane.pattern) for model in models):
-            yield from _told(manifest, "limits.lanes", lane.pattern, models, offer)
+            yield from _unmatched(manifest, "limits.lanes", lane.pattern, models, catalogue_check)
     for name in manifest.prices:
-        if offer.resolved(name) not in models:
-            yield from _told(manifest, "prices", name, models, offer)
+        if catalogue_check.resolved(name) not in models:
+            yield from _unmatched(manifest, "prices", name, models, catalogue_check)
 
 
 def unmatched_combinations(combinations: Combinations) -> Iterator[Problem]:
-    """Entries of `exclude` that drop none of the combinations."""
+    """Yield entries of `exclude` that drop none of the combinations."""
     for rule in combinations.idle_rules():
         yield Problem(f"exclude: {_written(rule.choice)} matches no combination", rule.place)
 
 
 def unmatched_rows(manifest: Manifest, rules: Collection[Mapping[str, str]]) -> Iterator[Problem]:
-    """What is to be said of those ``rules`` of `exclude` that dropped no row."""
+    """Yield those ``rules`` of `exclude` that dropped no row."""
     for rule in manifest.exclude:
         if rule.choice in rules:
             message = f"exclude: {_written(rule.choice)} matches no row"
             yield Problem(message, rule.place, _value_meant(manifest, rule.choice))
 
 
-def _told(
-    manifest: Manifest, section: str, name: str, models: Collection[str], offer: CatalogueCheck
+def _unmatched(
+    manifest: Manifest, section: str, name: str, models: Collection[str], catalogue_check: CatalogueCheck
 ) -> Iterator[Problem]:
     place = manifest.places.get((section, name), str(manifest.source))
-    resolved, near = offer.resolved(name), near_names(name.strip("*/"), models)
+    resolved, near = catalogue_check.resolved(name), near_names(name.strip("*/"), models)
     if resolved != name and resolved in models:
         meant = f"the catalogue calls it {resolved!r}"
     elif near:

@@ -1,4 +1,4 @@
-"""How the length of a film moves its price, as far as a catalogue, or what was billed, has something to say of it."""
+"""How the price of a film depends on its length, by the catalogue or by what was billed."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from batchgen.manifest import Manifest
 from batchgen.provider.interface import Model, Price
 from batchgen.request import Experience
 
-# Prices are rounded: so much apart, two prices of a second are one.
+# Prices are rounded: two prices per second that differ by less are the same.
 _ROUNDING = 0.01
 # A cost is stated in steps of 1e-4 USD: more digits would be a pretence.
 _STEP_MICROUSD = 100
 
 
 def length_s(asked: tuple[str, str, str]) -> float | None:
-    """The seconds of a film among quality, size and seconds; ``None`` where they are left to the model."""
+    """Return the seconds of a film among quality, size and seconds; ``None`` if they are left to the model."""
     return _number(asked[2])
 
 
 def usual_length_s(manifest: Manifest) -> float | None:
-    """How long the films of a manifest are in the middle; ``None`` where that is left to rows, or to the model."""
+    """Return the mean length of a manifest's films in seconds; ``None`` if rows or the model decide it."""
     of_axes = [one.settings["seconds"] for axis in manifest.axes for one in axis.values if "seconds" in one.settings]
     if not of_axes and "seconds" in (manifest.rows.columns or ()):
         return None
@@ -32,11 +32,11 @@ def usual_length_s(manifest: Manifest) -> float | None:
 
 
 def price_of_length(model: Model, seconds: float | None) -> Price | None:
-    """What the catalogue says of a film of so many seconds, or of anything else.
+    """Return the catalogue's price of a film of so many seconds, or of any other request.
 
-    It states one range for all lengths. Where the shortest film for the least and the longest for the most come to the
-    same price a second, that is the price of each. Else size or quality have a say as well: then a longer film is
-    expected to cost more within that range, and any may still cost its most.
+    The catalogue states one range for all lengths. If the shortest film at the least and the longest at the most have
+    the same price per second, that is the price of each. Else size or quality count as well: then a longer film is
+    expected to cost more within that range, and any may still cost the most.
     """
     price, lengths = model.price, sorted(filter(None, map(_number, model.seconds)))
     if price is None or seconds is None or len(lengths) < 2 or price.low_microusd == price.high_microusd:
@@ -49,14 +49,15 @@ def price_of_length(model: Model, seconds: float | None) -> Price | None:
     expected = min(max(_STEP_MICROUSD * round(between / _STEP_MICROUSD), price.low_microusd), price.high_microusd)
     if rates[1] - rates[0] > _ROUNDING * rates[1]:
         return replace(price, expected_microusd=expected)
-    low, high = math.floor(rates[0] * seconds), math.ceil(round(rates[1] * seconds, 3))
+    low = math.floor(rates[0] * seconds)
+    high = min(math.ceil(round(rates[1] * seconds, 3)), price.high_microusd)
     return replace(price, low_microusd=low, expected_microusd=min(max(low, expected), high), high_microusd=high)
 
 
 def of_length(every: Experience | None, parts: Iterable[Experience], seconds: float | None) -> Experience | None:
-    """``every`` answer of a model as if each were a film of so many seconds; ``parts`` are what it is made of.
+    """Return ``every`` answer of a model as if each were a film of so many seconds; ``parts`` are its parts.
 
-    Lengths that differ are never averaged: a film whose length was left to the model says nothing of another one.
+    Different lengths are never averaged: a film whose length was left to the model says nothing of another one.
     """
     priced = [(length_s(one.like) if one.like else None, one) for one in parts if one.billed]
     if every is None or all(length == seconds for length, _ in priced):
@@ -67,7 +68,7 @@ def of_length(every: Experience | None, parts: Iterable[Experience], seconds: fl
 
 
 def _sum(parts: list[tuple[float, Experience]]) -> Experience | None:
-    """Experience as one, each part times a factor."""
+    """Return the sum of the parts, each times its factor."""
     if not parts:
         return None
     billed = sum(one.billed for _, one in parts)

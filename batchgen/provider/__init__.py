@@ -1,1 +1,1 @@
-"""Turns a request into a generation: the services we buy from."""
+"""The services that requests are sent to: clients for HTTP, prices, keys and catalogues."""

@@ -1,4 +1,4 @@
-"""Says what an answer means for the money, by its body first: a failed generation comes as 200, after heartbeats."""
+"""What an answer means for the money, by its body first: a failed generation comes as 200, after heartbeats."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from batchgen.provider.http.interface import AddressRefused, BodyTooLarge, Certi
 from batchgen.provider.interface import Answer, Answered, Failed, Verdict
 from batchgen.provider.waiting import rate_limit, retry_after_s, stated_wait_s
 from batchgen.request import AnswerPicture, Generation
+from batchgen.wording import printable
 
 MESSAGE_CHARACTERS = 300
-# A latency beyond a week is no latency.
+# A longer latency than a week is a mistake.
 _LONGEST_LATENCY_MS = 7 * 24 * 3600 * 1000
 # Bodies of failures are kept up to this size: enough to find the money in them, too little to fill a disk.
 _KEPT_BODY_BYTES = 64 * 1024
@@ -29,11 +30,11 @@ _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 Redact = Callable[[str], str]
 
-# Messages are made of this much of a text, in characters: the rest is never looked at.
+# How much of a text, in characters, a message may be made of.
 _EXCERPT = 4000
 
 _NULL = msgspec.Raw(b"null")
-# What decoding raises for bytes that are no JSON, no UTF-8, too deep, or not of the shape asked for.
+# Decoding raises these for bytes that are no JSON, no UTF-8, nested too deep, or of another shape.
 _UNREADABLE = (ValueError, RecursionError)
 
 
@@ -61,14 +62,14 @@ _decode_text = msgspec.json.Decoder(str).decode
 
 @dataclass(frozen=True, slots=True)
 class _Error:
-    """An ``error`` as a body states it: a mapping with a message, or just a text."""
+    """An ``error`` in a body: a mapping with a message, or just a text."""
 
     message: str
     kind: str
 
 
 def read_response(response: httpx.Response, redact: Redact) -> Answer:
-    """What a complete response to a generation request means."""
+    """Return what a complete response to a generation request means."""
     if response.is_success:
         answer = read_body(response.content, redact, status=response.status_code)
     else:
@@ -77,13 +78,13 @@ def read_response(response: httpx.Response, redact: Redact) -> Answer:
 
 
 def read_body(body: bytes, redact: Redact, *, status: int = 200) -> Answer:
-    """What the body of a successful status means: a generation, an error in disguise, or something unusable."""
+    """Return what the body of a successful status means: a generation, an error in disguise, or something unusable."""
     parsed = _parsed(body)
     if parsed is None:
         message = f"the answer is no JSON: {_said(_excerpt(body), redact)}"
         return Failed(Verdict.DOUBT, "unreadable_answer", message, status, body=body[:_KEPT_BODY_BYTES])
     cost = _money(parsed.cost)
-    # A picture that came is never bought again, whatever else the answer says.
+    # A picture that arrived is never bought again, whatever else the answer says.
     if pictures := _pictures(parsed.data):
         return Answered(body, Generation(pictures, cost, _latency(parsed.latency)))
     if (error := _error(parsed.error)) is not None:
@@ -99,7 +100,7 @@ def read_body(body: bytes, redact: Redact, *, status: int = 200) -> Answer:
 
 
 def read_transport_error(error: httpx.HTTPError, redact: Redact) -> Failed:
-    """What it means that no complete response came; engines say by the class how far the request got."""
+    """Return what a missing or incomplete response means; the error's class says how much was sent."""
     message = _said(str(error) or type(error).__name__, redact)
     match error:
         case CertificateInvalid():
@@ -128,7 +129,7 @@ def read_transport_error(error: httpx.HTTPError, redact: Redact) -> Failed:
 
 
 def _errno(error: BaseException | None) -> int | None:
-    """The operating system's number for what lies behind an error."""
+    """Return the operating system's number of the error's cause."""
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
     return error.errno if error is not None else None
@@ -185,21 +186,21 @@ def _read_refusal(response: httpx.Response, redact: Redact) -> Failed:
         return Failed(
             Verdict.STOP_RUN,
             "redirect",
-            f"the service redirects to {to}; check base_url, a paid post is not sent on",
+            f"the service redirects to {to}; check base_url: a paid post is never redirected",
             status,
         )
     if status < 500:
         reason = said.reason if said and said.verdict is Verdict.REFUSED else f"http_{status}"
         return Failed(Verdict.REFUSED, reason, message, status)
     if said:
-        # The service itself says that it failed; only a bare status leaves open what happened behind it.
+        # The service itself reports the failure; only a bare status leaves open whether the generation ran.
         verdict = said.verdict if said.verdict is not Verdict.REFUSED else Verdict.UNCLEAR
         return Failed(verdict, said.reason, message, status, wait)
     return Failed(Verdict.DOUBT, f"http_{status}", message, status, wait, body=response.content[:_KEPT_BODY_BYTES])
 
 
 def _parsed(body: bytes) -> _Body | None:
-    """The fields of a body, or ``None`` where it is no JSON object even for a lenient reader."""
+    """Return the fields of a body, or ``None`` if it is no JSON object even for a lenient reader."""
     try:
         return _decode_body(body)
     except _UNREADABLE:
@@ -211,9 +212,9 @@ def _parsed(body: bytes) -> _Body | None:
 
 
 def _rewritten(body: bytes) -> bytes:
-    """A body as strict JSON: without byte order mark and lone surrogates, its ``NaN`` and numbers turned to text.
+    """Return a body as strict JSON: no byte order mark, no lone surrogates, ``NaN`` and numbers as text.
 
-    Look-alikes written in Python send such answers; a picture among them is paid for all the same.
+    OpenAI-compatible servers in Python send such answers; a picture in one is paid for.
     """
     stated = json.loads(
         body.decode("utf-8-sig", "replace"), parse_float=str, parse_int=str, parse_constant=str, strict=False
@@ -222,7 +223,7 @@ def _rewritten(body: bytes) -> bytes:
 
 
 def _error(raw: msgspec.Raw) -> _Error | None:
-    """The error a body states; ``null``, ``false`` and whatever is empty state none."""
+    """Return the error a body states; ``null``, ``false`` and whatever is empty state none."""
     try:
         stated = msgspec.json.decode(raw)
     except _UNREADABLE:
@@ -240,7 +241,7 @@ def _error(raw: msgspec.Raw) -> _Error | None:
 
 
 def _wait_s(parsed: _Body) -> float | None:
-    """The wait that ``retry_after`` asks for, beside the error or inside it."""
+    """Return the wait that ``retry_after`` asks for, beside the error or inside it."""
     for raw in (parsed.retry_after, parsed.error):
         try:
             stated = msgspec.json.decode(raw)
@@ -278,21 +279,21 @@ def _text(raw: msgspec.Raw) -> str | None:
 
 
 def _base64(raw: msgspec.Raw) -> bytes | None:
-    r"""The text between the quotes, not copied through ``str`` where it holds no escape but ``\/``."""
+    r"""Return the text between the quotes, not copied through ``str`` if it holds no escape but ``\/``."""
     quoted = bytes(raw)
     if quoted[:1] != b'"':
         return None
     payload = quoted[1:-1].replace(b"\\/", b"/")
     if b"\\" in payload:
         payload = (_text(raw) or "").encode()
-    # Some look-alikes answer with a whole data URI.
+    # Some OpenAI-compatible servers answer with a whole data URI.
     if payload.startswith(b"data:"):
         payload = payload.partition(b",")[2]
     return payload or None
 
 
 def _money(raw: msgspec.Raw) -> int | None:
-    # Only a number is a cost: text, `true` and the like are a service that has lost track of its money.
+    # Only a number is a cost: services have sent text and `true`.
     text = bytes(raw)
     return microusd(text.decode()) if text[:1].isdigit() else None
 
@@ -308,10 +309,10 @@ def _excerpt(body: bytes | msgspec.Raw) -> str:
 
 
 def _said(text: str, redact: Redact) -> str:
-    """``text`` for people: without secrets, markup and control characters, in at most 300 characters."""
+    """Return ``text`` for people: without secrets, markup and control characters, in at most 300 characters."""
     # A secret is taken out before anything is cut: half of one would not be recognised any more.
     excerpt = redact(text[: 2 * _EXCERPT])[:_EXCERPT]
-    # Markup of a gateway's error page says nothing; control characters could move a terminal's cursor.
+    # Markup of a gateway's error page says nothing.
     plain = re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", excerpt, flags=re.DOTALL)
-    plain = " ".join("".join(c if c.isprintable() else " " for c in plain).split()) or "(empty)"
+    plain = printable(" ".join(plain.split())) or "(empty)"
     return plain if len(plain) <= MESSAGE_CHARACTERS else plain[: MESSAGE_CHARACTERS - 1] + "…"

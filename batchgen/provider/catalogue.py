@@ -1,4 +1,4 @@
-"""The provider's catalogue, in whichever of its shapes the service answers: array, ``{data: []}``, or object by id."""
+"""ImageRouter's catalogue, in any of its shapes: array, ``{data: []}``, or object by id."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from batchgen.money import microusd
 from batchgen.provider.interface import Catalogue, Model, Price
 
-# A size list with this word in it means that the model takes any size.
+# A size list that holds this word: the model takes any size.
 _ANY_SIZE = "custom"
-# An object by id may as well be an error: a model says at least one of these.
+# An object by id may also be an error: a model has at least one of these keys.
 _OF_A_MODEL = frozenset({"inputs", "output", "price"})
 
 
 def read_catalogue(stated: object) -> Catalogue:
-    """The catalogue in a decoded answer of ``GET /v2/models``; entries that make no sense are left out."""
+    """Return the catalogue in a decoded answer of ``GET /v2/models``; entries that are no model are left out."""
     models = (_model(name, entry) for name, entry in _entries(stated))
     return Catalogue({model.id: model for model in models if model is not None})
 

@@ -1,7 +1,7 @@
-"""The catalogue a service gave last, kept in the user's cache folder for the day it can't be reached.
+"""A service's last catalogue, kept in the user's cache folder for a day on which the service can't be reached.
 
 Without it an alias would not be resolved that day, and a request under another name is another purchase. A copy that
-is damaged, foreign or missing is no error: then nothing is known, and nothing is stopped.
+is damaged, foreign or missing is no error: then nothing is known, and no run is stopped.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import msgspec
 
 from batchgen.provider.interface import Catalogue, Model, Provider
 
-# A look-up is no reason to wait longer: the run can do without.
+# A run needs no catalogue, so it waits no longer than this for one.
 LOOK_UP_S = 15.0
 
-# Raised whenever the file's content changes its meaning.
+# Increased whenever the file's content changes its meaning.
 _VERSION = 1
 _LARGEST_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueLookup:
-    """A service's catalogue: what it says now or, ``age_s`` ago, said before. ``notice`` is for the user."""
+    """A service's catalogue: a fresh one, or a copy that is ``age_s`` old. ``notice`` is for the user."""
 
     catalogue: Catalogue | None
     age_s: float | None = None
@@ -39,11 +39,11 @@ class CatalogueLookup:
 
 
 async def look_up(provider: Provider) -> CatalogueLookup:
-    """The catalogue of a provider that has been entered, fresh if that can be had, else the copy of an earlier day."""
+    """Return the catalogue of a provider that was entered, or the copy of an earlier day if it can't be reached."""
     catalogue = None
     with anyio.move_on_after(LOOK_UP_S):
         catalogue = await provider.catalogue()
-    # A service on this machine is there whenever it is asked, and its address is another one each time.
+    # A simulator can always be reached, and has another address each time.
     if provider.name == "simulator":
         return CatalogueLookup(catalogue)
     if catalogue is not None and catalogue.models:
@@ -53,7 +53,7 @@ async def look_up(provider: Provider) -> CatalogueLookup:
 
 
 def remember(base_url: str, catalogue: Catalogue) -> None:
-    """Keeps the catalogue for :func:`recall`, where there is a place to keep it."""
+    """Keep the catalogue for :func:`recall`; without a writable cache folder nothing is kept."""
     with suppress(OSError, RuntimeError):
         target = _file(base_url)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def remember(base_url: str, catalogue: Catalogue) -> None:
 
 
 def recall(base_url: str) -> CatalogueLookup | None:
-    """The copy of that service's catalogue, or ``None``. It binds nobody: the service may offer something else now."""
+    """Return the copy of that service's catalogue, or ``None``. A copy is not binding: the service may have changed."""
     try:
         file = _file(base_url)
         if file.stat().st_size > _LARGEST_BYTES:
@@ -83,7 +83,7 @@ def recall(base_url: str) -> CatalogueLookup | None:
 
 
 def cache_folder() -> Path:
-    """Where this system's users keep what can be had again; ``XDG_CACHE_HOME`` counts on each."""
+    """Return this system's cache folder for users; ``XDG_CACHE_HOME`` counts on each system."""
     stated = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if stated.is_absolute():
         return stated / "batchgen"
@@ -110,10 +110,10 @@ def _file(base_url: str) -> Path:
 
 
 def _nothing(provider: Provider) -> str | None:
-    # Many servers with OpenAI's endpoints have no list, and nobody expects one of them.
+    # Many OpenAI-compatible servers have no list, and nobody expects one.
     if provider.name == "openai":
         return None
-    return f"{provider.base_url} gives no catalogue: aliases, prices and what models take are not known"
+    return f"{provider.base_url} gives no catalogue: aliases, prices and models' parameters are not known"
 
 
 def _ago(age_s: float) -> str:

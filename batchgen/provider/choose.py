@@ -1,4 +1,4 @@
-"""The provider a manifest names, with its key from where keys may be."""
+"""The provider that a manifest names, with its key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from batchgen.provider.interface import Opening, Provider
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A provider as a manifest names it. ``folder`` is where a ``.env`` file with the key may lie."""
+    """A provider as a manifest names it. ``folder`` may hold a ``.env`` file with the key."""
 
     kind: str
     folder: Path
@@ -30,20 +30,21 @@ class Service:
 
     @property
     def simulated(self) -> bool:
+        """Whether the service is a simulator, whose money is play money."""
         return self.kind == "simulator"
 
     @property
     def embedded(self) -> bool:
-        """Whether it is started for a run, and nowhere to be asked before."""
+        """Whether the service is started for a run, and can't be asked before."""
         return self.simulated and self.base_url is None
 
 
 def choose_provider(
     service: Service, *, concurrency: int, state: Path | None = None, need_key: bool = True
 ) -> Provider:
-    """The provider, not yet entered. Raises :class:`UsageError` where its key or address is missing or unusable.
+    """Return the provider, not yet entered. Raise :class:`UsageError` if its key or address is missing or unusable.
 
-    ``state`` is where an embedded simulator remembers what it sold; ``need_key=False`` is for free look-ups.
+    ``state`` is the folder of an embedded simulator's sales; ``need_key=False`` is for free look-ups.
     """
     plugins.refuse_clashes()
     if service.simulated:
@@ -65,7 +66,7 @@ def choose_provider(
 
 
 async def look_up_catalogue(service: Service) -> CatalogueLookup:
-    """The catalogue of a service that is asked for nothing else, which needs no key. Raises :class:`UsageError`."""
+    """Return a service's catalogue, which needs no key. Raise :class:`UsageError` as :func:`choose_provider` does."""
     if service.embedded:
         from batchgen.provider.simulator import offered
 
@@ -94,7 +95,7 @@ def _of_a_plugin(service: Service, *, concurrency: int) -> Provider:
     except BatchgenError:
         raise
     except Exception as error:
-        # Somebody else's code: whatever it raises is told in a line, without the key.
+        # Somebody else's code: whatever it raises is reported in a line, without the key.
         said = " ".join(redact(str(error), [key] if key else []).split()) or "no reason given"
         raise UsageError(f"{whose} can't be opened: {type(error).__name__}: {said}") from error
     if lacking := [name for name in _PROMISED if not hasattr(provider, name)]:

@@ -1,4 +1,4 @@
-"""The key to a service: where it is found, how it is kept from showing, and how it is taken out of any text.
+"""The key to a service: finding it, hiding it, and redacting it from any text.
 
 A message about a key names the variable or file it came from, never a part of its value.
 """
@@ -20,10 +20,10 @@ from batchgen.errors import UsageError
 
 MASK = "********"
 
-# No key is longer; whatever is larger is another file named by mistake.
+# No key is longer; a larger file was named by mistake.
 _LARGEST_FILE = 64 * 1024
 
-# A dummy such as `x` for a local server is no secret, and taking it out would tear every text apart.
+# A dummy such as `x` for a local server is no secret, and redacting it would garble every text.
 _SHORTEST_REDACTED = 4
 
 
@@ -36,7 +36,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The text itself, for the one line that sends it."""
+        """Return the text itself, for the line that sends it."""
         return self._value
 
     def __repr__(self) -> str:
@@ -60,22 +60,30 @@ class Secret:
         raise TypeError("a Secret is never pickled or copied into another process")
 
 
-def find_key(env_name: str, folder: Path) -> Secret | None:
-    """The key ``env_name``: from the environment, a ``.env`` in ``folder``, or the file that ``<env_name>_FILE`` names.
+_found: set[Secret] = set()
 
-    A relative key file is relative to ``folder``. ``None`` where none of the three has it. Raises
-    :class:`UsageError` for a key that can't be right, or a key file that others may read.
+
+def find_key(env_name: str, folder: Path) -> Secret | None:
+    """Return the key ``env_name``: from the environment, a ``.env`` in ``folder``, or the file in ``<env_name>_FILE``.
+
+    A relative key file is relative to ``folder``. ``None`` if none of the three has it. Raise :class:`UsageError` for
+    a key that can't be right, or a key file that others may read.
     """
     beside = folder / ".env"
-    value, place = _looked_up(env_name, beside)
+    value, source = _looked_up(env_name, beside)
     if value is not None:
-        return _sound(value, place)
-    named, place = _looked_up(f"{env_name}_FILE", beside)
-    return _from_file(folder / Path(named).expanduser(), place) if named is not None else None
+        return _sound(value, source)
+    named, source = _looked_up(f"{env_name}_FILE", beside)
+    return _from_file(folder / Path(named).expanduser(), source) if named is not None else None
+
+
+def found_keys() -> frozenset[Secret]:
+    """Return every key that was found so far, for whoever has to take them out of a text of unknown origin."""
+    return frozenset(_found)
 
 
 def redact(text: str, secrets: Iterable[Secret]) -> str:
-    """The text without the secrets, in their plain, base64 and URL-quoted forms."""
+    """Return the text without the secrets, in their plain, base64 and URL-quoted forms."""
     for secret in secrets:
         for form in _forms(secret):
             text = text.replace(form, MASK)
@@ -88,15 +96,17 @@ def _looked_up(name: str, beside: Path) -> tuple[str | None, str]:
     return _from_dotenv(name, beside), f"{name} in {beside.name}"
 
 
-def _sound(value: str, place: str) -> Secret:
+def _sound(value: str, source: str) -> Secret:
     problem = _problem(value)
     if problem:
-        raise UsageError(f"{place} {problem}")
-    return Secret(value)
+        raise UsageError(f"{source} {problem}")
+    secret = Secret(value)
+    _found.add(secret)
+    return secret
 
 
 def _problem(value: str) -> str | None:
-    """Why this can be no key, without a character of it; header values allow visible ASCII only."""
+    """Return why this can be no key, without a character of it; header values allow visible ASCII only."""
     if not value.strip():
         return "is blank; set it to your key, or unset it"
     if "\n" in value or "\r" in value:
@@ -121,7 +131,7 @@ _ASSIGNMENT = re.compile(
 
 
 def _from_dotenv(name: str, path: Path) -> str | None:
-    """The last value a ``.env`` file gives to ``name``; nothing is expanded, and no other line is looked at."""
+    """Return the last value a ``.env`` file gives to ``name``; nothing is expanded, and no other line is looked at."""
     # A virtual environment is often a folder of this name.
     if not path.is_file():
         return None
@@ -140,7 +150,7 @@ def _from_file(path: Path, name: str) -> Secret:
 
 def _content(path: Path, what: str, *, private: bool = False) -> str:
     try:
-        # Not to wait for a writer, should it be a pipe.
+        # Non-blocking: opening a pipe would wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
@@ -161,7 +171,7 @@ def _content(path: Path, what: str, *, private: bool = False) -> str:
 
 @functools.lru_cache(maxsize=16)
 def _forms(secret: Secret) -> tuple[str, ...]:
-    """Every way the secret may be written, longest first, so that no form leaves the rest of a longer one."""
+    """Return every way the secret may be written, longest first, so that no form leaves the rest of a longer one."""
     value = secret.reveal()
     if len(value) < _SHORTEST_REDACTED:
         return ()
@@ -170,7 +180,7 @@ def _forms(secret: Secret) -> tuple[str, ...]:
 
 
 def _base64_forms(value: bytes) -> set[str]:
-    """Its base64, alone and wherever it stands within encoded text such as ``user:key``.
+    """Return the base64 of ``value``, alone and at each position within encoded text such as ``user:key``.
 
     Base64 cuts its input into groups of three bytes, so a text looks different for each of three positions; the
     characters at both ends that also depend on neighbouring bytes are left out.

@@ -1,4 +1,4 @@
-"""Fetches hosted pictures: without credentials, only from checked addresses, as often as needed since it is free."""
+"""Downloads of hosted pictures: without credentials, only from checked addresses, repeated since they are free."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import httpx
 
 from batchgen.provider.http.interface import AddressRefused, BodyTooLarge
 from batchgen.provider.interface import Download, DownloadFailed
+from batchgen.wording import printable
 
 MAX_REDIRECTS = 3
-# Tries each kind of failure deserves, the first one included.
+# Tries for each kind of failure, the first one included.
 PASSING_TRIES = 8
 GONE_TRIES = 3
 
@@ -19,7 +20,7 @@ GONE_TRIES = 3
 async def fetch(
     engine: httpx.AsyncBaseTransport, url: str, *, plain_http: bool, redact: Callable[[str], str]
 ) -> Download:
-    """The bytes at ``url``, through at most three redirects. Raises :class:`DownloadFailed`.
+    """Return the bytes at ``url``, through at most three redirects. Raise :class:`DownloadFailed`.
 
     ``plain_http`` allows ``http:`` links: for a service on this machine.
     """
@@ -39,7 +40,7 @@ async def _get(engine: httpx.AsyncBaseTransport, url: str, redact: Callable[[str
     except (AddressRefused, BodyTooLarge, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
         raise DownloadFailed(f"{_place(url, redact)}: {redact(str(error))}", tries=1) from error
     except (httpx.InvalidURL, ValueError) as error:
-        raise DownloadFailed(f"{_place(url, redact)}: this is no address", tries=1) from error
+        raise DownloadFailed(f"{_place(url, redact)}: this is no URL", tries=1) from error
     except httpx.HTTPError as error:
         what = redact(str(error)) or type(error).__name__
         raise DownloadFailed(f"{_place(url, redact)}: {what}", tries=PASSING_TRIES, passing=True) from error
@@ -51,7 +52,7 @@ def _read(response: httpx.Response, url: str, redact: Callable[[str], str]) -> D
         return Download(response.content, response.headers.get("content-type", ""))
     where = f"{_place(url, redact)} answered {status}"
     if status == 401:
-        raise DownloadFailed(f"{where}: it wants a key, and no key is ever sent to a picture's address", tries=1)
+        raise DownloadFailed(f"{where}: it wants a key, and no key is ever sent to a picture's URL", tries=1)
     if status in {403, 404, 410}:
         raise DownloadFailed(f"{where}: the picture is no longer there", tries=GONE_TRIES)
     raise DownloadFailed(where, tries=PASSING_TRIES, passing=True)
@@ -61,7 +62,7 @@ def _joined(url: str, target: str, redact: Callable[[str], str]) -> str:
     try:
         return urllib.parse.urljoin(url, target)
     except ValueError as error:
-        raise DownloadFailed(f"{_place(url, redact)}: it redirects to no address", tries=1) from error
+        raise DownloadFailed(f"{_place(url, redact)}: it redirects to no URL", tries=1) from error
 
 
 def _check(url: str, redact: Callable[[str], str], *, plain_http: bool) -> None:
@@ -73,9 +74,9 @@ def _check(url: str, redact: Callable[[str], str], *, plain_http: bool) -> None:
     except ValueError:
         allowed, host = False, None
     if not allowed or not host:
-        raise DownloadFailed(f"{_place(url, redact)}: only https addresses are fetched", tries=1)
+        raise DownloadFailed(f"{_place(url, redact)}: only https URLs are fetched", tries=1)
 
 
 def _place(url: str, redact: Callable[[str], str]) -> str:
-    """The address without its query, which may hold a signature, and short enough for a message."""
-    return "".join(c if c.isprintable() else "?" for c in redact(url.split("?", 1)[0])[:120])
+    """Return the URL without its query, which may hold a signature, cut for a message."""
+    return printable(redact(url.split("?", 1)[0])[:120])

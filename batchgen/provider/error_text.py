@@ -1,7 +1,7 @@
-"""What a service's error messages mean: the one place that reads their wording.
+"""What a service's error messages mean, by their wording.
 
-The words were seen from ImageRouter's server, the providers behind it, and OpenAI's look-alikes; where several match,
-the first rule that does decides.
+The words were seen from ImageRouter's server, the providers behind it, and OpenAI-compatible servers; if several rules
+match, the first one decides.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _WORDS: tuple[tuple[str, Verdict, str], ...] = (
     ),
     (r"daily (free )?limit|limit .{0,40}per day|requests per day", Verdict.STOP_LANE, "daily_limit"),
     (r"rate[ _-]?limit|too many requests|\b429\b", Verdict.THROTTLED, "rate_limit"),
-    # Node's words for a connection that failed; one of them would pass for a refusal.
+    # Node's codes of a failed connection; ECONNREFUSED would match the rule for a refusal.
     (r"\be(conn(refused|reset|aborted)|timedout|notfound|ai_again|pipe)\b", Verdict.PASSING, "provider_error"),
     (r"overloaded|high demand|capacity|service unavailable|temporarily", Verdict.OVERLOADED, "overloaded"),
     (
@@ -63,7 +63,7 @@ _UNKNOWN = Meaning(Verdict.UNCLEAR, "unknown_error")
 
 
 def meaning(message: str, kind: str = "") -> Meaning:
-    """What an error with this message and this type, or type and code, means for its request."""
+    """Return what an error with this message and this type, or type and code, means for its request."""
     if "timeout_error" in kind.split():
         return Meaning(Verdict.DOUBT, "timeout_error")
     text = f"{kind} {message}"

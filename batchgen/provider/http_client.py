@@ -16,19 +16,19 @@ from batchgen.errors import UsageError
 from batchgen.provider.answers import Redact, read_response, read_transport_error
 from batchgen.provider.credentials import Secret, redact
 from batchgen.provider.download import fetch
-from batchgen.provider.http.interface import EngineOptions, open_engine, rule_for_links
+from batchgen.provider.http.interface import EngineOptions, open_engine, rule_for_downloads
 from batchgen.provider.interface import Answer, Download
 from batchgen.version import __version__
 
 USER_AGENT = f"batchgen/{__version__}"
 
-# Of a film, as an answer in base64 and as a download: nobody knows before what an address holds.
+# The cap for films, and for every download: an address does not say what it holds.
 LARGEST_FILM_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a post carries: its bytes and their media type."""
+    """The body of a post, and its media type."""
 
     content: bytes
     media_type: str
@@ -51,7 +51,7 @@ class HttpClient:
         self._extensions: dict[str, object] = {"timeout": {"read": read_timeout_s}}
         self._film_extensions = {**self._extensions, "max_body_bytes": LARGEST_FILM_BYTES}
         self._concurrency = concurrency
-        # Parsing an address costs as much as posting to it: each is parsed once.
+        # Parsing a URL costs as much as posting to it: each is parsed once.
         self._urls: dict[str, httpx.URL] = {}
         self._stack = AsyncExitStack()
 
@@ -61,10 +61,10 @@ class HttpClient:
             self._engine = await stack.enter_async_context(open_engine(options))
             address = _literal_address(self.base_url)
             on_this_machine = address is not None and address.is_loopback
-            rule = rule_for_links([address] if address else [])
+            rule = rule_for_downloads([address] if address else [])
             self._plain_http = on_this_machine
-            of_links = replace(options, addresses=rule, max_body_bytes=LARGEST_FILM_BYTES)
-            self._links = await stack.enter_async_context(open_engine(of_links))
+            for_downloads = replace(options, addresses=rule, max_body_bytes=LARGEST_FILM_BYTES)
+            self._download_engine = await stack.enter_async_context(open_engine(for_downloads))
             self._stack = stack.pop_all()
         return self
 
@@ -80,7 +80,7 @@ class HttpClient:
         film: bool = False,
         read: Callable[[httpx.Response, Redact], Answer] = read_response,
     ) -> Answer:
-        """Posts once and says what came of it; ``read`` says what a complete response means.
+        """Post once and return the outcome, by ``read`` for a complete response. Only cancellation is raised.
 
         A ``film`` may be larger than pictures are.
         """
@@ -94,7 +94,7 @@ class HttpClient:
         return read(response, self.redact)
 
     async def get_json(self, path: str) -> object | None:
-        """The decoded answer of a free look-up, or ``None`` where there is none to be had."""
+        """Return the decoded JSON of a free look-up, or ``None`` if it fails."""
         request = httpx.Request("GET", self._url(path), headers=self._headers)
         try:
             response = await self._engine.handle_async_request(request)
@@ -109,11 +109,12 @@ class HttpClient:
         return known
 
     async def download(self, url: str) -> Download:
-        return await fetch(self._links, url, plain_http=self._plain_http, redact=self.redact)
+        """Return the bytes at ``url``, fetched without the key. Raise :class:`DownloadFailed`."""
+        return await fetch(self._download_engine, url, plain_http=self._plain_http, redact=self.redact)
 
 
 def checked_base_url(base_url: str) -> str:
-    """``base_url`` without a trailing slash; raises :class:`UsageError` where no key should be sent to it."""
+    """Return ``base_url`` without a trailing slash. Raise :class:`UsageError` if no key should be sent to it."""
     if "@" in base_url:
         raise UsageError("base_url holds a user name or password; keys belong into the environment")
     try:
@@ -124,14 +125,14 @@ def checked_base_url(base_url: str) -> str:
     except (ValueError, httpx.InvalidURL) as error:
         raise UsageError(f"base_url {base_url!r}: {error}") from error
     if parts.scheme not in {"http", "https"} or not host or " " in base_url:
-        raise UsageError(f"base_url {base_url!r}: it is written https://host or http://127.0.0.1:port")
+        raise UsageError(f"base_url {base_url!r}: write https://host or http://127.0.0.1:port")
     if parts.query or parts.fragment:
-        raise UsageError(f"base_url {parts.scheme}://{host}: a query or fragment has no place in it")
+        raise UsageError(f"base_url {parts.scheme}://{host}: remove its query or fragment")
     return base_url.rstrip("/")
 
 
 def _literal_address(base_url: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address in a base URL: only that, or `localhost`, proves that the service is on this machine."""
+    """Return the IP address in a base URL: only that, or `localhost`, proves that the service is on this machine."""
     host = urllib.parse.urlsplit(base_url).hostname or ""
     try:
         return ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)

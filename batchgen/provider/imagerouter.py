@@ -1,6 +1,6 @@
 """ImageRouter: one API for many image and video models, priced per request.
 
-Generations, edits and videos are one handler there, under three addresses: a video comes as a picture does, in the
+Generations, edits and videos are one handler there, under three addresses: a video comes like a picture, in the
 answer to its post, after heartbeats. Results are hosted unless base64 is asked for.
 """
 
@@ -28,30 +28,30 @@ BASE_URL_ENV = "IMAGEROUTER_BASE_URL"
 _LARGEST_JSON_BYTES = 90_000
 # The server sends a space every 3 s while it works: a longer silence is a lost connection.
 _SILENCE_S = 60.0
-# Other clients are given the address with their path; ours stands on the host.
+# Other clients are given the URL with one of these paths; ours takes the host alone.
 _FOREIGN_PATHS = ("/v1/openai", "/v1")
 
 
 class ImageRouter:
-    """A :class:`~batchgen.provider.interface.Provider` for ImageRouter, and for the simulator that stands in for it."""
+    """A :class:`~batchgen.provider.interface.Provider` for ImageRouter and its simulator."""
 
     name = "imagerouter"
 
     def __init__(self, key: Secret | None, *, base_url: str = BASE_URL, concurrency: int) -> None:
         for path in _FOREIGN_PATHS:
             base_url = base_url.rstrip("/").removesuffix(path)
-        self._wire = HttpClient(base_url, key, concurrency=concurrency, read_timeout_s=_SILENCE_S)
+        self._client = HttpClient(base_url, key, concurrency=concurrency, read_timeout_s=_SILENCE_S)
 
     @property
     def base_url(self) -> str:
-        return self._wire.base_url
+        return self._client.base_url
 
     async def __aenter__(self) -> Self:
-        await self._wire.__aenter__()
+        await self._client.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._wire.__aexit__(*exc)
+        await self._client.__aexit__(*exc)
 
     async def generate(self, request: Request, *, idempotency_key: str) -> Answer:
         try:
@@ -59,20 +59,20 @@ class ImageRouter:
         except OSError as error:
             return Failed(Verdict.REFUSED, "input_gone", f"an input picture can't be read any more: {error}")
         film = request.kind is Kind.VIDEO
-        return await self._wire.post(_path(request), body, idempotency_key=idempotency_key, film=film)
+        return await self._client.post(_path(request), body, idempotency_key=idempotency_key, film=film)
 
     def read(self, body: bytes) -> Answer:
-        return read_body(body, self._wire.redact)
+        return read_body(body, self._client.redact)
 
     async def download(self, url: str) -> Download:
-        return await self._wire.download(url)
+        return await self._client.download(url)
 
     async def catalogue(self) -> Catalogue | None:
-        stated = await self._wire.get_json("/v2/models")
+        stated = await self._client.get_json("/v2/models")
         return read_catalogue(stated) if stated is not None else None
 
     async def balance_microusd(self) -> int | None:
-        stated = await self._wire.get_json("/v1/credits?by_api_key=true")
+        stated = await self._client.get_json("/v1/credits?by_api_key=true")
         return microusd(stated.get("remaining_credits")) if isinstance(stated, dict) else None
 
 

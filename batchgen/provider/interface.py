@@ -1,7 +1,7 @@
-"""What every provider promises to the rest of the program; nothing above this line knows HTTP.
+"""What every provider promises to the rest of the program, which knows no HTTP.
 
-A provider posts a request at most once per call, never follows a redirect of a post, and says of every failure what
-it means for the money: surely not billed, billed, or unknown.
+A provider posts a request at most once per call, never follows a redirect of a post, and says of every failure what it
+means for the money: surely not billed, billed, or unknown.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Verdict(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """The start rate a service states in its headers, per window."""
+    """The start rate a service states in its headers, per window in seconds."""
 
     limit: int
     remaining: int
@@ -43,7 +43,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A complete body that holds a picture or its address. It is paid for."""
+    """A complete body that holds a picture or its address, and is paid for."""
 
     body: bytes
     generation: Generation
@@ -55,7 +55,7 @@ class Failed:
     """An attempt that brought no picture.
 
     ``reason`` is a short class such as ``moderation`` or ``connect``; ``message`` is for people, without secrets.
-    ``cost_microusd`` is what the service says it billed all the same. ``body`` is kept where money may be in it.
+    ``cost_microusd`` is what the service billed nevertheless. ``body`` is kept if it may have been billed.
     """
 
     verdict: Verdict
@@ -80,9 +80,9 @@ class Download:
 
 
 class DownloadFailed(Exception):
-    """A picture's address did not give the picture. ``tries`` is how many tries such a failure is worth in all.
+    """A picture's address did not give the picture. ``tries`` is the number of tries for such a failure.
 
-    ``passing`` where the picture may still be had there another day.
+    ``passing``: the picture may be there again another day.
     """
 
     def __init__(self, message: str, *, tries: int, passing: bool = False) -> None:
@@ -103,7 +103,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model of the catalogue. ``sizes`` and ``seconds`` are empty where any value is taken."""
+    """A model of the catalogue. ``sizes`` and ``seconds`` are empty if any value is taken."""
 
     id: str
     kind: str
@@ -121,8 +121,8 @@ class Model:
 class Catalogue:
     """The models a provider offers, by identifier.
 
-    ``binding``: what it says is so, and the service refuses a request that contradicts it. An older copy, or a list
-    that may leave something out, is not: it can tell what is probably wrong, and must stop nothing.
+    ``binding``: the service refuses a request that contradicts it. An older copy, or a list that may leave something
+    out, is not binding: it gives warnings, and must stop nothing.
     """
 
     models: Mapping[str, Model]
@@ -134,18 +134,18 @@ class Catalogue:
         object.__setattr__(self, "_by_alias", by_alias)
 
     def find(self, name: str) -> Model | None:
-        """The model of that identifier or alias."""
+        """Return the model of that identifier or alias; ``None`` if there is none."""
         return self.models.get(name) or self._by_alias.get(name)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that :meth:`find` answers to."""
+        """Every name that :meth:`find` knows."""
         return (*self.models, *self._by_alias)
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What the manifest says to the factory of a plugin's provider: a callable from an opening to a :class:`Provider`.
+    """What a manifest says of a plugin's provider; the plugin's factory makes a :class:`Provider` of it.
 
     ``kind`` is the name the provider must have. ``key`` was found under ``api_key_env``, by default ``<KIND>_API_KEY``,
     in the environment, a ``.env`` or a key file. ``options`` are the manifest's ``provider.options``. At most
@@ -166,7 +166,7 @@ class Provider(Protocol):
 
     @property
     def base_url(self) -> str:
-        """Where requests go; empty until an embedded service has started."""
+        """The address of the service; empty until an embedded service has started."""
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -174,21 +174,21 @@ class Provider(Protocol):
     async def __aexit__(self, *exc: object) -> None: ...
 
     async def generate(self, request: Request, *, idempotency_key: str) -> Answer:
-        """Post the request once and say what came of it. Only cancellation leaves this call as an exception."""
+        """Post the request once and return its outcome. Only cancellation leaves this call as an exception."""
         ...
 
     def read(self, body: bytes) -> Answer:
-        """What a body kept from an earlier process says, exactly as :meth:`generate` would have read it."""
+        """Return the answer in a body kept from an earlier process, exactly as :meth:`generate` would have read it."""
         ...
 
     async def download(self, url: str) -> Download:
-        """The bytes at a hosted picture's address, fetched without credentials. Raises :class:`DownloadFailed`."""
+        """Return the bytes at a picture's address, fetched without credentials. Raise :class:`DownloadFailed`."""
         ...
 
     async def catalogue(self) -> Catalogue | None:
-        """The models on offer, or ``None`` where the service can't say or can't be reached."""
+        """Return the models on offer, or ``None`` if the service has no list or can't be reached."""
         ...
 
     async def balance_microusd(self) -> int | None:
-        """The money left on the account, or ``None`` where the service can't say."""
+        """Return the money left on the account in micro-dollars, or ``None`` if the service can't tell."""
         ...

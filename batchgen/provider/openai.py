@@ -1,6 +1,6 @@
-"""Any service with OpenAI's images endpoints: OpenAI itself, LiteLLM, LocalAI, vLLM, Together and their like.
+"""Any service with OpenAI's images endpoints: OpenAI itself, LiteLLM, LocalAI, vLLM, Together and others.
 
-They state no cost: what a picture costs is what the manifest's ``prices:`` say, and is called an estimate.
+They state no cost: a picture's cost is taken from the manifest's ``prices:``, and called an estimate.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ class OpenAI:
     name = "openai"
 
     def __init__(self, key: Secret | None, *, base_url: str = BASE_URL, concurrency: int) -> None:
-        # No byte comes until the picture is done: the deadline of the whole call is the only limit.
-        self._wire = HttpClient(base_url, key, concurrency=concurrency)
+        # No byte comes until the picture is done: only the deadline of the whole call limits it.
+        self._client = HttpClient(base_url, key, concurrency=concurrency)
 
     @property
     def base_url(self) -> str:
-        return self._wire.base_url
+        return self._client.base_url
 
     async def __aenter__(self) -> Self:
-        await self._wire.__aenter__()
+        await self._client.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._wire.__aexit__(*exc)
+        await self._client.__aexit__(*exc)
 
     async def generate(self, request: Request, *, idempotency_key: str) -> Answer:
         if request.kind is Kind.VIDEO:
@@ -49,27 +49,27 @@ class OpenAI:
         fields = {"model": request.model, **request.parameters}
         inputs = (*request.image, *((request.mask,) if request.mask else ()))
         if not inputs:
-            return await self._wire.post("/images/generations", json_body(fields), idempotency_key=idempotency_key)
+            return await self._client.post("/images/generations", json_body(fields), idempotency_key=idempotency_key)
         if not request.image:
-            return Failed(Verdict.REFUSED, "invalid_request", "a mask needs an image that it belongs to")
+            return Failed(Verdict.REFUSED, "invalid_request", "a mask needs an image; give one, or remove the mask")
         if any(one.digest.startswith("url:") for one in inputs):
             return Failed(Verdict.REFUSED, "invalid_request", "this service takes uploads only; give a file, not a URL")
         try:
-            # Several pictures are a list in a form's own way, one is plain: servers differ in what else they take.
+            # Several pictures are named as a form's list, one is not: servers differ in what else they take.
             name = "image" if len(request.image) == 1 else "image[]"
             parts = await anyio.to_thread.run_sync(partial(input_parts, request, image=name, mask="mask"))
         except OSError as error:
             return Failed(Verdict.REFUSED, "input_gone", f"an input picture can't be read any more: {error}")
-        return await self._wire.post("/images/edits", multipart_body(fields, parts), idempotency_key=idempotency_key)
+        return await self._client.post("/images/edits", multipart_body(fields, parts), idempotency_key=idempotency_key)
 
     def read(self, body: bytes) -> Answer:
-        return read_body(body, self._wire.redact)
+        return read_body(body, self._client.redact)
 
     async def download(self, url: str) -> Download:
-        return await self._wire.download(url)
+        return await self._client.download(url)
 
     async def catalogue(self) -> Catalogue | None:
-        stated = await self._wire.get_json("/models")
+        stated = await self._client.get_json("/models")
         if not isinstance(stated, dict) or not isinstance(stated.get("data"), list):
             return None
         names = [entry.get("id") for entry in stated["data"] if isinstance(entry, dict)]

@@ -1,4 +1,4 @@
-"""Writes a request as the body of a post: JSON where it can be, multipart where pictures travel along."""
+"""A request as the body of a post: JSON if possible, multipart if it uploads pictures."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ _Part = tuple[str, tuple[str | None, bytes, str] | tuple[str | None, bytes]]
 
 
 def json_body(fields: Mapping[str, object]) -> Body:
+    """Return the fields as a JSON body."""
     return Body(msgspec.json.encode(fields), "application/json")
 
 
 def multipart_body(fields: Mapping[str, str], parts: list[_Part]) -> Body:
-    """A form of plain ``fields`` and file ``parts``, whole in memory. Reads nothing from disk itself."""
+    """Return a form of plain ``fields`` and file ``parts``, whole in memory; nothing is read from disk."""
     request = httpx.Request("POST", "http://form", data=dict(fields), files=parts)
     return Body(request.read(), request.headers["content-type"])
 
 
 def input_fields(request: Request) -> dict[str, object]:
-    """The inputs of a request as JSON fields: their URLs and data URIs. For requests without local files."""
+    """Return the inputs of a request as JSON fields: their URLs and data URIs. For requests without local files."""
     fields: dict[str, object] = {}
     if request.image:
         fields["image"] = [one.uri for one in request.image]
@@ -38,10 +39,10 @@ def input_fields(request: Request) -> dict[str, object]:
 
 
 def input_parts(request: Request, *, image: str, mask: str) -> list[_Part]:
-    """The inputs of a request as form parts named ``image`` and ``mask``. Reads local files: not for the event loop.
+    """Return the inputs of a request as form parts named ``image`` and ``mask``. Reads files: not for the event loop.
 
-    Raises :class:`OSError` where a file is gone since it was planned, or holds other bytes than were planned: its
-    picture would be recorded under a key that is not its own.
+    Raise :class:`OSError` if a file is gone since it was planned, or holds other bytes: its picture would be recorded
+    under another request's key.
     """
     parts = [(image, _part(one, f"image-{number}")) for number, one in enumerate(request.image, 1)]
     if request.mask is not None:
@@ -50,12 +51,12 @@ def input_parts(request: Request, *, image: str, mask: str) -> list[_Part]:
 
 
 def has_files(request: Request) -> bool:
-    """Whether a local file has to be read to send the request."""
+    """Return whether a local file has to be read to send the request."""
     return any(one.path is not None for one in _inputs(request))
 
 
 def inline_bytes(request: Request) -> int:
-    """How much of a JSON body its inputs would be."""
+    """Return the size of a request's URLs and data URIs in a JSON body."""
     return sum(len(one.uri or "") for one in _inputs(request))
 
 

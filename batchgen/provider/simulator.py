@@ -1,7 +1,7 @@
-"""The service on this machine: no key, no money, and otherwise everything the real one does.
+"""The simulator as a provider: no key, no money, and otherwise everything the real service does.
 
-Without a ``base_url`` it is started for the run and ended with it; its state lives in the run folder, so that a run
-that was killed finds its hosted pictures again.
+Without a ``base_url`` a simulator is started for the run and ended with it; its state lies in the run folder, so that
+a run that was killed finds its hosted pictures again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from batchgen.provider.imagerouter import ImageRouter
 from batchgen.provider.interface import Answer, Catalogue, Download
 from batchgen.request import Request
 
-# A simulator that is started for a run is there to be tried: it answers ten times as fast as the service.
+# A simulator started for a run is for trying things out: it answers ten times as fast as the service.
 _QUICK = {"latency_scale": 0.1}
 
 
@@ -44,7 +44,7 @@ class Simulator:
         try:
             if not self.base_url:
                 self.base_url = await anyio.to_thread.run_sync(self._start)
-            # Any key will do; one of its own keeps a real one from being sent anywhere.
+            # Any key will do; a fixed one keeps a real key from being sent.
             self._service = ImageRouter(Secret("simulator"), base_url=self.base_url, concurrency=self._concurrency)
             await self._service.__aenter__()
         except BaseException:
@@ -86,7 +86,7 @@ class Simulator:
 
 
 def offered(settings: Mapping[str, object]) -> Catalogue:
-    """What a simulator that is started for a run has on offer, which needs no start. Raises :class:`UsageError`."""
+    """Return the catalogue of a simulator that a run would start. Raise :class:`UsageError` for wrong ``settings``."""
     from batchgen.simulator.listings import as_array, as_object, chosen
 
     listed = as_array if _read(settings).catalogue_shape == "array" else as_object
@@ -94,7 +94,7 @@ def offered(settings: Mapping[str, object]) -> Catalogue:
 
 
 def _read(settings: Mapping[str, object]) -> Any:
-    """The simulator's own settings. Raises :class:`UsageError` for those it does not have."""
+    """Return the simulator's own settings. Raise :class:`UsageError` for those it does not have."""
     from batchgen.simulator.settings import BadSettings, settings_from_json
 
     try:

@@ -1,4 +1,4 @@
-"""How long a service asks us to wait, and how fast it lets us start: read from its headers, whatever their dialect."""
+"""The wait and the start rate that a service asks for, read from the headers of several dialects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(
 
 
 def retry_after_s(headers: httpx.Headers, *, now_epoch_s: float) -> float | None:
-    """Seconds to wait as the first header that makes sense says, or ``None``.
+    """Return the seconds to wait by the first header with a sensible value, or ``None``.
 
     Order: ``retry-after-ms``, ``retry-after`` (a number, or a date measured against the answer's own ``Date``, which
     makes a wrong local clock harmless), ``RateLimit-Reset``, ``x-ratelimit-reset-requests`` (``6m0s``),
@@ -42,7 +42,7 @@ def retry_after_s(headers: httpx.Headers, *, now_epoch_s: float) -> float | None
 
 
 def stated_wait_s(value: object) -> float | None:
-    """Seconds to wait as a body's ``retry_after`` says, under the same rules, or ``None``."""
+    """Return the seconds to wait by a body's ``retry_after``, under the same rules, or ``None``."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     wait = _number(str(value))
@@ -50,7 +50,7 @@ def stated_wait_s(value: object) -> float | None:
 
 
 def rate_limit(headers: httpx.Headers) -> RateLimit | None:
-    """The start rate in ``RateLimit-Policy: 100;w=1`` and its companions, or ``None`` where it is not stated whole."""
+    """Return the start rate in ``RateLimit-Policy: 100;w=1`` and the headers beside it, or ``None`` if incomplete."""
     limit = _number(headers.get("ratelimit-limit", ""))
     remaining = _number(headers.get("ratelimit-remaining", ""))
     if limit is None or remaining is None or limit < 1:
@@ -116,7 +116,7 @@ def _delta(text: str, now_epoch_s: float) -> float | None:
     number = _number(text)
     if number is None:
         return None
-    # Values this large can only be a moment, in milliseconds or in seconds.
+    # Values this large can only be a Unix time, in milliseconds or in seconds.
     if number >= 1e11:
         number = number / 1000 - now_epoch_s
     elif number >= 1e9:

@@ -1,6 +1,6 @@
-"""A ledger becomes tables and pages: for the terminal, as report.html and report.csv, and as summary.json.
+"""Reports from a ledger: on the terminal, as report.html and report.csv, and as summary.json.
 
-It needs neither manifest nor key, and changes nothing in the ledger: an old folder serves as well as a running one.
+They need neither manifest nor key, and change nothing in the ledger: any run folder will do, also during a run.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ __all__ = ["Report", "Summary", "print_report", "summarise", "write_report"]
 
 
 def write_report(folder: RunFolder) -> Report:
-    """Writes report.csv, report.html and summary.json, each in one step, and returns what they say.
+    """Write report.csv, report.html and summary.json, each in one step, and return what they say.
 
-    Raises :class:`LedgerDamaged` where there is no ledger to read.
+    Raises :class:`LedgerDamaged` if there is no ledger to read.
     """
     from batchgen.report.csv import write_csv
     from batchgen.report.html import page
@@ -35,6 +35,6 @@ def write_report(folder: RunFolder) -> Report:
 
 
 def summarise(folder: RunFolder) -> Summary:
-    """The content of summary.json, without writing anything. Raises :class:`LedgerDamaged`."""
+    """Return the content of summary.json without writing anything. Raises :class:`LedgerDamaged`."""
     with snapshot(folder.ledger) as db:
         return read_report(db, read_frame(db), folder, read_checks(db, folder)).summary

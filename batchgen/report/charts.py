@@ -1,7 +1,7 @@
-"""Charts as positions in percent: the page's template draws them as SVG that grows and shrinks with the page.
+"""Charts as positions in percent, which the page's template draws as SVG that scales with the page.
 
-Drawn by hand rather than by a plotting library: labels stay text of the page, so that they follow its colours, wrap on
-a phone and can be read aloud, and a report loads nothing.
+Drawn without a plotting library, so that labels stay text of the page: they follow its colours, wrap on a phone and can
+be read aloud, and a report loads nothing.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from batchgen.report import figures
 from batchgen.report.tables import Group
 
-# More bars than this are no picture any more; the tables have every group.
+# More bars than this can't be read; the tables have every group.
 _BARS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A labelled place on an axis, in percent of its length."""
+    """A labelled position on an axis, in percent of its length."""
 
     at: float
     label: str
@@ -27,7 +27,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The three sums of a group side by side, each a start and a width in percent; and what they say in words."""
+    """The three sums of a group side by side, each a start and a width in percent; ``label`` says them in words."""
 
     name: str
     billed: float
@@ -38,7 +38,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """How long a group's pictures took: the four percentiles as places in percent; and in words."""
+    """The latency of a group's pictures: four percentiles as positions in percent; ``label`` says them in words."""
 
     name: str
     p50: float
@@ -61,7 +61,7 @@ class LatencyChart:
 
 
 def cost_chart(groups: Sequence[Group]) -> CostChart | None:
-    """What each group cost; ``None`` where nothing did."""
+    """Return what each group cost; ``None`` if nothing did."""
     shown = groups[:_BARS]
     longest = max((_spent(group) for group in shown), default=0)
     if not longest:
@@ -71,7 +71,7 @@ def cost_chart(groups: Sequence[Group]) -> CostChart | None:
 
 
 def latency_chart(groups: Sequence[Group]) -> LatencyChart | None:
-    """The service's own latency of each group; ``None`` where it stated none."""
+    """Return the latency of each group as the service states it; ``None`` if it stated none."""
     timed = [group for group in groups[:_BARS] if group.latency]
     longest = max((group.latency.p99 for group in timed if group.latency), default=0)
     if not longest:
@@ -81,7 +81,7 @@ def latency_chart(groups: Sequence[Group]) -> LatencyChart | None:
 
 
 def axis(longest: float, label: Callable[[int], str]) -> tuple[tuple[Tick, ...], float]:
-    """About four round ticks from 0 on, and the value at which the axis ends: the longest, or the last tick past it."""
+    """Return about four round ticks from 0 on, and the end of the axis: the longest value, or the last tick past it."""
     step = _round_step(longest / 4)
     end = step * math.ceil(longest / step)
     count = round(end / step)
@@ -89,7 +89,7 @@ def axis(longest: float, label: Callable[[int], str]) -> tuple[tuple[Tick, ...],
 
 
 def seconds(milliseconds: int) -> str:
-    """The time for the axis of a chart."""
+    """Return a time for the axis of a chart."""
     return f"{milliseconds / 1000:g} s"
 
 
@@ -122,7 +122,7 @@ def _strip(group: Group, end: float) -> Strip:
 
 
 def _round_step(least: float) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that is at least ``least``."""
+    """Return the smallest of 1, 2, 5 times a power of ten that is at least ``least``."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least)
 

@@ -1,4 +1,4 @@
-"""report.csv: one row per touched request, for spreadsheets, whatever became of it.
+"""report.csv: one row per touched request, for spreadsheets, however it ended.
 
 A cell that a spreadsheet would take for a formula gets an apostrophe in front (CWE-1236); metadata.jsonl has the text
 as it is. Amounts are exact, with six places.
@@ -39,14 +39,14 @@ _AFTER_WORDS = (
     "status",
 )
 
-# As they are and in their full-width forms, which spreadsheets of East Asian locales read alike.
+# Also the full-width forms, which spreadsheets of East Asian locales read as the same characters.
 _FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def write_csv(db: sqlite3.Connection, frame: pd.DataFrame, checks: Checks, target: Path) -> None:
-    """Writes ``target`` from the texts in the ledger, the sums in ``frame`` and the flags in ``checks``.
+    """Write ``target`` from the texts in the ledger, the sums in ``frame`` and the flags in ``checks``.
 
-    The rows stand in the order of the first attempts.
+    The rows are in the order of the first attempts.
     """
     words = _own_words(db)
     with replacing(target) as raw:
@@ -58,34 +58,34 @@ def write_csv(db: sqlite3.Connection, frame: pd.DataFrame, checks: Checks, targe
 
 
 def inert(text: str | None) -> str | None:
-    """``text`` as a cell that is text to every spreadsheet."""
+    """Return ``text`` as a cell that every spreadsheet takes for text."""
     return f"'{text}" if text and text[0] in _FORMULA else text
 
 
-# Most pictures cost what the one before did.
+# Cached, since most pictures cost the same as the one before.
 @lru_cache(maxsize=65_536)
 def decimal(amount_microusd: int) -> str:
-    """The amount in USD with exactly six places."""
+    """Return the amount in USD with exactly six decimals."""
     return f"{amount_microusd // MICROUSD}.{amount_microusd % MICROUSD:06d}"
 
 
 _TEXTS = """
-SELECT r.key, iif(r.trashed_ms IS NULL OR r.state = 'stored', r.state, 'withdrawn'), r.provider, r.model, r.row,
+SELECT r.key, iif(r.retired_ms IS NULL OR r.state = 'stored', r.state, 'withdrawn'), r.provider, r.model, r.row,
        r.repeat, r.canonical, r.axes, r.columns, r.latency_ms,
        max(r.ended_ms - r.first_sent_ms, 0), r.answered_ms, p.file, r.reason, r.message, r.status
-FROM requests r LEFT JOIN pictures p ON p.request_id = r.id AND p.ordinal = 1 ORDER BY r.id
+FROM requests r LEFT JOIN kept_pictures p ON p.request_id = r.id AND p.ordinal = 1 ORDER BY r.id
 """
 
 
 def _own_words(db: sqlite3.Connection) -> dict[str, str]:
-    """The words that get a column, each with its heading: a name of ours that the user may use too is told apart."""
+    """Return the words that get a column, each with its heading, which differs from the names of our own columns."""
     ours = {*_BEFORE_WORDS, *_AFTER_WORDS}
     names = [name for name in word_names(db) if name not in {*BEFORE_WORDS, *AFTER_WORDS}]
     return {name: f"{name}_column" if name in ours else name for name in names}
 
 
 def _rows(db: sqlite3.Connection, frame: pd.DataFrame, checks: Checks, words: Sequence[str]) -> Iterator[list[object]]:
-    # The frame was read from the same snapshot in the same order: its sums stand beside the texts, not joined again.
+    # The frame was read from the same snapshot in the same order: its sums need no second join.
     columns = (frame.index, *(frame[name] for name in ("attempts", *MONEY, "pictures")))
     flags = checks.requests
     sums = zip(*(column.tolist() for column in columns), strict=True)

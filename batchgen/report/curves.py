@@ -1,4 +1,4 @@
-"""Distributions and the course of a run in numbers, from the frame of a ledger: what the page draws as lines."""
+"""The numbers behind the page's lines: distributions, and the course of the runs over time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchgen.report.frame import MONEY, UNKNOWN, Integers
 from batchgen.report.lists import RunEntry
 from batchgen.request import State
 
-# More lines than this can't be told apart.
+# More lines than this can't be told apart on a chart.
 _LINES = 8
 _PERCENT = np.arange(0, 101)
 _BINS = 60
@@ -20,7 +20,7 @@ _BINS = 60
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Of a group's pictures: the 101 values that 0, 1, … 100 percent of them reach at most, each a measured one."""
+    """The percentiles of a group's pictures, from 0 to 100: 101 measured values (nearest rank)."""
 
     name: str
     values: tuple[int, ...]
@@ -28,10 +28,10 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What happened over the ``working_ms`` of all runs, the time between them left out, in equal steps.
+    """The course of all runs over their ``working_ms``, without the time between them, in equal steps.
 
     ``pictures`` were bought in each step; the sums of money are what was spent up to its end. ``starts`` are the
-    beginnings of the runs, from 0 to 1.
+    starts of the runs, from 0 to 1.
     """
 
     working_ms: int
@@ -50,7 +50,7 @@ class Curves:
 
 
 def read_curves(frame: pd.DataFrame, models: Sequence[str], runs: Sequence[RunEntry]) -> Curves:
-    """The curves of the first few of ``models``: the service's latency, and the cost of requests that were paid for."""
+    """Return the curves of the first few ``models``: the service's latency, and the cost of paid requests."""
     stored = (frame["state"] == State.STORED).to_numpy() & (frame["reused"] == 0).to_numpy()
     latency = np.where(stored, frame["latency_ms"].to_numpy(), UNKNOWN)
     spent = (frame["billed_microusd"] + frame["estimated_microusd"]).to_numpy()
@@ -65,7 +65,7 @@ def _distributions(frame: pd.DataFrame, models: Sequence[str], values: Integers)
     for name in models[:_LINES]:
         known = values[(codes == categories[name]) & (values != UNKNOWN)]
         if len(known):
-            # Nearest rank, as in the tables: only values that were measured.
+            # Nearest rank, as in the tables: each percentile is a value that was measured.
             places = np.maximum(-(-len(known) * _PERCENT // 100) - 1, 0)
             found.append(Distribution(name, tuple(np.partition(known, np.unique(places))[places].tolist())))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Numbers as people read them, the same on every page: amounts, times, shares, and the ways out of doubt."""
+"""Numbers as people read them, the same in every report: amounts, times, shares; and the ways out of doubt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NONE = "\u2013"
 SIMULATED = "simulated: no real money was spent"
 
 _ENDINGS = {
-    ExitCode.STORED: "all stored",
+    ExitCode.OK: "all stored",
     ExitCode.FAILURES: "finished, some refused or spoiled",
     ExitCode.USAGE: "bad usage or manifest",
     ExitCode.STOPPED: "stopped early",
@@ -28,18 +28,18 @@ _ENDINGS = {
 
 
 def amount(amount_microusd: int | None) -> str:
-    """An exact amount, or a dash where there is none."""
+    """Return an exact amount, or a dash if there is none."""
     return NONE if amount_microusd is None else dollars(amount_microusd)
 
 
 def short_amount(amount_microusd: int) -> str:
-    """The amount for the axis of a chart, with two figures at least: ``$1,200``, ``$0.004``."""
+    """Return the amount for the axis of a chart, such as ``$1,200`` or ``$0.004``."""
     text = f"{amount_microusd / MICROUSD:,.6f}".rstrip("0").rstrip(".")
     return f"${text}"
 
 
 def share(rate: float | None) -> str:
-    """A share in percent; 100 % only where nothing is missing."""
+    """Return a share in percent; 0 % and 100 % only if they are exact."""
     if rate is None:
         return NONE
     percent = 100 * rate
@@ -47,7 +47,7 @@ def share(rate: float | None) -> str:
 
 
 def span(milliseconds: int | None) -> str:
-    """``0.34 s``, ``12.3 s``, ``4 min 05 s``, ``3 h 20 min``, ``2 d 4 h``."""
+    """Return ``0.34 s``, ``12.3 s``, ``4 min 05 s``, ``3 h 20 min``, ``2 d 4 h``."""
     if milliseconds is None:
         return NONE
     seconds = milliseconds / 1000
@@ -64,21 +64,21 @@ def span(milliseconds: int | None) -> str:
 
 
 def moment(milliseconds: int | None) -> str:
-    """``2026-03-01 12:00`` in UTC."""
+    """Return ``2026-03-01 12:00``, in UTC."""
     if milliseconds is None:
         return NONE
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def rate(pictures_per_minute: float | None) -> str:
-    """Pictures per minute, with a decimal where they are few."""
+    """Return pictures per minute, below 100 with one decimal."""
     if pictures_per_minute is None:
         return NONE
     return f"{pictures_per_minute:,.1f}" if pictures_per_minute < 100 else f"{pictures_per_minute:,.0f}"
 
 
 def ending(exit_code: int | None, *, ended: bool) -> str:
-    """How a run ended, in words."""
+    """Return how a run ended, in words."""
     if exit_code is None:
         return "ended" if ended else "still running, or killed"
     try:
@@ -88,22 +88,22 @@ def ending(exit_code: int | None, *, ended: bool) -> str:
 
 
 def attach(folder: Path, key: str) -> str:
-    """What to type to attach a picture found for the request ``key``."""
+    """Return the command that attaches a picture to the request ``key``."""
     return f"batchgen adopt {shlex.quote(str(folder))} {key} FILE|URL"
 
 
 def rebuild(folder: Path) -> str:
-    """What to type to look at pictures that nobody looked at yet, and to write the report again."""
+    """Return the command that looks at pictures that were not looked at yet, and writes the report again."""
     return f"batchgen report {shlex.quote(str(folder))}"
 
 
 def ways_out(folder: Path, manifest: str) -> tuple[tuple[str, str], ...]:
-    """The three ways out of doubt: what each means, and what to type, where there is something to type."""
+    """Return the three ways out of doubt: what each means, and its command, empty if it has none."""
     job, place = shlex.quote(manifest) if manifest else "JOB", shlex.quote(str(folder))
     # In any other folder the same command would buy the whole manifest.
     again = f"batchgen run {job} --out {place} --retry doubt"
     return (
-        ("Look in the service's own log whether the picture was made and billed.", ""),
-        ("It was: attach the picture.", f"batchgen adopt {place} KEY FILE|URL"),
-        ("It was not, or you risk paying twice: send it again, with that run's options.", again),
+        ("Check in the service's own log whether the picture was made and billed.", ""),
+        ("If it was: attach the picture.", f"batchgen adopt {place} KEY FILE|URL"),
+        ("If not, or if you accept paying twice: send it again, with the options of that run.", again),
     )

@@ -1,4 +1,4 @@
-"""The ledger as one pandas frame: a row per request, with only the columns that tables are made from."""
+"""The ledger as one pandas frame: a row per request, with only the columns that the tables need."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from batchgen.store.ledger.bulk import aggregated, integers, numbers, texts
 
 Integers = npt.NDArray[np.int64]
 
-# A missing time is -1 in the frame: integers stay integers, and small.
+# A missing time is -1 in the frame: a missing value would turn the column into floats.
 UNKNOWN = -1
 
 MONEY = ("billed_microusd", "maybe_microusd", "estimated_microusd")
 
 
 def read_frame(db: sqlite3.Connection) -> pd.DataFrame:
-    """One row per touched request, by its number in the ledger (the index, ascending).
+    """Return one row per request of the ledger, by its number there (the index, ascending).
 
-    Columns: ``state`` (missing where it was withdrawn), ``model``, ``axes`` (JSON) as categories; ``latency_ms`` and
-    ``item_ms`` (``UNKNOWN`` where there is none); ``known_ms``, when it was answered or ended; ``reused`` (0 or 1);
-    ``pictures``, ``films`` among them and ``film_ms``, how long those are; ``attempts`` and the three sums of money
+    Columns: ``state`` (missing if it was withdrawn), ``model``, ``axes`` (JSON) as categories; ``latency_ms`` and
+    ``item_ms`` (``UNKNOWN`` if there is none); ``known_ms``, when it was answered or ended; ``reused`` (0 or 1);
+    ``pictures``, ``films`` among them and ``film_ms``, their total length; ``attempts`` and the three sums of money
     over all attempts, in micro-dollars.
     """
     frame = _requests(db)
@@ -46,21 +46,21 @@ def read_frame(db: sqlite3.Connection) -> pd.DataFrame:
 
 
 def summed(amounts: Integers, places: Integers, length: int) -> Integers:
-    """Exact sums: element ``n`` is that of the ``amounts`` whose place is ``n``."""
+    """Return exact sums: element ``n`` is the sum of the ``amounts`` whose place is ``n``."""
     # Not `bincount` with weights: that adds in floating point.
     sums = np.zeros(length, dtype=np.int64)
     np.add.at(sums, places, amounts)
     return sums
 
 
-# Category columns come as one text: a million rows hold few different ones, each looked up once, not thrice.
-# No unit separator (U+001F) stands in the first two: one is a word of ours, and JSON escapes it in the other.
+# The category columns come as one text: a million rows hold few different texts, each looked up once.
+# The first two parts hold no unit separator (U+001F): one is a state, and in the other JSON escapes it.
 _REQUESTS = """
 SELECT group_concat(id), group_concat(coalesce(latency_ms, -1)),
        group_concat(iif(reused_from IS NULL, coalesce(max(ended_ms - first_sent_ms, 0), -1), -1)),
        group_concat(reused_from IS NOT NULL), group_concat(coalesce(answered_ms, ended_ms, first_sent_ms)),
        json_group_array(
-           iif(trashed_ms IS NULL OR state = 'stored', state, 'withdrawn') || char(31) || axes || char(31) || model
+           iif(retired_ms IS NULL OR state = 'stored', state, 'withdrawn') || char(31) || axes || char(31) || model
        )
 FROM requests WHERE id >= :least AND id <= :most
 """
@@ -98,7 +98,7 @@ def _requests(db: sqlite3.Connection) -> pd.DataFrame:
 
 
 def _category(values: list[str], code: Integers) -> pd.Categorical:
-    """The category column whose row ``n`` is ``values[code[n]]``."""
+    """Return the category column whose row ``n`` is ``values[code[n]]``."""
     known = list(dict.fromkeys(values))
     places = {value: place for place, value in enumerate(known)}
     narrow = np.array([places[value] for value in values], dtype=np.int64)
@@ -106,5 +106,5 @@ def _category(values: list[str], code: Integers) -> pd.Categorical:
 
 
 def _few(db: sqlite3.Connection, query: str, *, width: int) -> Integers:
-    """The answer's columns, one row of the array each; for answers that are short."""
+    """Return the columns of a short result, each as one row of the array."""
     return np.array(db.execute(query).fetchall(), dtype=np.int64).reshape(-1, width).T

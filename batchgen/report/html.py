@@ -1,6 +1,6 @@
-"""report.html: one page that opens from disk, on a phone and on paper, and asks nobody for anything.
+"""report.html: one page that opens from disk, on a phone and on paper, and loads nothing else.
 
-Every text is foreign: it is escaped, loses its control and direction characters, and can't load or run a thing. The
+Every text is foreign: it is escaped, loses its control and direction characters, and can't load or run anything. The
 page's own script sorts its tables and copies its commands; the policy names it by its digest, so that no other runs.
 """
 
@@ -19,16 +19,16 @@ from batchgen.report import figures
 from batchgen.report.charts import cost_chart, latency_chart
 from batchgen.report.line_charts import cost_lines, latency_lines, speed, spending
 from batchgen.report.reading import Report
-from batchgen.wording import visible
+from batchgen.wording import counted, visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
-# Values of one axis, runs, and errors that a page can hold and still be read.
+# The most values of one axis, runs and errors that the page lists.
 _ROWS = 100
 
 
 def page(report: Report) -> bytes:
-    """The whole page, as UTF-8."""
+    """Return the whole page, as UTF-8."""
     template = _environment().get_template("report.html.j2")
     return template.render(
         report=report,
@@ -54,12 +54,12 @@ def page(report: Report) -> bytes:
 
 @cache
 def script() -> str:
-    """The page's script, exactly as it stands between its tags."""
+    """Return the page's script exactly as it stands between its tags, since the policy has its digest."""
     return (_TEMPLATES / "report.js").read_text(encoding="utf-8")
 
 
 def address(file: str) -> str:
-    """The relative address of a file of the run folder: a name can't leave the folder or become another scheme."""
+    """Return the relative address of a file of the run folder: no name can leave the folder or become a scheme."""
     return "./" + quote(file, safe="/")
 
 
@@ -70,18 +70,19 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # Applied to every value the template prints, so that none can be forgotten.
+        # Applied to every value that the template prints, so that none can be forgotten.
         finalize=_plain,
     )
     environment.filters["address"] = address
+    environment.globals["counted"] = counted
     environment.globals["short"] = _short
     environment.globals["worth"] = _worth
     return environment
 
 
 def _plain(value: object) -> object:
-    # Macros and safe blocks come as `Markup`, a kind of `str` whose parts went through here already.
-    return visible(value) if type(value) is str else value
+    # Macros return `Markup`, a subclass of `str` whose parts went through here already.
+    return visible(value) if type(value) is str and not value.isprintable() else value
 
 
 def _short(text: str, length: int = 240) -> str:
@@ -89,5 +90,5 @@ def _short(text: str, length: int = 240) -> str:
 
 
 def _worth(value: float | None) -> float | str:
-    """What a figure counts for when its column is sorted; nothing where it is unknown."""
+    """Return the value by which a figure's column is sorted; an empty text if it is unknown."""
     return "" if value is None else value

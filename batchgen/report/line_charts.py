@@ -1,7 +1,7 @@
 """Charts of lines and columns as points of a square of 100 by 100, which the page's template stretches to its width.
 
-Drawn by hand for the reasons given in :mod:`batchgen.report.charts`: a kept library that draws them in the page weighs
-one to five megabytes in every report, and one that draws them beforehand freezes colours and labels into the picture.
+Drawn without a library for the reasons given in :mod:`batchgen.report.charts`: one that draws in the page adds one to
+five megabytes to every report, and one that draws beforehand fixes colours and labels in the picture.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from batchgen.report import figures
 from batchgen.report.charts import Tick, axis, seconds
 from batchgen.report.curves import Course, Distribution
 
-# From this ratio of the highest value to the lowest on, equal steps show nothing of the low ones.
+# Above this ratio of the highest value to the lowest, a linear axis shows nothing of the low ones.
 _WIDE = 30
 
 
@@ -29,7 +29,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class LineChart:
-    """``x`` and ``y`` are the labelled places of the two axes; ``marks`` are places on the first to be marked."""
+    """The ticks of both axes are ``x`` and ``y``; ``marks`` are positions on the first to be marked."""
 
     lines: tuple[Line, ...]
     x: tuple[Tick, ...]
@@ -50,17 +50,17 @@ class Columns:
 
 
 def latency_lines(distributions: Sequence[Distribution]) -> LineChart | None:
-    """What share of each model's pictures took at most so long; ``None`` where no latency is known."""
+    """Return the cumulative distribution of each model's latency; ``None`` if no latency is known."""
     return _cumulative(distributions, seconds, figures.span)
 
 
 def cost_lines(distributions: Sequence[Distribution]) -> LineChart | None:
-    """What share of each model's requests cost at most so much; ``None`` where nothing did."""
+    """Return the cumulative distribution of each model's cost; ``None`` if nothing had a cost."""
     return _cumulative(distributions, figures.short_amount, figures.amount)
 
 
 def spending(course: Course | None) -> LineChart | None:
-    """The three sums as they grew; those that stayed at nothing are left out. ``None`` where nothing was spent."""
+    """Return the three sums over time, without those that stayed at 0; ``None`` if nothing was spent."""
     if course is None:
         return None
     sums = {
@@ -80,7 +80,7 @@ def spending(course: Course | None) -> LineChart | None:
 
 
 def speed(course: Course | None) -> Columns | None:
-    """Pictures a minute over the course of the runs; ``None`` where none was bought."""
+    """Return pictures a minute over the course of the runs; ``None`` if none was bought."""
     if course is None or not any(course.pictures):
         return None
     minutes = course.working_ms / len(course.pictures) / 60_000
@@ -132,12 +132,12 @@ def _points(steps: enumerate[int], last: int, end: float) -> str:
 
 
 def _time(course: Course) -> tuple[Tick, ...]:
-    """Ticks at the quarters of the working time."""
+    """Return ticks at the quarters of the working time."""
     return tuple(Tick(percent, figures.span(round(course.working_ms * percent / 100))) for percent in (0, 50, 100))
 
 
 def _marks(course: Course) -> tuple[float, ...]:
-    """Where runs began, but for the first; hundreds of nights would hide what they mark."""
+    """Return where runs began, but for the first; none if there are so many that they would hide the chart."""
     starts = course.starts[1:]
     return tuple(round(100 * start, 2) for start in starts) if len(starts) <= 40 else ()
 

@@ -1,4 +1,4 @@
-"""What the report shows one by one rather than counted: runs, errors, requests in doubt, failures, sample pictures."""
+"""The lists of the report: runs, errors, requests in doubt, failures, sample pictures."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import Any
 
 import msgspec
 
+from batchgen.encoding import json_text
 from batchgen.request import State
 from batchgen.store.ledger.records import asked_of, prompt_of
 from batchgen.store.looks.flags import Checks, Flag
 
-# So many of a kind are shown; failures.jsonl and report.csv hold them all.
+# The most entries of a list; failures.jsonl and report.csv have all.
 SHOWN = 200
 
-# What browsers show as a picture.
+# The formats that browsers show as a picture.
 _DRAWABLE = frozenset({"png", "jpeg", "webp", "gif", "avif"})
 
 
@@ -27,8 +28,8 @@ _DRAWABLE = frozenset({"png", "jpeg", "webp", "gif", "avif"})
 class RunEntry:
     """One run of this folder, with what its own attempts cost.
 
-    ``ended_ms`` is ``None`` while it goes on, or where it was killed. ``active_ms`` reaches from its start to its end,
-    or to the last thing known of it where it has none.
+    ``ended_ms`` is ``None`` during the run, or if it was killed. ``active_ms`` is the time from its start to its end,
+    or to its last known event if it has no end.
     """
 
     number: int
@@ -48,7 +49,7 @@ class RunEntry:
 
 @dataclass(frozen=True, slots=True)
 class ErrorExample:
-    """What one attempt failed with, and the request it was of."""
+    """The message of one failed attempt, and its request."""
 
     key: str
     row: int
@@ -58,9 +59,9 @@ class ErrorExample:
 
 @dataclass(frozen=True, slots=True)
 class ErrorClass:
-    """Attempts that failed alike, how many requests stand so now, and up to three that differ in message or model.
+    """A class of failed attempts: their number, how many requests still have this error, and up to three examples.
 
-    ``example`` is the message of the newest.
+    The examples differ in message or model; ``example`` is the message of the newest.
     """
 
     name: str
@@ -104,7 +105,7 @@ class Sample:
 class Ranked:
     """A request that stands out, with its first picture; ``file`` is relative to the run folder.
 
-    Where there is no picture to show ``file`` is empty, and ``instead`` says what happened.
+    If there is no picture to show, ``file`` is empty, and ``instead`` says what happened.
     """
 
     key: str
@@ -120,7 +121,7 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Flagged:
-    """A picture that a check has something to say about. ``why`` are the flags in words, ``twin`` a file it is like."""
+    """A picture with flags. ``why`` has them in words, ``twin`` is the file of a duplicate."""
 
     file: str
     format: str
@@ -139,17 +140,17 @@ class Flagged:
 
 
 def read_runs(db: sqlite3.Connection) -> tuple[RunEntry, ...]:
-    """All runs, the first one first."""
+    """Return all runs, the first one first."""
     return tuple(RunEntry(*row) for row in db.execute(_RUNS))
 
 
 def active_ms(runs: Sequence[RunEntry]) -> int:
-    """How long runs that sent something were at work, in all."""
+    """Return the total working time of the runs that sent something."""
     return sum(run.active_ms for run in runs if run.attempts)
 
 
 def read_errors(db: sqlite3.Connection) -> tuple[ErrorClass, ...]:
-    """The classes of errors ever met, the most frequent first."""
+    """Return the classes of all errors so far, the most frequent first."""
     attempts: Counter[str] = Counter()
     met: dict[str, _Examples] = {}
     for query in (_FAILED_ATTEMPTS, _SPOILED_LATER):
@@ -165,7 +166,7 @@ def read_errors(db: sqlite3.Connection) -> tuple[ErrorClass, ...]:
 
 
 class _Examples:
-    """Of examples, the newest first: one of each kind of message, and else of each model."""
+    """Chooses examples, given the newest first: one of each kind of message, then one of each model."""
 
     def __init__(self) -> None:
         self._by_shape: dict[str, ErrorExample] = {}
@@ -173,7 +174,7 @@ class _Examples:
 
     def add(self, example: ErrorExample) -> None:
         if len(self._by_shape) < _EXAMPLES:
-            # Messages that differ in a number, a time or an id say the same.
+            # Messages that differ only in a number, a time or an id are of one kind.
             shape = " ".join("#" if any(map(str.isdigit, word)) else word for word in example.message.split())
             self._by_shape.setdefault(shape, example)
             self._by_model.setdefault((shape, example.model), example)
@@ -187,15 +188,15 @@ _EXAMPLES = 3
 
 
 def read_orphans(db: sqlite3.Connection) -> Mapping[str, Any] | None:
-    """How many stored requests the manifest no longer asked for, and the first of them, as the newest run found it."""
+    """Return how many orphans the newest run found, and the first of them: see ``summary.json``."""
     found = db.execute("SELECT orphans FROM runs WHERE orphans IS NOT NULL ORDER BY id DESC LIMIT 1").fetchone()
     orphans: Mapping[str, Any] | None = msgspec.json.decode(found[0]) if found else None
     return orphans
 
 
 def read_unstored(db: sqlite3.Connection, states: Sequence[State]) -> tuple[Unstored, ...]:
-    """The first ``SHOWN`` requests in one of ``states``, in the order of the plan."""
-    rows = db.execute(_UNSTORED, (_encode(states), SHOWN))
+    """Return the first ``SHOWN`` requests in one of ``states``, in the order of the plan."""
+    rows = db.execute(_UNSTORED, (json_text(states), SHOWN))
     return tuple(
         Unstored(key, State(state), model, row, prompt_of(canonical), *rest)
         for key, state, model, row, canonical, *rest in rows
@@ -203,8 +204,8 @@ def read_unstored(db: sqlite3.Connection, states: Sequence[State]) -> tuple[Unst
 
 
 def read_samples(db: sqlite3.Connection, numbers: Sequence[int]) -> tuple[Sample, ...]:
-    """The first picture of each of the requests ``numbers``, where a browser can show it."""
-    rows = db.execute(_SAMPLES, (_encode(numbers),))
+    """Return the first picture of each of the requests ``numbers``, if a browser can show it."""
+    rows = db.execute(_SAMPLES, (json_text(numbers),))
     return tuple(
         Sample(file, model, prompt_of(canonical), *rest)
         for kind, file, model, canonical, *rest in rows
@@ -213,27 +214,27 @@ def read_samples(db: sqlite3.Connection, numbers: Sequence[int]) -> tuple[Sample
 
 
 def read_ranked(db: sqlite3.Connection, numbers: Sequence[int], root: Path) -> tuple[Ranked, ...]:
-    """The requests ``numbers`` of the run folder ``root``, in that order."""
+    """Return the requests ``numbers`` of the run folder ``root``, in that order."""
     found = []
-    for key, row, model, canonical, latency_ms, attempts, spent, state, reason, home, file in db.execute(
-        _RANKED, (_encode(numbers),)
+    for key, row, model, canonical, latency_ms, attempts, spent, state, reason, file in db.execute(
+        _RANKED, (json_text(numbers),)
     ):
-        shown = file if file and home is None and (root / file).is_file() else ""
+        shown = file if file and (root / file).is_file() else ""
         if state != State.STORED:
             instead = f"{state}: {reason}" if reason else state
         else:
-            instead = "" if shown else "in the trash" if home else "its file is gone"
+            instead = "" if shown else "not in images/ any more"
         found.append(Ranked(key, row, model, prompt_of(canonical), latency_ms, attempts, spent, shown, instead))
     return tuple(found)
 
 
 def read_flagged(db: sqlite3.Connection, checks: Checks, count: int) -> tuple[Flagged, ...]:
-    """Up to ``count`` of the flagged pictures, of every flag in turn, in the order of the ledger within a flag."""
+    """Return up to ``count`` flagged pictures: of every flag in turn, in the order of the ledger within a flag."""
     flags = [(file, int(flag)) for file, flag in checks.flags.items()]
     by_flag = [[file for file, flag in flags if flag & one] for one in map(int, Flag)]
     turns = (file for some in zip_longest(*by_flag) for file in some if file is not None)
     files = list(islice(dict.fromkeys(turns), count))
-    rows = db.execute(_FLAGGED, (_encode(files),))
+    rows = db.execute(_FLAGGED, (json_text(files),))
     return tuple(
         Flagged(
             file,
@@ -250,22 +251,19 @@ def read_flagged(db: sqlite3.Connection, checks: Checks, count: int) -> tuple[Fl
     )
 
 
-def _encode(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
 _RANKED = """
 SELECT r.key, r.row, r.model, r.canonical, r.latency_ms,
        (SELECT count(*) FROM attempts WHERE request_id = r.id),
        (SELECT coalesce(sum(billed_microusd + estimated_microusd), 0) FROM attempts WHERE request_id = r.id),
-       r.state, r.reason, p.home, p.file
+       r.state, r.reason, p.file
 FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value
-LEFT JOIN pictures p ON p.request_id = r.id AND p.ordinal = 1 ORDER BY wanted.key
+LEFT JOIN kept_pictures p ON p.request_id = r.id AND p.ordinal = 1 ORDER BY wanted.key
 """
 
 _FLAGGED = """
-SELECT p.file, p.format, r.model, r.canonical, p.width, p.height
-FROM json_each(?) wanted JOIN pictures p ON p.file = wanted.value JOIN requests r ON r.id = p.request_id
+SELECT n.file, p.format, r.model, r.canonical, p.width, p.height
+FROM json_each(?) wanted JOIN names n ON n.file = wanted.value
+JOIN pictures p ON p.request_id = n.request_id AND p.ordinal = n.ordinal JOIN requests r ON r.id = p.request_id
 ORDER BY wanted.key
 """
 
@@ -281,14 +279,14 @@ FROM runs LEFT JOIN (
 ORDER BY id
 """
 
-# All but the counts are of the newest: SQLite takes bare columns from the row that holds the maximum.
+# All columns but the counts are of the newest attempt: SQLite takes bare columns from the row with the maximum.
 _FAILED_ATTEMPTS = """
 SELECT a.reason, count(*), max(a.id), r.key, r.row, r.model, coalesce(a.message, '')
 FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.reason IS NOT NULL
 GROUP BY a.reason, a.message, r.model ORDER BY max(a.id) DESC
 """
 
-# An answer that turned out to be no picture is told with the request; its attempt ended well.
+# An answer that turned out to be no picture is an error of the request; its attempt ended well.
 _SPOILED_LATER = """
 SELECT reason, count(*), max(id), key, row, model, coalesce(message, '') FROM requests
 WHERE state <> 'stored' AND state = 'spoiled' AND reason IS NOT NULL AND NOT EXISTS (
@@ -298,7 +296,7 @@ GROUP BY reason, message, model ORDER BY max(id) DESC
 """
 
 _STANDING = """
-SELECT reason, count(*) FROM requests WHERE state <> 'stored' AND reason IS NOT NULL AND trashed_ms IS NULL
+SELECT reason, count(*) FROM requests WHERE state <> 'stored' AND reason IS NOT NULL AND retired_ms IS NULL
 GROUP BY reason
 """
 
@@ -307,7 +305,7 @@ SELECT key, state, model, row, canonical, coalesce(reason, ''), coalesce(message
        (SELECT count(*) FROM attempts WHERE request_id = requests.id),
        (SELECT coalesce(sum(billed_microusd), 0) FROM attempts WHERE request_id = requests.id),
        (SELECT coalesce(sum(maybe_microusd), 0) FROM attempts WHERE request_id = requests.id)
-FROM requests WHERE state <> 'stored' AND state IN (SELECT value FROM json_each(?)) AND trashed_ms IS NULL
+FROM requests WHERE state <> 'stored' AND state IN (SELECT value FROM json_each(?)) AND retired_ms IS NULL
 ORDER BY position, repeat, id LIMIT ?
 """
 
@@ -315,6 +313,6 @@ _SAMPLES = """
 SELECT p.format, p.file, r.model, r.canonical, p.width, p.height,
        (SELECT coalesce(sum(billed_microusd), 0) FROM attempts WHERE request_id = r.id),
        (SELECT coalesce(sum(estimated_microusd), 0) FROM attempts WHERE request_id = r.id)
-FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value JOIN pictures p ON p.request_id = r.id
-WHERE p.ordinal = 1 AND p.home IS NULL ORDER BY wanted.key
+FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value JOIN kept_pictures p ON p.request_id = r.id
+WHERE p.ordinal = 1 ORDER BY wanted.key
 """

@@ -1,4 +1,4 @@
-"""Everything a report says, read from the ledger once: the same numbers for the terminal, the page and summary.json."""
+"""The content of a report, read from the ledger once: the same numbers for terminal, page and summary.json."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ from batchgen.report.lists import (
 from batchgen.report.summary import Summary, summary_of
 from batchgen.report.tables import Group, dearest, overall, per_axis, per_model, slowest, spread
 from batchgen.request import State
-from batchgen.store.dataset.metadata import is_simulated
+from batchgen.store.dataset.mark import mark_of
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger import names
+from batchgen.store.ledger.records import is_simulated
 from batchgen.store.looks.flags import Checks
 
 _SAMPLES = 12
@@ -39,10 +41,10 @@ _FLAGGED = 24
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a run folder's requests. ``doubts`` and ``failures`` are the first ones; ``total`` counts all.
+    """How a run folder's requests ended. ``doubts`` and ``failures`` are the first ones; ``total`` counts all.
 
     ``doubt_microusd`` is what the requests now in doubt may have cost, a part of the maybe billed sum. ``flagged`` are
-    some of the pictures that ``checks`` has something to say about.
+    some of the pictures with flags in ``checks``.
     """
 
     folder: Path
@@ -63,7 +65,7 @@ class Report:
 
 
 def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, checks: Checks) -> Report:
-    """The report of ``folder`` from a snapshot of its ledger, the frame read from it, and the checks."""
+    """Return the report of ``folder`` from a snapshot of its ledger, the frame read from it, and the checks."""
     runs = read_runs(db)
     working_ms = active_ms(runs)
     total = overall(frame, active_ms=working_ms)
@@ -80,6 +82,8 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, 
             errors=read_errors(db),
             orphans=read_orphans(db),
             withdrawn=int(frame["state"].isna().sum()),
+            deleted=len(names.deleted(db)),
+            mark=mark_of(db),
             checks=checks,
         ),
         total=total,

@@ -21,10 +21,9 @@ import msgspec
 from batchgen.errors import UsageError
 from batchgen.report.fonts import Face, faces_for
 from batchgen.report.lettering import Lettering, line_height
-from batchgen.store.dataset.metadata import is_simulated
 from batchgen.store.folder.atomic import make_folder, replacing
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.ledger.records import prompt_of, snapshot
+from batchgen.store.ledger.records import is_simulated, prompt_of, snapshot
 from batchgen.store.looks.thumbnails import inside, thumbnail_name
 from batchgen.store.looks.worker import LONGEST_SIDE
 from batchgen.wording import visible
@@ -149,7 +148,6 @@ def write_sheets(folder: RunFolder) -> Sheets:
     """
     refuse_without_fpdf2()
     with snapshot(folder.ledger) as db:
-        _refuse_pictures(db)
         board = _read(db)
         title = visible(folder.root.resolve().name) + (", simulated" if is_simulated(db) else "")
     place = folder.root / FOLDER
@@ -177,14 +175,6 @@ def write_sheets(folder: RunFolder) -> Sheets:
         if old not in sheets.files:
             old.unlink()
     return sheets
-
-
-def _refuse_pictures(db: sqlite3.Connection) -> None:
-    """Pictures may have any name a manifest gives them: sheets are written over none of them."""
-    # "0" is the character behind "/".
-    between = (f"{FOLDER}/", f"{FOLDER}0")
-    if found := db.execute("SELECT file FROM pictures WHERE file > ? AND file < ? LIMIT 1", between).fetchone():
-        raise FileExistsError(f"{found[0]} is a picture of this run, and stands where the sheets belong")
 
 
 def _read(db: sqlite3.Connection) -> _Board:
@@ -333,6 +323,6 @@ _axes = msgspec.json.Decoder(dict[str, str])
 
 _PICTURES = """
 SELECT r.model, r.canonical, r.axes, r.repeat, p.ordinal, r.row, p.file, p.sha256
-FROM requests r JOIN pictures p ON p.request_id = r.id WHERE p.home IS NULL
+FROM requests r JOIN kept_pictures p ON p.request_id = r.id
 ORDER BY r.position, r.repeat, r.id, p.ordinal
 """

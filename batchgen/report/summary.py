@@ -1,4 +1,4 @@
-"""summary.json: what a nightly job or a script needs to know of a run folder, in one small file."""
+"""summary.json: what a nightly job or a script needs to know about a run folder, in one small file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from batchgen.report.tables import Group, Percentiles
 from batchgen.store.ledger.records import timestamp
 from batchgen.store.looks.flags import Checks
 
-# Raised when a field changes its meaning or goes away; new fields may come at any time.
+# Raised when a field changes its meaning or is removed; new fields may be added at any time.
 SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Counts, money and times of a group of requests. The ``*_usd`` fields repeat ``*_microusd``, for reading."""
+    """Counts, money and times of a group of requests. The ``*_usd`` fields repeat ``*_microusd`` for readers."""
 
     requests: int
     pictures: int
@@ -54,7 +54,7 @@ class ModelFigures(Figures):
 class LastRun:
     """The newest run, and what its own attempts cost.
 
-    Its end, exit code and reason are ``None`` while it goes on, or where it was killed.
+    Its end, exit code and reason are ``None`` during the run, or if it was killed.
     """
 
     started_at: str | None
@@ -70,7 +70,7 @@ class LastRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckFigures:
-    """How many pictures a check has something to say about, and how many of each kind; ``unseen`` wait for a look."""
+    """How many pictures are flagged, and how many with each flag; ``unseen`` pictures were not looked at yet."""
 
     flagged: int
     unseen: int
@@ -79,10 +79,11 @@ class CheckFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary(Figures):
-    """A run folder in figures. Times of day are ISO 8601 in UTC; ``active_s`` leaves out the time between runs.
+    """The figures of a run folder. Times of day are ISO 8601 in UTC; ``active_s`` leaves out the time between runs.
 
-    ``orphans`` are the stored requests that the manifest no longer asked for when it was last read as a whole, and
-    ``withdrawn`` those without a picture; no other count has these.
+    ``orphans`` are the stored requests that the manifest no longer asked for when it was last read as a whole, ``kept``
+    of them until their replacements are stored, and ``withdrawn`` those without a picture; no other count has these.
+    ``deleted`` names were deleted by hand. ``mark`` is that of the last run which ended in order: batchgen's own.
     """
 
     schema: int
@@ -95,12 +96,14 @@ class Summary(Figures):
     last_run: LastRun | None
     orphans: Mapping[str, Any] | None
     withdrawn: int
+    deleted: int
+    mark: str | None
     checks: CheckFigures
     models: Sequence[ModelFigures]
     errors: Sequence[ErrorClass]
 
     def to_json(self) -> bytes:
-        """The content of summary.json."""
+        """Return the content of summary.json."""
         fields: dict[str, Any] = msgspec.to_builtins(self)
         heading = {name: fields.pop(name) for name in ("schema", "name", "simulated")}
         return msgspec.json.format(msgspec.json.encode(heading | fields), indent=2) + b"\n"
@@ -116,9 +119,11 @@ def summary_of(
     errors: Sequence[ErrorClass],
     orphans: Mapping[str, Any] | None = None,
     withdrawn: int = 0,
+    deleted: int = 0,
+    mark: str | None = None,
     checks: Checks,
 ) -> Summary:
-    """The summary of the run folder ``name``."""
+    """Return the summary of the run folder ``name``."""
     last = runs[-1] if runs else None
     return Summary(
         **_figures(total),
@@ -132,6 +137,8 @@ def summary_of(
         last_run=_last_run(last) if last else None,
         orphans=orphans,
         withdrawn=withdrawn,
+        deleted=deleted,
+        mark=mark,
         checks=CheckFigures(flagged=len(checks.flags), unseen=checks.unseen, flags=checks.counts),
         models=[ModelFigures(model=group.name, **_figures(group)) for group in models],
         errors=errors,

@@ -1,4 +1,4 @@
-"""Requests counted, priced and timed by group: pure functions from the frame of a ledger to rows of a table."""
+"""Counts, costs and times of requests by group: pure functions from the frame of a ledger to rows of a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from batchgen.report.frame import MONEY, UNKNOWN, Integers, summed
 from batchgen.request import State
 
-# In the order people care: what is there, what is to come, what went wrong.
+# Ordered for readers: what is stored, what is still to come, what failed.
 STATES = (
     State.STORED,
     State.ANSWERED,
@@ -22,7 +22,7 @@ STATES = (
     State.SPOILED,
     State.DOUBT,
 )
-# Where the frame's category of a state stands.
+# The code of a state in the frame's category column.
 _PLACES = {state: place for place, state in enumerate(State)}
 
 _ENDED = (State.STORED, State.REFUSED, State.SPOILED, State.DOUBT)
@@ -30,7 +30,7 @@ _ENDED = (State.STORED, State.REFUSED, State.SPOILED, State.DOUBT)
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Milliseconds that so many percent of the pictures took at most; each is one that was measured (nearest rank)."""
+    """Percentiles in milliseconds; each is a time that was measured (nearest rank)."""
 
     p50: int
     p90: int
@@ -42,11 +42,11 @@ class Percentiles:
 class Group:
     """The requests that share a model or a value of an axis, or all of them.
 
-    The three sums of money are over all attempts, whatever became of the request, and are never added up: what was
-    withdrawn is in them, and in no count of requests.
-    ``latency`` is the service's own account, ``item`` the time from the first attempt to the stored file. ``reused``
+    The three sums of money are over all attempts, however the request ended, and are never added up. Withdrawn requests
+    are in these sums, but in no count of requests.
+    ``latency`` is as the service states it, ``item`` the time from the first attempt to the stored file. ``reused``
     requests, with their ``reused_pictures``, were taken from another folder and cost nothing here. ``films`` count as
-    pictures too; ``filmed_ms`` is how long those are that were bought here, for ``filmed_microusd``.
+    pictures too; ``filmed_ms`` is the length of those bought here, for ``filmed_microusd``.
     """
 
     name: str
@@ -94,45 +94,45 @@ class Group:
 
     @property
     def open(self) -> int:
-        """Requests that are still to end: waiting, on their way, or answered and not stored yet."""
+        """The requests that have not ended: waiting, sent, or answered and not stored yet."""
         return self.states[State.WAITING] + self.states[State.SENT] + self.states[State.ANSWERED]
 
     @property
     def success_rate(self) -> float | None:
-        """The stored among the requests that ended, from 0 to 1."""
+        """The share of stored requests among those that ended, from 0 to 1."""
         ended = sum(self.states[state] for state in _ENDED)
         return self.stored / ended if ended else None
 
     @property
     def billed_per_picture_microusd(self) -> int | None:
-        """Everything billed, spoiled answers too, for each picture bought here whose cost is not an estimate."""
+        """Everything billed, spoiled answers too, per picture that was bought here at a stated cost."""
         priced = self.pictures - self.estimated_pictures - self.reused_pictures
         return round(self.billed_microusd / priced) if priced else None
 
     @property
     def billed_per_second_microusd(self) -> int | None:
-        """What was billed for films, for each second of them."""
+        """What was billed for films, per second of film."""
         return round(self.filmed_microusd * 1000 / self.filmed_ms) if self.filmed_ms else None
 
     @property
     def unit(self) -> str:
-        """What the group's pictures are called."""
+        """The noun for the group's pictures."""
         return "film" if self.films and self.films == self.pictures else "picture"
 
 
 def overall(frame: pd.DataFrame, *, active_ms: int) -> Group:
-    """All requests as one group; one of zeros where nothing was touched."""
+    """Return all requests as one group, all zeros if there are none."""
     everything = pd.Categorical.from_codes(np.zeros(len(frame), dtype=np.int64), categories=pd.Index(["all"]))
     return _groups(frame, everything, active_ms)[0]
 
 
 def per_model(frame: pd.DataFrame, *, active_ms: int) -> tuple[Group, ...]:
-    """A group per model, those with most requests first."""
+    """Return a group per model, those with most requests first."""
     return _by_size(_groups(frame, frame["model"].array, active_ms))
 
 
 def per_axis(frame: pd.DataFrame, *, active_ms: int) -> Mapping[str, tuple[Group, ...]]:
-    """For each axis beside the model, a group per value, in the order in which they were first sent."""
+    """Return for each axis beside the model, a group per value, in the order in which they were first sent."""
     combinations = [json.loads(text) for text in frame["axes"].cat.categories]
     names = dict.fromkeys(name for combination in combinations for name in combination if name != "model")
     tables = {name: _groups(frame, _axis(frame, combinations, name), active_ms) for name in names}
@@ -140,10 +140,10 @@ def per_axis(frame: pd.DataFrame, *, active_ms: int) -> Mapping[str, tuple[Group
 
 
 def percentiles(values: Integers, codes: Integers, groups: int) -> list[Percentiles | None]:
-    """The percentiles of each group's known ``values``: row ``n`` is in group ``codes[n]``, or in none if negative."""
+    """Return the percentiles of each group's known ``values``: row ``n`` is in group ``codes[n]``, or none if < 0."""
     known = (values != UNKNOWN) & (codes >= 0)
     values, codes = values[known], codes[known]
-    # By group first: sorting few small codes takes no comparisons, and values alone sort in a tenth of the time.
+    # Split by group first: small codes sort without comparisons, and values alone sort in a tenth of the time.
     order = np.argsort(codes.astype(np.min_scalar_type(groups)), kind="stable")
     counts = np.bincount(codes, minlength=groups)
     parts = np.split(values[order], np.cumsum(counts)[:-1])
@@ -151,7 +151,7 @@ def percentiles(values: Integers, codes: Integers, groups: int) -> list[Percenti
 
 
 def spread(frame: pd.DataFrame, count: int) -> list[int]:
-    """The numbers of up to ``count`` stored requests: of every model in turn, from all parts of the run."""
+    """Return the numbers of up to ``count`` stored requests: of every model in turn, from all parts of the run."""
     stored = frame.index[frame["state"] == State.STORED]
     models = frame["model"].cat.codes[frame["state"] == State.STORED].to_numpy()
     present = np.unique(models)
@@ -163,17 +163,17 @@ def spread(frame: pd.DataFrame, count: int) -> list[int]:
 
 
 def slowest(frame: pd.DataFrame, count: int) -> list[int]:
-    """The numbers of the requests whose service took longest to answer, the slowest one first."""
+    """Return the numbers of the requests whose service took longest to answer, the slowest one first."""
     return _highest(frame, frame["latency_ms"].to_numpy(), count)
 
 
 def dearest(frame: pd.DataFrame, count: int) -> list[int]:
-    """The numbers of the requests that cost most over all their attempts, the dearest one first."""
+    """Return the numbers of the requests that cost most over all their attempts, the dearest one first."""
     return _highest(frame, (frame["billed_microusd"] + frame["estimated_microusd"]).to_numpy(), count)
 
 
 def _highest(frame: pd.DataFrame, values: Integers, count: int) -> list[int]:
-    # Not what was withdrawn, nor what another folder bought.
+    # Without withdrawn requests and those that another folder bought.
     mine = np.flatnonzero((frame["state"].notna() & (frame["reused"] == 0)).to_numpy() & (values > 0))
     if len(mine) > count:
         least = np.partition(values[mine], -count)[-count]
@@ -218,7 +218,7 @@ def _groups(frame: pd.DataFrame, by: pd.Categorical[str], active_ms: int) -> tup
 
 
 def _axis(frame: pd.DataFrame, combinations: Sequence[Mapping[str, str]], name: str) -> pd.Categorical[str]:
-    """The value of one axis for every row, worked out once per combination."""
+    """Return the value of one axis for every row, computed once per combination."""
     values = list(dict.fromkeys(combination[name] for combination in combinations if name in combination))
     places = {value: place for place, value in enumerate(values)}
     narrow = np.array([places.get(combination.get(name, ""), -1) for combination in combinations], dtype=np.int64)
@@ -228,7 +228,7 @@ def _axis(frame: pd.DataFrame, combinations: Sequence[Mapping[str, str]], name: 
 
 
 def _percentiles(ordered: Integers) -> Percentiles:
-    # Whole numbers, so that no rounding error picks a neighbour: rank = ceil(n * percent / 100).
+    # Integer arithmetic, so that no rounding error picks a neighbour: rank = ceil(n * percent / 100).
     ranks = [-(-len(ordered) * percent // 100) for percent in (50, 90, 95, 99)]
     return Percentiles(*(int(ordered[rank - 1]) for rank in ranks))
 

@@ -1,4 +1,4 @@
-"""The report on a terminal of 80 columns or more; plain text where it isn't one."""
+"""The report on a terminal of 80 columns or more; plain text otherwise."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from batchgen.report.lists import ErrorClass, RunEntry
 from batchgen.report.reading import Report
 from batchgen.report.tables import Group
 from batchgen.request import State
-from batchgen.wording import visible
+from batchgen.wording import counted, visible
 
-# More rows than this hide the rest of the report; the page has them.
+# More rows than this would hide the rest of the report; the page has more.
 _ROWS = 12
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Prints the report. Text from manifests and services can't move the cursor or colour anything."""
+    """Print the report. Text from manifests and services can't move the cursor or colour anything."""
     for part in _parts(report):
         if isinstance(part, Table):
             console.line()
-        # Commands stay in one line, to be copied; everything else folds to the width it gets.
+        # Commands stay in one line, to be copied; everything else wraps at the width of the terminal.
         console.print(part, highlight=False, crop=False, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
 
 
@@ -51,11 +51,11 @@ def _counts(total: Group) -> str:
     states = [f"{count:,} {state.value}" for state, count in total.states.items() if count and state != State.STORED]
     return ", ".join(
         [
-            f"{total.requests:,} requests",
+            counted(total.requests, "request"),
             f"{total.stored:,} stored",
             *([f"{total.reused:,} reused"] if total.reused else []),
             *states,
-            f"{total.pictures:,} {total.unit}s",
+            counted(total.pictures, total.unit),
         ]
     )
 
@@ -75,7 +75,7 @@ def _money(report: Report) -> Table:
     grid.add_row(
         "success",
         figures.share(total.success_rate),
-        f"{total.retries:,} {'retry' if total.retries == 1 else 'retries'}",
+        counted(total.retries, "retry", "retries"),
     )
     grid.add_row("speed", figures.rate(total.pictures_per_minute), f"{total.unit}s a minute")
     return grid

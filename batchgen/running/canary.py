@@ -1,4 +1,4 @@
-"""One run as its user bounded it: a canary before everything else, with an eye on the clock and on what fails."""
+"""One run as its user bounded it: a canary before everything else, within its deadline and its limit of failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import anyio.to_thread
 
 from batchgen.request import State
 from batchgen.running.buy.recover import Recovered
-from batchgen.running.engine import Desk, Engine, Result
+from batchgen.running.desk import Desk
+from batchgen.running.engine import Engine, WorkDone
 from batchgen.running.events import Event, Listener, Progress
 from batchgen.running.schedule.lanes import Lane
 from batchgen.running.schedule.stop_rules import Bounds, FailureCount, failed_canary, reached
@@ -27,8 +28,8 @@ async def run_in_stages(
     *,
     lanes: Callable[[], Sequence[Lane]],
     on_engine: Callable[[Engine], None],
-) -> Result:
-    """Runs ``desk``, its canary first where ``bounds`` ask for one. ``lanes`` makes new ones for each stage."""
+) -> WorkDone:
+    """Run ``desk``, its canary first if ``bounds`` ask for one. ``lanes`` makes new lanes for each stage."""
     tally = FailureCount()
     count = bounds.canary if desk.selection.limit is None else min(bounds.canary, desk.selection.limit)
     canary = await anyio.to_thread.run_sync(_canary, desk, count, [one.unfinished.key for one in recovered])
@@ -49,7 +50,7 @@ async def run_in_stages(
 
 async def _stage(
     desk: Desk, bounds: Bounds, tally: FailureCount, recovered: Sequence[Recovered], on_engine: Callable[[Engine], None]
-) -> Result:
+) -> WorkDone:
     def hear(event: Event) -> None:
         desk.listen(event)
         tally.hear(event)
@@ -74,21 +75,21 @@ async def _stage(
     if failure is not None:
         raise failure
     if bounds.deadline and result.stopped == bounds.deadline.reason and result.read_whole and not result.left:
-        # The clock struck while the last ones landed: nothing was left out.
+        # The deadline came while the last requests in flight ended: nothing was left out.
         return replace(result, stopped=None)
     return result
 
 
 def _canary(desk: Desk, count: int, finishing: Sequence[str]) -> frozenset[str]:
-    """Up to ``count`` keys that are to be sent, of every model in turn and from all parts of the plan.
+    """Return up to ``count`` keys to send, of every model in turn and from all parts of the plan.
 
-    Those with the smallest keys: digests lie anywhere, and another run picks the same ones.
+    The smallest keys are picked: digests lie anywhere, and another run picks the same keys.
     """
     best: dict[str, list[str]] = {}
     again = {None, State.WAITING, *desk.selection.again}
-    requests = filter(desk.selection.takes, desk.plan.at(desk.past.open_positions if count else ()))
+    requests = filter(desk.selection.takes, desk.plan.at(desk.diff.open_positions if count else ()))
     while batch := list(islice(requests, _BATCH)):
-        states = desk.past.states([request.key for request in batch])
+        states = desk.diff.states([request.key for request in batch])
         for request in batch:
             kept = best.setdefault(request.model, [])
             if states.get(request.key) in again and request.key not in kept and request.key not in finishing:
@@ -99,11 +100,11 @@ def _canary(desk: Desk, count: int, finishing: Sequence[str]) -> frozenset[str]:
 
 
 def _stored(desk: Desk, keys: frozenset[str]) -> int:
-    return sum(state is State.STORED for state in desk.past.states(list(keys)).values())
+    return sum(state is State.STORED for state in desk.diff.states(list(keys)).values())
 
 
-def _after(first: Result, listen: Listener) -> Listener:
-    """A listener to whom what the first stage did counts as done."""
+def _after(first: WorkDone, listen: Listener) -> Listener:
+    """Return a listener that hears the requests of the first stage counted as done."""
 
     def hear(event: Event) -> None:
         if isinstance(event, Progress):
@@ -113,7 +114,7 @@ def _after(first: Result, listen: Listener) -> Listener:
     return hear
 
 
-def _together(first: Result, rest: Result) -> Result:
+def _together(first: WorkDone, rest: WorkDone) -> WorkDone:
     return replace(
         rest,
         ended=first.ended + rest.ended,
@@ -121,5 +122,4 @@ def _together(first: Result, rest: Result) -> Result:
         equal=first.equal + rest.equal,
         sent=first.sent + rest.sent,
         closed=first.closed | rest.closed,
-        wanted_back=first.wanted_back + rest.wanted_back,
     )

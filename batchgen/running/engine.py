@@ -14,28 +14,20 @@ import anyio
 import anyio.to_thread
 
 from batchgen.errors import BatchgenError, LedgerDamaged
-from batchgen.planning.plan import Plan
-from batchgen.planning.prices import PriceBook
-from batchgen.provider.interface import Failed, Provider, Verdict
+from batchgen.provider.interface import Failed, Verdict
 from batchgen.request import State
-from batchgen.running.buy.budget import Budget, RetryTokens, Risk
-from batchgen.running.buy.publish import Publisher
+from batchgen.running.buy.budget import RetryTokens
+from batchgen.running.buy.publish import Paid, Publisher
 from batchgen.running.buy.purchase import Bought, NotBought, Purchase
 from batchgen.running.buy.recover import Recovered
-from batchgen.running.buy.retry import Again, Policy, StopLane, StopRun, Tries
-from batchgen.running.buy.spill import Spill
-from batchgen.running.events import Ended, Event, Listener, Notice, Progress, Retrying, Stopping
+from batchgen.running.buy.retry import Again, StopLane, StopRun, Tries
+from batchgen.running.desk import Desk
+from batchgen.running.events import Ended, Event, Notice, Progress, Retrying, Stopping
 from batchgen.running.schedule.breaker import Refusals
-from batchgen.running.schedule.feeder import Feeder, Selection
+from batchgen.running.schedule.feeder import Feeder
 from batchgen.running.schedule.lanes import Job, Lane, Lanes
 from batchgen.running.schedule.pool import Pool
 from batchgen.running.schedule.rate_limits import CUT_LOST, CUT_THROTTLED
-from batchgen.running.tidying import Tidying, Wanted
-from batchgen.store.folder.disk_space import DiskSpace
-from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.ledger.ledger import Ledger
-from batchgen.store.ledger.plan_diff import PlanDiff
-from batchgen.store.ledger.reader import Reader
 from batchgen.store.ledger.transitions import Outcome
 
 PROGRESS_EVERY_S = 0.2
@@ -49,37 +41,12 @@ _UNREACHABLE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Everything a run works with: what is open for it, what it may do, and who listens."""
+class WorkDone:
+    """The work of an engine. ``passed`` counts, by state, what needed no sending; ``stopped`` says why it ended early.
 
-    plan: Plan
-    provider: Provider
-    ledger: Ledger
-    reader: Reader
-    folder: RunFolder
-    room: DiskSpace
-    lifeboat: Spill
-    past: PlanDiff
-    tidying: Tidying
-    prices: PriceBook
-    lanes: Sequence[Lane]
-    ceiling: int
-    budget: Budget
-    risk: Risk
-    policy: Policy
-    selection: Selection
-    run_id: int
-    planned: int
-    listen: Listener
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a run ended. ``passed`` counts, by state, what needed no sending; ``stopped`` says why it ended early.
-
-    ``wanted_back`` are stored requests whose pictures lie in the trash; ``read_whole`` says that the feeder saw the
-    whole plan. ``failure`` is a bug of ours or a damaged ledger, which count more than how the requests ended.
-    ``unrecorded`` names the paid answers that the ledger could not take, and where they are.
+    ``read_whole`` says that the feeder saw the whole plan. ``failure`` is a bug of ours or a damaged ledger, which
+    count more than how the requests ended. ``unrecorded`` names the paid answers that the ledger could not take, and
+    where they are.
     """
 
     ended: Counter[State]
@@ -89,44 +56,24 @@ class Result:
     stopped: str | None
     closed: dict[str, str]
     left: int
-    wanted_back: tuple[Wanted, ...] = ()
     read_whole: bool = False
     unrecorded: tuple[str, ...] = ()
     failure: Exception | None = field(default=None, compare=False)
 
 
 class Engine:
-    """Runs a desk's plan once. :meth:`drain` and :meth:`cancel` may be called from other tasks meanwhile."""
+    """The engine that runs a desk's plan once. Other tasks may call :meth:`drain` and :meth:`cancel` meanwhile."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._lanes = Lanes(desk.lanes, ceiling=desk.ceiling, budget=desk.budget)
         self._pool = Pool(self._lanes, self._work, workers=desk.ceiling + max(_FINISHING, desk.ceiling // 4))
-        self._feeder = Feeder(
-            desk.plan,
-            desk.prices,
-            desk.reader,
-            desk.past,
-            selection=desk.selection,
-            policy=desk.policy,
-            risk=desk.risk,
-        )
+        self._feeder = Feeder(desk)
         self._tokens = RetryTokens()
         self._forbidden = Refusals()
-        self._finisher = Publisher(desk.provider, desk.ledger, desk.folder, desk.room, desk.tidying, self._tell)
+        self._publisher = Publisher(desk, self._tell)
         self._purchase = Purchase(
-            desk.provider,
-            desk.ledger,
-            desk.folder,
-            desk.room,
-            desk.lifeboat,
-            run_id=desk.run_id,
-            policy=desk.policy,
-            budget=desk.budget,
-            risk=desk.risk,
-            tokens=self._tokens,
-            stopped=lambda: self._lanes.stopped is not None,
-            let_go=self._let_go,
+            desk, tokens=self._tokens, stopped=lambda: self._lanes.stopped is not None, abandon=self._abandon
         )
         self._scope = anyio.CancelScope()
         self._ended: Counter[State] = Counter()
@@ -137,11 +84,11 @@ class Engine:
 
     @property
     def stopped(self) -> str | None:
-        """Why nothing more is sent, once that is so."""
+        """Return why nothing more is sent, or ``None`` while requests are sent."""
         return self._lanes.stopped
 
     def drain(self, why: str) -> None:
-        """Sends nothing more; what is in flight lands."""
+        """Send nothing more, and let what is in flight land."""
         if self._lanes.stopped is None:
             self._lanes.stop(why)
             self._tell(Stopping(why, self._lanes.in_flight, self._desk.budget.reserved_microusd))
@@ -149,12 +96,12 @@ class Engine:
         self._pool.wake()
 
     def cancel(self) -> None:
-        """Lets go of what is in flight: it is put in doubt, and the service finishes and bills it all the same."""
+        """Abandon requests in flight: they are put in doubt, and the service finishes and bills them all the same."""
         self.drain("cancelled")
         self._scope.cancel()
 
-    async def run(self, recovered: Sequence[Recovered]) -> Result:
-        """Sends and finishes everything there is to send, and what ``recovered`` brings from earlier processes."""
+    async def run(self, recovered: Sequence[Recovered]) -> WorkDone:
+        """Send and finish everything there is to send, and what ``recovered`` brings from earlier processes."""
         self._feeder.leave(one.unfinished.key for one in recovered)
         with self._scope:
             async with anyio.create_task_group() as tasks:
@@ -164,7 +111,7 @@ class Engine:
                     work.start_soon(self._feed)
                     work.start_soon(self._send)
                 tasks.cancel_scope.cancel()
-        for message in self._desk.lifeboat.messages:
+        for message in self._desk.spill.messages:
             self._tell(Notice(message))
         self._tell(self._progress())
         return self._result()
@@ -180,7 +127,7 @@ class Engine:
         self._feeder.stop()
 
     async def _work(self, job: Job) -> None:
-        """One job, on one worker; whatever goes wrong ends as a value in the ledger or as the end of the run."""
+        """Do one job on one worker; whatever fails ends as a value in the ledger or as the end of the run."""
         self._feeder.noticed(self._lanes.by_model[job.request.model])
         if job.tries == Tries():
             self._tokens.earn()
@@ -203,14 +150,13 @@ class Engine:
 
     async def _buy(self, job: Job, release: Callable[[], None]) -> None:
         started = anyio.current_time()
-        stem = self._desk.plan.stem(job.request)
-        outcome = await self._purchase.buy(job, stem)
+        outcome = await self._purchase.buy(job, self._desk.plan.stem(job.request))
         match outcome:
             case Bought():
                 self._sent += 1
                 self._learn_success(job, outcome, started)
                 release()
-                await self._finish_bought(job, outcome, stem)
+                await self._publish(job, outcome)
             case NotBought():
                 self._sent += 1
                 self._learn_failure(job, outcome)
@@ -229,15 +175,16 @@ class Engine:
             lane.rate.heard(bought.answer.rate_limit, anyio.current_time())
         self._answered = True
 
-    async def _finish_bought(self, job: Job, bought: Bought, stem: str) -> None:
-        state = await self._finisher.finish(
-            request_id=bought.ticket.request_id,
-            key=job.key,
-            model=job.request.model,
-            stem=stem,
-            pictures=bought.answer.generation.pictures,
-            spooled=bought.spooled,
-            billed_microusd=bought.bill.billed_microusd,
+    async def _publish(self, job: Job, bought: Bought) -> None:
+        state = await self._publisher.publish(
+            Paid(
+                bought.ticket.request_id,
+                job.key,
+                job.request.model,
+                bought.answer.generation.pictures,
+                bought.kept,
+                bought.bill.billed_microusd,
+            )
         )
         if state is State.STORED:
             self._feeder.forget(job.key)
@@ -270,27 +217,35 @@ class Engine:
                 self.drain(why)
             case StopLane(why):
                 lane.closed = lane.closed or why
-        self._end(job, outcome.ending)
+        self._end(job, outcome.outcome)
 
-    def _let_go(self, job: Job, ending: Outcome) -> None:
+    def _abandon(self, job: Job, outcome: Outcome) -> None:
         self._sent += 1
-        self._end(job, ending)
+        self._end(job, outcome)
 
-    def _end(self, job: Job, ending: Outcome) -> None:
-        self._ended[ending.state] += 1
+    def _end(self, job: Job, outcome: Outcome) -> None:
+        self._ended[outcome.state] += 1
         self._tell(
-            Ended(job.key, job.request.model, ending.state, None, ending.billed_microusd, ending.reason, ending.message)
+            Ended(
+                job.key,
+                job.request.model,
+                outcome.state,
+                None,
+                outcome.billed_microusd,
+                outcome.reason,
+                outcome.message,
+            )
         )
 
     def _give_up(self, error: Exception) -> None:
-        """Ends the run because of ``error``; what is in flight lands."""
+        """End the run because of ``error``; what is in flight lands."""
         match error:
             case LedgerDamaged():
                 self._failure = error
                 self.drain(str(error))
-            case BatchgenError() | OSError() if self._desk.room.failed:
+            case BatchgenError() | OSError() if self._desk.space.failed:
                 # What failed first says more than what followed from it.
-                self.drain(self._desk.room.failed)
+                self.drain(self._desk.space.failed)
             case BatchgenError():
                 self.drain(str(error))
             case OSError():
@@ -306,12 +261,12 @@ class Engine:
             self._give_up(error)
 
     def _notice_disk(self) -> None:
-        """A disk that failed may have been mended for what is in flight, and for nothing else."""
-        if self._desk.room.failed is not None:
-            self.drain(self._desk.room.failed)
+        """Drain once a disk has failed, even if the disk works again for what is in flight."""
+        if self._desk.space.failed is not None:
+            self.drain(self._desk.space.failed)
 
     def _notice_unreachable(self, reason: str, message: str, now: float) -> None:
-        """A service that has never answered and can't be connected to is a wrong address, not a passing fault."""
+        """Drain if the service never answered and can't be connected to: the address is wrong, the fault won't pass."""
         if reason != "connect" or self._answered:
             self._answered = self._answered or reason != "connect"
             return
@@ -320,13 +275,13 @@ class Engine:
             self.drain(f"the service can't be reached: {message}")
 
     def _notice_hopeless(self, lane: Lane, failed: Failed) -> None:
-        """A model that refuses everything, or keeps failing for too long, is left; one that forbids us, the service."""
+        """Close the lane of a model that refuses everything or fails for too long; drain if the service forbids all."""
         if failed.status == _FORBIDDEN and (why := self._forbidden.noticed(failed)):
             self.drain(why)
         elif why := lane.refusals.noticed(failed):
             lane.closed = lane.closed or why
         elif lane.breaker.beyond(self._desk.policy.max_wait_s):
-            lane.closed = lane.closed or f"it kept failing: {failed.message}"
+            lane.closed = lane.closed or f"the model kept failing: {failed.message}"
 
     async def _finish_recovered(self, recovered: Sequence[Recovered]) -> None:
         todo = iter(recovered)
@@ -350,16 +305,9 @@ class Engine:
             await self._desk.ledger.spoil(left.request_id, reason="body_lost", message=message, downloads=0)
             self._ended[State.SPOILED] += 1
             return
-        state = await self._finisher.finish(
-            request_id=left.request_id,
-            key=left.key,
-            model=left.model,
-            stem=left.stem,
-            pictures=one.generation.pictures,
-            spooled=one.spooled,
-            billed_microusd=0,
-        )
-        self._ended[state] += 1
+        pictures = one.generation.pictures
+        paid = Paid(left.request_id, left.key, left.model, pictures, one.kept, billed_microusd=0, asked=one.asked)
+        self._ended[await self._publisher.publish(paid)] += 1
 
     async def _report(self) -> None:
         while True:
@@ -369,7 +317,7 @@ class Engine:
     def _progress(self) -> Progress:
         budget = self._desk.budget
         return Progress(
-            total=self._desk.planned,
+            total=self._desk.count,
             done_before=sum(self._feeder.passed.values()) + self._feeder.equal,
             ended=dict(self._ended),
             in_flight=self._lanes.in_flight,
@@ -379,8 +327,8 @@ class Engine:
             waits=self._lanes.waits(anyio.current_time()),
         )
 
-    def _result(self) -> Result:
-        return Result(
+    def _result(self) -> WorkDone:
+        return WorkDone(
             ended=self._ended,
             passed=self._feeder.passed,
             equal=self._feeder.equal,
@@ -388,8 +336,7 @@ class Engine:
             stopped=self._lanes.stopped,
             closed={lane.model: lane.closed for lane in self._desk.lanes if lane.closed},
             left=sum(lane.open for lane in self._desk.lanes),
-            wanted_back=tuple(self._feeder.wanted_back),
             read_whole=self._feeder.read_whole,
-            unrecorded=tuple(self._desk.lifeboat.messages),
+            unrecorded=tuple(self._desk.spill.messages),
             failure=self._failure,
         )

@@ -10,9 +10,9 @@ from batchgen.request import State
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run is about to send: ``expected`` is what is likely still to be spent, ``balance`` the account's, if known.
+    """The start of sending: ``expected`` is what is likely still to be spent, ``balance`` the account's, if known.
 
-    ``night_before`` is what earlier runs of this night spent of its budget, ``night``, where it has one.
+    ``night_before`` is what earlier runs of this night spent of its budget, ``night``, if the night has a budget.
     ``finishing`` answers were paid for by an earlier process and are no pictures yet.
     """
 
@@ -30,7 +30,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """An attempt failed and its request will be sent again."""
+    """A failed attempt whose request will be sent again."""
 
     key: str
     model: str
@@ -41,7 +41,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A request reached the state it has at the end of this run."""
+    """A request in the state that the request has at the end of this run."""
 
     key: str
     model: str
@@ -54,7 +54,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Why requests that could be sent are not: ``count`` of them, for ``wait_s`` more seconds at least."""
+    """The reason why ``count`` requests that could be sent are not, for ``wait_s`` more seconds at least."""
 
     model: str
     count: int
@@ -64,7 +64,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the run stands, several times a second."""
+    """The progress of the run, told several times a second."""
 
     total: int
     done_before: int
@@ -78,7 +78,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """No new request will be sent; those in flight are paid for and will land."""
+    """The end of sending; requests in flight are paid for and will land."""
 
     reason: str
     in_flight: int
@@ -87,7 +87,7 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something its user must know though no request ended by it: what was rebuilt, what could not be recorded."""
+    """News for the user that ended no request, such as what was rebuilt or could not be recorded."""
 
     message: str
 
@@ -97,4 +97,4 @@ Listener = Callable[[Event], None]
 
 
 def silent(_: Event) -> None:
-    """The listener of those who want to hear nothing."""
+    """Ignore an event: the listener of callers who want to hear nothing."""

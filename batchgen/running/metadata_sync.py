@@ -1,76 +1,77 @@
-"""Describes what is kept as the manifest does today: rows may have moved, and columns changed, without buying anything.
+"""Brings what the ledger says of rows up to the manifest: rows may have moved, and columns and names changed.
 
-It is done before anything is sent, once for every plan: what a run sends is described by its plan from the beginning.
+The rows are compared before anything is sent, once for every plan; nothing is bought.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
 import anyio.to_thread
 
-from batchgen.errors import StoppedEarly
 from batchgen.planning.compact_set import CompactSet
 from batchgen.planning.plan import Plan
-from batchgen.request import Request
-from batchgen.running.tidying import Tidying
+from batchgen.request import Request, number_of
 from batchgen.store.ledger import row_metadata
-from batchgen.store.ledger.ledger import Ledger
+from batchgen.store.ledger.ledger import Ledger, now_ms
 from batchgen.store.ledger.reader import Reader
-from batchgen.store.ledger.row_metadata import Misnamed
+from batchgen.store.ledger.row_metadata import Described
 
 _BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Renewed:
-    """How many requests had another description, and how many of their pictures another name."""
+class Synced:
+    """The counts of requests described anew, and of those that get other names."""
 
     described: int = 0
     renamed: int = 0
 
 
-async def renew(plan: Plan, ledger: Ledger, reader: Reader, tidying: Tidying) -> Renewed:
-    """Brings the ledger's descriptions up to ``plan``, and the pictures to the names that their user gives them there.
+async def sync(plan: Plan, ledger: Ledger, reader: Reader) -> Synced:
+    """Describe the requests that the ledger knows as ``plan`` does. Raise :class:`LedgerFailed`.
 
-    Of equal requests the first one of the plan counts. Raises :class:`LedgerFailed`, or :class:`StoppedEarly` where the
-    disk gives in.
+    If several rows ask for equal requests, the first row describes the request, and the others share it.
     """
     fingerprint = plan.fingerprint
     if await anyio.to_thread.run_sync(row_metadata.describes, reader.db, fingerprint):
-        return Renewed()
-    count = 0
-    misnamed: list[Misnamed] = []
-    known = _known(plan, reader)
-    while (some := await anyio.to_thread.run_sync(next, known, None)) is not None:
-        if some.outdated:
-            await ledger.change(partial(row_metadata.describe, requests=some.outdated))
-            count += len(some.outdated)
-        misnamed += some.misnamed
-    try:
-        renamed = await tidying.rename(misnamed)
-    except OSError as error:
-        raise StoppedEarly(f"pictures could not be given their new names: {error}. Nothing was sent") from error
-    await ledger.change(partial(row_metadata.record_described, fingerprint=fingerprint))
-    return Renewed(count, renamed)
+        return Synced()
+    described = renamed = 0
+    changed = _changed(plan, reader)
+    while (rows := await anyio.to_thread.run_sync(next, changed, None)) is not None:
+        if rows:
+            renamed += await ledger.change(partial(row_metadata.describe, rows=rows, now_ms=now_ms()))
+            described += len(rows)
+    of_plan = partial(_of_plan, plan)
+    shared = await anyio.to_thread.run_sync(lambda: list(_described(plan, plan.at(plan.outline.repeats()))))
+
+    def finish(db: sqlite3.Connection) -> None:
+        row_metadata.share(db, shared, of_plan=of_plan, now_ms=now_ms())
+        row_metadata.record_described(db, fingerprint)
+
+    await ledger.change(finish)
+    return Synced(described, renamed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """Of some requests those that the ledger knows otherwise."""
-
-    outdated: Sequence[Request]
-    misnamed: Sequence[Misnamed]
+def _of_plan(plan: Plan, keys: Collection[str]) -> set[str]:
+    by_number = {number_of(key): key for key in keys}
+    return {by_number[number] for number in plan.outline.numbers if number in by_number} if keys else set()
 
 
-def _known(plan: Plan, reader: Reader) -> Iterator[_Known]:
-    """What has to be renewed, a thousand requests at a time; nothing is kept of the rest."""
-    if not row_metadata.knows_any(reader.db):
+def _changed(plan: Plan, reader: Reader) -> Iterator[Sequence[Described]]:
+    """Return the rows that the ledger describes otherwise, a thousand at a time; other rows are not kept."""
+    if not reader.knows_any():
         return
     seen = CompactSet()
     firsts = (request for request in plan if seen.add(request.key))
-    while batch := list(islice(firsts, _BATCH)):
-        yield _Known(row_metadata.outdated(reader.db, batch), row_metadata.misnamed(reader.db, batch))
+    while batch := list(_described(plan, islice(firsts, _BATCH))):
+        yield row_metadata.outdated(reader.db, batch)
+
+
+def _described(plan: Plan, requests: Iterator[Request]) -> Iterator[Described]:
+    for request in requests:
+        yield Described(request, plan.stem(request), named=request.path is not None)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from batchgen.errors import UsageError
 from batchgen.manifest import Limits
-from batchgen.running.schedule.feeder import Selection
+from batchgen.running.schedule.selection import Selection
 from batchgen.running.schedule.stop_rules import Bounds, deadline_at
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a caller may say of a run beyond its manifest. ``confirmed`` lifts the limit of an unconfirmed run.
+    """The options of a run beyond its manifest. ``confirmed`` lifts the limit of an unconfirmed run.
 
     Bounds and a night's budget stand above the manifest's: see :func:`within`. ``night_microusd`` bounds what one night
     may cost. ``prune`` moves to the trash what the manifest no longer asks for, once the run has come to the end of its
@@ -35,7 +35,7 @@ class Options:
 
 
 def within(limits: Limits, options: Options) -> Options:
-    """``options`` with the manifest's own ``limits`` where the caller gave none."""
+    """Return ``options``, with the manifest's own ``limits`` if the caller gave none."""
     bounds = options.bounds
     deadline = bounds.deadline or (deadline_at(limits.deadline) if limits.deadline else None)
     return replace(
@@ -46,7 +46,7 @@ def within(limits: Limits, options: Options) -> Options:
 
 
 def min_free_bytes(options: Options) -> int | None:
-    """What the caller said, or else the environment. Raises :class:`UsageError`."""
+    """Return what the caller said, or else the environment. Raise :class:`UsageError`."""
     stated = os.environ.get("BATCHGEN_MIN_FREE_MB", "")
     if options.min_free_bytes is not None or not stated:
         return options.min_free_bytes

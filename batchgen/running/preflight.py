@@ -14,7 +14,8 @@ from batchgen.planning.prices import PriceBook
 from batchgen.request import Request
 from batchgen.running.buy.reuse import SETTLED
 from batchgen.running.options import Options
-from batchgen.running.schedule.feeder import CHUNK, Selection, value_of
+from batchgen.running.schedule.feeder import CHUNK
+from batchgen.running.schedule.selection import Selection, value_of
 from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.pictures.other_folders import Sources
 
@@ -27,26 +28,32 @@ _KEPT = 10_000
 
 
 def expected_microusd(planned: Mapping[str, int], prices: PriceBook) -> int:
-    """What so many requests of each model are expected to cost; models without a known price count as nothing."""
+    """Return what so many requests of each model are expected to cost; models of unknown price count as nothing."""
     priced = ((count, prices.price(model)) for model, count in planned.items())
     return sum(count * price.expected_microusd for count, price in priced if price)
 
 
-def to_buy(plan: Plan, past: PlanDiff, sources: Sources | None) -> Mapping[str, int]:
-    """How many requests of each model are stored neither here nor in ``sources``; equal ones are counted each."""
+def to_buy(plan: Plan, diff: PlanDiff, sources: Sources | None) -> Mapping[str, int]:
+    """Return, by model, how many requests are stored neither here nor in ``sources``; equal ones are counted each."""
     if sources is None:
-        return {model: len(places) for model, places in plan.outline.by_model(past.open_positions).items()}
+        return {model: len(places) for model, places in plan.outline.by_model(diff.open_positions).items()}
     found: Counter[str] = Counter()
-    requests = plan.at(past.open_positions)
+    requests = plan.at(diff.open_positions)
     while batch := list(itertools.islice(requests, CHUNK)):
-        states = past.states([request.key for request in batch])
+        states = diff.states([request.key for request in batch])
         taken = sources.find([one.key for one in batch if states.get(one.key) not in SETTLED])
         found.update(request.model for request in batch if request.key not in taken)
     return found
 
 
+def refuse_partial_prune(options: Options) -> None:
+    """Raise :class:`UsageError` if a part of a plan was asked for, since pruning needs the whole plan."""
+    if options.prune and not options.selection.takes_all:
+        raise UsageError("--prune needs the whole manifest: leave out --only and --limit, or use `batchgen prune`")
+
+
 def refuse_unpriced(planned: Mapping[str, int], prices: PriceBook, limits: Limits, options: Options) -> None:
-    """Raises :class:`UsageError` where a budget is to be kept and nobody knows what a model costs."""
+    """Raise :class:`UsageError` if a budget is to be kept and nobody knows what a model costs."""
     unknown = sorted(model for model in planned if prices.price(model) is None)
     if (limits.budget_microusd is not None or options.night_microusd is not None) and unknown:
         raise UsageError(
@@ -56,7 +63,7 @@ def refuse_unpriced(planned: Mapping[str, int], prices: PriceBook, limits: Limit
 
 
 def refuse_unconfirmed(left: Mapping[str, int], prices: PriceBook, options: Options, limits: Limits) -> None:
-    """Raises :class:`UsageError` where so much, of what is ``left`` to buy of each model, was not agreed to."""
+    """Raise :class:`UsageError` if nobody agreed to buy as much as is ``left`` of each model."""
     if options.confirmed:
         return
     taken = _dearest(left, prices, options.selection.limit)
@@ -74,7 +81,7 @@ def refuse_unconfirmed(left: Mapping[str, int], prices: PriceBook, options: Opti
 
 
 def _dearest(left: Mapping[str, int], prices: PriceBook, limit: int | None) -> Mapping[str, int]:
-    """The dearest ``limit`` requests of those that are ``left``: nobody knows yet which ones come first."""
+    """Return the dearest ``limit`` requests of those that are ``left``: nobody knows yet which ones come first."""
     if limit is None:
         return left
     taken: dict[str, int] = {}
@@ -84,7 +91,7 @@ def _dearest(left: Mapping[str, int], prices: PriceBook, limit: int | None) -> M
 
 
 def refuse_no_match(plan: Plan, selection: Selection) -> None:
-    """Raises :class:`UsageError` where no request of the plan has what ``selection.only`` asks for."""
+    """Raise :class:`UsageError` if no request of the plan has what ``selection.only`` asks for."""
     if not selection.only:
         return
     known: dict[str, None] = {}

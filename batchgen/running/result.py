@@ -4,128 +4,163 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batchgen.errors import BatchgenError, ExitCode, LedgerDamaged
+import anyio.to_thread
+
+from batchgen.errors import BatchgenError, ExitCode, LedgerDamaged, LedgerFailed
 from batchgen.money import dollars
 from batchgen.request import State
-from batchgen.running.engine import Desk, Result
+from batchgen.running import orphans
+from batchgen.running.desk import Desk
+from batchgen.running.engine import WorkDone
 from batchgen.running.events import Notice
-from batchgen.running.options import Options
+from batchgen.running.relink import Relinked, open_stems, relink
 from batchgen.running.signals import EXIT_CODES
+from batchgen.store.dataset.mark import leave_mark
+from batchgen.store.ledger import retired
 from batchgen.store.ledger.plan_diff import Orphans
 from batchgen.store.ledger.retired import Doubts
-from batchgen.store.ledger.writer import LedgerFailed
+from batchgen.wording import counted
 
 # The reasons a run gives when a signal stopped it, and what the shell expects of each.
 _SIGNALS = {number.name: code for number, code in EXIT_CODES.items()}
 
 # Exit codes of a run that came to its plan's end.
-_FINISHED = frozenset({ExitCode.STORED, ExitCode.FAILURES, ExitCode.DOUBT})
+_FINISHED = frozenset({ExitCode.OK, ExitCode.FAILURES, ExitCode.DOUBT})
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """How a run ended, and with which exit code.
 
-    ``orphans`` are known where the whole plan was read; ``pruned`` of them were moved to the trash, and ``returned``
-    requests came back from it. ``reused`` ones were taken from other folders. ``withdrawn`` ones had ended without a
-    picture, and are not asked for any more. ``renewed`` ones stand elsewhere in the manifest, or have other columns.
+    ``orphans`` are known if the whole plan was read; ``pruned`` of them lost their names. ``reused`` requests were
+    taken from other folders. ``withdrawn`` ones had ended without a picture, and are not asked for any more.
+    ``renewed`` ones stand elsewhere in the manifest, or have other columns or names. ``named`` counts names made and
+    taken away at the end.
     """
 
     run_id: int
-    result: Result
+    result: WorkDone
     exit_code: ExitCode
     reason: str | None
     orphans: Orphans | None = None
     pruned: int = 0
-    returned: int = 0
     reused: int = 0
     withdrawn: int = 0
     renewed: int = 0
-
-    @property
-    def stored(self) -> int:
-        """Pictures' requests that were finished in this run."""
-        return self.result.ended[State.STORED]
+    named: int = 0
 
     @property
     def changed(self) -> bool:
-        """Whether the ledger holds anything that it did not hold before."""
+        """Return whether the ledger holds anything that the ledger did not hold before."""
         done = self.result.sent or self.result.ended.total() or self.reused
-        return bool(done or self.pruned or self.result.wanted_back or self.withdrawn)
+        return bool(done or self.pruned or self.withdrawn or self.named)
 
 
-async def finished(desk: Desk, result: Result, options: Options) -> Finished:
-    """Tidies the folder and records in the ledger how the run ended."""
+async def finished(desk: Desk, result: WorkDone, *, relinked: Relinked) -> Finished:
+    """Tidy the folder and record in the ledger how the run ended. ``relinked`` is what its start did to names."""
     reason = _reason(result)
     code = _exit_code(result, reason)
     tidied = _Tidied()
     try:
-        tidied = await _tidied(desk, result, prune=options.prune and code in _FINISHED and result.read_whole)
+        tidied = await _tidied(desk, result, prune=desk.options.prune and code in _FINISHED and result.read_whole)
+        if tidied.refusal and code in _FINISHED:
+            reason, code = tidied.refusal, ExitCode.STOPPED
+        if tidied.relinked is not None:
+            for notice in tidied.relinked.since(relinked).notices(desk.folder):
+                desk.listen(Notice(notice))
         if tidied.doubts and tidied.doubts.count:
             code = ExitCode.DOUBT if code in _FINISHED else code
             desk.listen(Notice(_said_of(tidied.doubts)))
-        orphans = tidied.orphans.to_json() if tidied.orphans else None
-        await desk.ledger.end_run(desk.run_id, exit_code=code, reason=reason, orphans=orphans)
+        await _record_end(desk, code, reason, tidied.orphans, in_order=result.failure is None)
     except OSError as error:
-        reason = reason or f"the disk gave an error while files were moved: {error}"
+        reason = reason or f"the disk gave an error while names were made: {error}"
         code = ExitCode.STOPPED if code in _FINISHED else code
     except (LedgerFailed, LedgerDamaged) as error:
-        # How the run ended is owed to its user all the same.
+        # The user learns how the run ended, also if the disk fails here.
         reason = reason or str(error)
         if isinstance(error, LedgerDamaged) or code in _FINISHED:
             code = error.exit_code
     return Finished(
-        desk.run_id, result, code, reason, tidied.orphans, tidied.pruned, tidied.returned, withdrawn=tidied.withdrawn
+        desk.run_id,
+        result,
+        code,
+        reason,
+        tidied.orphans,
+        tidied.pruned,
+        withdrawn=tidied.withdrawn,
+        named=tidied.named,
     )
+
+
+async def _record_end(desk: Desk, code: ExitCode, reason: str | None, left: Orphans | None, *, in_order: bool) -> None:
+    """Record the end of the run, and that the ledger knows all that lies beside it."""
+    await desk.ledger.end_run(desk.run_id, exit_code=code, reason=reason, orphans=left.to_json() if left else None)
+    if in_order and desk.space.failed is None and not desk.spill.messages:
+        await desk.ledger.change(await anyio.to_thread.run_sync(leave_mark, desk.folder))
 
 
 @dataclass(frozen=True, slots=True)
 class _Tidied:
     orphans: Orphans | None = None
     pruned: int = 0
-    returned: int = 0
     withdrawn: int = 0
+    relinked: Relinked | None = None
     doubts: Doubts | None = None
+    refusal: str | None = None
+
+    @property
+    def named(self) -> int:
+        return self.relinked.made + self.relinked.removed if self.relinked else 0
 
 
-async def _tidied(desk: Desk, result: Result, *, prune: bool) -> _Tidied:
-    """Brings back what the plan asks for again, and sees to what it no longer asks for."""
+async def _tidied(desk: Desk, result: WorkDone, *, prune: bool) -> _Tidied:
+    """Prune and withdraw what the plan no longer asks for, and bring the names on disk up to date."""
     # A disk or a ledger that has failed is left alone: the next run does all of this.
-    if desk.room.failed is not None or result.failure is not None:
+    if desk.space.failed is not None or result.failure is not None:
         return _Tidied()
-    returned = [await desk.tidying.bring_back(wanted) for wanted in result.wanted_back]
-    pruned = await desk.tidying.prune() if prune else 0
-    orphans = await desk.tidying.orphans()
-    withdrawn = await desk.tidying.withdraw()
-    doubts = await desk.tidying.new_doubts(desk.run_id)
-    await desk.tidying.finish()
-    return _Tidied(orphans, pruned, sum(returned), withdrawn, doubts)
+    opened = open_stems(desk.plan, desk.diff)
+    pruned, refusal = 0, None
+    if prune:
+        found = await anyio.to_thread.run_sync(orphans.orphan_names, desk.diff, opened)
+        if found.too_many:
+            refusal = orphans.refusal(found)
+        else:
+            pruned = await orphans.prune(desk.ledger, found)
+    left = await anyio.to_thread.run_sync(orphans.told, desk.diff, opened)
+    withdrawn = await orphans.withdraw(desk.ledger, desk.diff)
+    doubts = await anyio.to_thread.run_sync(retired.new_doubts, desk.diff, desk.run_id)
+    relinked = await relink(desk.view, desk.folder, desk.ledger, desk.reader, opened=opened)
+    return _Tidied(left, pruned, withdrawn, relinked, doubts, refusal)
 
 
 def _said_of(doubts: Doubts) -> str:
-    many = doubts.count != 1
-    who, them = ("requests in doubt are", "they") if many else ("request in doubt is", "it")
+    one = doubts.count == 1
+    who = counted(doubts.count, "request in doubt is", "requests in doubt are")
     return (
-        f"{doubts.count:,} {who} no longer in the manifest: {them} may have cost {dollars(doubts.maybe_microusd)}, and "
-        f"{'stay' if many else 'stays'} in failures.jsonl"
+        f"{who} no longer in the manifest: {'it' if one else 'they'} may have cost "
+        f"{dollars(doubts.maybe_microusd)}, and {'stays' if one else 'stay'} in failures.jsonl"
     )
 
 
-def _reason(result: Result) -> str | None:
-    """Why the run ended before its plan did, if it did."""
+def _reason(result: WorkDone) -> str | None:
+    """Return why the run ended before its plan did, or ``None``."""
     if result.stopped is not None:
         return result.stopped
     if result.closed:
         return "; ".join(f"{model}: {why}" for model, why in result.closed.items())
     left = []
     if waiting := result.ended[State.WAITING]:
-        left.append(f"{waiting} requests still fail after all their tries; running again goes on with them")
+        left.append(
+            f"{counted(waiting, 'request still fails', 'requests still fail')} after all tries; run again to go on"
+        )
     if answered := result.ended[State.ANSWERED]:
-        left.append(f"{answered} paid pictures could not be fetched yet; running again fetches them without paying")
+        left.append(
+            f"{counted(answered, 'paid picture')} could not be fetched yet; running again fetches without paying"
+        )
     return "; ".join(left) or None
 
 
-def _exit_code(result: Result, reason: str | None) -> ExitCode:
+def _exit_code(result: WorkDone, reason: str | None) -> ExitCode:
     if result.failure is not None:
         return result.failure.exit_code if isinstance(result.failure, BatchgenError) else ExitCode.BUG
     if reason is not None:
@@ -133,4 +168,4 @@ def _exit_code(result: Result, reason: str | None) -> ExitCode:
     states = result.ended + result.passed
     if states[State.DOUBT]:
         return ExitCode.DOUBT
-    return ExitCode.FAILURES if states[State.REFUSED] or states[State.SPOILED] else ExitCode.STORED
+    return ExitCode.FAILURES if states[State.REFUSED] or states[State.SPOILED] else ExitCode.OK

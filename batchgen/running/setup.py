@@ -6,13 +6,14 @@ Ledger, what the past left, what is left to buy, the account's balance: only the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from dataclasses import replace
 from functools import partial
 
 import anyio.to_thread
 
+from batchgen.errors import NotWritable, StoppedEarly
 from batchgen.money import dollars
 from batchgen.planning.plan import Plan
 from batchgen.planning.prices import PriceBook
@@ -22,45 +23,34 @@ from batchgen.running.buy.recover import settle_the_past, unfinished_answers
 from batchgen.running.buy.reuse import Reuse
 from batchgen.running.buy.spill import Spill
 from batchgen.running.canary import run_in_stages
-from batchgen.running.engine import Desk, Engine
+from batchgen.running.desk import Desk
+from batchgen.running.engine import Engine
 from batchgen.running.events import Listener, Notice, Started, silent
-from batchgen.running.metadata_sync import renew
+from batchgen.running.metadata_sync import sync
 from batchgen.running.missing import Missing, give_up, missing_of
 from batchgen.running.options import Options, min_free_bytes
-from batchgen.running.preflight import expected_microusd, refuse_unconfirmed, refuse_unpriced, to_buy
+from batchgen.running.preflight import (
+    expected_microusd,
+    refuse_partial_prune,
+    refuse_unconfirmed,
+    refuse_unpriced,
+    to_buy,
+)
+from batchgen.running.relink import Looked, Relinked, look, note, open_stems, relink
 from batchgen.running.result import Finished, finished
 from batchgen.running.schedule.from_manifest import lanes_of, policy_of
-from batchgen.running.tidying import Tidying
-from batchgen.store.dataset.leftovers import is_lost
-from batchgen.store.dataset.rebuild import rebuild
+from batchgen.store.dataset.heal import Wanted, heal
+from batchgen.store.dataset.leftovers import is_lost, set_aside_logs
+from batchgen.store.dataset.mark import is_in_step, remove_mark
 from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.plan_cache import keep_memo
-from batchgen.store.folder.quarantine import set_aside_bodies
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.ledger.ledger import Ledger, now_ms, open_ledger
+from batchgen.store.folder.view import View
+from batchgen.store.ledger.ledger import now_ms, open_ledger
 from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.reader import Reader
 from batchgen.store.pictures.other_folders import Sources
 from batchgen.version import __version__
-
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """What is open for one run. ``planned`` counts the requests of each model."""
-
-    plan: Plan
-    provider: Provider
-    folder: RunFolder
-    prices: PriceBook
-    options: Options
-    listen: Listener
-    planned: Mapping[str, int]
-    room: DiskSpace
-    ledger: Ledger
-    reader: Reader
-    past: PlanDiff
-    tidying: Tidying
-    sources: Sources
 
 
 async def run_plan(
@@ -73,38 +63,49 @@ async def run_plan(
     listen: Listener = silent,
     on_engine: Callable[[Engine], None],
 ) -> Finished:
-    """Runs ``plan`` in ``folder``, which the caller holds open, through ``provider``, which is entered already.
+    """Run ``plan`` in ``folder``, which the caller holds open, through ``provider``, which is entered already.
 
-    ``on_engine`` is given the engine before it starts, so that a signal can drain it. Raises :class:`UsageError`
+    ``on_engine`` is given the engine before it starts, so that a signal can drain it. Raise :class:`UsageError`
     before anything is sent, and :class:`LedgerDamaged`.
     """
     planned = await anyio.to_thread.run_sync(plan.count_by_model)
     refuse_unpriced(planned, prices, plan.manifest.limits, options)
-    async with _opened(plan, provider, folder, prices, options, listen, planned) as session:
-        await anyio.to_thread.run_sync(lambda: keep_memo(folder, plan.memo()))
-        await settle_the_past(session.ledger, session.reader, folder, provider)
-        missing = await anyio.to_thread.run_sync(_missing, session)
-        remaining_microusd = await _permitted(session, missing)
-        if missing:
-            await give_up(missing, session.ledger)
-            session.past.look_again()
-        recovered = await anyio.to_thread.run_sync(lambda: list(unfinished_answers(session.reader, folder, provider)))
-        money = await _money(session, await provider.balance_microusd())
-        run_id = await _begun(session)
-        renewed = await renew(plan, session.ledger, session.reader, session.tidying)
-        if renewed.renamed:
-            listen(Notice(f"pictures that got the names this manifest has for them: {renewed.renamed:,}"))
-        reused = await _reused(session, run_id)
-        desk = _desk(session, run_id, money)
-        _tell_of_start(session, desk, remaining_microusd, finishing=len(recovered))
+    refuse_partial_prune(options)
+    lost = await anyio.to_thread.run_sync(is_lost, folder)
+    async with _opened(plan, provider, folder, prices, options, listen, planned) as opened:
+        with _before_sending(folder):
+            await anyio.to_thread.run_sync(lambda: keep_memo(folder, plan.memo()))
+            looked = await _in_step(opened, lost=lost)
+            await note(opened.ledger, looked, restores=plan.manifest.output.deleted == "restore")
+            await settle_the_past(opened.ledger, opened.reader, folder, provider)
+            missing = await anyio.to_thread.run_sync(_missing, opened)
+            remaining_microusd = await _permitted(opened, missing)
+            if missing:
+                await give_up(missing, opened.ledger)
+                opened.diff.look_again()
+            recovered = await anyio.to_thread.run_sync(
+                lambda: list(unfinished_answers(opened.reader, folder, provider, opened.diff))
+            )
+        budget = await _budget(opened, await provider.balance_microusd())
         lanes = partial(lanes_of, planned, plan.manifest.limits)
-        result = await run_in_stages(desk, options.bounds, recovered, lanes=lanes, on_engine=on_engine)
-        if recovered:
-            # Answers to an earlier plan are pictures now, and perhaps orphans.
-            session.past.look_again()
-        return replace(
-            await finished(desk, result, options), reused=reused, renewed=renewed.described + renewed.renamed
-        )
+        desk = replace(opened, budget=budget, run_id=await _begun(opened), lanes=lanes())
+        synced = await sync(plan, desk.ledger, desk.reader)
+        relinked = await _names(desk, looked)
+        reused = await _reused(desk)
+        _tell_of_start(desk, remaining_microusd, finishing=len(recovered))
+        done = await run_in_stages(desk, options.bounds, recovered, lanes=lanes, on_engine=on_engine)
+        # What was bought, and answers to an earlier plan that are pictures now, are news to the diff.
+        desk.diff.look_again()
+        return replace(await finished(desk, done, relinked=relinked), reused=reused, renewed=synced.described)
+
+
+@contextmanager
+def _before_sending(folder: RunFolder) -> Iterator[None]:
+    """Turn an error of the disk into :class:`NotWritable`."""
+    try:
+        yield
+    except OSError as error:
+        raise NotWritable(f"{folder.root}: the disk gave an error: {error}. Nothing was sent") from error
 
 
 @asynccontextmanager
@@ -116,139 +117,150 @@ async def _opened(
     options: Options,
     listen: Listener,
     planned: Mapping[str, int],
-) -> AsyncIterator[_Session]:
-    limits = plan.manifest.limits
-    room = DiskSpace(folder, concurrency=limits.concurrency, min_free_bytes=min_free_bytes(options))
+) -> AsyncIterator[Desk]:
+    limits, retry = plan.manifest.limits, plan.manifest.retry
+    space = DiskSpace(folder, concurrency=limits.concurrency, min_free_bytes=min_free_bytes(options))
     async with AsyncExitStack() as stack:
-        await anyio.to_thread.run_sync(stack.enter_context, room.held())
-        await _rebuild_where_lost(folder, plan, options, listen)
-        ledger = await stack.enter_async_context(open_ledger(folder.ledger, provider=provider.name, room=room))
+        await anyio.to_thread.run_sync(stack.enter_context, space.held())
+        await anyio.to_thread.run_sync(set_aside_logs, folder.ledger)
+        ledger = await stack.enter_async_context(open_ledger(folder.ledger, provider=provider.name, room=space))
         if not ledger.has_log:
             listen(Notice(f"{folder.root}: its file system can't do SQLite's write-ahead log; commits take longer"))
         reader = stack.enter_context(closing(Reader(folder.ledger)))
-        past = stack.enter_context(closing(PlanDiff(folder.ledger, plan.outline.numbers)))
+        diff = stack.enter_context(closing(PlanDiff(folder.ledger, plan.outline.numbers)))
         sources = Sources(plan.manifest.reuse, own=folder, simulated=provider.name == "simulator")
         stack.callback(sources.close)
-        tidying = Tidying(ledger, past, folder, plan)
-        yield _Session(
-            plan, provider, folder, prices, options, listen, planned, room, ledger, reader, past, tidying, sources
+        spent = await anyio.to_thread.run_sync(reader.spent)
+        expected = expected_microusd(planned, prices)
+        yield Desk(
+            plan=plan,
+            provider=provider,
+            folder=folder,
+            prices=prices,
+            options=options,
+            listen=listen,
+            planned=planned,
+            space=space,
+            ledger=ledger,
+            reader=reader,
+            diff=diff,
+            view=View(folder),
+            sources=sources,
+            spill=Spill(folder, options.spill),
+            policy=policy_of(retry, strict=options.strict),
+            selection=options.selection,
+            budget=Budget(limits.budget_microusd, spent),
+            risk=Risk(retry.risk_microusd, expected_microusd=expected, risked_microusd=spent.risked_microusd),
         )
 
 
-async def _rebuild_where_lost(folder: RunFolder, plan: Plan, options: Options, listen: Listener) -> None:
-    """Makes a ledger of what an earlier one left, so that nothing is bought again because its memory is gone.
+async def _in_step(desk: Desk, *, lost: bool) -> Looked:
+    """Take into the ledger what lies beside it, so that nothing is bought again because its record is gone.
 
-    Raises :class:`UsageError` where pictures are there that belong to no request, unless the run is confirmed.
+    Return what the names on disk are. Raise :class:`UsageError` if pictures belong to no request of a ledger that is
+    ``lost``.
     """
-    if bodies := await anyio.to_thread.run_sync(set_aside_bodies, folder):
-        listen(
-            Notice(
-                f"{folder.root}: its ledger is gone, and {len(bodies)} paid answers of it were not pictures yet; they "
-                f"are kept as {bodies[0]}: JSON as the service sent it"
-            )
+    folder, db = desk.folder, desk.reader.db
+    looked = await anyio.to_thread.run_sync(look, folder, desk.reader)
+    if not lost and await anyio.to_thread.run_sync(is_in_step, folder, db, looked.strangers):
+        await anyio.to_thread.run_sync(remove_mark, folder)
+        return looked
+    find = partial(_find, desk.plan, desk.prices)
+    healed = await desk.ledger.change(
+        partial(
+            heal,
+            folder=folder,
+            find=find,
+            sources=desk.sources if desk.plan.manifest.reuse else None,
+            lost=lost,
+            buys_missing=desk.selection.missing,
         )
-    if not await anyio.to_thread.run_sync(is_lost, folder):
-        return
-    rebuilt = await anyio.to_thread.run_sync(
-        lambda: rebuild(folder, ((one, plan.stem(one)) for one in plan), confirmed=options.confirmed)
     )
-    listen(Notice(f"{folder.root}: the ledger was lost and has been rebuilt: {rebuilt}"))
+    await anyio.to_thread.run_sync(remove_mark, folder)
+    desk.diff.look_again()
+    if lost:
+        desk.listen(Notice(f"{folder.root}: the ledger was lost and has been made anew: {healed}"))
+    elif healed.any:
+        desk.listen(Notice(f"{folder.root}: the ledger was older than what lies beside it; it knows now: {healed}"))
+    return await anyio.to_thread.run_sync(look, folder, desk.reader)
 
 
-def _missing(session: _Session) -> list[Missing]:
-    """The pictures that were deleted, where their user wants them back."""
-    if not session.options.selection.missing:
+def _find(plan: Plan, prices: PriceBook, matches: Callable[[int], bool]) -> Iterator[Wanted]:
+    """Return the requests of ``plan`` whose keys begin with numbers that match."""
+    positions = [position for position, number in enumerate(plan.outline.numbers) if matches(number)]
+    for request in plan.at(positions):
+        price = prices.price_of(request)
+        yield Wanted(request, plan.stem(request), price.expected_microusd if price else None)
+
+
+def _missing(desk: Desk) -> list[Missing]:
+    """Return the pictures whose bytes are gone, if the user wants them bought again."""
+    if not desk.selection.missing:
         return []
-    return missing_of(session.plan, session.reader, session.folder)
+    return missing_of(desk.plan, desk.reader, desk.folder)
 
 
-async def _permitted(session: _Session, missing: Sequence[Missing]) -> int:
-    """What is left to buy, in micro-dollars, where so much may be bought; raises :class:`UsageError` where not."""
-    manifest = session.plan.manifest
-    sources = session.sources if manifest.reuse else None
-    open_ones = await anyio.to_thread.run_sync(to_buy, session.plan, session.past, sources)
+async def _permitted(desk: Desk, missing: Sequence[Missing]) -> int:
+    """Return what is left to buy, in micro-dollars, if so much may be bought; raise :class:`UsageError` if not."""
+    manifest = desk.plan.manifest
+    sources = desk.sources if manifest.reuse else None
+    open_ones = await anyio.to_thread.run_sync(to_buy, desk.plan, desk.diff, sources)
     left = Counter(open_ones) + Counter(one.model for one in missing)
-    remaining_microusd = expected_microusd(left, session.prices)
-    refuse_unconfirmed(left, session.prices, session.options, manifest.limits)
-    typical_bytes = await anyio.to_thread.run_sync(session.reader.typical_bytes)
-    if warning := session.room.warning(sum(left.values()), typical_bytes):
-        session.listen(Notice(warning))
+    remaining_microusd = expected_microusd(left, desk.prices)
+    refuse_unconfirmed(left, desk.prices, desk.options, manifest.limits)
+    typical_bytes = await anyio.to_thread.run_sync(desk.reader.typical_bytes)
+    if warning := desk.space.warning(sum(left.values()), typical_bytes):
+        desk.listen(Notice(warning))
     return remaining_microusd
 
 
-async def _begun(session: _Session) -> int:
-    return await session.ledger.begin_run(
+async def _begun(desk: Desk) -> int:
+    return await desk.ledger.begin_run(
         version=__version__,
-        manifest=str(session.plan.manifest.source),
-        provider=session.provider.name,
-        base_url=session.provider.base_url,
-        planned=sum(session.planned.values()),
-        estimate_microusd=expected_microusd(session.planned, session.prices),
+        manifest=str(desk.plan.manifest.source),
+        provider=desk.provider.name,
+        base_url=desk.provider.base_url,
+        planned=desk.count,
+        estimate_microusd=expected_microusd(desk.planned, desk.prices),
     )
 
 
-async def _reused(session: _Session, run_id: int) -> int:
-    """Takes what other folders have bought already; returns how many requests that are."""
-    if not session.plan.manifest.reuse:
+async def _names(desk: Desk, looked: Looked) -> Relinked:
+    """Bring the names on disk up to the manifest, and tell what is amiss.
+
+    Raise :class:`StoppedEarly` if the disk fails.
+    """
+    try:
+        relinked = await relink(
+            desk.view,
+            desk.folder,
+            desk.ledger,
+            desk.reader,
+            looked=looked,
+            opened=open_stems(desk.plan, desk.diff),
+        )
+    except OSError as error:
+        raise StoppedEarly(f"pictures could not be given their names: {error}. Nothing was sent") from error
+    for notice in relinked.notices(desk.folder):
+        desk.listen(Notice(notice))
+    return relinked
+
+
+async def _reused(desk: Desk) -> int:
+    """Take what other folders have bought already; return how many requests that are."""
+    if not desk.plan.manifest.reuse:
         return 0
-    reuse = Reuse(
-        session.plan,
-        session.sources,
-        session.ledger,
-        session.reader,
-        session.folder,
-        session.room,
-        session.tidying,
-        run_id=run_id,
-    )
-    taken = await reuse.run(session.options.selection)
+    taken = await Reuse(desk).run(desk.selection)
     for notice in taken.notices():
-        session.listen(Notice(notice))
+        desk.listen(Notice(notice))
     return taken.count
 
 
-@dataclass(frozen=True, slots=True)
-class _Money:
-    """What may be spent, and what of it may be risked."""
-
-    budget: Budget
-    risk: Risk
-
-
-async def _money(session: _Session, balance_microusd: int | None) -> _Money:
-    manifest = session.plan.manifest
-    spent = await anyio.to_thread.run_sync(session.reader.spent)
-    night = await anyio.to_thread.run_sync(_night, session.reader, session.options)
-    expected = expected_microusd(session.planned, session.prices)
-    return _Money(
-        Budget(manifest.limits.budget_microusd, spent, balance_microusd=balance_microusd, night=night),
-        Risk(manifest.retry.risk_microusd, expected_microusd=expected, risked_microusd=spent.risked_microusd),
-    )
-
-
-def _desk(session: _Session, run_id: int, money: _Money) -> Desk:
-    manifest, options = session.plan.manifest, session.options
-    return Desk(
-        plan=session.plan,
-        provider=session.provider,
-        ledger=session.ledger,
-        reader=session.reader,
-        folder=session.folder,
-        room=session.room,
-        lifeboat=Spill(session.folder, options.spill),
-        past=session.past,
-        tidying=session.tidying,
-        prices=session.prices,
-        lanes=lanes_of(session.planned, manifest.limits),
-        ceiling=manifest.limits.concurrency,
-        budget=money.budget,
-        risk=money.risk,
-        policy=policy_of(manifest.retry, strict=options.strict),
-        selection=options.selection,
-        run_id=run_id,
-        planned=sum(session.planned.values()),
-        listen=session.listen,
-    )
+async def _budget(desk: Desk, balance_microusd: int | None) -> Budget:
+    spent = await anyio.to_thread.run_sync(desk.reader.spent)
+    night = await anyio.to_thread.run_sync(_night, desk.reader, desk.options)
+    cap_microusd = desk.plan.manifest.limits.budget_microusd
+    return Budget(cap_microusd, spent, balance_microusd=balance_microusd, night=night)
 
 
 def _night(reader: Reader, options: Options) -> Night | None:
@@ -257,14 +269,14 @@ def _night(reader: Reader, options: Options) -> Night | None:
     return Night(options.night_microusd, reader.night(now_ms=now_ms()))
 
 
-def _tell_of_start(session: _Session, desk: Desk, remaining_microusd: int, *, finishing: int) -> None:
+def _tell_of_start(desk: Desk, remaining_microusd: int, *, finishing: int) -> None:
     budget = desk.budget
-    session.listen(
+    desk.listen(
         Started(
-            requests=desk.planned,
-            folder=str(session.folder.root),
-            provider=session.provider.name,
-            simulated=session.provider.name == "simulator",
+            requests=desk.count,
+            folder=str(desk.folder.root),
+            provider=desk.provider.name,
+            simulated=desk.provider.name == "simulator",
             expected_microusd=remaining_microusd,
             budget_microusd=budget.cap_microusd,
             finishing=finishing,
@@ -274,7 +286,7 @@ def _tell_of_start(session: _Session, desk: Desk, remaining_microusd: int, *, fi
         )
     )
     if budget.night is not None and budget.night.before_microusd:
-        session.listen(Notice(_goes_on(budget.night)))
+        desk.listen(Notice(_goes_on(budget.night)))
 
 
 def _goes_on(night: Night) -> str:

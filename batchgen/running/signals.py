@@ -1,4 +1,4 @@
-"""Ctrl-C and its relatives: the first lets what is paid for land, the second lets go of it."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first lets paid requests land, the second abandons them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from batchgen.errors import ExitCode, StoppedEarly
+from batchgen.errors import ExitCode, Interrupted
 from batchgen.running.engine import Engine
 
 # What a shell expects of a program that a signal ended.
@@ -19,21 +19,15 @@ EXIT_CODES = {
 }
 
 # `timeout` signals the program and then its whole group, a terminal that closes does much the same: what comes within
-# this time of the first is the same wish, and no reason to let go of what is paid for.
+# this time of the first is the same wish, and no reason to abandon what is paid for.
 ONE_WISH_S = 0.5
 
 _NAMES = frozenset(number.name for number in EXIT_CODES)
 
 
-class Interrupted(StoppedEarly):
-    """A signal came before anything was sent."""
-
-    exit_code = ExitCode.INTERRUPTED
-
-
 @asynccontextmanager
 async def interruptible() -> AsyncIterator[Callable[[Engine], None]]:
-    """Watches for signals while the block runs, and yields what to call with the engine once there is one.
+    """Watch for signals while the block runs; yield the function to call with the engine once there is one.
 
     The first signal drains the newest engine, also one that is stopping for another reason; a later one cancels it.
     Without an engine the first raises :class:`Interrupted`. Only for the main thread.

@@ -1,4 +1,4 @@
-"""A service on this machine that answers as it is told, badly too, and remembers every request."""
+"""A service on this machine that answers as configured, wrongly too, and keeps every request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """One request as it came; header names are in lower case."""
+    """One request as received; header names are in lower case."""
 
     method: str
     path: str
@@ -33,7 +33,7 @@ class Reply:
 
 
 class Loopback:
-    """One running service. ``reply`` may be replaced at any time; ``arrived`` is set once anything has come."""
+    """One running service. ``reply`` may be replaced at any time; ``arrived`` is set by every request."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -44,13 +44,13 @@ class Loopback:
 
     @property
     def posts(self) -> list[Arrived]:
-        """Whatever came that is more than a look-up."""
+        """The requests that are no look-ups."""
         return [one for one in self.seen if one.method not in {"GET", "HEAD"}]
 
 
 @contextlib.contextmanager
 def loopback() -> Iterator[Loopback]:
-    """A service on a port of the kernel's choice, for as long as the block runs."""
+    """Run a service on a free port while the block runs."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     service = Loopback(f"http://127.0.0.1:{server.server_address[1]}")
@@ -67,7 +67,7 @@ def loopback() -> Iterator[Loopback]:
 
 
 def closed_address() -> str:
-    """The address of a port on which nobody listens."""
+    """Return the address of a port on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return f"http://127.0.0.1:{taken.getsockname()[1]}"
 
@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names that it looks for
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that it has
-        """Says nothing."""
+        """Log nothing."""
 
     def _hang_up(self) -> None:
         self.close_connection = True

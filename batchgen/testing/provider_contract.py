@@ -38,7 +38,7 @@ class ProviderContract:
     """The promises of :class:`~batchgen.provider.interface.Provider`, each as one test against a service of our own.
 
     A subclass says how its provider is opened and how its service answers. ``backend`` is the async library; run the
-    tests on ``asyncio`` and on ``trio`` where the provider is for both.
+    tests on ``asyncio`` and on ``trio`` if the provider is for both.
     """
 
     backend = "asyncio"
@@ -47,15 +47,15 @@ class ProviderContract:
     key = "contract-canary-" + "k" * 48
 
     def open_provider(self, base_url: str, key: str) -> Provider:
-        """The provider, not yet entered, for a service at ``base_url`` that wants ``key``."""
+        """Return the provider, not yet entered, for a service at ``base_url`` that wants ``key``."""
         raise NotImplementedError
 
     def answer(self, arrived: Arrived, picture_url: str) -> Reply:
-        """What the service says to a post that goes well; its picture is hosted at ``picture_url``, or inline."""
+        """Return the service's answer to a good post, with its picture at ``picture_url`` or inline."""
         raise NotImplementedError
 
     def request(self) -> Request:
-        """A request that the service takes."""
+        """Return a request that the service takes."""
         parameters = {"prompt": _PROMPT}
         canonical = canonical_json(provider="contract", kind=self.kind, model=self.model, parameters=parameters)
         return Request(
@@ -234,7 +234,7 @@ class ProviderContract:
     def _run(self, check: Check) -> None:
         async def main() -> None:
             async with self.open_provider(service.url, self.key) as provider:
-                # What it asks of a service when it is opened is none of the requests that are counted.
+                # Requests that a provider makes when it is opened don't count.
                 service.seen.clear()
                 service.arrived.clear()
                 await check(provider, service, elsewhere)

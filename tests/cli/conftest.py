@@ -1,50 +1,53 @@
-"""The command line as a process of its own, in a folder of its own."""
+"""The command line in this process, in a folder of the test's own; `program` is for tests of the process itself."""
 
-import os
 import shutil
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(sys.executable).with_name("batchgen")
+from tests.program import run_as_process, run_here
 
-MANIFEST = """\
-provider: {kind: simulator, simulator: {latency_s: 0.01}}
-prompt: "{subject}, {style}"
+# A simulator that is started for each run; `shared` puts the session's in its place.
+EMBEDDED = "{kind: simulator, simulator: {latency_s: 0.01}}"
+
+MANIFEST = f"""\
+provider: {EMBEDDED}
+prompt: "{{subject}}, {{style}}"
 rows:
-  - {subject: mug}
-  - {subject: teapot}
-defaults: {model: test/test, size: 64x64}
+  - {{subject: mug}}
+  - {{subject: teapot}}
+defaults: {{model: test/test, size: 64x64}}
 matrix:
   style: [ink, oil]
 """
 
 
-def started(folder, *words, **environment):
-    """Runs the program in ``folder``; gives what came of it."""
-    return subprocess.run(
-        [PROGRAM, *map(str, words)],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "80", **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+@pytest.fixture
+def batchgen(tmp_path):
+    """Run the program in the test's folder; return what came of it."""
+    return partial(run_here, tmp_path)
 
 
 @pytest.fixture
-def batchgen(tmp_path):
-    """Runs the program in the test's folder; gives what came of it."""
-    return partial(started, tmp_path)
+def program(tmp_path):
+    """Run the program as a process of its own in the test's folder; return what came of it."""
+    return partial(run_as_process, tmp_path)
+
+
+@pytest.fixture
+def shared(simulator):
+    """Return the text of a manifest with the session's simulator for its own."""
+
+    def shared(text):
+        assert EMBEDDED in text
+        return text.replace(EMBEDDED, f"{{kind: simulator, base_url: '{simulator}'}}")
+
+    return shared
 
 
 @pytest.fixture(scope="session")
 def first_runs(tmp_path_factory):
-    """Gives the `outputs` that a first run of a manifest leaves; the program buys them once for all tests."""
+    """Return the `outputs` that a first run of a manifest leaves; the program buys them once for all tests."""
     outputs = {}
 
     def of(job):
@@ -52,7 +55,7 @@ def first_runs(tmp_path_factory):
         if asked not in outputs:
             folder = tmp_path_factory.mktemp("first-run")
             (folder / job.name).write_bytes(asked[1])
-            done = started(folder, "run", job.name)
+            done = run_here(folder, "run", job.name)
             assert done.returncode == 0, done.stderr
             outputs[asked] = folder / "outputs"
         return outputs[asked]
@@ -62,7 +65,7 @@ def first_runs(tmp_path_factory):
 
 @pytest.fixture
 def bought(tmp_path, first_runs):
-    """Puts the test's folder in the state after a first run of a manifest."""
+    """Put the test's folder in the state after a first run of a manifest."""
 
     def bought(job):
         shutil.copytree(first_runs(job), tmp_path / "outputs", dirs_exist_ok=True)
@@ -71,8 +74,16 @@ def bought(tmp_path, first_runs):
 
 
 @pytest.fixture
-def job(tmp_path):
+def job(tmp_path, shared):
     """A manifest of four requests that cost nothing."""
+    path = tmp_path / "job.yaml"
+    path.write_text(shared(MANIFEST), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def own_job(tmp_path):
+    """That manifest with a simulator of its own, whose books lie in the run folder."""
     path = tmp_path / "job.yaml"
     path.write_text(MANIFEST, encoding="utf-8")
     return path

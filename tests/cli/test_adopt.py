@@ -6,7 +6,7 @@ from PIL import Image
 
 from batchgen.simulator.embedded import embedded
 from batchgen.simulator.settings import Settings
-from tests.cli.conftest import MANIFEST
+from tests.cli.conftest import EMBEDDED, MANIFEST
 
 REFUSED = [
     ("ffffffffffff", "found.png", "no request's key begins with"),
@@ -23,7 +23,7 @@ def doubtful(batchgen, job, tmp_path):
     """A run folder with four requests whose outcome is unknown; gives their keys."""
     with embedded(Settings()) as service:
         provider = f"{{kind: simulator, base_url: '{service.api_url}'}}"
-        text = MANIFEST.replace("{kind: simulator, simulator: {latency_s: 0.01}}", provider)
+        text = MANIFEST.replace(EMBEDDED, provider)
         job.write_text(text.replace("test/test", "black-forest-labs/FLUX-1-schnell"))
         faults = json.dumps({"faults": [{"kind": "reset_before"}]}).encode()
         urllib.request.urlopen(f"{service.api_url}/_simulator/faults", data=faults, timeout=30).close()

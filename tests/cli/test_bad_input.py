@@ -3,7 +3,6 @@
 import copy
 import json
 import os
-import sys
 
 import pytest
 import yaml
@@ -11,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchgen import plan
-from batchgen.cli import main as program
 from batchgen.testing.loopback import loopback
+from tests.program import run_here
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
 SERVICE = "provider: {kind: openai, base_url: 'ADDRESS/v1', api_key_env: A_SERVICE}\n"
@@ -28,20 +27,13 @@ def shop():
 
 
 @pytest.fixture
-def batchgen(tmp_path, monkeypatch, capsys):
-    """Runs the program here, in the test's folder; gives its exit code and what it said."""
-    monkeypatch.chdir(tmp_path)
+def batchgen(tmp_path, monkeypatch):
+    """Run the program in the test's folder; return its exit code and what it said."""
     monkeypatch.setenv("A_SERVICE", "sk-canary-7f3a")
-    monkeypatch.setenv("COLUMNS", "80")
 
     def run(*words):
-        monkeypatch.setattr(sys, "argv", ["batchgen", *map(str, words)])
-        monkeypatch.setattr(sys, "stdout", sys.stdout)
-        monkeypatch.setattr(sys, "stderr", sys.stderr)
-        with pytest.raises(SystemExit) as ended:
-            program.main()
-        said = capsys.readouterr()
-        return ended.value.code, said.out, said.err
+        done = run_here(tmp_path, *words)
+        return done.returncode, done.stdout, done.stderr
 
     return run
 
@@ -190,12 +182,12 @@ MISTAKES = [
     (
         "a variable that nothing gives",
         {"job.yaml": f"{SERVICE}defaults: {{model: m}}\nprompt: '{{subjct}}'\nrows: [{{subject: a}}]\n"},
-        "job.yaml:3: prompt uses '{subjct}', which nothing gives (did you mean 'subject'?)",
+        "job.yaml:3: prompt uses '{subjct}', which nothing sets (did you mean 'subject'?)",
     ),
     (
         "a variable in another Unicode form",
         {"job.yaml": f"{SERVICE}defaults: {{model: m}}\nprompt: '{{caf\u00e9}}'\nrows: [{{cafe\u0301: a}}]\n"},
-        "which nothing gives (one looks the same and is written in another Unicode form: copy it from there)",
+        "which nothing sets (one looks the same and is written in another Unicode form: copy it from there)",
     ),
     (
         "a long prompt above a quote that is never closed",
@@ -252,14 +244,14 @@ MISTAKES = [
         "run job.yaml --budget lots",
     ),
     ("an unknown state to retry", job(""), "did you mean 'refused'?", "run job.yaml --retry refusd"),
-    ("a setting without a value", job(""), "it is written --set NAME=VALUE", "run job.yaml --set style"),
+    ("a setting without a value", job(""), "write --set NAME=VALUE", "run job.yaml --set style"),
     ("a setting that stands twice", job(""), "--set look: look lists '' twice", "check job.yaml --set look=,"),
     ("a blank for an output folder", job(""), "--out is blank", ["run", "job.yaml", "--out", ""]),
     ("a setting with half a quote", job(""), "a quote is unbalanced", 'run job.yaml --set style="a'),
     (
         "rows of another kind",
         job("rows: rows.xlsx", **{"rows.xlsx": "PK"}),
-        "job.yaml:5: rows.xlsx is of no known kind",
+        "job.yaml:5: rows.xlsx is of no known type",
     ),
     (
         "a spreadsheet's UTF-16",
@@ -284,7 +276,7 @@ MISTAKES = [
     (
         "Excel's line of its own",
         {"job.csv": f"sep=;\r\n{HEADER}\r\n"},
-        "job.csv:1: 'sep=' is a line of Excel's own and no header (remove it",
+        "job.csv:1: 'sep=' is Excel's own line and no header (remove it",
     ),
     (
         "a header in typographic quotes",

@@ -9,7 +9,7 @@ import pytest
 
 from batchgen.simulator.embedded import embedded
 from batchgen.simulator.settings import Settings
-from tests.cli.conftest import PROGRAM
+from tests.program import PROGRAM
 from tests.store.disks import fill, small_disk
 
 MANY = """\
@@ -35,7 +35,7 @@ def books(job, tmp_path):
         yield billed
 
 
-def test_a_limit_on_file_sizes_ends_the_run_with_3_and_nothing_is_paid_twice(batchgen, books, job, tmp_path):
+def test_a_limit_on_file_sizes_ends_the_run_with_3_and_nothing_is_paid_twice(program, books, job, tmp_path):
     def limited():
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
@@ -54,25 +54,25 @@ def test_a_limit_on_file_sizes_ends_the_run_with_3_and_nothing_is_paid_twice(bat
     folder = tmp_path / "outputs/job"
     first = books()
     assert 0 < len(first) < 60
-    done = batchgen("run", job, "--strict")
+    done = program("run", job, "--strict")
     # One that was committed as sent in the very last moment may be held as in doubt.
     assert done.returncode in {0, 4}, done.stderr
     assert max(books().values()) == 1
     assert len(list((folder / "images").rglob("*.jpg"))) >= len(first)
 
 
-def test_a_disk_that_fills_up_ends_the_run_with_3_and_a_larger_one_goes_on(batchgen, books, job, tmp_path):
+def test_a_disk_that_fills_up_ends_the_run_with_3_and_a_larger_one_goes_on(program, books, job, tmp_path):
     with small_disk(tmp_path / "disk", "16m") as disk:
         out = disk / "out"
-        assert batchgen("run", job, "--limit", 1, "--out", out, BATCHGEN_MIN_FREE_MB="0").returncode == 0
+        assert program("run", job, "--limit", 1, "--out", out, BATCHGEN_MIN_FREE_MB="0").returncode == 0
         filler = fill(disk, leave=1_200_000)
-        done = batchgen("run", job, "--out", out, BATCHGEN_MIN_FREE_MB="0")
+        done = program("run", job, "--out", out, BATCHGEN_MIN_FREE_MB="0")
         assert done.returncode == 3, done.stderr
         assert "full" in done.stderr
         assert "Traceback" not in done.stderr
         filler.unlink()
-        done = batchgen("run", job, "--out", out, BATCHGEN_MIN_FREE_MB="0")
+        done = program("run", job, "--out", out, BATCHGEN_MIN_FREE_MB="0")
         assert done.returncode == 0, done.stderr
         assert max(books().values()) == 1
         assert len(list((out / "images").rglob("*.jpg"))) == 60
-        assert batchgen("verify", out, "--read-data").returncode == 0
+        assert program("verify", out, "--read-data").returncode == 0

@@ -32,7 +32,7 @@ def test_explain_means_the_requests_that_a_run_would_send(batchgen, aliased):
 def test_explain_and_prune_leave_what_was_bought_under_an_alias_where_it_is(batchgen, aliased):
     assert batchgen("run", aliased).returncode == 0
     assert batchgen("explain", aliased, 1).stdout.count("done: it is stored") == 3
-    assert batchgen("prune", aliased).stderr.startswith("0 requests' pictures moved")
+    assert batchgen("prune", aliased).stderr.startswith("0 requests pruned")
 
 
 def test_explain_resolves_aliases_from_an_old_copy_of_the_catalogue_and_says_so(

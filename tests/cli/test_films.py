@@ -21,9 +21,14 @@ matrix: {seconds: [4, 8]}
 
 
 @pytest.fixture
-def films(tmp_path):
+def text(shared):
+    return shared(FILMS)
+
+
+@pytest.fixture
+def films(tmp_path, text):
     path = tmp_path / "films.yaml"
-    path.write_text(FILMS, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -52,15 +57,15 @@ def test_a_sweep_of_films_is_stored_priced_and_reported(batchgen, films, tmp_pat
 
 
 def test_a_lost_ledger_knows_its_films_again_also_without_a_manifest_that_asks_for_them(
-    batchgen, bought, films, tmp_path
+    batchgen, bought, films, text, tmp_path
 ):
     bought(films)
     folder = tmp_path / "outputs/films"
     for path in (folder / ".batchgen").glob("ledger.db*"):
         path.unlink()
-    films.write_text(FILMS.replace("[4, 8]", "[8]"))
-    assert "rebuilt: 4 requests stored" in batchgen("run", films).stderr
-    films.write_text(FILMS)
+    films.write_text(text.replace("[4, 8]", "[8]"))
+    assert "made anew: 4 requests stored" in batchgen("run", films).stderr
+    films.write_text(text)
     assert batchgen("run", films).stderr == "nothing to buy: 4 requests stored in outputs/films\n"
     with snapshot(folder / ".batchgen/ledger.db") as db:
         assert db.execute("SELECT kind, count(*) FROM requests GROUP BY kind").fetchall() == [("video", 4)]
@@ -84,9 +89,9 @@ def test_a_folder_of_films_loads_as_a_dataset_of_videos(bought, films, tmp_path)
     assert sorted(rows["duration_ms"]) == [4000, 4000, 8000, 8000]
 
 
-def test_films_and_pictures_of_one_sweep_lie_side_by_side_each_by_its_endpoint(batchgen, films, tmp_path):
+def test_films_and_pictures_of_one_sweep_lie_side_by_side_each_by_its_endpoint(batchgen, films, text, tmp_path):
     films.write_text(
-        FILMS.replace("model: openai/sora-2, size: 720x1280", "size: auto").replace(
+        text.replace("model: openai/sora-2, size: 720x1280", "size: auto").replace(
             "matrix: {seconds: [4, 8]}", "matrix: {model: [test/test, ir/test-video, lightricks/ltx-2]}"
         )
     )
@@ -112,14 +117,15 @@ def test_a_film_that_was_cut_is_never_published_as_a_good_one(batchgen, films, t
     assert len(list((tmp_path / "outputs/films/images").rglob("*.mp4"))) == 3
 
 
-def test_a_length_that_a_model_does_not_make_is_told_before_anything_is_sent(batchgen, films, tmp_path):
-    films.write_text(FILMS.replace("[4, 8]", "[5]"))
+def test_a_length_that_a_model_does_not_make_is_told_before_anything_is_sent(batchgen, films, text, tmp_path):
+    films.write_text(text.replace("[4, 8]", "[5]"))
     done = batchgen("run", films)
     assert done.returncode == 2
     assert "makes no film of 5 seconds; it takes 4, 8, 12" in done.stderr
 
 
 def test_reuse_is_counted_apart_in_plan_and_report(batchgen, bought, films, tmp_path):
+    films.write_text(FILMS)
     bought(films)
     again = tmp_path / "again.yaml"
     again.write_text(FILMS.replace("{subject: teapot}", "{subject: kettle}") + "reuse: [outputs/films]\n")
@@ -127,7 +133,7 @@ def test_reuse_is_counted_apart_in_plan_and_report(batchgen, bought, films, tmp_
     assert "2 new, 2 reused from other folders" in planned.stdout, planned.stderr
     done = batchgen("run", again)
     assert done.returncode == 0, done.stderr
-    assert "batchgen: 2 reused from outputs/films: linked, and not bought again" in done.stderr
+    assert "batchgen: 2 requests reused from outputs/films: linked, and not bought again" in done.stderr
     assert "4 stored, 2 reused" in done.stderr
     assert "0 retries" in done.stderr
     summary = json.loads((tmp_path / "outputs/again/summary.json").read_text())
@@ -137,8 +143,8 @@ def test_reuse_is_counted_apart_in_plan_and_report(batchgen, bought, films, tmp_
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])
-def test_a_folder_to_reuse_that_is_not_there_is_named(batchgen, films, command):
-    films.write_text(FILMS + "reuse: [outputs/last-wek]\n")
+def test_a_folder_to_reuse_that_is_not_there_is_named(batchgen, films, text, command):
+    films.write_text(text + "reuse: [outputs/last-wek]\n")
     done = batchgen(command, films)
     assert done.returncode == 2
     assert "reuse: outputs/last-wek: " in done.stderr
@@ -153,8 +159,8 @@ def test_a_folder_to_reuse_that_is_not_there_is_named(batchgen, films, command):
         ("reuse: [s3://bucket/films]\n", "reuse must name run folders such as outputs/mugs"),
     ],
 )
-def test_mistakes_are_told_with_their_line(batchgen, films, line, said):
-    films.write_text(FILMS + line)
+def test_mistakes_are_told_with_their_line(batchgen, films, text, line, said):
+    films.write_text(text + line)
     done = batchgen("check", films)
     assert done.returncode == 2
     assert f"films.yaml:6: {said}" in done.stderr

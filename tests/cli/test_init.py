@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.cli.conftest import PROGRAM
+from tests.program import PROGRAM
 
 KINDS = ["quickstart", "dataset", "sweep", "nightly"]
 
@@ -56,6 +56,7 @@ def test_a_starter_that_can_t_be_written_says_why(batchgen, words, said):
     assert said in done.stderr
 
 
+@pytest.mark.process
 def test_on_a_terminal_a_long_mistake_goes_on_below_its_beginning(tmp_path):
     (tmp_path / "job.yaml").write_text("defaults: {model: m, size: big}\nprompt: a\n")
     terminal, inner = pty.openpty()

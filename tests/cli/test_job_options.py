@@ -52,7 +52,7 @@ def test_a_table_s_pictures_can_be_named_on_the_command_line(batchgen, table, tm
         (["--size", "big", "--size", "1x1"], "--size: size must be 'auto' or a text like 1024x1024"),
         (["--set", "style=ink"], None),
         (["--set", "qualty=low"], "--set qualty: 'qualty' is no request parameter"),
-        (["--set", "=low"], "it is written --set NAME=VALUE"),
+        (["--set", "=low"], "write --set NAME=VALUE"),
     ],
 )
 def test_a_wrong_option_is_the_place_of_its_mistake(batchgen, table, words, said):

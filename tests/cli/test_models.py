@@ -168,8 +168,8 @@ def test_without_any_catalogue_a_plan_says_that_prices_are_not_known(batchgen, s
     gone(service)
     done = batchgen("plan", sweep("gpt-image-1", "512x512"))
     assert done.returncode == 0, done.stderr
-    assert "nobody: see" in done.stdout
-    assert "aliases, prices and what models take are not known" in " ".join(done.stdout.split())
+    assert "unknown: see" in done.stdout
+    assert "aliases, prices and models' parameters are not known" in " ".join(done.stdout.split())
 
 
 def test_quality_for_a_model_that_takes_none_is_a_note(batchgen, sweep):
@@ -184,4 +184,4 @@ def test_a_plan_prices_and_times_by_what_was_billed_here(batchgen, job):
     more = batchgen("plan", job, "--set", "style=ink,oil,pen,chalk", "--out", "out")
     assert "2 new, 6 done" in more.stdout, more.stdout
     assert "6 billed here" in more.stdout
-    assert "to wait: about 1 s, by what was measured here" in more.stdout
+    assert "to wait: about 1 s, as measured in this folder" in more.stdout

@@ -23,9 +23,9 @@ output: {path: "icons/{icon}"}
 
 
 @pytest.fixture
-def named(tmp_path):
+def named(tmp_path, shared):
     path = tmp_path / "icons.yaml"
-    path.write_text(NAMED, encoding="utf-8")
+    path.write_text(shared(NAMED), encoding="utf-8")
     return path
 
 
@@ -77,7 +77,7 @@ def test_explain_tells_the_field_and_both_values_with_nothing_that_moves_the_cur
     edit(named, "a red mug", r'"a \e[31mblue\a mug"')
     done = batchgen("explain", named, 1)
     assert done.returncode == 0, done.stderr
-    assert "changed: it takes the place of" in done.stdout
+    assert "changed: it replaces" in done.stdout
     assert r'prompt: "icon of a red mug" → "icon of a \x1b[31mblue\x07 mug"' in done.stdout
     assert "\x1b" not in done.stdout
     key = done.stdout.split()[0]
@@ -108,7 +108,7 @@ def test_a_changed_picture_keeps_its_name_and_an_edit_taken_back_costs_nothing(b
     assert blue != red
     edit(named, "a blue mug", "a red mug")
     done = batchgen("run", named)
-    assert "1 back from the trash" in done.stderr
+    assert done.stderr == "nothing to buy: 2 requests stored in outputs/icons\n"
     assert icon.read_bytes() == red
     assert len(list(icon.parent.iterdir())) == 2
     assert batchgen("verify", "outputs/icons", "--read-data").returncode == 0
@@ -118,18 +118,17 @@ def test_orphans_are_listed_at_the_end_counted_in_the_summary_and_pruned_when_as
     bought(named)
     edit(named, "  - {icon: tea, subject: a teapot}\n", "")
     done = batchgen("run", named)
-    assert done.stderr == "nothing to buy: 1 requests stored, 1 no longer in the manifest in outputs/icons\n"
+    assert done.stderr == "nothing to buy: 1 request stored, 1 no longer in the manifest in outputs/icons\n"
     (orphan,) = summary(tmp_path)["orphans"]["first"]
     assert (orphan["prompt"], orphan["file"]) == ("icon of a teapot", "images/icons/tea.jpg")
     done = batchgen("prune", named)
     assert done.returncode == 0, done.stderr
-    assert "1 requests' pictures moved to outputs/icons/trash" in done.stderr
+    assert "1 request pruned" in done.stderr
     assert not (tmp_path / "outputs/icons/images/icons/tea.jpg").exists()
-    (moved,) = (tmp_path / "outputs/icons/trash").rglob("tea.jpg")
-    assert moved.is_file()
+    assert len(list((tmp_path / "outputs/icons/.batchgen/pictures").glob("*/*.jpg"))) == 2
     lines = (tmp_path / "outputs/icons/metadata.jsonl").read_text().splitlines()
     assert [json.loads(line)["icon"] for line in lines] == ["mug"]
-    assert batchgen("prune", named).stderr.startswith("0 requests' pictures moved")
+    assert batchgen("prune", named).stderr.startswith("0 requests pruned")
     assert batchgen("verify", "outputs/icons", "--read-data").returncode == 0
 
 
@@ -147,7 +146,7 @@ def test_the_summary_tells_of_the_last_run_also_where_that_bought_nothing(batchg
     second = summary(tmp_path)
     assert (second["last_run"]["attempts"], second["runs"]) == (0, 2)
     assert second["last_run"]["started_at"] > first["last_run"]["ended_at"]
-    ours = {"runs", "ended_at", "last_run"}
+    ours = {"runs", "ended_at", "last_run", "mark"}
     assert {name: value for name, value in second.items() if name not in ours} == {
         name: value for name, value in first.items() if name not in ours
     }
@@ -174,7 +173,7 @@ def test_a_command_gets_the_summary_and_its_failure_changes_no_exit_code(batchge
     )
     done = batchgen("run", named, "--on-finish", f"{sys.executable} '{script}'")
     assert (done.returncode, done.stdout) == (0, "outputs/icons\n")
-    assert "ended with exit code 7; the run itself ended as it says" in done.stderr
+    assert "ended with exit code 7; the run itself is not affected" in done.stderr
     assert "printed by the command" in done.stderr
     told, environment = json.loads((tmp_path / "told.json").read_text())
     folder = str(tmp_path / "outputs/icons")
@@ -193,9 +192,9 @@ def test_a_command_that_is_not_there_or_does_not_end_is_said(batchgen, named, mo
     assert done.returncode == 0
     assert "no-such-program can't be run: No such file or directory" in done.stderr
     monkeypatch.setattr(notify, "COMMAND_S", 0.2)
-    teller = notify.Teller(["sleep", "30"], None)
+    notifier = notify.Notifier(["sleep", "30"], None)
     began = time.monotonic()
-    teller.ended(0, None)
+    notifier.ended(0, None)
     assert time.monotonic() - began < 10
     assert "sleep was stopped after 0.2 s" in capsys.readouterr().err
 
@@ -229,10 +228,10 @@ def test_a_webhook_nobody_answers_does_not_keep_the_end_waiting(monkeypatch, cap
     monkeypatch.setattr(notify, "WEBHOOK_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
-        notify.Teller(None, f"http://127.0.0.1:{silent.getsockname()[1]}/").ended(3, "why")
+        notify.Notifier(None, f"http://127.0.0.1:{silent.getsockname()[1]}/").ended(3, "why")
         assert time.monotonic() - began < 5
     assert "did not answer within 0.3 s" in capsys.readouterr().err
-    notify.Teller(None, "http://127.0.0.1:9/").ended(3, "why")
+    notify.Notifier(None, "http://127.0.0.1:9/").ended(3, "why")
     assert "the webhook at 127.0.0.1 can't be reached" in capsys.readouterr().err
 
 
@@ -240,7 +239,7 @@ def test_a_webhook_nobody_answers_does_not_keep_the_end_waiting(monkeypatch, cap
     "url", ["http://example.com/x", "ftp://127.0.0.1/", "https://", "127.0.0.1:80", "http://[::1", "https://a:b/"]
 )
 def test_a_webhook_is_https_or_on_this_machine(url):
-    with pytest.raises(UsageError, match="it is an https address"):
+    with pytest.raises(UsageError, match="must be an https address"):
         notify.check_webhook(url)
 
 
@@ -293,7 +292,7 @@ rows: [{prompt: a forbidden-by-simulator}, {prompt: a}, {prompt: b}, {prompt: c}
 @pytest.mark.parametrize(
     ("limit", "flags", "reason"),
     [
-        ("max_failures: 1", ["--max-failures", "4"], "1 requests of this run failed, and max_failures is 1"),
+        ("max_failures: 1", ["--max-failures", "4"], "1 request of this run failed, and max_failures is 1"),
         ("night_budget_usd: 0.001", ["--night-budget", "1"], "the night's budget of $0.001 is used up"),
         ("deadline: 1s", ["--deadline", "6h"], "the deadline of 1s has come"),
     ],
@@ -322,5 +321,48 @@ def test_mistakes_of_the_command_line_are_told_along_with_those_of_the_manifest(
         "'promt'",
     ):
         assert said in done.stderr
-    assert "--only 'a': it is written --only NAME=VALUE" in done.stderr
+    assert "--only 'a': write --only NAME=VALUE" in done.stderr
     assert not (tmp_path / "outputs").exists()
+
+
+def test_pruning_with_delete_frees_the_room_says_how_much_and_buys_nothing_again_unasked(
+    batchgen, bought, named, tmp_path
+):
+    bought(named)
+    pictures = tmp_path / "outputs/icons/.batchgen/pictures"
+    edit(named, "  - {icon: tea, subject: a teapot}\n", "")
+    assert batchgen("prune", named, "--delete").returncode == 0
+    assert len(list(pictures.glob("*/*.jpg"))) == 1
+    done = batchgen("prune", named, "--delete")
+    assert "0 pictures deleted; that makes room for 0 bytes" in done.stderr
+    edit(named, "rows:\n", "rows:\n  - {icon: tea, subject: a teapot}\n")
+    done = batchgen("run", named)
+    assert (done.returncode, done.stderr.startswith("nothing to buy: 2 requests stored")) == (0, True)
+    assert not (tmp_path / "outputs/icons/images/icons/tea.jpg").exists()
+    assert batchgen("verify", "outputs/icons").returncode == 0
+    assert batchgen("run", named, "--retry", "missing").returncode == 0
+    assert (tmp_path / "outputs/icons/images/icons/tea.jpg").is_file()
+
+
+@pytest.mark.parametrize("words", [["--only", "icon=mug"], ["--limit", "1"]])
+def test_a_part_of_a_manifest_prunes_nothing_and_says_why(batchgen, bought, named, words):
+    bought(named)
+    done = batchgen("run", named, "--prune", *words)
+    assert done.returncode == 2
+    assert "--prune needs the whole manifest" in done.stderr
+
+
+def test_a_manifest_that_was_cut_off_prunes_nothing_and_ends_with_3(batchgen, named, shared, tmp_path):
+    rows = "".join(f"  - {{icon: i{number}, subject: icon {number}}}\n" for number in range(5))
+    text = named.read_text()
+    head, tail = text.split("rows:\n")
+    rest = tail[tail.index("defaults:") :]
+    named.write_text(f"{head}rows:\n{rows}{rest}")
+    assert batchgen("run", named).returncode == 0
+    named.write_text(f"{head}rows:\n  - {{icon: i0, subject: icon 0}}\n{rest}")
+    done = batchgen("run", named, "--prune")
+    assert done.returncode == 3
+    assert "nothing was pruned: 4 names of 5 would go, more than half" in done.stderr
+    assert len(list((tmp_path / "outputs/icons/images/icons").iterdir())) == 5
+    assert "4 requests pruned" in batchgen("prune", named).stderr
+    assert len(list((tmp_path / "outputs/icons/images/icons").iterdir())) == 1

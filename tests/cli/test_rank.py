@@ -17,10 +17,10 @@ matrix: {model: [%s]}
 
 
 @pytest.fixture
-def sweep(bought, tmp_path):
+def sweep(bought, shared, tmp_path):
     """A run folder of two models and three prompts, from the program itself."""
     job = tmp_path / "sweep.yaml"
-    job.write_text(MANIFEST % ", ".join(MODELS), encoding="utf-8")
+    job.write_text(shared(MANIFEST) % ", ".join(MODELS), encoding="utf-8")
     bought(job)
     return tmp_path / "outputs/sweep"
 
@@ -43,8 +43,8 @@ def test_without_votes_it_says_how_to_vote(batchgen, sweep):
     assert not (sweep / "ranking.json").exists()
 
 
-def test_with_one_model_there_is_nothing_to_compare(batchgen, tmp_path):
-    (tmp_path / "one.yaml").write_text(MANIFEST % MODELS[0], encoding="utf-8")
+def test_with_one_model_there_is_nothing_to_compare(batchgen, shared, tmp_path):
+    (tmp_path / "one.yaml").write_text(shared(MANIFEST) % MODELS[0], encoding="utf-8")
     batchgen("run", "one.yaml")
     done = batchgen("rank", "outputs/one")
     assert done.returncode == 0
@@ -123,7 +123,7 @@ def test_each_value_of_a_column_has_a_ranking(batchgen, sweep):
     )
     assert kitchen < animal
     assert "1 votes are on items" not in done.stdout
-    assert "of 1 vote the folder doesn't know the kind" in done.stdout.lower()
+    assert "the folder doesn't know the kind of 1 vote" in done.stdout.lower()
 
 
 def test_names_the_folder_does_not_know_are_ranked_and_named(batchgen, sweep):
@@ -139,7 +139,7 @@ def test_names_the_folder_does_not_know_are_ranked_and_named(batchgen, sweep):
     ("words", "said"),
     [
         (["--by", "knid"], "did you mean 'kind'?"),
-        (["--by", "model"], "that is what is ranked"),
+        (["--by", "model"], "this is the ranked axis"),
         (["--axis", "modle"], "did you mean 'model'?"),
         (["--votes", "nowhere.jsonl"], "nowhere.jsonl: can't be read"),
     ],

@@ -5,12 +5,11 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 
 import pytest
 
-from tests.cli.conftest import PROGRAM
+from tests.program import PROGRAM
 
 
 def test_a_first_run_stores_everything_and_names_the_folder_on_stdout(batchgen, job, tmp_path):
@@ -21,19 +20,19 @@ def test_a_first_run_stores_everything_and_names_the_folder_on_stdout(batchgen, 
     assert len(list((tmp_path / "outputs/job/images").rglob("*.jpg"))) == 4
 
 
-def test_a_second_run_buys_nothing_and_says_so_in_one_line(batchgen, job, tmp_path):
-    batchgen("run", job)
+def test_a_second_run_buys_nothing_and_says_so_in_one_line(batchgen, own_job, tmp_path):
+    batchgen("run", own_job)
     books = tmp_path / "outputs/job/.batchgen/simulator/billing.jsonl"
     before = books.read_bytes()
-    done = batchgen("run", job)
+    done = batchgen("run", own_job)
     assert done.returncode == 0
     assert done.stderr == "nothing to buy: 4 requests stored in outputs/job\n"
     assert books.read_bytes() == before
 
 
-def test_more_repeats_buy_only_the_additional_pictures(batchgen, bought, job, tmp_path):
-    bought(job)
-    done = batchgen("run", job, "--repeat", 2)
+def test_more_repeats_buy_only_the_additional_pictures(batchgen, bought, own_job, tmp_path):
+    bought(own_job)
+    done = batchgen("run", own_job, "--repeat", 2)
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "outputs/job/.batchgen/simulator/billing.jsonl").read_text().splitlines()
     assert len(lines) == 8
@@ -48,18 +47,18 @@ def test_refusals_end_with_exit_code_1_and_are_listed(batchgen, job, tmp_path):
     assert all(failure["class"] == "moderation" for failure in failures)
 
 
-def test_a_refused_request_is_sent_again_only_when_asked(batchgen, job, tmp_path):
-    job.write_text(job.read_text().replace("mug", "forbidden-by-simulator"))
+def test_a_refused_request_is_sent_again_only_when_asked(batchgen, own_job, tmp_path):
+    own_job.write_text(own_job.read_text().replace("mug", "forbidden-by-simulator"))
     books = tmp_path / "outputs/job/.batchgen/simulator/billing.jsonl"
-    batchgen("run", job)
+    batchgen("run", own_job)
     before = books.read_bytes()
-    again = batchgen("run", job)
+    again = batchgen("run", own_job)
     assert again.returncode == 1
     assert again.stderr.endswith(
         " in outputs/job\noutputs/job/failures.jsonl lists what is not stored; --retry refused sends it again\n"
     )
     assert books.read_bytes() == before
-    batchgen("run", job, "--retry", "refused")
+    batchgen("run", own_job, "--retry", "refused")
     assert len(books.read_bytes()) > len(before)
 
 
@@ -77,11 +76,11 @@ def test_json_events_end_with_the_exit_code_and_every_line_is_json(batchgen, job
         "equal": 0,
         "orphans": 0,
         "pruned": 0,
-        "returned": 0,
         "withdrawn": 0,
     }
 
 
+@pytest.mark.process
 def test_a_reader_that_goes_away_does_not_end_the_run(batchgen, job, tmp_path):
     command = f"{PROGRAM} run {job} --json | head -1"
     subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, timeout=60, check=True)
@@ -131,14 +130,18 @@ def test_equal_rows_are_bought_once_and_counted(batchgen, job, tmp_path):
     job.write_text(job.read_text().replace("teapot", "mug"))
     done = batchgen("run", job)
     assert "2 requests stored, 2 equal to another one" in done.stderr
-    assert len(list((tmp_path / "outputs/job/images").rglob("*.jpg"))) == 2
+    assert len(list((tmp_path / "outputs/job/.batchgen/pictures").glob("*/*.jpg"))) == 2
+    # Every row has a name and a line.
+    assert len(list((tmp_path / "outputs/job/images").rglob("*.jpg"))) == 4
+    assert len((tmp_path / "outputs/job/metadata.jsonl").read_text().splitlines()) == 4
 
 
-def test_a_terminal_sees_a_bar_with_money_that_fits_80_columns(job, tmp_path):
+@pytest.mark.process
+def test_a_terminal_sees_a_bar_with_money_that_fits_80_columns(own_job, tmp_path):
     reading, writing = pty.openpty()
     fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = subprocess.Popen(
-        [PROGRAM, "run", str(job)],
+        [PROGRAM, "run", str(own_job)],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=writing,
@@ -162,17 +165,17 @@ def test_a_terminal_sees_a_bar_with_money_that_fits_80_columns(job, tmp_path):
     assert max(map(len, lines)) <= 80
 
 
-def test_without_a_key_the_message_names_the_variable_and_nothing_is_made(batchgen, job, tmp_path):
-    done = batchgen("run", job, "--provider", "imagerouter")
+def test_without_a_key_the_message_names_the_variable_and_nothing_is_made(batchgen, own_job, tmp_path):
+    done = batchgen("run", own_job, "--provider", "imagerouter")
     assert done.returncode == 2
     assert "IMAGEROUTER_API_KEY" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_play_money_and_real_money_are_refused_in_one_folder(batchgen, bought, job, tmp_path):
-    bought(job)
+def test_play_money_and_real_money_are_refused_in_one_folder(batchgen, bought, own_job, tmp_path):
+    bought(own_job)
     environment = {"IMAGEROUTER_API_KEY": "x" * 64, "IMAGEROUTER_BASE_URL": "http://127.0.0.1:9"}
-    done = batchgen("run", job, "--provider", "imagerouter", **environment)
+    done = batchgen("run", own_job, "--provider", "imagerouter", **environment)
     assert done.returncode == 2
     assert "folder of their own" in done.stderr
 
@@ -191,19 +194,6 @@ def test_mistakes_on_the_command_line_end_with_exit_code_2(batchgen, job):
         assert done.returncode == 2, words
         assert "Traceback" not in done.stderr
     assert "did you mean 'refused'?" in batchgen("run", job, "--retry", "refuse").stderr
-
-
-def test_running_the_module_s_entry_in_process_gives_the_same_code(batchgen, job, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", "from batchgen.cli.main import main; main()", "check", str(job)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0
-    assert "4 requests to 1 model" in done.stdout
 
 
 def test_a_canary_is_no_larger_than_the_limit(batchgen, job, tmp_path):

@@ -16,14 +16,36 @@ def test_differences_are_named_and_a_run_buys_nothing_for_them(batchgen, bought,
     bought(job)
     gone, altered, *_ = pictures(tmp_path)
     gone.unlink()
+    altered.unlink()
     altered.write_bytes(b"edited")
     done = batchgen("verify", "outputs/job")
     assert done.returncode == 1
     first, second = done.stdout.splitlines()
-    assert first.startswith(f"missing    {gone.relative_to(tmp_path / 'outputs/job')} [")
+    assert first.startswith(f"deleted    {gone.relative_to(tmp_path / 'outputs/job')} [")
     assert second.startswith(f"altered    {altered.relative_to(tmp_path / 'outputs/job')} [")
-    assert "1 missing, 1 altered" in done.stderr
+    assert "1 deleted, 1 altered" in done.stderr
+    said = batchgen("run", job).stderr
+    assert "nothing to buy" in said
+    assert "deleted by hand: it stays so" in said
+    assert "was not replaced" in said
+
+
+def test_a_picture_that_is_gone_from_under_its_key_is_missing_and_bought_only_when_asked(
+    batchgen, bought, job, tmp_path
+):
+    bought(job)
+    (original, *_) = sorted((tmp_path / "outputs/job/.batchgen/pictures").glob("*/*.jpg"))
+    for name in pictures(tmp_path):
+        if name.samefile(original):
+            name.unlink()
+    original.unlink()
+    done = batchgen("verify", "outputs/job")
+    assert (done.returncode, done.stdout.splitlines()[0].split()[0]) == (1, "missing")
+    assert "`--retry missing` buys it again" in done.stdout
     assert "nothing to buy" in batchgen("run", job).stderr
+    assert batchgen("run", job, "--retry", "missing").returncode == 0
+    assert len(pictures(tmp_path)) == 4
+    assert batchgen("verify", "outputs/job", "--read-data").returncode == 0
 
 
 def test_as_json_it_is_one_object(batchgen, bought, job, tmp_path):
@@ -33,7 +55,14 @@ def test_as_json_it_is_one_object(batchgen, bought, job, tmp_path):
     assert done.returncode == 1
     said = json.loads(done.stdout)
     assert said["pictures"] == 4
-    assert said["counts"] == {"missing": 0, "altered": 0, "foreign": 1, "unfinished": 0, "litter": 0}
+    assert said["counts"] == {
+        "missing": 0,
+        "altered": 0,
+        "deleted": 0,
+        "foreign": 1,
+        "unfinished": 0,
+        "litter": 0,
+    }
     assert said["findings"][0]["file"] == "images/mine.png"
 
 
@@ -50,16 +79,16 @@ def test_a_damaged_ledger_ends_with_6_and_says_how_to_rebuild_it(batchgen, bough
     assert "mv " in done.stderr
 
 
-def test_after_its_ledger_was_moved_away_a_run_rebuilds_it_and_buys_nothing(batchgen, bought, job, tmp_path):
-    bought(job)
+def test_after_its_ledger_was_moved_away_a_run_rebuilds_it_and_buys_nothing(batchgen, bought, own_job, tmp_path):
+    bought(own_job)
     books = tmp_path / "outputs/job/.batchgen/simulator/billing.jsonl"
     before = books.read_bytes()
     summary = json.loads((tmp_path / "outputs/job/summary.json").read_text())
     (tmp_path / "outputs/job/.batchgen/ledger.db").rename(tmp_path / "ledger.db.damaged")
-    assert "0 new, 4 done" in batchgen("plan", job).stdout
-    done = batchgen("run", job)
+    assert "0 new, 4 done" in batchgen("plan", own_job).stdout
+    done = batchgen("run", own_job)
     assert done.returncode == 0, done.stderr
-    assert "the ledger was lost and has been rebuilt: 4 requests stored" in done.stderr
+    assert "the ledger was lost and has been made anew: 4 requests stored" in done.stderr
     assert "nothing to buy" in done.stderr
     assert books.read_bytes() == before
     assert batchgen("verify", "outputs/job", "--read-data").returncode == 0

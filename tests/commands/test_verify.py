@@ -15,7 +15,7 @@ def mugs(tmp_path):
     with ledgers.build(tmp_path / "mugs") as book:
         book.begin()
         files = [book.store(book.request(f"mug {number}"))[0] for number in range(5)]
-        book.folder.spool.mkdir()
+        book.folder.answers.mkdir()
         yield book, files
 
 
@@ -29,57 +29,110 @@ def test_a_folder_as_it_should_be_has_no_difference(mugs):
     assert count_pictures(book.folder) == 5
 
 
-def test_a_deleted_a_cut_and_a_strange_file_are_each_named(mugs):
+def original_of(book, file):
+    """The file at rest that a name shows."""
+    (original,) = book.db.execute(
+        "SELECT p.original FROM names n JOIN pictures p ON p.request_id = n.request_id AND p.ordinal = n.ordinal"
+        " WHERE n.file = ?",
+        (file,),
+    ).fetchone()
+    return f".batchgen/pictures/{original}"
+
+
+def put(path, content):
+    """A file in the place of another one, as an editor writes it."""
+    path.unlink()
+    path.write_bytes(content)
+
+
+def test_names_that_were_deleted_or_show_something_else_and_a_strange_file_are_each_told(mugs):
     book, files = mugs
     root = book.folder.root
     (root / files[0]).unlink()
-    (root / files[1]).write_bytes(b"cut")
+    put(root / files[1], b"cut")
     (root / files[2]).unlink()
     (root / files[2]).symlink_to(root / files[3])
     (root / "images/mine.png").write_bytes(b"mine")
     assert found(book.folder) == [
-        (Discrepancy.MISSING, files[0]),
+        (Discrepancy.DELETED, files[0]),
         (Discrepancy.ALTERED, files[1]),
-        (Discrepancy.MISSING, files[2]),
+        (Discrepancy.DELETED, files[2]),
         (Discrepancy.FOREIGN, "images/mine.png"),
     ]
 
 
-def test_a_file_of_the_same_size_is_found_only_by_reading_it(mugs):
+def test_pictures_at_rest_that_are_gone_cut_or_unknown_are_each_told(mugs):
+    book, files = mugs
+    root = book.folder.root
+    gone, cut, link = (original_of(book, file) for file in files[:3])
+    (root / gone).unlink()
+    put(root / cut, b"cut")
+    (root / link).unlink()
+    (root / link).symlink_to(root / original_of(book, files[3]))
+    unknown = f".batchgen/pictures/00/{0:032x}-1.png"
+    (root / unknown).parent.mkdir(exist_ok=True)
+    (root / unknown).write_bytes(b"of nobody")
+    assert found(book.folder) == [
+        (Discrepancy.MISSING, gone),
+        (Discrepancy.ALTERED, cut),
+        (Discrepancy.MISSING, link),
+        (Discrepancy.FOREIGN, unknown),
+    ]
+
+
+def test_a_picture_of_the_same_size_is_found_only_by_reading_it(mugs):
+    book, files = mugs
+    path = book.folder.root / original_of(book, files[1])
+    content = bytearray(path.read_bytes())
+    content[40] ^= 1
+    put(path, content)
+    assert found(book.folder) == []
+    assert found(book.folder, read_data=True) == [(Discrepancy.ALTERED, original_of(book, files[1]))]
+
+
+def test_a_name_of_the_same_size_that_is_no_link_any_more_is_read(mugs):
     book, files = mugs
     path = book.folder.root / files[1]
     content = bytearray(path.read_bytes())
-    content[40] ^= 1
-    path.write_bytes(content)
+    put(path, content)
     assert found(book.folder) == []
-    assert found(book.folder, read_data=True) == [(Discrepancy.ALTERED, files[1])]
+    content[40] ^= 1
+    put(path, content)
+    assert found(book.folder) == [(Discrepancy.ALTERED, files[1])]
 
 
-def test_an_answer_that_is_no_picture_yet_is_unfinished_and_its_file_no_stranger(mugs):
+def test_an_answer_that_is_no_picture_yet_is_unfinished_and_what_lies_under_its_key_no_stranger(mugs):
     book, _ = mugs
     ticket = book.send(request := book.request("half done"))
     book.answer(ticket, Bill(4))
-    book.db.execute("UPDATE requests SET stem = 'images/00000/half' WHERE state = ?", (State.ANSWERED,))
-    (book.folder.images / "00000/half.png").write_bytes(b"published and not recorded")
-    (book.folder.images / "00000/half-2.png").write_bytes(b"its second picture")
+    shard = book.folder.pictures / request.key[:2]
+    shard.mkdir(exist_ok=True)
+    (shard / f"{request.key}-1.png").write_bytes(b"published and not recorded")
     (one,) = verify(book.folder, read_data=True)
     assert (one.difference, one.key) == (Discrepancy.UNFINISHED, request.key)
     assert "without paying" in one.message
-    book.db.execute("UPDATE requests SET body = NULL, spool = '1.body' WHERE state = ?", (State.ANSWERED,))
+    lost = f"{request.key}-{ticket.attempt_id}.body"
+    book.db.execute("UPDATE requests SET body = NULL, answer = ? WHERE state = ?", (lost, State.ANSWERED))
     (one,) = verify(book.folder, read_data=True)
     assert "its body is gone" in one.message
 
 
-def test_leftovers_are_litter_and_bodies_that_are_needed_are_not(mugs):
+def test_leftovers_are_litter_and_answers_that_are_needed_are_not(mugs):
     book, _ = mugs
-    ticket = book.send(book.request("on its way"))
-    names = (".a.part", "1.body", "99.body", "notes")
-    for name in names:
-        (book.folder.spool / name).touch()
-    (book.folder.spool / f"{ticket.attempt_id}.body").touch()
+    ticket = book.send(request := book.request("on its way"))
+    (stored,) = book.db.execute("SELECT key FROM requests ORDER BY id LIMIT 1").fetchone()
+    needed = f"{request.key}-{ticket.attempt_id}.body"
+    unknown, stale = f"{0:032x}-99.body", f"{stored}-1.body"
+    for name in (".a.part", "notes", needed, unknown, stale):
+        (book.folder.answers / name).touch()
     (book.folder.images / "00000/.b.part").touch()
-    litter = {*(f".batchgen/spool/{name}" for name in names), "images/00000/.b.part"}
-    assert set(found(book.folder)) == {(Discrepancy.LITTER, name) for name in litter}
+    assert set(found(book.folder)) == {
+        (Discrepancy.LITTER, ".batchgen/answers/.a.part"),
+        (Discrepancy.LITTER, ".batchgen/answers/notes"),
+        (Discrepancy.LITTER, f".batchgen/answers/{stale}"),
+        (Discrepancy.LITTER, "images/00000/.b.part"),
+        (Discrepancy.FOREIGN, f".batchgen/answers/{unknown}"),
+    }
 
 
 def test_nothing_is_changed_and_no_lock_is_taken(mugs):

@@ -3,15 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 
-from tests.browser import CHROMIUM, SETTLED, browser, until, visit
+from tests.browser import CHROMIUM, SETTLED, browser, shared_page, until, visit
+from tests.program import PROGRAM
 
-__all__ = ["CHROMIUM", "PROGRAM", "SETTLED", "browser", "served", "until", "visit"]
-
-PROGRAM = Path(sys.executable).with_name("batchgen")
+__all__ = ["CHROMIUM", "PROGRAM", "SETTLED", "browser", "served", "shared_page", "until", "visit"]
 
 
 @contextmanager

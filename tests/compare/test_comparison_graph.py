@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.compare.comparison_graph import cliques, components, in_one, never_lost, open_ends, reaches
+from batchgen.compare.comparison_graph import cliques, components, never_lost, open_ends, reaches, same_group
 
 
 def wins(size, *beaten):
@@ -18,7 +18,7 @@ def wins(size, *beaten):
 def test_models_that_were_never_compared_are_in_groups_of_their_own():
     groups = components(wins(5, (0, 3), (3, 4), (2, 1)))
     assert groups == [[0, 3, 4], [1, 2]]
-    assert in_one(groups, 5)[0].tolist() == [True, False, False, True, True]
+    assert same_group(groups, 5)[0].tolist() == [True, False, False, True, True]
 
 
 def test_who_beat_one_that_beat_another_reaches_it():

@@ -3,7 +3,6 @@
 import pytest
 
 from batchgen.compare.costs import Cost, read_costs
-from batchgen.store.folder.trash import moves_to_trash, record_trash
 from batchgen.store.ledger import transitions
 from batchgen.store.ledger.records import snapshot
 from tests import ledgers
@@ -83,9 +82,9 @@ def test_what_was_taken_from_another_folder_does_not_make_a_picture_cheaper(ledg
     assert (cost.pictures, cost.microusd) == (2, 40_000)
 
 
-def test_what_lies_in_the_trash_is_not_counted(ledger):
+def test_what_was_retired_is_not_counted(ledger):
     ledger.store(ledger.request("kept"), billed=40_000)
-    ledger.store(ledger.request("thrown"), billed=90_000)
-    record_trash(ledger.db, moves_to_trash(ledger.db, [2], "trash/x"), successor=None, now_ms=ledger.now_ms)
+    ledger.store(ledger.request("retired"), billed=90_000)
+    ledger.retire(2)
     (cost,) = costs(ledger, "model").values()
     assert (cost.pictures, cost.microusd) == (1, 40_000)

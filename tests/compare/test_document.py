@@ -1,30 +1,17 @@
 """What docs/compare.md shows works as it is printed there."""
 
-import os
 import re
 import shutil
-import subprocess
 from urllib.parse import unquote
 
-from tests.compare.conftest import PROGRAM
-from tests.documents import ROOT, commands
+from tests.documents import ROOT, commands, typed
 
 
 def test_the_commands_of_the_document_work_one_after_the_other(tmp_path):
     shutil.copytree(ROOT / "jobs", tmp_path / "jobs")
-    path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
     shown = commands("docs/compare.md")
     for _, command in shown:
-        done = subprocess.run(
-            command,
-            shell=True,
-            cwd=tmp_path,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
+        done = typed(command, tmp_path)
         assert done.returncode == 0, done.stderr
     assert len(shown) == 2
     assert (tmp_path / "outputs/quickstart/compare.html").is_file()

@@ -8,7 +8,20 @@ from batchgen.compare.page_columns import PlacedEntry
 
 def entry(number, *, ordinal=1, state="stored", file=None):
     shot = (
-        Shot(file or f"images/{number}-{ordinal}.png", "ab" * 32, 9, "png", 1, 1, None) if state == "stored" else None
+        Shot(
+            ordinal,
+            file or f"images/{number}-{ordinal}.png",
+            f"ab/{number}-{ordinal}.png",
+            True,
+            "ab" * 32,
+            9,
+            "png",
+            1,
+            1,
+            None,
+        )
+        if state == "stored"
+        else None
     )
     return Entry(
         number=number, ordinal=ordinal, key="k", state=state, position=number, row=0, repeat=1, provider="p", model="m",

@@ -157,7 +157,7 @@ def test_the_axis_with_most_votes_is_ranked_unless_another_is_named(folder):
     [
         ({"axis": "modle"}, "nobody has voted on 'modle', but on 'model'; did you mean 'model'?"),
         ({"by": "knid"}, "did you mean 'kind'?"),
-        ({"by": "model"}, "that is what is ranked"),
+        ({"by": "model"}, "this is the ranked axis"),
     ],
 )
 def test_a_name_that_is_not_there_is_answered_with_those_that_are(folder, wrong, said):

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 
 import pytest
 
@@ -12,11 +11,11 @@ from batchgen.compare.page_columns import GONE
 from batchgen.compare.writing import page_names, write_page
 from batchgen.errors import LedgerDamaged
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.ledger.transitions import StoredPicture
 from batchgen.store.looks.flags import WORDS
-from batchgen.store.media.sniff import Format
 from tests.compare import folders
-from tests.compare.conftest import PROGRAM, SETTLED, until
+from tests.compare.conftest import SETTLED, until
+from tests.ledgers import at_rest
+from tests.program import run_here
 
 
 def rows(root):
@@ -76,22 +75,19 @@ def test_a_page_that_was_written_anew_under_an_open_one_mixes_nothing(visit, tmp
     write_page(other)
     shutil.copy(other.root / "compare/details-00001.js", folder.root / "compare/details-00001.js")
     page.keyboard.press("Control+End")
-    page.wait_for_selector("text=The page was written anew")
+    page.wait_for_selector("text=The page was written again")
 
 
 def test_an_answer_of_several_pictures_has_a_tab_for_them(visit, tmp_path):
     with folders.building(tmp_path / "run") as made:
         request = made.request("mugs")
         ticket = made.send(request)
-        made.answer(ticket, folders.changes.Bill(30_000, 0, None))
+        made.answer(ticket, folders.transitions.Bill(30_000, 0, None))
         shots = []
         for number in range(3):
             content = folders.picture(number)
-            (made.root / f"images/{number}.png").write_bytes(content)
-            shots.append(
-                StoredPicture(f"images/{number}.png", f"{number:064x}", len(content), Format("png", "png", 24, 18))
-            )
-        folders.changes.store(made.db, request_id=ticket.request_id, pictures=shots, downloads=3, now_ms=made.now_ms)
+            shots.append(at_rest(made.folder, request.key, content, number + 1))
+        made.show(ticket, shots)
     write_page(made.folder)
     page = visit((made.root / "compare.html").as_uri())
 
@@ -134,14 +130,14 @@ def test_the_page_s_scripts_are_small_and_plain():
 
 def test_the_program_names_the_page_and_ends_with_0(tmp_path):
     folder = folders.sweep(tmp_path / "run", prompts=2, models=2)
-    done = subprocess.run([PROGRAM, "compare", folder.root], capture_output=True, text=True, timeout=60, check=False)
+    done = run_here(tmp_path, "compare", folder.root)
     assert (done.returncode, done.stdout) == (0, f"{folder.root}/compare.html\n")
     assert "thumbnails: 4 of 4" in done.stderr
 
 
 def test_mistakes_on_the_command_line_are_said_in_a_line(tmp_path):
     def said(*words):
-        done = subprocess.run([PROGRAM, "compare", *words], capture_output=True, text=True, timeout=60, check=False)
+        done = run_here(tmp_path, "compare", *words)
         assert "Traceback" not in done.stderr
         return done.returncode, done.stderr
 

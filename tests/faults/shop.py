@@ -25,6 +25,8 @@ CANARY = "ir-canary/" + "Q7z" * 17 + "+/="
 PRICE_MICROUSD = 10_000
 RISK_CAP_MICROUSD = 500_000
 
+PICTURES = ".batchgen/pictures"
+
 # Runs that end so leave nothing to send.
 _ENDED = {0, 1, 4}
 _RECORDED = ("answered", "stored", "spoiled")
@@ -66,6 +68,14 @@ class Shop:
         self.asked_again = 0
         self.priced = True
         self.reruns = True
+        # Names that the test deleted, names whose bytes it changed, pictures that it took from under their keys, and
+        # keys that only a ledger knew which it lost.
+        self.deleted = set()
+        self.tampered = set()
+        self.lost = set()
+        self.forgotten = set()
+        # Whether the test wrote things into the ledger that are not so.
+        self.forged = False
         self.allowed_times = 2
         self.risk_cap_microusd = RISK_CAP_MICROUSD
         self._strict = True
@@ -116,8 +126,8 @@ class Shop:
         return [visit for visit in _lines(self.books / "visits.jsonl") if visit["on"] == on]
 
     def accepted(self):
-        """How often each key was billed, by the service's books."""
-        return Counter(_key(line) for line in self.billing())
+        """How often each key was billed, by the service's books; without those that were ``forgotten``."""
+        return Counter(key for line in self.billing() if (key := _key(line)) not in self.forgotten)
 
     # The program
 
@@ -241,6 +251,10 @@ class Shop:
         images = self.out / "images"
         return [path for path in images.rglob("*") if path.is_file() and not path.name.startswith(".")]
 
+    def at_rest(self):
+        """The pictures under their keys."""
+        return [path for path in (self.out / PICTURES).glob("*/*") if not path.name.startswith(".")]
+
     # What has to hold
 
     def assert_invariants(self):
@@ -251,25 +265,29 @@ class Shop:
             self.rules()
             again = self.run(*(["--strict"] if self._strict else []))
             assert len(self.billing()) == before, f"a second run billed {len(self.billing()) - before}: {again.err}"
-        self._assert_pictures()
         self._assert_purchases()
-        self._assert_listed()
         self._assert_silence()
+        if not self.forged:
+            self._assert_pictures()
+            self._assert_listed()
 
     def sums(self):
         """This shop's share of the table."""
-        accepted, recorded_again = self.accepted(), 0
+        faults = self.injected + self._order()["faults"]
+        if self.forged:
+            return Sums(faults=faults, billed=len(self.billing()))
+        accepted, known, recorded_again = self.accepted(), self._known(), 0
         for recorded in self._recorded:
             recorded_again += sum(max(0, accepted[key] - times) for key, times in recorded.items())
         ((doubts, doubtful),) = self.rows(
             "SELECT count(*), coalesce(sum(maybe_microusd), 0) FROM attempts WHERE outcome IN ('in doubt', 'sent')"
         ) or [(0, 0)]
         return Sums(
-            faults=self.injected + self._order()["faults"],
-            billed=accepted.total(),
+            faults=faults,
+            billed=len(self.billing()),
             stored=self.states()["stored"],
             paid_twice=max(0, recorded_again - self.asked_again),
-            lost=sum(max(0, times - self._known().get(key, (0, 0))[0]) for key, times in accepted.items()),
+            lost=sum(max(0, times - known.get(key, (0, 0))[0]) for key, times in accepted.items()),
             in_doubt=doubts,
             in_doubt_microusd=doubtful,
         )
@@ -278,20 +296,45 @@ class Shop:
         made = defaultdict(set)
         for line in self.billing():
             made[_key(line)].add(line["sha256"])
-        everything = set().union(*made.values())
-        recorded = self.rows("SELECT r.key, p.file, p.sha256 FROM pictures p JOIN requests r ON r.id = p.request_id")
-        for key, file, sha256 in recorded:
-            assert sha256 in made[key], f"{file} is not what was made for {key}"
-        names = {file for _, file, _ in recorded}
-        for path in self.published():
-            name = path.relative_to(self.out).as_posix()
-            assert path.suffix != ".part"
-            if name not in getattr(self, "tampered", ()):
-                assert _sha256(path) in everything, f"{name} was made by nobody"
+        recorded = self.rows(
+            "SELECT r.key, p.original, p.sha256 FROM pictures p JOIN requests r ON r.id = p.request_id"
+        )
+        for key, original, sha256 in recorded:
+            assert sha256 in made[key], f"{original} is not what was made for {key}"
+            lies = original in self.lost or _sha256(self.out / PICTURES / original) == sha256
+            assert lies, f"{original} has other bytes"
+        for path in self.at_rest():
+            key = path.name.rpartition("-")[0]
+            assert path.parent.name == key[:2]
+            assert _sha256(path) in made[key], f"{path.name} is not what was made for its key"
+        self._assert_names(made)
         if self._last_code in _ENDED:
-            visible = {path.relative_to(self.out).as_posix() for path in self.published()}
-            assert visible == names - set(getattr(self, "removed", ()))
-            assert not list((self.out / "images").rglob("*.part"))
+            assert not [path for path in self.out.rglob("*") if path.name.endswith(".part")]
+            known = {original for _, original, _ in recorded}
+            assert {path.relative_to(self.out / PICTURES).as_posix() for path in self.at_rest()} == known - self.lost
+
+    def _assert_names(self, made):
+        """Every name shows what was made for somebody; once a run has ended, each request has the ones it wants."""
+        shown = {path.relative_to(self.out).as_posix(): _sha256(path) for path in self.published()}
+        everything = set().union(*made.values())
+        strange = [file for file, digest in shown.items() if digest not in everything and file not in self.tampered]
+        assert not strange, f"{strange[0]} was made by nobody"
+        if self._last_code not in _ENDED:
+            return
+        names = self.rows(
+            "SELECT n.file, n.state, p.sha256 FROM names n"
+            " JOIN pictures p ON p.request_id = n.request_id AND p.ordinal = n.ordinal"
+        )
+        wanted = {file: sha256 for file, state, sha256 in names if state == "made"}
+        assert {file: shown.get(file) for file in wanted} == wanted
+        leaving = {file for file, state, _ in names if state == "leaving"}
+        assert shown.keys() - self.tampered - leaving == wanted.keys()
+        assert {file for file, state, _ in names if state == "deleted"} == self.deleted
+        nameless = self.rows(
+            "SELECT key FROM requests r WHERE state = 'stored' AND retired_ms IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM names n WHERE n.request_id = r.id AND n.state <> 'leaving')"
+        )
+        assert not nameless, f"{nameless[0]} is stored and has no name"
 
     def _assert_purchases(self):
         accepted = self.accepted()

@@ -14,10 +14,10 @@ def posted(shop, word):
 def test_without_a_fault_everything_is_billed_and_stored_once_and_a_second_run_buys_nothing(shop):
     shop.write(50, concurrency=16)
     assert shop.run().code == 0
-    assert len(shop.billing()) == len(shop.published()) == 50
+    assert len(shop.billing()) == len(shop.at_rest()) == len(shop.published()) == 50
 
 
-def test_every_size_of_answer_arrives_whole_in_the_row_or_through_the_spool(shop):
+def test_every_size_of_answer_arrives_whole_in_the_row_or_through_a_file_of_its_own(shop):
     shop.rules(
         {"prompt": "large", "pad": 200_000, "harmless": True},
         {"prompt": "hosted", "hosted": True, "harmless": True},
@@ -25,7 +25,7 @@ def test_every_size_of_answer_arrives_whole_in_the_row_or_through_the_spool(shop
     shop.write([{"prompt": f"{kind} {number}"} for kind in ("small", "large", "hosted") for number in range(4)])
     assert shop.run().code == 0
     assert shop.states() == {"stored": 12}
-    assert not list((shop.out / ".batchgen/spool").iterdir())
+    assert not list((shop.out / ".batchgen/answers").iterdir())
 
 
 def test_heartbeats_before_an_answer_are_waited_out(shop):

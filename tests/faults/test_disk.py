@@ -1,5 +1,7 @@
 """Disks that fill up, turn read-only or fail, and deaths at chosen system calls."""
 
+import re
+
 import pytest
 
 from tests.faults.disks import Disk
@@ -82,8 +84,8 @@ def test_a_disk_that_is_full_from_the_start_costs_nothing(shop, disk):
         ("pwrite64", "90+", "ENOSPC"),
         ("pwrite64", "90+", "EROFS"),
         ("pwrite64", "90", "EIO"),
-        ("link,linkat", "4", "EMLINK"),
-        ("link,linkat", "4+", "EROFS"),
+        ("rename,renameat,renameat2", "5+", "EROFS"),
+        ("link,linkat", "2+", "EROFS"),
         ("fsync", "14+", "EDQUOT"),
         ("unlink,unlinkat", "6+", "EROFS"),
     ],
@@ -119,18 +121,70 @@ def test_a_limit_on_the_size_of_files_stops_the_run_and_loses_nothing_that_was_p
     resumed_without_paying_again(shop, 24, doubts=4)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_death_between_answer_and_publishing_costs_nothing(shop, kind, tmp_path):
+# The calls at which a picture comes to rest, each with the state of its request if the program dies there.
+AT_REST = r"/pictures/../"
+STEPS = {
+    "a large answer lies beside the ledger": ("replace", {"of": r"\.body", "after": True}, "sent"),
+    "the picture is being written": ("fsync", {"of": AT_REST}, "answered"),
+    "the picture has its key": ("rename", {"of": AT_REST, "after": True}, "answered"),
+    "the key is durable": ("fsync", {"of": r"/pictures/..$", "after": True}, "answered"),
+    "the picture is recorded": ("link", {}, "stored"),
+    "the picture has its name": ("link", {"after": True}, "stored"),
+    "the name is durable": ("fsync", {"of": r"/images/\d+$", "after": True}, "stored"),
+}
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        ("a large answer lies beside the ledger", "large"),
+        ("the picture is being written", "small"),
+        ("the picture is being written", "hosted"),
+        *(("the picture has its key", kind) for kind in KINDS),
+        ("the key is durable", "large"),
+        *(("the picture is recorded", kind) for kind in KINDS),
+        ("the picture has its name", "small"),
+        ("the name is durable", "large"),
+    ],
+)
+def test_a_death_at_any_step_from_an_answer_to_its_name_costs_nothing(shop, step, kind, tmp_path):
+    call, which, state = STEPS[step]
     shop.rules(KINDS[kind])
     shop.write(1)
     shop.injected += 1
-    # Two of its links are the trial at the start.
-    assert shop.run("--strict", environment=dying_at("link", 3, tmp_path)).code == -9
-    assert shop.states() == {"answered": 1}
+    assert shop.run("--strict", environment=dying_at(call, 1, tmp_path, **which)).code == -9
+    assert shop.states() == {state: 1}
     shop.note_recorded()
+    before = [path.stat().st_ino for path in shop.at_rest()]
     ended = shop.run("--strict")
     assert ended.code == 0, ended.err
     assert len(shop.billing()) == len(shop.published()) == 1
+    (picture,) = shop.at_rest()
+    assert not before or before == [picture.stat().st_ino]
+    assert shop.published()[0].samefile(picture)
+
+
+@needs_strace
+def test_a_file_system_without_links_gets_copies_and_is_told_so_once(shop):
+    shop.write(4)
+    shop.injected += 1
+    ended = shop.run(prefix=failed_at("link,linkat", "1+", "EPERM"))
+    assert (ended.code, len(shop.billing())) == (0, 4), ended.err
+    assert ended.err.count("no links") == 1
+    assert {path.stat().st_nlink for path in (*shop.published(), *shop.at_rest())} == {1}
+    again = shop.run(prefix=failed_at("link,linkat", "1+", "EPERM"))
+    assert (again.code, len(shop.billing())) == (0, 4)
+    assert "no links" not in again.err
+
+
+@needs_strace
+def test_a_picture_with_too_many_links_is_copied_and_the_others_are_linked(shop):
+    shop.write(1)
+    shop.injected += 1
+    ended = shop.run(prefix=failed_at("link,linkat", "1", "EMLINK"))
+    assert (ended.code, len(shop.billing())) == (0, 1), ended.err
+    assert "no links" not in ended.err
+    assert shop.published()[0].stat().st_nlink == 1
 
 
 @needs_strace
@@ -158,9 +212,11 @@ def test_a_death_at_any_system_call_is_resumed_without_paying_for_what_was_recor
 @pytest.mark.parametrize(
     ("call", "number", "mode"),
     [
-        ("link", 3, "retry"),
-        ("link", 5, "strict"),
-        ("link", 8, "retry"),
+        ("link", 1, "retry"),
+        ("link", 3, "strict"),
+        ("link", 6, "retry"),
+        ("rename", 4, "strict"),
+        ("rename", 6, "retry"),
         ("fsync", 10, "strict"),
         ("fsync", 13, "retry"),
         ("fsync", 17, "strict"),
@@ -197,16 +253,19 @@ def test_each_step_is_durable_before_the_next_one_refers_to_it(shop, kind, tmp_p
     trace = tmp_path / "trace"
     calls = "fsync,fdatasync,pwrite64,write,writev,sendto,sendmsg,link,linkat,rename,renameat,renameat2"
     assert shop.run(prefix=written_down(calls, trace)).code == 0
-    ((key, sha256, file),) = shop.rows(
-        "SELECT key, sha256, file FROM requests r JOIN pictures p ON p.request_id = r.id"
+    ((key, sha256, original, name),) = shop.rows(
+        "SELECT key, sha256, original, file FROM requests r JOIN pictures p ON p.request_id = r.id"
+        " JOIN names n ON n.request_id = r.id"
     )
     found = calls_in(trace)
 
     def first(wanted, after=-1):
         return next(call for call in found if call.began > after and wanted(call))
 
-    def written(text):
-        return first(lambda call: call.name == "pwrite64" and "ledger.db-wal>" in call.text and text in call.text)
+    def written(text, after=-1):
+        return first(
+            lambda call: call.name == "pwrite64" and "ledger.db-wal>" in call.text and text in call.text, after
+        )
 
     def synced(call, name):
         return first(lambda later: "sync" in later.name and name in later.text, after=call.ended)
@@ -217,19 +276,25 @@ def test_each_step_is_durable_before_the_next_one_refers_to_it(shop, kind, tmp_p
     post = first(lambda call: '"POST /v1/openai/images/' in call.text)
     assert log_synced(written(key)).ended < post.began
 
-    linked = first(lambda call: call.name.startswith("link") and file in call.text)
-    name = linked.text.partition("/.")[2] and "." + linked.text.partition("/.")[2].partition('"')[0]
-    name = name.rpartition("/")[2]
-    picture_synced = first(lambda call: call.name == "fsync" and name in call.text)
-    assert picture_synced.ended < linked.began
+    named = first(lambda call: call.name.startswith("rename") and f'{original}"' in call.text)
+    (beside,) = re.findall(r"/(\.[0-9a-f]+\.part)\"", named.text)
+    assert first(lambda call: call.name == "fsync" and beside in call.text).ended < named.began
     answer_recorded = written("b64_json") if kind == "small" else written(".body")
-    assert log_synced(answer_recorded).ended < linked.began
-    folder_synced = synced(linked, f"{file.rpartition('/')[0]}>")
-    assert folder_synced.ended < written(sha256).began
+    assert log_synced(answer_recorded).ended < named.began
+    stored = written(sha256)
+    assert synced(named, f"/pictures/{original.partition('/')[0]}>").ended < stored.began
+    assert first(lambda call: call.name == "fsync" and "/pictures>" in call.text).ended < stored.began
+
+    linked = first(lambda call: call.name.startswith("link") and name.rpartition("/")[2] in call.text)
+    assert original in linked.text
+    assert log_synced(stored).ended < linked.began
+    made = written("made", after=linked.began)
+    assert synced(linked, f"/{name.rpartition('/')[0]}>").ended < made.began
+    assert synced(linked, "/images>").ended < made.began
 
     if kind == "large":
         renamed = first(lambda call: call.name.startswith("rename") and ".body" in call.text)
         assert first(
-            lambda call: call.name == "fsync" and "/spool/." in call.text and call.began > post.ended
+            lambda call: call.name == "fsync" and "/answers/." in call.text and call.began > post.ended
         ).ended < (renamed.began)
-        assert synced(renamed, "/spool>").ended < answer_recorded.began
+        assert synced(renamed, "/answers>").ended < answer_recorded.began

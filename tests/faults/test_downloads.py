@@ -12,7 +12,7 @@ def test_an_address_that_expired_spoils_the_request_and_buys_no_other(shop):
     assert shop.states() == {"spoiled": 1}
     assert len(shop.billing()) == 1
     assert 3 <= len(shop.visits("get")) <= 8
-    assert shop.rows("SELECT body IS NOT NULL OR spool IS NOT NULL FROM requests") == [(1,)]
+    assert shop.rows("SELECT body IS NOT NULL OR answer IS NOT NULL FROM requests") == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_is_no_whole_picture_is_never_published_as_one(shop, hosted):
     assert shop.prompts("spoiled") == sorted(kinds)
     assert len(shop.published()) == 1
     assert ended.peak_rss_bytes < 300 * 2**20
-    kept = "SELECT min(body IS NOT NULL OR spool IS NOT NULL) FROM requests WHERE state = 'spoiled'"
+    kept = "SELECT min(body IS NOT NULL OR answer IS NOT NULL) FROM requests WHERE state = 'spoiled'"
     assert shop.rows(kept) == [(1,)]
 
 

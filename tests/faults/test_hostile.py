@@ -51,19 +51,3 @@ def test_a_path_template_never_leads_out_of_the_run_folder(shop, word):
     ended = shop.run()
     assert ended.code in {0, 2}, ended.err
     assert not list(shop.root.parent.rglob("escaped*"))[len(list(shop.out.rglob("escaped*"))) :]
-
-
-def test_a_link_in_place_of_a_folder_is_not_followed(shop, tmp_path):
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    shop.write(2)
-    assert shop.run("--limit", "1").code == 0
-    folder = next(shop.out.glob("images/*"))
-    for path in folder.iterdir():
-        path.rename(tmp_path / path.name)
-    folder.rmdir()
-    folder.symlink_to(outside)
-    shop.removed = {f"images/{folder.name}/{path.name}" for path in tmp_path.glob("*.png")}
-    shop.reruns = False
-    shop.run()
-    assert not list(outside.iterdir())

@@ -33,6 +33,7 @@ class Mutation:
 
 DURABLE = "tests/faults/test_disk.py -k test_each_step_is_durable_before_the_next_one_refers_to_it"
 READ = "        return read(response, self.redact)\n"
+SYNC = "os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)\n    try:\n        os.fsync(handle)\n"
 COMMIT = '            self._db.execute("COMMIT")\n'
 
 MUTATIONS = {
@@ -40,7 +41,7 @@ MUTATIONS = {
         DURABLE, [Edit("store/ledger/schema.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL")]
     ),
     "folders that are never synced": Mutation(
-        DURABLE, [Edit("store/folder/atomic.py", '    """Makes the names in ``folder`` durable."""\n', "    return\n")]
+        DURABLE, [Edit("store/folder/atomic.py", SYNC, SYNC.replace("os.fsync(handle)", "return"))]
     ),
     "an intent that is committed after its request was sent": Mutation(
         DURABLE,

@@ -27,22 +27,30 @@ def killed_at(calls, number):
 
 
 _DYING = """
-import itertools, os, signal
+import itertools, os, re, signal
 _real, _count = os.CALL, itertools.count(1)
+def _path(given):
+    return os.readlink(f"/proc/self/fd/{given}") if isinstance(given, int) else str(given)
 def _dying(*args, **kwargs):
-    if next(_count) == NUMBER:
+    fatal = re.search(OF, " ".join(map(_path, args))) is not None and next(_count) == NUMBER
+    if fatal and not AFTER:
         os.kill(os.getpid(), signal.SIGKILL)
-    return _real(*args, **kwargs)
+    result = _real(*args, **kwargs)
+    if fatal:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
 os.CALL = _dying
 """
 
 
-def dying_at(call, number, folder):
-    """An environment in which the program dies at its ``number``-th ``os.link``, ``os.fsync`` and so on.
+def dying_at(call, number, folder, *, of="", after=False):
+    """An environment in which the program dies at, or ``after``, its ``number``-th ``os.link``, ``os.fsync`` and so on.
 
-    A tracer counts for each thread alone; this counts for all of them, and only what Python itself calls.
+    A tracer counts for each thread alone; this counts for all of them, and only what Python itself calls. ``of`` is a
+    pattern that the paths of a call must match to be counted.
     """
     text = _DYING.replace("CALL", call).replace("NUMBER", str(number))
+    text = text.replace("OF", repr(of)).replace("AFTER", repr(after))
     (folder / "sitecustomize.py").write_text(text, encoding="utf-8")
     return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
 

@@ -95,7 +95,7 @@ def test_members_of_a_zip_may_be_listed_too(axis, write):
         ("{file: [a.txt]}", "matrix.x.file must be a text, found a list"),
         ("{file: ../a.txt}", "matrix.x.file must lie inside the manifest's folder"),
         ("{file: /etc/hosts.txt}", "matrix.x.file must lie inside the manifest's folder"),
-        ("{file: in}", "is of no known kind"),
+        ("{file: in}", "is of no known type"),
         ("{file: a.csv}", "'x' is no column of a.csv (its columns are 'look', 'name')"),
         ("{file: a.csv, column: lok}", "matrix.x.column: 'lok' is no column of a.csv (did you mean 'look'?)"),
         ("{file: a.csv, colum: look}", "unknown key 'colum' under matrix.x (did you mean 'column'?)"),

@@ -94,7 +94,7 @@ MISTAKES = [
     ("output: {path: .batchgen/x}", 3, "reserved"),
     ("output: {path: ../x}", 3, "must not hold '..'"),
     ("output: {path: /etc/x}", 3, "inside the output folder"),
-    ("output: {path: '{colour}'}", 3, "which nothing gives"),
+    ("output: {path: '{colour}'}", 3, "which nothing sets"),
     ("output: {folder: ../x}", 3, "must not hold '..'"),
     ("output: {folder: ~/x}", 3, "'~' is not replaced"),
     ("output: {folder: s3://x/y}", 3, "must be a folder on this machine"),
@@ -248,7 +248,7 @@ def test_a_column_with_a_taken_name_is_told_at_the_header(problems_of):
 def test_a_template_name_that_nothing_gives_names_the_nearest(problems_of, text):
     found = problems_of(f"prompt: '{{subjekt}}'\ndefaults: {{model: a}}\n{text}\n")
     assert found[0][0] == 1
-    assert "'{subjekt}', which nothing gives" in found[0][1]
+    assert "'{subjekt}', which nothing sets" in found[0][1]
 
 
 def test_a_job_without_model_and_prompt_says_so(problems_of):
@@ -288,7 +288,7 @@ def test_a_job_file_that_is_too_large_is_not_read(tmp_path):
 
 
 def test_a_file_of_another_kind_is_no_job(write):
-    with pytest.raises(ManifestError, match="is of no known kind"):
+    with pytest.raises(ManifestError, match="is of no known type"):
         load_manifest(write("job.json", "{}"))
 
 

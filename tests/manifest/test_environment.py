@@ -53,6 +53,6 @@ def test_a_variable_in_the_wrong_place_or_without_a_value_is_told(environment, p
 
 def test_a_prompt_never_sees_the_environment(environment, problems_of):
     assert (
-        "prompt uses '{HF_TOKEN}', which nothing gives"
+        "prompt uses '{HF_TOKEN}', which nothing sets"
         in problems_of("defaults: {model: m}\nprompt: '${HF_TOKEN}'\n")[0][1]
     )

@@ -85,7 +85,7 @@ def test_all_broken_rows_are_told_and_sound_ones_come_first(rows):
     read = iter(rows("a.csv", "prompt,x\na,1\nb\nc,1,2\nd,4\n"))
     assert [next(read).number, next(read).number] == [1, 4]
     short, long = problems(lambda: next(read))
-    assert short == "a.csv:3: row 2 has 1 field, the header has 2 (nothing stands under 'x')"
+    assert short == "a.csv:3: row 2 has 1 field, the header has 2 (no value for 'x')"
     assert long == "a.csv:4: row 3 has 3 fields, the header has 2 (put quotes around a value that holds ',')"
 
 
@@ -178,9 +178,9 @@ def test_a_field_that_the_service_does_not_take_is_told_once_for_all_lines(rows)
     told = problems(lambda: list(rows("a.jsonl", "\n".join(lines))))
     assert len(told) == 2
     assert told[0].startswith(
-        "a.jsonl:1: body.background would be lost: the service takes no 'background' (it may hold"
+        "a.jsonl:1: body.background is not supported: the service takes no 'background' (it may hold"
     )
-    assert told[1] == "a.jsonl:51: body.sise would be lost: the service takes no 'sise' (did you mean 'size'?)"
+    assert told[1] == "a.jsonl:51: body.sise is not supported: the service takes no 'sise' (did you mean 'size'?)"
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,6 @@ def test_a_data_uri_over_the_upload_limit_is_refused():
     assert "25,000,000 bytes" in check_value("image", "data:image/png;base64," + "A" * 34_000_000)
 
 
-def test_jpg_reaches_the_wire_as_jpeg():
+def test_jpg_is_sent_as_jpeg():
     assert normalised("output_format", "jpg") == "jpeg"
     assert normalised("my column", "jpg") == "jpg"

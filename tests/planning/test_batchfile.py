@@ -89,7 +89,7 @@ def test_equal_requests_are_written_once_and_more_repeats_of_them_are_not_lost(m
 
 def test_a_video_has_no_place_in_a_batch_and_leaves_no_file(made, tmp_path):
     plan = made("prompt,model,seconds\na,m,\nb,v,5\n", "job.csv")
-    with pytest.raises(UsageError, match="row 2: a video of v has no place in a batch file of images"):
+    with pytest.raises(UsageError, match="row 2: a batch file is for images, and v makes a video here"):
         write_batch_file(plan, tmp_path / "batch.jsonl")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "job.csv"]
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from batchgen.errors import BadName
 from batchgen.manifest import Template, path_problem
-from batchgen.planning.naming import BadName, folded, named_stem, opaque_stem
+from batchgen.planning.naming import folded, named_stem, opaque_stem
 
 KEY = "9f3c21ab" + "0" * 24
 

@@ -79,7 +79,7 @@ def picture(digest):
         ({}, {"row": 9, "columns": {"a": "b"}, "axes": {"c": "d"}}, []),
     ],
 )
-def test_every_field_that_reaches_the_wire_is_told_and_no_other(before, now, expected):
+def test_every_field_that_is_sent_is_told_and_no_other(before, now, expected):
     found = differences(request(**before).canonical, request(**now).canonical)
     assert found == tuple(FieldChange(*one) for one in expected)
 
@@ -230,7 +230,7 @@ def test_a_word_that_means_nothing_is_answered_with_help(word, said):
 
 def test_a_beginning_that_means_several_asks_for_more_of_it():
     first = max("abcdef", key=lambda digit: sum(one.key.startswith(digit) for one in ASKED))
-    with pytest.raises(UsageError, match="give more of it"):
+    with pytest.raises(UsageError, match="give more digits"):
         pick(ASKED, first)
 
 

@@ -157,7 +157,7 @@ async def test_a_service_that_never_answers_is_not_waited_for(monkeypatch):
     with anyio.fail_after(5):
         found = await look_up(Silent())
     assert found.catalogue is None
-    assert "aliases, prices and what models take are not known" in found.notice
+    assert "aliases, prices and models' parameters are not known" in found.notice
 
 
 async def test_a_server_of_one_s_own_without_a_list_is_nothing_to_speak_of(recorder):

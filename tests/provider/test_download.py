@@ -131,18 +131,18 @@ async def test_no_message_holds_the_key_or_moves_a_cursor():
 
 
 @pytest.fixture
-async def wire(recorder):
-    async with HttpClient(recorder.url, KEY, concurrency=2) as wire:
-        yield wire
+async def client(recorder):
+    async with HttpClient(recorder.url, KEY, concurrency=2) as client:
+        yield client
 
 
 async def test_a_picture_on_another_port_of_this_machine_is_fetched_without_key_or_cookie(
-    wire, recorder, second_recorder
+    client, recorder, second_recorder
 ):
     recorder.answer("/a", 302, location=f"{second_recorder.url}/b", set_cookie="session=1")
     second_recorder.answer("/b", 200, b"abc")
-    assert (await wire.download(f"{recorder.url}/a")).content == b"abc"
-    assert (await wire.download(f"{recorder.url}/a")).content == b"abc"
+    assert (await client.download(f"{recorder.url}/a")).content == b"abc"
+    assert (await client.download(f"{recorder.url}/a")).content == b"abc"
     for server in (recorder, second_recorder):
         assert len(server.seen) == 2
         for _, _, headers, _ in server.seen:
@@ -153,19 +153,19 @@ async def test_a_picture_on_another_port_of_this_machine_is_fetched_without_key_
     "target",
     ["http://10.0.0.1/x", "http://192.168.1.1/x", "http://169.254.169.254/latest", "http://[::ffff:10.0.0.1]/x"],
 )
-async def test_a_redirect_to_a_private_address_is_not_followed(wire, recorder, target):
+async def test_a_redirect_to_a_private_address_is_not_followed(client, recorder, target):
     recorder.answer("/a", 302, location=target)
     with pytest.raises(DownloadFailed) as caught:
-        await wire.download(f"{recorder.url}/a")
+        await client.download(f"{recorder.url}/a")
     assert caught.value.tries == 1
 
 
 @pytest.mark.parametrize("base_url", ["https://api.example.com", "http://10.1.2.3:80", "http://0.0.0.0:1"])
 async def test_a_service_elsewhere_can_not_point_to_this_machine(recorder, base_url):
     port = recorder.url.rpartition(":")[2]
-    async with HttpClient(base_url, KEY, concurrency=1) as wire:
+    async with HttpClient(base_url, KEY, concurrency=1) as client:
         for url in (recorder.url, f"https://127.0.0.1:{port}", f"https://localhost:{port}", f"https://[::1]:{port}"):
             with pytest.raises(DownloadFailed) as caught:
-                await wire.download(f"{url}/a")
+                await client.download(f"{url}/a")
             assert caught.value.tries == 1
     assert recorder.seen == []

@@ -52,8 +52,8 @@ def test_a_password_in_a_base_url_is_refused_without_showing_it(stated):
 @pytest.mark.anyio
 async def test_a_post_carries_the_key_its_own_length_and_an_idempotency_key(recorder):
     recorder.answer("/pay", 200, GENERATION)
-    async with HttpClient(recorder.url, KEY, concurrency=1) as wire:
-        assert isinstance(await wire.post("/pay", BODY, idempotency_key="i-1"), Answered)
+    async with HttpClient(recorder.url, KEY, concurrency=1) as client:
+        assert isinstance(await client.post("/pay", BODY, idempotency_key="i-1"), Answered)
     ((method, path, headers, body),) = recorder.seen
     assert (method, path, body) == ("POST", "/pay", b"{}")
     assert headers["authorization"] == f"Bearer {KEY.reveal()}"
@@ -66,8 +66,8 @@ async def test_a_post_carries_the_key_its_own_length_and_an_idempotency_key(reco
 @pytest.mark.anyio
 async def test_without_a_key_none_is_sent(recorder):
     recorder.answer("/pay", 200, GENERATION)
-    async with HttpClient(recorder.url, None, concurrency=1) as wire:
-        await wire.post("/pay", BODY, idempotency_key="i-1")
+    async with HttpClient(recorder.url, None, concurrency=1) as client:
+        await client.post("/pay", BODY, idempotency_key="i-1")
     assert "authorization" not in recorder.seen[0][2]
 
 
@@ -75,8 +75,8 @@ async def test_without_a_key_none_is_sent(recorder):
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_post_is_never_sent_on(recorder, second_recorder, status):
     recorder.answer("/pay", status, location=f"{second_recorder.url}/pay")
-    async with HttpClient(recorder.url, KEY, concurrency=1) as wire:
-        failed = await wire.post("/pay", BODY, idempotency_key="i-1")
+    async with HttpClient(recorder.url, KEY, concurrency=1) as client:
+        failed = await client.post("/pay", BODY, idempotency_key="i-1")
     assert (failed.verdict, failed.reason) == (Verdict.STOP_RUN, "redirect")
     assert (len(recorder.seen), second_recorder.seen) == (1, [])
 
@@ -85,29 +85,29 @@ async def test_a_post_is_never_sent_on(recorder, second_recorder, status):
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500, 503])
 async def test_a_service_that_repeats_the_key_does_not_bring_it_into_a_message(recorder, status):
     recorder.answer("/pay", status, b'{"error":{"message":"wrong: Bearer %b"}}' % KEY.reveal().encode())
-    async with HttpClient(recorder.url, KEY, concurrency=1) as wire:
-        failed = await wire.post("/pay", BODY, idempotency_key="i-1")
+    async with HttpClient(recorder.url, KEY, concurrency=1) as client:
+        failed = await client.post("/pay", BODY, idempotency_key="i-1")
     assert "canary" not in failed.message
     assert "kkkk" not in failed.message
 
 
 @pytest.mark.anyio
 async def test_a_closed_port_is_a_passing_failure_to_connect(recorder):
-    async with HttpClient("http://127.0.0.1:1", KEY, concurrency=1) as wire:
-        failed = await wire.post("/pay", BODY, idempotency_key="i-1")
+    async with HttpClient("http://127.0.0.1:1", KEY, concurrency=1) as client:
+        failed = await client.post("/pay", BODY, idempotency_key="i-1")
     assert (failed.verdict, failed.reason) == (Verdict.PASSING, "connect")
 
 
 @pytest.mark.anyio
 async def test_a_look_up_that_fails_in_any_way_is_none(recorder):
     hostile = (b"", b"<html>", b"\xff", b'"\xff"', b"9" * 5000, b"[" * 100_000, b"NaN")
-    async with HttpClient(recorder.url, KEY, concurrency=1) as wire:
+    async with HttpClient(recorder.url, KEY, concurrency=1) as client:
         for body in hostile:
             recorder.answer("/models", 200, body)
-            assert await wire.get_json("/models") is None
+            assert await client.get_json("/models") is None
         recorder.answer("/models", 500, b"{}")
-        assert await wire.get_json("/models") is None
+        assert await client.get_json("/models") is None
         recorder.answer("/models", 200, b'{"a":[1]}')
-        assert await wire.get_json("/models") == {"a": [1]}
-    async with HttpClient("http://127.0.0.1:1", KEY, concurrency=1) as wire:
-        assert await wire.get_json("/models") is None
+        assert await client.get_json("/models") == {"a": [1]}
+    async with HttpClient("http://127.0.0.1:1", KEY, concurrency=1) as client:
+        assert await client.get_json("/models") is None

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,7 @@ from batchgen.provider.interface import Provider
 from batchgen.testing.loopback import Reply, loopback
 from tests.documents import blocks
 from tests.ledgers import picture_bytes
-
-BATCHGEN = Path(sys.executable).parent / "batchgen"
+from tests.program import run_here
 
 
 @pytest.fixture
@@ -75,9 +73,9 @@ def test_the_plugin_of_the_documentation_makes_pictures_end_to_end(acme, tmp_pat
         service.reply = reply
         job = manifest(tmp_path, {"kind": "acme", "base_url": service.url, "options": {"style": "ink"}})
         out = tmp_path / "out"
-        done = run(BATCHGEN, "run", job, "--out", out, site=acme, ACME_API_KEY="acme-secret-key")
+        done = run_here(tmp_path, "run", job, "--out", out, ACME_API_KEY="acme-secret-key")
         assert done.returncode == 0, done.stderr
-        again = run(BATCHGEN, "run", job, "--out", out, site=acme, ACME_API_KEY="acme-secret-key")
+        again = run_here(tmp_path, "run", job, "--out", out, ACME_API_KEY="acme-secret-key")
     assert "nothing to buy" in again.stderr
     assert [arrived.method for arrived in service.posts] == ["POST"]
     (line,) = (json.loads(text) for text in (out / "metadata.jsonl").read_text().splitlines())
@@ -85,6 +83,7 @@ def test_the_plugin_of_the_documentation_makes_pictures_end_to_end(acme, tmp_pat
     assert (out / line["file_name"]).read_bytes() == picture_bytes(7)
 
 
+@pytest.mark.process
 def test_the_tests_of_the_documentation_pass_for_its_plugin(acme):
     done = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", acme / "test_acme.py", site=acme)
     assert done.returncode == 0, done.stdout
@@ -166,7 +165,7 @@ def open_it(opening):
 @pytest.mark.parametrize("kind", plugins.BUILT_IN)
 def test_a_plugin_can_t_take_the_place_of_one_of_ours(site, tmp_path, kind):
     install(site, "an-impostor", {kind: "mine:open_it"})
-    with pytest.raises(UsageError, match=f"an-impostor 1.0 brings a provider named {kind!r}"):
+    with pytest.raises(UsageError, match=f"an-impostor 1.0 has a provider named {kind!r}"):
         choose_provider(Service("simulator", tmp_path), concurrency=1)
     assert plugins.kinds() == plugins.BUILT_IN
 

@@ -71,7 +71,7 @@ def fail(ledger, books, request, state, dice):
     estimated = money(dice) if state is State.SPOILED and not billed else 0
     ticket = ledger.send(request)
     ledger.now_ms += dice.randrange(5_000)
-    ending = Outcome(
+    outcome = Outcome(
         state,
         dice.choice(("moderation", "no picture")),
         dice.choice(("no", "flagged")),
@@ -80,7 +80,7 @@ def fail(ledger, books, request, state, dice):
         maybe_microusd=maybe,
         estimated_microusd=estimated,
     )
-    transitions.fail(ledger.db, ticket=ticket, ending=ending, duration_ms=500, now_ms=ledger.now_ms)
+    transitions.fail(ledger.db, ticket=ticket, outcome=outcome, duration_ms=500, now_ms=ledger.now_ms)
     books.enter(request, state, billed=billed, maybe=maybe, estimated=estimated)
 
 

@@ -5,7 +5,6 @@ import pytest
 from batchgen.report import write_report
 from batchgen.report.lists import read_errors
 from batchgen.request import State
-from batchgen.store.folder.trash import moves_to_trash, record_trash
 from batchgen.store.ledger.records import snapshot
 
 
@@ -65,23 +64,23 @@ def test_the_page_shows_each_example_escaped_and_clipped_with_its_row_and_key(le
 
 def test_what_stands_out_links_a_picture_that_is_there_and_says_of_others_what_happened(ledger):
     ledger.begin()
-    shown, gone, thrown = (ledger.request(name) for name in ("shown", "gone", "thrown"))
+    shown, gone, retired = (ledger.request(name) for name in ("shown", "gone", "retired"))
     (kept,) = ledger.store(shown, billed=10_000, latency_ms=1_000)
     (lost,) = ledger.store(gone, billed=20_000, latency_ms=2_000)
-    ledger.store(thrown, billed=30_000, latency_ms=3_000)
+    ledger.store(retired, billed=30_000, latency_ms=3_000)
     (ledger.folder.root / lost).unlink()
-    record_trash(ledger.db, moves_to_trash(ledger.db, [3], "trash/x"), successor=None, now_ms=ledger.now_ms)
+    ledger.retire(3)
     ledger.fail(ledger.request("rude"), reason="moderation")
     ledger.fail(ledger.request("empty"), State.SPOILED, reason="no picture", billed_microusd=40_000)
     report = write_report(ledger.folder)
 
     assert [(one.prompt, one.file, one.instead) for one in report.dearest] == [
         ("empty", "", "spoiled: no picture"),
-        ("thrown", "", "in the trash"),
-        ("gone", "", "its file is gone"),
+        ("retired", "", "not in images/ any more"),
+        ("gone", "", "not in images/ any more"),
         ("shown", kept, ""),
     ]
-    assert [one.prompt for one in report.slowest] == ["thrown", "gone", "shown"]
+    assert [one.prompt for one in report.slowest] == ["retired", "gone", "shown"]
     table = (ledger.folder.root / "report.html").read_text().partition("The dearest")[2].partition("</table>")[0]
     assert table.count("<a href=") == 1
     assert "spoiled: no picture" in table

@@ -1,6 +1,5 @@
 """report.html in a real browser, opened from disk."""
 
-import hashlib
 import io
 
 import pytest
@@ -10,11 +9,10 @@ from batchgen.report import write_report
 from batchgen.request import State
 from batchgen.store.ledger import transitions
 from batchgen.store.looks.update import look_at_new
-from batchgen.store.media.sniff import inspect
 from tests import ledgers
-from tests.browser import browser, violations, visit
+from tests.browser import browser, shared_page, violations, visit
 
-__all__ = ["browser", "visit"]
+__all__ = ["browser", "shared_page", "visit"]
 
 HOSTILE = '</script><script>window.ran=1</script><img src=x onerror="window.ran=1"> \u202eevil {{ 7 * 7 }}'
 
@@ -50,11 +48,7 @@ def store(ledger, request, number, **money):
     # The first two show nothing; the others differ.
     Image.linear_gradient("L").rotate(30 * number).resize((64, 48 + number)).save(stream, "PNG")
     content = stream.getvalue() if number > 1 else ledgers.picture_bytes(number * 40)
-    file = f"images/00000/{request.index:09d}.png"
-    (ledger.folder.root / file).parent.mkdir(parents=True, exist_ok=True)
-    (ledger.folder.root / file).write_bytes(content)
-    picture = transitions.StoredPicture(file, hashlib.sha256(content).hexdigest(), len(content), inspect(content))
-    transitions.store(ledger.db, request_id=ticket.request_id, pictures=[picture], downloads=0, now_ms=ledger.now_ms)
+    ledger.show(ticket, [ledgers.at_rest(ledger.folder, request.key, content)])
 
 
 @pytest.fixture

@@ -179,3 +179,15 @@ def test_the_terminal_stays_within_eighty_columns(eventful):
 
 def test_output_that_is_no_terminal_has_no_colour(eventful):
     assert "\x1b" not in printed(write_report(eventful.folder))
+
+
+def test_a_report_of_one_request_speaks_of_one_request_and_one_picture(ledger):
+    ledger.begin(planned=1)
+    ledger.store(ledger.request("alone"))
+    ledger.end(0)
+    report = write_report(ledger.folder)
+
+    assert "1 request, 1 stored, 1 picture\n" in printed(report)
+    page = (ledger.folder.root / "report.html").read_text()
+    assert "of 1 request<" in page
+    assert "· 1 run," in page

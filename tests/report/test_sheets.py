@@ -12,8 +12,9 @@ from pypdf import PdfReader
 from batchgen.errors import UsageError
 from batchgen.report import sheets
 from batchgen.report.sheets import write_sheets
-from batchgen.store.looking import look_at_new
+from batchgen.store.ledger import names
 from batchgen.store.looks.thumbnails import thumbnail_name
+from batchgen.store.looks.update import look_at_new
 from tests import ledgers
 
 NOBODYS = "\U0010fffd"
@@ -155,14 +156,13 @@ def test_an_empty_folder_has_no_sheets(ledger):
     assert write_sheets(ledger.folder).files == ()
 
 
-def test_a_sheet_is_never_written_over_a_picture(ledger):
+def test_what_its_user_deleted_or_nothing_asks_for_is_on_no_sheet(ledger):
     ledger.begin()
-    name = "compare/sheets/sheet.pdf"
-    ledger.store(ledger.request(), name=name)
-    before = (ledger.folder.root / name).read_bytes()
-    with pytest.raises(FileExistsError, match="is a picture of this run"):
-        write_sheets(ledger.folder)
-    assert (ledger.folder.root / name).read_bytes() == before
+    for number in range(3):
+        ledger.store(ledger.request(f"mug {number}"), name=f"images/{number}.png")
+    names.record_deleted(ledger.db, ["images/0.png"])
+    ledger.retire(2)
+    assert write_sheets(ledger.folder).pictures == 1
 
 
 def test_a_sheet_that_can_not_be_finished_leaves_the_old_one(ledger, monkeypatch):

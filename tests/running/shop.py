@@ -14,10 +14,11 @@ from batchgen.provider.interface import Answered, Download, DownloadFailed, Fail
 from batchgen.request import AnswerPicture, Generation, State
 from batchgen.running.options import Options
 from batchgen.running.setup import run_plan
+from batchgen.store.folder.kept_answers import kept_answers
 from batchgen.store.folder.plan_cache import memo_in
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.ledger import open_ledger
 from batchgen.store.ledger.records import snapshot
-from batchgen.store.pictures.on_disk import spooled
 from tests import ledgers
 
 PRICE = 40_000
@@ -171,6 +172,11 @@ class Customer:
                     await anyio.sleep(0.005)
             tasks.cancel_scope.cancel()
 
+    async def change(self, statement, *values):
+        """Changes the ledger behind the program's back."""
+        async with open_ledger(self.folder.ledger, provider="simulator") as ledger:
+            await ledger.change(lambda db: db.execute(statement, values))
+
     def _opened(self, engine):
         self.engine = engine
 
@@ -190,7 +196,11 @@ class Customer:
         assert budget.reserved_microusd == 0
         assert self.engine._lanes.in_flight == 0
         with snapshot(self.folder.ledger) as db:
-            sent = {attempt for (attempt,) in db.execute("SELECT id FROM attempts WHERE outcome = 'sent'")}
+            sent = set(
+                db.execute(
+                    "SELECT r.key, a.id FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.outcome = 'sent'"
+                )
+            )
             assert db.execute("SELECT count(*) FROM requests WHERE state = 'sent'").fetchone() == (len(sent),)
             doubts = Counter(
                 dict(
@@ -201,13 +211,16 @@ class Customer:
                 )
             )
             billed, maybe = db.execute("SELECT sum(billed_microusd), sum(maybe_microusd) FROM attempts").fetchone()
-            files = [name for (name,) in db.execute("SELECT file FROM pictures")]
-        # What a full disk kept from the ledger lies in the spool, where the next run finds it.
-        assert sent <= spooled(self.folder).keys()
+            originals = [name for (name,) in db.execute("SELECT original FROM pictures")]
+            made = db.execute("SELECT file, held FROM names WHERE state = 'made'").fetchall()
+        # What a full disk kept from the ledger lies below answers/, where the next run finds it.
+        assert sent <= kept_answers(self.folder).keys()
         for key, count in self.shop.accepted.items():
             assert count <= 1 + doubts[key], "a request was paid for twice without a doubt"
         if not sent:
             assert (budget.billed_microusd, budget.maybe_microusd) == (billed or 0, maybe or 0)
-        for name in files:
-            assert (self.folder.root / name).read_bytes() in PICTURES
+        for name in originals:
+            assert self.folder.original(name).read_bytes() in PICTURES
+        for file, held in made:
+            assert (self.folder.root / file).read_bytes() == self.folder.original(held).read_bytes()
         assert not list(self.folder.root.rglob("*.part"))

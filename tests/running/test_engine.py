@@ -1,6 +1,7 @@
 """Whole runs against a small honest shop: real ledger, real files, every way a purchase can go."""
 
 import errno
+import shutil
 import sqlite3
 
 import anyio
@@ -12,7 +13,7 @@ from batchgen.request import State
 from batchgen.running.buy import publish, purchase
 from batchgen.running.events import Ended, Retrying, Started, Stopping
 from batchgen.running.schedule import feeder
-from batchgen.running.schedule.feeder import Selection
+from batchgen.running.schedule.selection import Selection
 from tests.running.shop import PICTURES, PRICE, b64, failed, hang, hosted, sold
 
 pytestmark = pytest.mark.anyio
@@ -30,11 +31,11 @@ OTHERS = [f"other {number}" for number in range(10)]
 async def test_every_request_is_bought_once_and_a_second_run_buys_nothing(customer):
     me = customer().order([f"mug {number}" for number in range(120)])
     finished = await me.run()
-    assert finished.exit_code == ExitCode.STORED
+    assert finished.exit_code == ExitCode.OK
     assert set(me.states().values()) == {State.STORED}
     assert me.shop.posts == 120
     again = await me.run()
-    assert (again.exit_code, again.changed, me.shop.posts) == (ExitCode.STORED, False, 120)
+    assert (again.exit_code, again.changed, me.shop.posts) == (ExitCode.OK, False, 120)
 
 
 async def test_equal_rows_are_bought_once(customer):
@@ -48,7 +49,7 @@ async def test_equal_rows_are_bought_once(customer):
 async def test_what_was_surely_not_billed_is_tried_until_it_works(customer, verdict):
     me = customer(mug=[failed(verdict), failed(verdict, retry_after_s=0.01)]).order(["mug", *OTHERS])
     finished = await me.run()
-    assert finished.exit_code == ExitCode.STORED
+    assert finished.exit_code == ExitCode.OK
     assert me.shop.prompts["mug"] == 3
     assert sum(isinstance(event, Retrying) for event in me.events) == 2
 
@@ -66,7 +67,7 @@ async def test_what_never_works_is_left_for_another_day(customer):
     finished = await me.run()
     assert (finished.exit_code, finished.result.ended[State.WAITING]) == (ExitCode.STOPPED, 1)
     assert me.shop.prompts["mug"] == 6
-    assert (await me.run()).exit_code == ExitCode.STORED
+    assert (await me.run()).exit_code == ExitCode.OK
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ async def test_what_lasts_is_sent_again_only_when_asked(customer, verdict, state
     assert (await me.run()).exit_code == ExitCode.FAILURES
     assert me.shop.prompts["mug"] == 1
     me.shop.accepted.clear()
-    assert (await me.run(selection=Selection(again=frozenset({state})))).exit_code == ExitCode.STORED
+    assert (await me.run(selection=Selection(again=frozenset({state})))).exit_code == ExitCode.OK
     assert me.shop.prompts["mug"] == 2
 
 
@@ -148,7 +149,7 @@ async def test_a_bug_in_the_provider_stops_the_run_drains_the_others_and_leaves_
     assert "RuntimeError('a bug')" in finished.reason
     assert me.states() == {"mug": State.DOUBT, **dict.fromkeys(OTHERS, State.STORED)}
     assert finished.result.ended[State.DOUBT] == 1
-    assert not list(me.folder.spool.iterdir())
+    assert not list(me.folder.answers.iterdir())
 
 
 async def test_an_answer_that_does_not_come_in_time_is_in_doubt(customer):
@@ -182,7 +183,7 @@ async def test_the_first_signal_lets_land_what_is_in_flight(customer):
     assert 1 <= me.shop.posts <= 4
     assert finished.result.ended == {State.STORED: me.shop.posts}
     me.shop.latency_s = 0
-    assert (await me.run()).exit_code == ExitCode.STORED
+    assert (await me.run()).exit_code == ExitCode.OK
     assert me.shop.posts == 100
 
 
@@ -251,7 +252,7 @@ async def test_a_hosted_picture_is_fetched_again_and_never_bought_again(customer
     broken, url = DownloadFailed("the host answered 500", tries=8), "https://pictures/1"
     me = customer(mug=[hosted(url)]).order(["mug"])
     me.shop.hosted[url] = [broken, broken, PICTURES[0]]
-    assert (await me.run()).exit_code == ExitCode.STORED
+    assert (await me.run()).exit_code == ExitCode.OK
     assert (me.shop.posts, me.shop.downloads[url]) == (1, 3)
 
 
@@ -275,27 +276,30 @@ async def test_a_process_that_dies_after_the_answer_finishes_it_without_a_post(c
         await hang()
 
     with monkeypatch.context() as patch:
-        patch.setattr(publish.Publisher, "finish", dies)
+        patch.setattr(publish.Publisher, "publish", dies)
         await me.run_until(lambda: list(me.states().values()) == [State.ANSWERED] * 10)
     finished = await me.run()
-    assert finished.exit_code == ExitCode.STORED
+    assert finished.exit_code == ExitCode.OK
     assert (me.shop.posts, finished.result.ended[State.STORED]) == (10, 10)
     assert next(event for event in me.events if isinstance(event, Started) and event.finishing).finishing == 10
-    assert not list(me.folder.spool.iterdir())
+    assert not list(me.folder.answers.iterdir())
 
 
 async def test_a_body_that_a_dead_process_could_not_record_is_adopted_and_the_rest_is_doubted(customer):
     me = customer(mug=[sold(1, large=True)]).order(["mug", "cup"])
     await me.run()
     with sqlite3.connect(me.folder.ledger) as db:
-        (attempt,) = db.execute(
-            "SELECT a.id FROM attempts a JOIN requests r ON r.id = a.request_id WHERE r.canonical LIKE '%mug%'"
+        key, attempt = db.execute(
+            "SELECT r.key, a.id FROM attempts a JOIN requests r ON r.id = a.request_id WHERE r.canonical LIKE '%mug%'"
         ).fetchone()
         db.execute("DELETE FROM pictures")
+        db.execute("DELETE FROM names")
         db.execute("UPDATE attempts SET outcome = 'sent', billed_microusd = 0")
         db.execute("UPDATE requests SET state = 'sent', body = NULL")
     db.close()
-    (me.folder.spool / f"{attempt}.body").write_bytes(sold(1, large=True))
+    shutil.rmtree(me.folder.pictures)
+    shutil.rmtree(me.folder.images)
+    (me.folder.answers / f"{key}-{attempt}.body").write_bytes(sold(1, large=True))
     assert (await me.run(strict=True)).exit_code == ExitCode.DOUBT
     assert me.states() == {"mug": State.STORED, "cup": State.DOUBT}
     assert me.shop.posts == 2
@@ -305,21 +309,23 @@ async def test_bodies_of_stored_pictures_are_removed_and_those_of_others_kept(cu
     me = customer(mug=[failed(Verdict.DOUBT)]).order(["mug", "cup"])
     await me.run(strict=True)
     with sqlite3.connect(me.folder.ledger) as db:
-        attempts = dict(db.execute("SELECT r.state, a.id FROM attempts a JOIN requests r ON r.id = a.request_id"))
+        attempts = dict(
+            db.execute("SELECT r.state, r.key || '-' || a.id FROM attempts a JOIN requests r ON r.id = a.request_id")
+        )
     db.close()
     for attempt in attempts.values():
-        (me.folder.spool / f"{attempt}.body").write_bytes(b"{}")
+        (me.folder.answers / f"{attempt}.body").write_bytes(b"{}")
     await me.run(strict=True)
-    assert [path.name for path in me.folder.spool.iterdir()] == [f"{attempts['in doubt']}.body"]
+    assert [path.name for path in me.folder.answers.iterdir()] == [f"{attempts['in doubt']}.body"]
 
 
-async def test_a_spool_that_is_full_loses_no_paid_answer(customer, monkeypatch):
+async def test_a_full_disk_below_answers_loses_no_paid_answer(customer, monkeypatch):
     def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     me = customer().order(["mug"])
     me.shop.large = True
-    monkeypatch.setattr(purchase, "spool", full)
+    monkeypatch.setattr(purchase, "write_answer", full)
     finished = await me.run()
     assert me.states() == {"mug": State.STORED}
     assert finished.exit_code == ExitCode.STOPPED
@@ -339,7 +345,7 @@ async def test_a_disk_that_takes_no_pictures_stops_the_run_and_keeps_every_paid_
     assert "No space left" in finished.reason
     assert me.shop.posts < 20
     me.shop.latency_s = 0
-    assert (await me.run()).exit_code == ExitCode.STORED
+    assert (await me.run()).exit_code == ExitCode.OK
     assert me.shop.posts == 100
 
 
@@ -404,7 +410,7 @@ async def test_a_listener_that_fails_cancels_nothing_that_is_paid_for(customer, 
     finished = await me.run(listen=listen)
     assert finished.result.ended == ({State.STORED: me.shop.posts} if me.shop.posts else {})
     assert State.DOUBT not in me.states().values()
-    assert finished.exit_code == (ExitCode.BUG if deaf_to is Ended else ExitCode.STORED)
+    assert finished.exit_code == (ExitCode.BUG if deaf_to is Ended else ExitCode.OK)
 
 
 async def test_a_limit_takes_no_more_of_what_may_be_risked_than_it_sends(customer):
@@ -419,7 +425,7 @@ async def test_a_limit_takes_no_more_of_what_may_be_risked_than_it_sends(custome
 async def test_a_limit_sends_so_many_and_the_next_run_goes_on(customer):
     me = customer().order([f"mug {number}" for number in range(20)])
     for sent in (7, 14, 20):
-        assert (await me.run(selection=Selection(limit=7))).exit_code == ExitCode.STORED
+        assert (await me.run(selection=Selection(limit=7))).exit_code == ExitCode.OK
         assert me.shop.posts == sent
 
 

@@ -10,13 +10,11 @@ from batchgen.manifest import load_manifest
 from batchgen.planning.plan import make_plan
 from batchgen.provider.interface import Verdict
 from batchgen.running import metadata_sync
-from batchgen.running.metadata_sync import Renewed
-from batchgen.running.schedule.feeder import Selection
-from batchgen.running.tidying import Tidying
+from batchgen.running.metadata_sync import Synced
+from batchgen.running.schedule.selection import Selection
 from batchgen.store.dataset.metadata import write_dataset
 from batchgen.store.ledger import row_metadata
 from batchgen.store.ledger.ledger import open_ledger
-from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.reader import Reader
 from tests.running.shop import failed
 
@@ -36,7 +34,7 @@ async def test_columns_rows_and_axes_follow_the_manifest_and_nothing_is_bought(c
     me = customer()
     await order(me, {"thing": "mug", "label": "old"}, {"thing": "cup", "label": "old"}).run()
     finished = await order(me, {"thing": "cup", "shelf": "2"}, {"thing": "mug", "label": "new"}).run()
-    assert (finished.exit_code, finished.renewed, finished.changed, me.shop.posts) == (ExitCode.STORED, 2, False, 2)
+    assert (finished.exit_code, finished.renewed, finished.changed, me.shop.posts) == (ExitCode.OK, 2, False, 2)
     assert [(line["prompt"], line["row"], line["label"], line["shelf"]) for line in told(me)] == [
         ("a cup", 1, None, "2"),
         ("a mug", 2, "new", None),
@@ -57,12 +55,29 @@ async def test_of_equal_rows_the_first_one_of_the_plan_counts(customer):
     await order(me, mug | {"label": "first"}, mug | {"label": "second"}).run()
     for _ in range(2):
         await me.run()
-        assert [(line["label"], line["row"]) for line in told(me)] == [("first", 1)]
+        assert [(line["label"], line["row"], line["shares"] is None) for line in told(me)] == [
+            ("first", 1, True),
+            ("second", 2, False),
+        ]
     finished = await order(me, {"thing": "cup"}, mug | {"label": "second"}, mug | {"label": "first"}).run()
     assert finished.renewed == 1
-    assert [(line["prompt"], line["label"], line["row"]) for line in told(me)] == [
-        ("a cup", None, 1),
-        ("a mug", "second", 2),
+    assert [(line["prompt"], line["label"], line["row"], line["cost_usd"]) for line in told(me)] == [
+        ("a cup", None, 1, 0.04),
+        ("a mug", "second", 2, 0.04),
+        ("a mug", "first", 3, 0),
+    ]
+
+
+async def test_a_row_gets_its_name_back_from_rows_that_are_gone_and_those_keep_their_others(customer):
+    me = customer()
+    named = {"output": {"path": "{icon}"}}
+    mug, blue = {"thing": "mug", "icon": "mug"}, {"thing": "blue mug"}
+    await order(me, mug, **named).run()
+    await order(me, blue | {"icon": "mug"}, blue | {"icon": "cup"}, **named).run()
+    await order(me, mug, **named).run()
+    assert [(line["prompt"], line["file_name"]) for line in told(me)] == [
+        ("a mug", "images/mug.png"),
+        ("a blue mug", "images/cup.png"),
     ]
 
 
@@ -91,8 +106,8 @@ async def test_what_the_manifest_dropped_keeps_its_last_description_until_it_is_
     mug, cup = {"thing": "mug", "label": "one"}, {"thing": "cup", "label": "one"}
     await order(me, mug, cup).run()
     await order(me, cup).run(prune=True, checked=False)
-    finished = await order(me, cup, mug | {"label": "two"}).run(checked=False)
-    assert finished.returned == 1
+    finished = await order(me, cup, mug | {"label": "two"}).run()
+    assert (finished.renewed, me.shop.posts) == (1, 2)
     assert [(line["prompt"], line["label"]) for line in told(me)] == [("a cup", "one"), ("a mug", "two")]
 
 
@@ -133,15 +148,13 @@ async def test_a_renewal_that_was_broken_off_is_done_by_the_next_run_of_any_plan
             return await self._ledger.change(change)
 
     async with open_ledger(me.folder.ledger, provider="simulator") as ledger:
-        reader, past = Reader(me.folder.ledger), PlanDiff(me.folder.ledger, old.outline.numbers)
-        tidying = Tidying(ledger, past, me.folder, old)
+        reader = Reader(me.folder.ledger)
         with pytest.raises(Died):
-            await metadata_sync.renew(new, Dying(ledger), reader, tidying)
+            await metadata_sync.sync(new, Dying(ledger), reader)
         # The plan that the ledger had described before is no exception.
-        assert await metadata_sync.renew(old, ledger, reader, tidying) == Renewed(described=dies_after)
-        assert await metadata_sync.renew(old, ledger, reader, tidying) == Renewed()
+        assert await metadata_sync.sync(old, ledger, reader) == Synced(described=dies_after)
+        assert await metadata_sync.sync(old, ledger, reader) == Synced()
         reader.close()
-        past.close()
     assert [line["label"] for line in told(me)] == ["old"] * 3
 
 

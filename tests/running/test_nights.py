@@ -11,7 +11,7 @@ from batchgen.errors import ExitCode, UsageError
 from batchgen.provider.interface import Verdict
 from batchgen.request import State
 from batchgen.running.events import Notice
-from batchgen.running.schedule.feeder import Selection
+from batchgen.running.schedule.selection import Selection
 from batchgen.running.schedule.stop_rules import Bounds, Deadline, MaxFailures, read_deadline, read_max_failures
 from batchgen.store.ledger.reader import NIGHT_MS
 from tests.running.shop import PRICE, Customer, Shop, failed, hang
@@ -166,13 +166,13 @@ async def test_a_deadline_after_the_last_request_was_sent_changes_nothing(custom
     me.shop.latency_s = 0.5
     me.order(["mug"])
     finished = await me.run(bounds=Bounds(deadline=WhenAtWork("05:30", me.shop)))
-    assert (finished.exit_code, finished.reason) == (ExitCode.STORED, None)
+    assert (finished.exit_code, finished.reason) == (ExitCode.OK, None)
 
 
 async def test_a_canary_goes_first_and_the_others_follow_when_it_is_stored(customer):
     me = customer().order(MANY)
     finished = await me.run(bounds=Bounds(canary=3))
-    assert finished.exit_code == ExitCode.STORED
+    assert finished.exit_code == ExitCode.OK
     assert finished.result.ended == Counter({State.STORED: 40})
     assert (me.shop.posts, finished.result.passed.total()) == (40, 0)
 
@@ -181,7 +181,7 @@ async def test_a_canary_that_dies_keeps_all_the_others_from_being_sent(customer)
     me = customer(**{prompt: [REFUSED] for prompt in MANY})
     finished = await me.order(MANY).run(bounds=Bounds(canary=3))
     assert finished.exit_code == ExitCode.STOPPED
-    assert finished.reason == "only 0 of the 3 canary requests were stored, so no other was sent: it was so"
+    assert finished.reason == "the canary stored only 0 of 3 requests, so no other was sent: it was so"
     assert me.shop.posts == 3
 
 
@@ -208,7 +208,7 @@ async def test_a_canary_with_nothing_to_send_sends_nothing(customer):
     me = customer().order(MANY[:3])
     await me.run()
     finished = await me.run(bounds=Bounds(canary=3))
-    assert (finished.exit_code, finished.changed, me.shop.posts) == (ExitCode.STORED, False, 3)
+    assert (finished.exit_code, finished.changed, me.shop.posts) == (ExitCode.OK, False, 3)
 
 
 VIENNA = ZoneInfo("Europe/Vienna")

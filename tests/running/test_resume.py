@@ -112,7 +112,9 @@ class Town:
         for key, count in self.billed_by_key().items():
             assert count <= allowed[key]
             assert answered[key] <= 1
-        for (file,) in self.rows("SELECT file FROM pictures"):
+        for (original,) in self.rows("SELECT original FROM pictures"):
+            inspect((self.out / ".batchgen/pictures" / original).read_bytes())
+        for (file,) in self.rows("SELECT file FROM names WHERE state = 'made'"):
             inspect((self.out / file).read_bytes())
 
 

@@ -12,7 +12,7 @@ from batchgen.provider.interface import Verdict
 from batchgen.report import write_report
 from batchgen.request import State
 from batchgen.running.events import Notice
-from batchgen.running.schedule.feeder import Selection
+from batchgen.running.schedule.selection import Selection
 from batchgen.store.dataset.metadata import write_dataset
 from tests.running.shop import PRICE, failed, hang
 
@@ -32,7 +32,7 @@ def lines(me, name="failures.jsonl"):
 
 
 def withdrawn(me):
-    return lines(me, "trash/failures.jsonl")
+    return lines(me, ".batchgen/retired.jsonl")
 
 
 def summary(me):
@@ -46,7 +46,7 @@ async def test_a_failure_that_is_deleted_from_the_manifest_is_one_no_more_and_it
     before = summary(me)
     assert (lines(me), before.states[state], before.requests, before.withdrawn) == (["bad"], 1, 2, 0)
     finished = await me.order(["good"]).run()
-    assert (finished.exit_code, finished.withdrawn, finished.changed) == (ExitCode.STORED, 1, True)
+    assert (finished.exit_code, finished.withdrawn, finished.changed) == (ExitCode.OK, 1, True)
     after = summary(me)
     assert (lines(me), withdrawn(me)) == ([], ["bad"])
     assert (after.states[state], after.requests, after.withdrawn, after.success_rate) == (0, 1, 1, 1.0)
@@ -68,7 +68,7 @@ async def test_a_withdrawn_failure_that_is_asked_for_again_can_be_sent_again(cus
     await me.order(["good"]).run()
     again = Selection(again=frozenset({State.REFUSED}))
     finished = await me.order(["good", "bad"]).run(selection=again)
-    assert (finished.exit_code, me.shop.posts) == (ExitCode.STORED, 3)
+    assert (finished.exit_code, me.shop.posts) == (ExitCode.OK, 3)
     assert (lines(me), withdrawn(me)) == ([], [])
     assert summary(me).states[State.STORED] == 2
 
@@ -80,7 +80,7 @@ async def test_what_waits_is_withdrawn_too_and_sent_when_it_is_asked_for_again(c
         db.execute("UPDATE requests SET state = 'waiting' WHERE state = 'refused'")
     assert (await me.order(["a"]).run()).withdrawn == 1
     assert (lines(me), withdrawn(me)) == ([], ["late"])
-    assert (await me.order(["a", "late"]).run()).exit_code == ExitCode.STORED
+    assert (await me.order(["a", "late"]).run()).exit_code == ExitCode.OK
     assert me.shop.posts == 3
 
 
@@ -95,7 +95,7 @@ async def test_a_doubt_is_listed_and_priced_whatever_the_manifest_says(customer)
     me = customer(lost=[DOUBT])
     assert (await me.order(["good", "lost"], retry=HOLD).run()).exit_code == ExitCode.DOUBT
     finished = await me.order(["good"], retry=HOLD).run()
-    assert (finished.exit_code, finished.withdrawn) == (ExitCode.STORED, 0)
+    assert (finished.exit_code, finished.withdrawn) == (ExitCode.OK, 0)
     assert (lines(me), withdrawn(me)) == (["lost"], [])
     found = summary(me)
     assert (found.states[State.DOUBT], found.maybe_billed_microusd) == (1, PRICE)
@@ -105,7 +105,7 @@ async def test_what_may_have_been_paid_before_it_was_refused_stays_listed_with_t
     me = customer(bad=[DOUBT, REFUSED]).order(["good", "bad"], retry={"on_doubt": "retry", "risk_usd": 10})
     assert (await me.run()).exit_code == ExitCode.FAILURES
     finished = await me.order(["good"]).run()
-    assert (finished.exit_code, finished.withdrawn) == (ExitCode.STORED, 0)
+    assert (finished.exit_code, finished.withdrawn) == (ExitCode.OK, 0)
     assert (lines(me), summary(me).maybe_billed_microusd) == (["bad"], PRICE)
 
 
@@ -117,7 +117,7 @@ async def test_withdrawn_requests_come_back_with_a_lost_ledger_and_are_withdrawn
     for path in me.folder.state.glob("ledger.db*"):
         path.unlink()
     finished = await me.run(checked=False)
-    assert (finished.exit_code, finished.withdrawn) == (ExitCode.STORED, 1)
+    assert (finished.exit_code, finished.withdrawn) == (ExitCode.OK, 1)
     assert (lines(me), withdrawn(me)) == ([], ["bad"])
     assert summary(me).billed_microusd == 2 * PRICE
     # What was paid for and brought nothing is not bought again by itself.
@@ -142,6 +142,6 @@ async def test_a_doubt_that_a_killed_process_left_is_told_once_though_the_manife
     ]
     assert lines(me) == ["good"]
     me.events.clear()
-    assert (await me.run(checked=False)).exit_code == ExitCode.STORED
+    assert (await me.run(checked=False)).exit_code == ExitCode.OK
     assert [event for event in me.events if isinstance(event, Notice)] == []
     assert lines(me) == ["good"]

@@ -1,6 +1,6 @@
 "use strict";
 
-/** The votes: kept by this browser, saved by the server where there is one, and exported as votes.jsonl. */
+/** The votes: kept by this browser, saved by the server if there is one, and exported as votes.jsonl. */
 const ballot = (() => {
   const { say } = words;
   let lines = [];

@@ -46,7 +46,7 @@ const bar = (() => {
     const names = made.axes.all.map((one) => one.name);
     const chosen = Object.fromEntries(selects.map(({ name }) => [name, made.axes[name]?.name || ""]));
     const all = wide || Boolean(chosen.sx || chosen.sy);
-    // Made anew only where it changed: a list may be open.
+    // Rebuilt only if it changed: a list may be open.
     const now = JSON.stringify([names, chosen, all]);
     if (now === drawn) return;
     drawn = now;
@@ -102,7 +102,7 @@ const bar = (() => {
     const elsewhere = made.all > made.total ? `, of ${words.count(made.all)} in all tabs` : "";
     const text = `${part}${words.several(made.total, "cell")}${elsewhere} · ${words.several(made.rows.length, "row")}`
       + (live && running ? ` · running, ${words.count(made.all)} so far` : "");
-    // Said again only where it changed: it is read aloud.
+    // Set only if it changed, since screen readers read it aloud.
     if (counts.dataset.text !== text) {
       counts.dataset.text = text;
       counts.replaceChildren(text, ...(view.isFiltered(state) ? [" ", clearing()] : []));

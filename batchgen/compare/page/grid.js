@@ -214,7 +214,7 @@ const grid = (() => {
     ].filter(Boolean);
   };
 
-  /** The first of the sources that loads; a few words where none does. */
+  /** The first of the sources that loads; a few words if none does. */
   const picture = (element, [first, ...rest], detail, why = "no preview; open it to see it") => {
     if (first) return element.replaceChildren(first(() => picture(element, rest, detail)));
     element.classList.add("plain");

@@ -1,6 +1,6 @@
 "use strict";
 
-/** What the page asks of the local server, where one serves it: rows that are new, and votes to be saved. */
+/** What the page asks of the local server, if one serves it: rows that are new, and votes to be saved. */
 const live = (() => {
   const PAUSE_MS = 1500;
   let after = 0;
@@ -35,7 +35,7 @@ const live = (() => {
       lost = false;
       saveAll();
     } catch {
-      if (!lost) words.say("The server has gone; what is here stays");
+      if (!lost) words.say("The server has stopped; the rows shown here stay");
       lost = true;
       pause = 4 * PAUSE_MS;
     }
@@ -66,7 +66,7 @@ const live = (() => {
         unsaved.shift();
       }
     } catch {
-      words.say("Not saved yet: the server has gone. Export your votes to keep them");
+      words.say("Not saved yet: the server has stopped. Export your votes to keep them");
     } finally {
       saving = false;
     }

@@ -40,7 +40,7 @@ const table = (() => {
   const stamp = (text) => (stamped = text);
   const foreign = () => {
     const other = !facts.live && stamped !== facts.stamp;
-    if (other) words.say("The page was written anew: reload it");
+    if (other) words.say("The page was written again: reload it");
     return other;
   };
 
@@ -89,7 +89,7 @@ const table = (() => {
     }
   };
 
-  /** The details of an entry, or `null` where they have to be loaded first; `then` is called once they are there. */
+  /** The details of an entry, or `null` if they have to be loaded first; `then` is called once they are there. */
   const detail = (place, then) => {
     if (more.key?.[place] !== undefined) return Object.fromEntries(Object.entries(more).map(([name, column]) => [name, column[place]]));
     if (facts.live) return null;
@@ -115,7 +115,7 @@ const table = (() => {
   return {
     begin, rows, gone, details, stamp, detail, detailed, dimensions, columns, text,
     about: (news) => Object.assign(facts, news),
-    /** Where an entry stands; there are gaps where one went away. */
+    /** Where an entry stands; there are gaps if one went away. */
     get places() { return (places ??= taken()); },
     get length() { return table.places.length; },
     state: (place) => text(columns.state[place]),

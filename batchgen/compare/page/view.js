@@ -24,7 +24,7 @@ const view = (() => {
 
   const named = (name) => table.dimensions.find((one) => one.name === name);
 
-  /** The values of a dimension in the order of the plan, or by number where all are numbers. */
+  /** The values of a dimension in the order of the plan, or by number if all are numbers. */
   const valuesOf = (dimension) => {
     const first = new Map();
     for (const place of table.places) {
@@ -37,7 +37,7 @@ const view = (() => {
     return values.sort((one, other) => order.get(one) - order.get(other));
   };
 
-  /** The axes of `state`, with defaults where it names none that is there: X is the model, Y the prompt. */
+  /** The axes of `state`, with defaults if it names none: X is the model, Y the prompt. */
   const axesOf = (state) => {
     const all = choices();
     const pick = (name) => all.find((one) => one.name === name);
@@ -247,13 +247,13 @@ const view = (() => {
 
   const has = (place, flag) => (table.columns.flags[place] & FLAGS[flag]) !== 0;
 
-  /** What is wrong with an entry, in a word or two; empty where nothing is. */
+  /** What is wrong with an entry, in a word or two; empty if nothing is. */
   const badge = (place) => Object.keys(FLAGS).filter((name) => has(place, name)).join(", ");
 
   /** Whether there is a file to be seen. */
   const isThere = (place) => table.state(place) === "stored" && !has(place, "file gone");
 
-  /** The text of a value, and what stands in its place where there is none. */
+  /** The text of a value, and what stands in its place if there is none. */
   const label = (code) => words.visible(table.text(code)) || "(none)";
 
   return { FLAGS, FAILED, fresh, unfiltered, layout, mean, median, brief, toHash, fromHash, isFiltered, has, badge, isThere, label, named };

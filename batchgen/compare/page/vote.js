@@ -87,7 +87,7 @@ const vote = (() => {
     stage.focus();
   };
 
-  /** All that is there for a match, and what stands in its place where none is left. */
+  /** All that is there for a match, and what stands in its place if none is left. */
   const show = (counted) => {
     find("header span").textContent = counted;
     name.value = ballot.voter();

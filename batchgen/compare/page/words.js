@@ -43,7 +43,7 @@ const words = (() => {
     return whole < 100 ? `${whole} s` : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
   };
 
-  /** 100 % only where nothing is missing. */
+  /** 0 % and 100 % only if they are exact. */
   const share = (part, whole) => {
     if (!whole) return NONE;
     if (part === whole || !part) return `${part ? 100 : 0} %`;
@@ -76,7 +76,7 @@ const words = (() => {
 
   const isFilm = (detail) => FILMS.has(detail.format);
 
-  /** The element that shows a stored file; `lost` is called where the browser can't. */
+  /** The element that shows a stored file; `lost` is called if the browser can't show it. */
   const shown = (detail, label, lost, more = {}) => {
     if (!isFilm(detail)) return make("img", { src: address(detail.file), alt: label, draggable: "false", error: lost });
     const film = make("video", { loop: true, playsinline: true, preload: "metadata", "aria-label": label || null, error: lost, ...more });

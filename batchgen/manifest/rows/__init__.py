@@ -10,8 +10,8 @@ from batchgen.manifest.rows.inline import InlineRows
 from batchgen.manifest.rows.interface import Row, Rows
 from batchgen.manifest.rows.jsonl import JsonlRows
 from batchgen.manifest.rows.text import TextRows
-from batchgen.manifest.show import printable
 from batchgen.manifest.text_files import refuse_unless_readable
+from batchgen.wording import printable
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".txt")
 
@@ -19,14 +19,14 @@ __all__ = ["SUFFIXES", "InlineRows", "Row", "Rows", "TextRows", "open_rows"]
 
 
 def open_rows(path: Path, file: str, place: str = "") -> Rows:
-    """The rows of a file. ``file`` names it in messages; ``place`` says where it was asked for.
+    """Return the rows of a file. ``file`` names it in messages; ``place`` is the location that asks for it.
 
-    Raises :class:`ManifestError` where it can't be read, is of no known kind, has a broken header, or has no rows.
+    Raise :class:`ManifestError` if it can't be read, is of no known type, has a broken header, or has no rows.
     """
     file = printable(file)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        message = f"{file} is of no known kind; rows come from {', '.join(SUFFIXES)}"
+        message = f"{file} is of no known type; rows come from {', '.join(SUFFIXES)}"
         raise ManifestError([Problem(message, place or file)])
     refuse_unless_readable(path, file, place)
     rows = _opened(path, file, suffix)
@@ -42,7 +42,7 @@ def _opened(path: Path, file: str, suffix: str) -> Rows:
 
 
 def _has_a_row(rows: Rows) -> bool:
-    """Whether there is a first row; one that is broken is told about when the rows are read."""
+    """Return whether there is a first row; a broken one is reported when the rows are read."""
     try:
         return next(iter(rows), None) is not None
     except ManifestError:

@@ -15,9 +15,9 @@ from typing import Any
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.rows.interface import Broken, Row, file_fingerprint, given
-from batchgen.manifest.show import shown
 from batchgen.manifest.text_files import not_utf8
 from batchgen.manifest.values import Value
+from batchgen.wording import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class CsvRows:
         return lines.reader(delimiter=self.delimiter, quoting=self.quoting, skipinitialspace=self.skips_spaces)
 
     def _rows(self, reader: Any, broken: Broken) -> Iterator[Row]:
-        # This loop runs once per row of a file that may have a million: what is rare is kept out of it.
+        # This loop runs once per row of a file that may have a million: what is rare is kept out of the loop.
         columns, width, file = self.columns, len(self.columns), self.file
         lists = "image" in columns
         next(filter(any, reader), None)
@@ -75,12 +75,12 @@ class CsvRows:
         counted = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
         message = f"row {number} has {counted}, the header has {width}"
         if len(fields) < width:
-            return message, f"nothing stands under {shown(self.columns[len(fields)])}"
+            return message, f"no value for {shown(self.columns[len(fields)])}"
         return message, f"put quotes around a value that holds {shown(self.delimiter)}"
 
 
 def open_csv(path: Path, file: str) -> CsvRows:
-    """The rows of a CSV or TSV file whose header is sound. Raises :class:`ManifestError` where it is not."""
+    """Return the rows of a CSV or TSV file. Raise :class:`ManifestError` if its header is broken."""
     delimiter = _delimiter(path, file)
     quoting = _quoting(path, file, delimiter)
     with _reading(path, file, Broken()) as lines:
@@ -99,7 +99,7 @@ def open_csv(path: Path, file: str) -> CsvRows:
 
 def _header_problems(names: tuple[str, ...], place: str) -> Iterator[tuple[str, str, str]]:
     if names[0].lower() == "sep=":
-        yield "'sep=' is a line of Excel's own and no header", place, "remove it; the separator is found without it"
+        yield "'sep=' is Excel's own line and no header", place, "remove it; the separator is found without it"
         return
     for position, name in enumerate(names, start=1):
         if not name:
@@ -111,7 +111,7 @@ def _header_problems(names: tuple[str, ...], place: str) -> Iterator[tuple[str, 
 
 
 def _delimiter(path: Path, file: str) -> str:
-    """Tab in a ``.tsv``; else whichever of comma, semicolon and tab the header has most of."""
+    """Return the tab for a ``.tsv``; else whichever of comma, semicolon and tab the header has most of."""
     if path.suffix.lower() == ".tsv":
         return "\t"
     with _reading(path, file, Broken()) as lines:
@@ -121,10 +121,10 @@ def _delimiter(path: Path, file: str) -> str:
 
 
 def _quoting(path: Path, file: str, delimiter: str) -> int:
-    """Whether quotes mean anything: in tab-separated text as IANA registers it they are ordinary characters.
+    """Return whether quotes mean anything: in tab-separated text as IANA registers it they are ordinary characters.
 
-    Spreadsheets quote such files all the same, so a file whose every line is a whole row is taken as it stands only
-    where reading it with quotes gives other rows.
+    Spreadsheets quote such files all the same, so a file whose every line is a whole row is read without quotes only
+    if reading it with quotes gives other rows.
     """
     if delimiter != "\t":
         return csv.QUOTE_MINIMAL
@@ -157,7 +157,7 @@ class _Lines:
 
 @contextmanager
 def _reading(path: Path, file: str, broken: Broken) -> Iterator[_Lines]:
-    """The open file; what its decoder and the CSV reader raise becomes a :class:`ManifestError` with a line."""
+    """Yield the open file; raise :class:`ManifestError` with a line for what its decoder or the CSV reader raises."""
     with path.open(encoding="utf-8-sig", newline="") as text:
         lines = _Lines(text)
         try:
@@ -180,7 +180,7 @@ def _unreadable(path: Path, file: str, broken: Broken, error: csv.Error, reader:
 
 
 def _row_that_fails(path: Path, dialect: Any) -> int:
-    """The line on which the row begins that the CSV reader gives up on."""
+    """Return the line on which the row begins that the CSV reader fails on."""
     begun = 1
     with path.open(encoding="utf-8-sig", newline="") as text:
         reader = csv.reader(text, dialect)
@@ -193,7 +193,7 @@ def _row_that_fails(path: Path, dialect: Any) -> int:
 
 
 def _with_list(values: Mapping[str, Value], place: str, broken: Broken) -> dict[str, Value]:
-    """The values with each picture of the cell on its own: they stand between bars, or in a list as JSON writes it."""
+    """Return the values with each picture of the cell on its own, split at bars or read as a JSON list."""
     written = str(values["image"])
     images: object = _json(written) if written.startswith("[") else [one.strip() for one in written.split("|")]
     if not isinstance(images, list) or not images or not all(isinstance(one, str) and one for one in images):

@@ -1,4 +1,4 @@
-"""What every kind of rows promises: to be read from the start as often as wanted, one row at a time."""
+"""What every kind of rows promises: iterable from the start any number of times, one row at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.values import PARAMETERS, Value
 
-# Beyond this many broken rows reading on tells the user nothing new.
+# More broken rows than this tell the user nothing new.
 MOST_PROBLEMS = 1_000
 
 _PARAMETERS = frozenset(PARAMETERS) | {"repeat"}
@@ -31,60 +31,61 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def place(self) -> str:
-        """Where it stands, as ``prompts.csv:12``."""
+        """Its file and line, as ``prompts.csv:12``."""
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
 class Rows(Protocol):
     """A re-iterable source that streams its rows and never holds them all.
 
-    Iterating yields every sound row. Where rows were broken it ends by raising :class:`ManifestError` with all of
-    them, so whoever acts on rows has to have read them to the end first.
+    Iterating yields every sound row. If rows were broken, iterating ends by raising :class:`ManifestError` with all of
+    them: read the rows to the end before acting on any.
     """
 
     @property
     def columns(self) -> tuple[str, ...] | None:
-        """The names of all columns in order, or ``None`` where each row brings its own."""
+        """The names of all columns in order, or ``None`` if each row has its own."""
         ...
 
     def __iter__(self) -> Iterator[Row]: ...
 
     def count(self) -> int:
-        """How many rows there are, counted without looking into them."""
+        """Return the number of rows, counted without parsing their values."""
         ...
 
     def fingerprint(self) -> str:
-        """Changes whenever a row may have."""
+        """Return a text that changes whenever a row may have changed."""
         ...
 
 
 class Broken:
-    """The problems met on the way through some rows."""
+    """The problems met while reading rows."""
 
     def __init__(self) -> None:
         self._problems: list[Problem] = []
 
     def add(self, place: str, message: str, suggestion: str = "") -> None:
-        """Keep a problem; raises :class:`ManifestError` with all of them when there are too many to go on."""
+        """Keep a problem. Raise :class:`ManifestError` with all of them if there are too many to go on."""
         self._problems.append(Problem(message, place, suggestion))
         if len(self._problems) >= MOST_PROBLEMS:
             self.raise_if_any()
 
     def raise_if_any(self) -> None:
+        """Raise :class:`ManifestError` with every problem so far, if there is one."""
         if self._problems:
             raise ManifestError(self._problems)
 
     def fatal(self, place: str, message: str, suggestion: str = "") -> ManifestError:
-        """The error for a place after which nothing more can be read."""
+        """Return the error for a mistake after which nothing more can be read."""
         return ManifestError([*self._problems, Problem(message, place, suggestion)])
 
 
 def file_fingerprint(path: Path) -> str:
-    """The digest of a file's bytes."""
+    """Return the digest of a file's bytes."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, hashlib.blake2b).hexdigest()
 
 
 def given(values: Mapping[str, Value]) -> dict[str, Value]:
-    """The values without the parameters that are left empty, which thereby fall back to the defaults."""
+    """Return the values without the parameters that are left empty: those take the defaults."""
     return {name: value for name, value in values.items() if value != "" or name not in _PARAMETERS}

@@ -11,15 +11,15 @@ from typing import Any
 
 from batchgen.errors import nearest
 from batchgen.manifest.rows.interface import Broken, Row, file_fingerprint
-from batchgen.manifest.show import shown
 from batchgen.manifest.text_files import not_utf8
 from batchgen.manifest.values import PARAMETERS, Value
+from batchgen.wording import shown
 
 _HALF = re.compile("[\ud800-\udfff]")
 _BATCH_ENDPOINTS = ("/images/generations", "/images/edits")
 _BATCH_LINE = frozenset({"method", "url", "body"})
 _BATCH_BODY = frozenset({*PARAMETERS, "n"}) - {"seconds"}
-# Says who asked, not what for.
+# Names who asks, not what for.
 _BATCH_IGNORED = frozenset({"user"})
 
 
@@ -32,7 +32,7 @@ class JsonlRows:
 
     @property
     def columns(self) -> None:
-        """Unknown before the last line was read: every line names its own."""
+        """``None``: every line names its own columns."""
         return
 
     def __iter__(self) -> Iterator[Row]:
@@ -83,7 +83,7 @@ class _UnknownFieldError(_BadLineError):
     def __init__(self, name: str) -> None:
         allowed = f"it may hold {', '.join(sorted(_BATCH_BODY))}; a column of your own stands beside body"
         super().__init__(
-            f"body.{name} would be lost: the service takes no {shown(name)}", nearest(name, _BATCH_BODY) or allowed
+            f"body.{name} is not supported: the service takes no {shown(name)}", nearest(name, _BATCH_BODY) or allowed
         )
 
 
@@ -124,7 +124,7 @@ def _record(line: str) -> dict[str, Any]:
 
 
 def _texts(record: Mapping[str, Any], line: str) -> dict[str, Value]:
-    """The values as text; ``null`` is a value that was not given."""
+    """Return the values as text; ``null`` is a value that was not given."""
     return {
         name: value if type(value) is str else _text(name, value, line)
         for name, value in record.items()
@@ -139,13 +139,13 @@ def _text(name: str, value: Any, line: str) -> Value:
         return tuple(value)
     if name in PARAMETERS or name == "repeat":
         raise _BadLineError(f"{name} must be a text, found {shown(value)}")
-    # A column of the user's own may hold anything; it travels as the JSON it is, with its numbers as numbers.
+    # A column of the user's own may hold anything; it is kept as JSON, with its numbers as numbers.
     record = json.loads(line)
     return json.dumps(record[name] if name in record else record["body"][name], ensure_ascii=False)
 
 
 def _batch_values(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What an OpenAI Batch line asks for; its ``custom_id`` and whatever else stands beside the body are columns."""
+    """Return what an OpenAI Batch line asks for; ``custom_id`` and all else beside the body are columns."""
     url, method = record.get("url"), record.get("method")
     if url is not None and not str(url).endswith(_BATCH_ENDPOINTS):
         raise _BadLineError(f"url must end in {' or '.join(_BATCH_ENDPOINTS)}, found {shown(url)}")

@@ -1,1 +1,1 @@
-"""The HTTP below httpx: connections whose every failure says what is known about the bytes sent."""
+"""The HTTP engines below httpx: every failure says whether the request was sent."""

@@ -1,4 +1,4 @@
-"""Which addresses may be connected to, judged on what a name resolved to and never on the name."""
+"""Which addresses may be connected to, by the address that a name resolved to and never by the name."""
 
 import enum
 import ipaddress
@@ -19,6 +19,7 @@ class AddressRule(enum.Enum):
     GLOBAL_OR_LOOPBACK = "global or loopback"
 
     def allows(self, address: IPAddress) -> bool:
+        """Return whether an engine with this rule may connect to ``address``."""
         if self is AddressRule.ANY:
             return True
         inner = unpacked(address)
@@ -27,10 +28,10 @@ class AddressRule(enum.Enum):
         return _is_public(inner)
 
 
-def rule_for_links(base_addresses: list[IPAddress]) -> AddressRule:
-    """The rule for addresses a service hands out, given where that service itself is.
+def rule_for_downloads(base_addresses: list[IPAddress]) -> AddressRule:
+    """Return the rule for the URLs in a service's answers, by the addresses of the service itself.
 
-    A service on this machine may point to this machine; any other may not point inward at all.
+    A service on this machine may point to this machine; any other may point to public addresses only.
     """
     if base_addresses and all(unpacked(address).is_loopback for address in base_addresses):
         return AddressRule.GLOBAL_OR_LOOPBACK
@@ -38,7 +39,7 @@ def rule_for_links(base_addresses: list[IPAddress]) -> AddressRule:
 
 
 def unpacked(address: IPAddress) -> IPAddress:
-    """The address that packets would finally reach: an IPv4 address wrapped in IPv6 comes out of its wrapping."""
+    """Return the address that packets would finally reach: for IPv4 wrapped in IPv6, the IPv4 address."""
     if isinstance(address, ipaddress.IPv4Address) or address.is_loopback or address.is_unspecified:
         return address
     if address in _NAT64 or address in _IPV4_COMPATIBLE:

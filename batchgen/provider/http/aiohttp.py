@@ -16,6 +16,8 @@ from batchgen.provider.http.resolving import Resolver
 
 
 class AiohttpEngine(httpx.AsyncBaseTransport):
+    """The engine for asyncio, as :mod:`batchgen.provider.http.interface` promises it."""
+
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._resolver = Resolver(options)
@@ -62,7 +64,7 @@ class AiohttpEngine(httpx.AsyncBaseTransport):
             self._sweep = asyncio.get_running_loop().call_later(self._options.idle_s, self._close_expired)
 
     def _close_expired(self) -> None:
-        """Gives back what idle connections hold: a process may open few files, and pictures are files too."""
+        """Close expired connections: their sockets count against the process's limit of open files, as pictures do."""
         for connection in self._idle.expired():
             connection.close()
         self._sweep = None
@@ -70,7 +72,7 @@ class AiohttpEngine(httpx.AsyncBaseTransport):
             self._sweep = asyncio.get_running_loop().call_later(self._options.idle_s, self._close_expired)
 
     async def _tried(self, connection: AiohttpConnection, sent: Outgoing, idle_for_s: float) -> Answer:
-        """An exchange on a used connection, whose end teaches how long this origin keeps them."""
+        """Exchange on a used connection, and note how long this origin keeps connections open."""
         try:
             answer = await connection.exchange(sent)
         except BaseException as error:
@@ -83,7 +85,7 @@ class AiohttpEngine(httpx.AsyncBaseTransport):
         return answer
 
     async def _opened(self, origin: Origin) -> AiohttpConnection:
-        """Tries each checked address in turn, within one connect timeout."""
+        """Return a connection to the first checked address that takes one, within one connect timeout."""
         if self._in_use + len(self._idle) > self._options.max_connections and (other := self._idle.oldest()):
             other.close()
         addresses = await self._resolver.addresses(origin)

@@ -25,7 +25,7 @@ from batchgen.provider.http.freelist import Origin
 from batchgen.provider.http.incoming import Answer
 from batchgen.provider.http.outgoing import Outgoing
 
-# How long an answer that has begun to arrive when time is up may take to be read.
+# How long reading an answer may take that began to arrive when time was up.
 _ARRIVING_S = 1.0
 _UNREAD_S = 0.05
 # Below this, one copy into one packet is cheaper than a second system call.
@@ -57,15 +57,17 @@ class AiohttpConnection(BaseProtocol):
         return self._reusable
 
     def is_alive(self) -> bool:
+        """Return whether the connection is open, reusable, and its socket holds nothing unread."""
         return self._reusable and self._is_open() and not self._has_unread()
 
     def close(self) -> None:
+        """Close the socket at once; unsent bytes are lost."""
         self._reusable = False
         if self.transport is not None:
             self.transport.abort()
 
     async def exchange(self, sent: Outgoing) -> Answer:
-        """Raises a `Failure`; an answer that arrives before the whole request is written counts as the answer."""
+        """Return the answer, which may arrive before the whole request is written. Raise a `TransportFailure`."""
         if not self._is_open():
             raise ConnectFailed(self._text("closed as soon as it was opened; nothing was sent"))
         self._answer = self._loop.create_future()
@@ -94,9 +96,9 @@ class AiohttpConnection(BaseProtocol):
                 self._timer = None
 
     async def _arriving(self) -> Answer | None:
-        """The answer that lies in the socket, unread, when its time is up: it has arrived, and is paid for.
+        """Return an answer that lies unread in the socket when its time is up: it has arrived, and is paid for.
 
-        A process that was stopped for a while finds its timers due before it has looked at its sockets.
+        A process that was stopped for a while finds its timers due before it has read its sockets.
         """
         assert self._answer is not None
         if not self._answer.done() and not self._has_unread():
@@ -109,7 +111,7 @@ class AiohttpConnection(BaseProtocol):
         return self.transport is not None and not self.transport.is_closing()
 
     def _has_unread(self) -> bool:
-        """Whether the socket holds bytes, or an end, that were not read yet."""
+        """Return whether the socket holds unread bytes, or an unread end of file."""
         if not self._is_open():
             return False
         assert self.transport is not None
@@ -121,7 +123,7 @@ class AiohttpConnection(BaseProtocol):
         return HttpResponseParser(
             self,
             self._loop,
-            # The reader would pause the socket beyond twice this; the cap ends the exchange before that.
+            # The reader would pause the socket beyond twice this; the cap ends the exchange before.
             self._max_body_bytes,
             max_line_size=self._max_header_bytes,
             max_field_size=self._max_header_bytes,
@@ -138,10 +140,10 @@ class AiohttpConnection(BaseProtocol):
         else:
             self.transport.write(head)
             self.transport.write(body)
-        # asyncio drops what it could not write at once on a lost connection, without a word or a pause.
+        # On a lost connection asyncio drops what it could not write at once, without an error or a pause.
         self._write_refused = self.transport.is_closing()
 
-    # What the socket says.
+    # Events of the socket.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -177,12 +179,12 @@ class AiohttpConnection(BaseProtocol):
         super().connection_lost(exc)
 
     def pause_reading(self) -> None:
-        """The cap bounds an answer here; aiohttp's reader is not to stop the socket, nor to call back to start it."""
+        """Do nothing: the cap bounds an answer here, and aiohttp's reader must not pause the socket."""
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - aiohttp's signature
         pass
 
-    # What it means.
+    # The state of the exchange.
 
     @property
     def _begun(self) -> bool:
@@ -192,7 +194,7 @@ class AiohttpConnection(BaseProtocol):
         if message.code < 200 and message.code != 101:
             return
         if self._begun:
-            # More than was asked for: the first answer stands, the connection does not.
+            # A second answer to one request: the first counts, and the connection is not used again.
             self._reusable = False
             return
         self._message, self._payload = message, payload
@@ -222,7 +224,7 @@ class AiohttpConnection(BaseProtocol):
         self._answer.set_result(Answer(self._message.code, list(self._message.raw_headers), body))
 
     def _on_end(self, exc: BaseException | None, *, unwritten: bool) -> None:
-        """Four ends: before all was written, by an error, as the mark of a body's end, too early."""
+        """Tell four ends apart: before all was written, by an error, as the end of a body, too early."""
         if unwritten and not self._begun:
             self._fail(
                 WriteFailed(self._text(f"closed before the request was sent completely ({exc or 'end of file'})"))
@@ -250,14 +252,14 @@ class AiohttpConnection(BaseProtocol):
     # Time between bytes.
 
     def _watch(self, timeout_s: float) -> None:
-        """One timer for an exchange, set again for the rest where bytes have moved meanwhile."""
+        """Check the time since the last byte, and set the exchange's one timer for the rest."""
         now = self._loop.time()
         unwritten_bytes = self.transport.get_write_buffer_size() if self.transport is not None else 0
         if unwritten_bytes != self._unwritten_bytes:
             self._unwritten_bytes, self._last_progress = unwritten_bytes, now
         left_s = self._last_progress + timeout_s - now
         if left_s <= 0 and self._has_unread():
-            # Stopped for a while, the process has yet to read what came meanwhile.
+            # A process that was stopped for a while has not read yet what arrived meanwhile.
             left_s = _UNREAD_S
         if left_s > 0:
             self._timer = self._loop.call_later(left_s, self._watch, timeout_s)

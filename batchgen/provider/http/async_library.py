@@ -4,6 +4,7 @@ import asyncio
 
 
 def on_asyncio() -> bool:
+    """Return whether the running async library is asyncio."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

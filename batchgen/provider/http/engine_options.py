@@ -1,4 +1,4 @@
-"""What a caller decides about an engine."""
+"""The options of an engine."""
 
 import socket
 import ssl
@@ -15,7 +15,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 async def system_addresses(host: str, port: int) -> Sequence[str]:
-    """The addresses the operating system gives for a name, in its order of preference; OSError when there are none."""
+    """Return the system's addresses of a name, in its order of preference. Raise OSError if there are none."""
     found = await anyio.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
@@ -45,6 +45,7 @@ class EngineOptions:
             raise ValueError(f"max_body_bytes is {self.max_body_bytes}; it must lie between 1 and {2**30}")
 
     def tls_context(self) -> ssl.SSLContext:
+        """Return a context that verifies certificates, by the system's, certifi's and ``ca_file``."""
         context = ssl.create_default_context()
         context.load_verify_locations(certifi.where())
         if self.ca_file is not None:

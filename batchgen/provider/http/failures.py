@@ -1,4 +1,4 @@
-"""What an engine raises: httpx's exceptions, each sure of its phase.
+"""The exceptions of an engine: httpx's, each for one phase of the exchange.
 
     ConnectFailed, ConnectTimedOut        nothing of the request left this machine
       AddressRefused                      the name resolved to nothing that may be connected to
@@ -17,7 +17,7 @@ import httpx
 
 
 class TransportFailure(httpx.RequestError):
-    """Every exception of an engine carries whether the status line and headers of an answer had arrived."""
+    """A failed exchange; ``headers_received`` says whether status line and headers of an answer had arrived."""
 
     def __init__(self, text: str, *, headers_received: bool = False) -> None:
         super().__init__(text)
@@ -69,5 +69,5 @@ class AnswerUndecodable(TransportFailure, httpx.DecodingError):
 
 
 def headers_received(error: httpx.HTTPError) -> bool:
-    """Whether an answer had begun before the failure; False where the transport that raised does not say."""
+    """Return whether an answer had begun before the failure; False if the transport that raised does not say."""
     return isinstance(error, TransportFailure) and error.headers_received

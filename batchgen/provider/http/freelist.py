@@ -1,6 +1,6 @@
-"""Idle connections, kept only while they are surely alive.
+"""Idle connections, kept only while the server is expected to keep them open.
 
-Last in, first out: the connection taken is the one idle for the shortest time, and nothing is ever scanned per request.
+Last in, first out: the connection idle for the shortest time is taken, and no list is scanned per request.
 """
 
 import math
@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-# Long enough to matter, short enough to forgive a restart.
+# Long enough to matter, short enough that a server's restart is forgotten.
 _MEMORY_S = 60.0
 
 
 class Origin(NamedTuple):
+    """The server of a connection."""
+
     scheme: str
     host: str
     port: int
@@ -24,8 +26,10 @@ class Origin(NamedTuple):
 
 
 class Reusable(Protocol):
+    """A connection that can be kept for another request."""
+
     def is_alive(self) -> bool:
-        """Whether the peer has neither closed nor said anything unasked, as far as the socket knows right now."""
+        """Return whether, by the state of the socket, the peer has neither closed nor sent anything unasked."""
 
 
 C = TypeVar("C", bound=Reusable)
@@ -33,13 +37,15 @@ C = TypeVar("C", bound=Reusable)
 
 @dataclass(frozen=True, slots=True)
 class IdleConnection(Generic[C]):
+    """An idle connection, with the clock's seconds at which it became idle."""
+
     connection: C
     since: float
 
 
 @dataclass(frozen=True, slots=True)
 class Taken(Generic[C]):
-    """A connection to use, if one was surely alive, and those the caller is now to close."""
+    """A connection to use, if one is alive, and the ``dead`` ones that the caller closes."""
 
     connection: C | None
     idle_for_s: float
@@ -48,12 +54,12 @@ class Taken(Generic[C]):
 
 @dataclass(slots=True)
 class Trust:
-    """What is known of an origin's habit of keeping connections open.
+    """How long an origin keeps connections open, as far as known.
 
-    A server that closes right after each answer does so while the next request is under way, and no look at the
-    socket can see that in time. So a stranger gets one request on a used connection, all others go over new ones,
-    until that one was answered. A server that closed after t seconds may be closing others of that age at this
-    moment: it is trusted for half of t, for a minute.
+    A server that closes right after each answer does so while the next request is under way, and no check of the
+    socket can see that in time. So an unknown server gets one request on a used connection, all others go over new
+    ones, until that one was answered. A server that closed after t seconds may be closing others of that age at this
+    moment: for a minute, connections to it are reused only within half of t.
     """
 
     idle_s: float
@@ -63,6 +69,8 @@ class Trust:
 
 
 class FreeList(Generic[C]):
+    """The idle connections of one engine, by origin."""
+
     def __init__(self, idle_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._idle_s = idle_s
         self._clock = clock
@@ -74,11 +82,12 @@ class FreeList(Generic[C]):
         return self._count
 
     def put(self, origin: Origin, connection: C) -> None:
+        """Keep a connection that is idle from now on."""
         self._idle.setdefault(origin, deque()).append(IdleConnection(connection, self._clock()))
         self._count += 1
 
     def take(self, origin: Origin) -> Taken[C]:
-        """Whoever gets a connection says afterwards `answered`, `lost` or, where neither is known, `unsettled`."""
+        """Return a connection, if any. The caller reports `answered`, `lost` or, if it knows neither, `unsettled`."""
         idle, trust, dead = self._idle.get(origin), self._trusted(origin), list[C]()
         while idle and (trust.proven or not trust.on_trial):
             newest = self._pop(origin, idle.pop())
@@ -92,21 +101,22 @@ class FreeList(Generic[C]):
         return Taken(None, 0.0, dead)
 
     def answered(self, origin: Origin) -> None:
-        """Notes that a reused connection brought an answer: this origin keeps them."""
+        """Note that a reused connection brought an answer: this origin keeps them."""
         self._trusted(origin).proven = True
 
     def lost(self, origin: Origin, idle_for_s: float) -> None:
-        """Notes that the origin closed a connection that had been idle for so long."""
+        """Note that the origin closed a connection that had been idle for so long."""
         trust = self._trusted(origin)
         trust.on_trial = False
         trust.idle_s = min(trust.idle_s, idle_for_s / 2)
         trust.until = self._clock() + _MEMORY_S
 
     def unsettled(self, origin: Origin) -> None:
+        """Note that an exchange ended without telling whether the origin keeps connections."""
         self._trusted(origin).on_trial = False
 
     def expired(self) -> list[C]:
-        """Gives up the connections that were idle for too long to be used again."""
+        """Remove and return the connections that were idle for too long to be used again."""
         now, found = self._clock(), list[C]()
         for origin, idle in list(self._idle.items()):
             while idle and now - idle[0].since >= self._idle_s:
@@ -114,7 +124,7 @@ class FreeList(Generic[C]):
         return found
 
     def oldest(self) -> C | None:
-        """Gives up the connection idle longest at some origin, to make room for one elsewhere."""
+        """Remove and return the connection idle longest at some origin, to make room for one elsewhere."""
         for origin, idle in self._idle.items():
             return self._pop(origin, idle.popleft()).connection
         return None

@@ -1,4 +1,4 @@
-"""The engine on trio, and on asyncio where only pure Python is to be had: single httpcore connections, no pool."""
+"""The engine on trio, and on asyncio with pure Python only: single httpcore connections, no pool."""
 
 import functools
 import ssl
@@ -31,12 +31,13 @@ from batchgen.provider.http.resolving import Resolver
 
 @dataclass(slots=True)
 class Phase:
-    """How far one exchange has come, as httpcore's trace tells it."""
+    """The progress of one exchange, by httpcore's trace."""
 
     sent: bool = False
     begun: bool = False
 
     async def trace(self, event: str, _info: dict[str, Any]) -> None:
+        """Note an event of httpcore."""
         if event == "http11.send_request_body.complete":
             self.sent = True
         elif event == "http11.receive_response_headers.complete":
@@ -44,7 +45,7 @@ class Phase:
 
 
 class WholeBody:
-    """A body in one piece; not a generator, which trio would warn of when a failed request abandons it."""
+    """A body in one piece; not a generator, of which trio warns if a failed request abandons it."""
 
     def __init__(self, body: bytes) -> None:
         self._rest = [body]
@@ -59,18 +60,21 @@ class WholeBody:
 
 
 class Connection(httpcore.AsyncHTTP11Connection):
-    """One connection, with our cap on headers in the place httpcore has for its own."""
+    """One connection, with our cap on headers instead of httpcore's."""
 
     def __init__(self, origin: httpcore.Origin, stream: httpcore.AsyncNetworkStream, max_header_bytes: int) -> None:
         self.MAX_INCOMPLETE_EVENT_SIZE = max_header_bytes
         super().__init__(origin, stream)
 
     def is_alive(self) -> bool:
-        # httpcore looks here whether the idle socket is readable, which it is once the peer has closed.
+        """Return whether the connection is idle and the peer has not closed it."""
+        # httpcore checks here whether the idle socket is readable, as it is once the peer has closed.
         return self.is_idle() and not self.has_expired()
 
 
 class HttpcoreEngine(httpx.AsyncBaseTransport):
+    """The engine for trio, as :mod:`batchgen.provider.http.interface` promises it."""
+
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._resolver = Resolver(options)
@@ -107,7 +111,7 @@ class HttpcoreEngine(httpx.AsyncBaseTransport):
         return answer
 
     async def _tried(self, connection: Connection, sent: Outgoing, idle_for_s: float) -> Answer:
-        """An exchange on a used connection, whose end teaches how long this origin keeps them."""
+        """Exchange on a used connection, and note how long this origin keeps connections open."""
         try:
             answer = await self._exchanged(connection, sent)
         except BaseException as error:
@@ -150,7 +154,7 @@ class HttpcoreEngine(httpx.AsyncBaseTransport):
         return b"".join(parts)
 
     async def _opened(self, origin: Origin) -> Connection:
-        """Tries each checked address in turn, within one connect timeout."""
+        """Return a connection to the first checked address that takes one, within one connect timeout."""
         if self._in_use + len(self._idle) > self._options.max_connections and (other := self._idle.oldest()):
             await _closed(other)
         addresses = await self._resolver.addresses(origin)
@@ -197,7 +201,7 @@ _TRANSLATED = (
 
 
 def _translated(error: Exception, sent: Outgoing, phase: Phase) -> httpx.TransportError:
-    """Four cases: not to be written as HTTP, not sent completely, silence or loss, an answer that is none."""
+    """Return our exception for httpcore's: not valid HTTP, not sent completely, silence or loss, a broken answer."""
     origin = sent.origin
     if isinstance(error, httpcore.LocalProtocolError):
         # h11 quotes the header's value, which may be a key.
@@ -244,6 +248,6 @@ def _httpcore_origin(origin: Origin) -> httpcore.Origin:
 
 
 async def _closed(connection: Connection) -> None:
-    # A cancelled caller still owes the socket its end.
+    # The socket is closed even if the caller is cancelled.
     with anyio.CancelScope(shield=True):
         await connection.aclose()

@@ -1,4 +1,4 @@
-"""A whole answer as an httpx response: inflated only when the request asked for it, and never past the cap."""
+"""A whole answer as an httpx response: inflated only if the request asked for it, and never past the cap."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ _SLICE_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came over the wire, its chunks joined and nothing else changed."""
+    """An answer as received, its chunks joined and nothing else changed."""
 
     status: int
     headers: Headers
@@ -22,6 +22,7 @@ class Answer:
 
 
 def response(sent: Outgoing, answer: Answer) -> httpx.Response:
+    """Return the answer as a response. Raise `BodyTooLarge` or `AnswerUndecodable`."""
     headers, body = answer.headers, answer.body
     coding = next((value for name, value in headers if name.lower() == b"content-encoding"), b"identity").lower()
     if coding == b"identity" or not body:

@@ -2,19 +2,19 @@
 
 An engine is an `httpx.AsyncBaseTransport`: a whole request goes in, a response with its body already read comes out.
 
-1. Its exceptions say what is known of the bytes sent (`failures`); where it does not know, it says so.
+1. Its exceptions say whether the request was sent (`failures`), or that this is unknown.
 2. It sends a request once: no retry, no redirect, no cookie, no proxy or credential from the environment.
-3. It reuses a connection only while that is surely alive: idle for less than `idle_s`, and its socket looked at before.
+3. It reuses a connection only if idle for less than `idle_s`, and after a check of its socket.
 4. It connects to an address that was checked, verifies certificates, caps headers, body and the time between
    bytes, and inflates only what was asked for.
-5. It never looks through all connections for one request.
+5. It never scans all connections for one request.
 
 `request.extensions["timeout"]["read"]` overrides the time between bytes, `["max_body_bytes"]` the cap on a body.
 """
 
 import httpx
 
-from batchgen.provider.http.addresses import AddressRule, rule_for_links
+from batchgen.provider.http.addresses import AddressRule, rule_for_downloads
 from batchgen.provider.http.async_library import on_asyncio
 from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.http.failures import AddressRefused, BodyTooLarge, CertificateInvalid, headers_received
@@ -27,12 +27,12 @@ __all__ = [
     "EngineOptions",
     "headers_received",
     "open_engine",
-    "rule_for_links",
+    "rule_for_downloads",
 ]
 
 
 def open_engine(options: EngineOptions) -> httpx.AsyncBaseTransport:
-    """The engine for the async library that is running; close it with `aclose`, or use it in `async with`."""
+    """Return the engine for the async library that is running; close it with `aclose`, or use it in `async with`."""
     if on_asyncio():
         from batchgen.provider.http.aiohttp import AiohttpEngine
 

@@ -1,4 +1,4 @@
-"""An httpx request as it goes on the wire: whole, with its true length, and asking for bytes as they are."""
+"""An httpx request as it is sent: whole, with its true length, and asking for an uncompressed answer."""
 
 from dataclasses import dataclass, field
 
@@ -8,13 +8,15 @@ from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.http.freelist import Origin
 
 _PORTS = {"http": 80, "https": 443}
-# The length is counted here, and a whole body needs no chunks.
+# These headers are set here: the length is counted, and a whole body needs no chunks.
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
+    """A request as bytes, with the limits of its exchange."""
+
     origin: Origin
     method: str
     target: bytes
@@ -28,7 +30,10 @@ class Outgoing:
 
 
 async def outgoing(request: httpx.Request, options: EngineOptions) -> Outgoing:
-    """Raises httpx.UnsupportedProtocol or httpx.LocalProtocolError for what cannot be sent as HTTP/1.1."""
+    """Return the request with its body read.
+
+    Raise httpx.UnsupportedProtocol or httpx.LocalProtocolError for what cannot be sent as HTTP/1.1.
+    """
     try:
         body = request.content
     except httpx.RequestNotRead:
@@ -75,7 +80,7 @@ def _head(origin: Origin, method: str, target: bytes, headers: list[tuple[bytes,
 
 
 def _read_timeout_s(request: httpx.Request, default: float) -> float | None:
-    """The request's own read timeout where it names one; None, in httpx's words, is no timeout."""
+    """Return the request's own read timeout, if it names one; None, as in httpx, is no timeout."""
     given = request.extensions.get("timeout")
     if given is None or "read" not in given:
         return default

@@ -1,4 +1,4 @@
-"""A name becomes checked addresses; whoever connects uses these, so a second look-up cannot change the answer."""
+"""The checked addresses of a name. Connections use these, so a second look-up cannot change the answer."""
 
 import ipaddress
 import math
@@ -9,7 +9,7 @@ from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.http.failures import AddressRefused, ConnectFailed, ConnectTimedOut
 from batchgen.provider.http.freelist import Origin
 
-# A thousand connections opened at once ask for one name; an answer is shared for this long.
+# A thousand connections opened at once look up one name; an answer is shared for this long.
 _SHARED_S = 2.0
 
 Refusal = AddressRefused | ConnectFailed | ConnectTimedOut
@@ -24,7 +24,7 @@ class Resolver:
         self._known: dict[Origin, tuple[float, list[str] | Refusal]] = {}
 
     async def addresses(self, origin: Origin) -> list[str]:
-        """Never empty; raises AddressRefused, ConnectFailed or ConnectTimedOut."""
+        """Return at least one address. Raise AddressRefused, ConnectFailed or ConnectTimedOut."""
         async with self._locks.setdefault(origin, anyio.Lock()):
             until, known = self._known.get(origin, (-math.inf, []))
             if until < anyio.current_time():

@@ -23,8 +23,8 @@ class Night:
 class Budget:
     """The run's money in micro-dollars.
 
-    ``cap`` bounds billed, maybe billed and estimated money together, over all runs of a folder; ``night`` does so for
-    this night's. ``balance`` is what the account held when this run began; it bounds what this run may spend, since
+    ``cap`` bounds billed, maybe billed and estimated money together, over all runs of a folder; ``night`` bounds this
+    night's money. ``balance``, what the account held when this run began, bounds what this run may spend, since
     the service reserves the worst case of every request in flight as well.
     """
 
@@ -47,11 +47,11 @@ class Budget:
 
     @property
     def committed_microusd(self) -> int:
-        """All that is spent, may be spent, or is reserved for what is in flight."""
+        """Return all that is spent, may be spent, or is reserved for what is in flight."""
         return self.billed_microusd + self.maybe_microusd + self.estimated_microusd + self.reserved_microusd
 
     def shortage(self, amount_microusd: int) -> str | None:
-        """What a request of that worst-case price could take us past: the budget, the account's balance, or nothing."""
+        """Return which limit a request of that worst-case price may exceed: a budget, the balance, or ``None``."""
         wanted = self.committed_microusd + amount_microusd
         if self.cap_microusd is not None and wanted > self.cap_microusd:
             return (
@@ -66,7 +66,7 @@ class Budget:
                 f"the night's budget of {dollars(self.night.cap_microusd)} is used up: another request may cost "
                 f"{dollars(amount_microusd)}; the next night has a new one"
             )
-        # What costs nothing needs no balance.
+        # A request that costs nothing needs no balance.
         if (
             self.balance_microusd is not None
             and amount_microusd
@@ -81,7 +81,7 @@ class Budget:
     def settle(
         self, reserved_microusd: int, *, billed_microusd: int = 0, maybe_microusd: int = 0, estimated_microusd: int = 0
     ) -> None:
-        """Turns a reservation into what it became."""
+        """Replace a reservation by what was, or may have been, spent of it."""
         self.reserved_microusd -= reserved_microusd
         self.billed_microusd += billed_microusd
         self.maybe_microusd += maybe_microusd
@@ -101,11 +101,15 @@ class Risk:
         self.cap_microusd = default if cap_microusd is None else cap_microusd
         self.risked_microusd = risked_microusd
 
-    def take(self, price_microusd: int | None) -> bool:
-        """Whether a request of that worst-case price may be repeated; if so, its price is counted as risked."""
+    def covers(self, price_microusd: int | None) -> bool:
+        """Return whether a request of that worst-case price may be repeated."""
         if price_microusd is None or price_microusd >= self.HOLD_FROM_MICROUSD:
             return False
-        if self.risked_microusd + price_microusd > self.cap_microusd:
+        return self.risked_microusd + price_microusd <= self.cap_microusd
+
+    def take(self, price_microusd: int | None) -> bool:
+        """Count a price that the cap :meth:`covers` as risked; return whether the cap does."""
+        if price_microusd is None or not self.covers(price_microusd):
             return False
         self.risked_microusd += price_microusd
         return True
@@ -114,7 +118,7 @@ class Risk:
 class RetryTokens:
     """The run-wide budget of retries: 20, and one more for every five first attempts, as Finagle and AWS shape it.
 
-    Single requests may fail and be tried again; when most of them do, trying again only makes it worse.
+    Single requests may fail and be tried again; when most of them do, trying again only makes matters worse.
     """
 
     # In fifths of a retry, so that sums stay exact: a first attempt earns one, a retry takes five.
@@ -126,11 +130,11 @@ class RetryTokens:
         self._fifths = self.START
 
     def earn(self) -> None:
-        """A request is sent for the first time."""
+        """Count the first attempt of a request."""
         self._fifths = min(self.MOST, self._fifths + 1)
 
     def take(self) -> bool:
-        """Whether one more retry may be made; if so, it is counted."""
+        """Return whether one more retry may be made, and count that retry."""
         if self._fifths < self.RETRY:
             return False
         self._fifths -= self.RETRY

@@ -1,141 +1,140 @@
-"""Makes a picture on disk of a paid answer. Nothing here ever posts: downloads are free and have tries of their own."""
+"""Stores the pictures of a paid answer. Nothing here ever posts: downloads are free and have tries of their own."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
-import pybase64
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from batchgen.provider.interface import DownloadFailed, Provider
+from batchgen.provider.interface import DownloadFailed
 from batchgen.request import AnswerPicture, State
 from batchgen.running.buy.retry import download_wait_s
+from batchgen.running.desk import Desk
 from batchgen.running.events import Ended, Listener
-from batchgen.running.tidying import Tidying
-from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.ledger.ledger import Ledger
-from batchgen.store.ledger.transitions import NameTaken, StoredPicture
-from batchgen.store.media.sniff import NotAPicture, inspect
-from batchgen.store.pictures.on_disk import put_picture
+from batchgen.store.folder.view import Name
+from batchgen.store.ledger.transitions import StoredPicture
+from batchgen.store.media.inline_pictures import decoded
+from batchgen.store.media.sniff import NotAPicture
+from batchgen.store.pictures.on_disk import put_picture, shard_of
+from batchgen.wording import counted
 
 # Disks gain nothing from more writers, and each holds a picture in memory.
 _FILE_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class _Published:
-    """The pictures of an answer that are on disk, and why the others are not."""
+class Paid:
+    """A paid answer whose pictures are to be stored. ``kept`` is the file below ``answers/``, if any, with the answer.
 
-    stored: Sequence[StoredPicture]
+    ``asked`` says whether the plan still asks for the answer; if not, it takes no name from another picture.
+    """
+
+    request_id: int
+    key: str
+    model: str
+    pictures: Sequence[AnswerPicture]
+    kept: Path | None
+    billed_microusd: int
+    asked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """The names of the stored pictures, and why the others are not stored."""
+
+    names: Sequence[Name]
     message: str | None
 
 
 class Publisher:
-    """Finishes answers of one run: fetch or decode, check, publish, record."""
+    """The publisher of one run's answers: fetch or decode, check, publish, record, name. ``listen`` hears each end."""
 
-    def __init__(
-        self,
-        provider: Provider,
-        ledger: Ledger,
-        folder: RunFolder,
-        room: DiskSpace,
-        tidying: Tidying,
-        listen: Listener,
-    ) -> None:
-        self._provider = provider
-        self._ledger = ledger
-        self._folder = folder
-        self._room = room
-        self._tidying = tidying
+    def __init__(self, desk: Desk, listen: Listener) -> None:
+        self._desk = desk
         self._listen = listen
         self._threads = anyio.CapacityLimiter(_FILE_THREADS)
 
-    async def finish(
-        self,
-        *,
-        request_id: int,
-        key: str,
-        model: str,
-        stem: str,
-        pictures: Sequence[AnswerPicture],
-        spooled: Path | None,
-        billed_microusd: int,
-    ) -> State:
-        """``stored``, ``spoiled``, or ``answered`` where its pictures may still be fetched in another run.
+    async def publish(self, paid: Paid) -> State:
+        """Return ``stored``, ``spoiled``, or ``answered`` if the pictures may still be fetched in another run.
 
-        One good picture is enough: what the others lack is recorded beside it. Raises :class:`LedgerFailed` and
-        :class:`OSError` where the disk gives in.
+        One good picture is enough: the message says what the others lack. Raise :class:`LedgerFailed` and
+        :class:`OSError` if the disk fails.
         """
         tries = _Count()
         try:
-            try:
-                published = await self._publish(request_id, key, pictures, stem, tries)
-            except NameTaken:
-                # Another request of the plan has this name from an earlier manifest, and the very same bytes.
-                published = await self._publish(request_id, key, pictures, f"{stem}-{key[:8]}", tries)
+            published = await self._published(paid, tries)
         except (DownloadFailed, NotAPicture) as error:
-            reason, state = await self._give_up(request_id, error, tries)
-            self._listen(Ended(key, model, state, None, billed_microusd, reason, str(error)))
+            reason, state = await self._give_up(paid.request_id, error, tries)
+            self._listen(Ended(paid.key, paid.model, state, None, paid.billed_microusd, reason, str(error)))
             return state
-        if spooled is not None:
+        if paid.kept is not None:
             # Litter from here on; a process that dies before this line leaves a file nobody reads.
             with contextlib.suppress(FileNotFoundError):
-                await anyio.to_thread.run_sync(spooled.unlink)
-        file = published.stored[0].file
-        self._listen(Ended(key, model, State.STORED, file, billed_microusd, message=published.message))
+                await anyio.to_thread.run_sync(paid.kept.unlink)
+        file = await self._named(published.names)
+        self._listen(Ended(paid.key, paid.model, State.STORED, file, paid.billed_microusd, message=published.message))
         return State.STORED
 
+    async def _named(self, names: Sequence[Name]) -> str | None:
+        """Make the names of a stored picture; return the first name."""
+        wanted = [name for name in names if name.original is not None]
+        settle = partial(self._desk.view.settle, names)
+        self._desk.ledger.settled(await anyio.to_thread.run_sync(settle, limiter=self._threads))
+        return wanted[0].file if wanted else None
+
     async def _give_up(self, request_id: int, error: DownloadFailed | NotAPicture, tries: _Count) -> tuple[str, State]:
+        ledger = self._desk.ledger
         reason = "not_a_picture" if isinstance(error, NotAPicture) else "download"
         if isinstance(error, DownloadFailed) and error.passing:
-            await self._ledger.postpone(request_id, reason=reason, message=str(error), downloads=tries.made)
+            await ledger.postpone(request_id, reason=reason, message=str(error), downloads=tries.made)
             return reason, State.ANSWERED
-        await self._ledger.spoil(request_id, reason=reason, message=str(error), downloads=tries.made)
+        await ledger.spoil(request_id, reason=reason, message=str(error), downloads=tries.made)
         return reason, State.SPOILED
 
-    async def _publish(
-        self, request_id: int, key: str, pictures: Sequence[AnswerPicture], stem: str, tries: _Count
-    ) -> _Published:
-        """Puts the good pictures on disk and records them. Raises what the first bad one lacks where none is good."""
-        stored = []
+    async def _published(self, paid: Paid, tries: _Count) -> _Published:
+        """Store the good pictures and record them. Raise the error of the first bad picture if none is good."""
+        stored: list[StoredPicture] = []
         lacking: list[DownloadFailed | NotAPicture] = []
-        for number, picture in enumerate(pictures, 1):
+        for picture in paid.pictures:
             try:
-                stored.append(await self._put(picture, stem if number == 1 else f"{stem}-{number}", key, tries))
+                stored.append(await self._put(picture, paid.key, len(stored) + 1, tries))
             except (DownloadFailed, NotAPicture) as error:
                 lacking.append(error)
         passing = next((one for one in lacking if isinstance(one, DownloadFailed) and one.passing), None)
         if passing or not stored:
-            # What is on disk already is found there again, by its bytes.
+            # The next try finds stored pictures by their bytes.
             raise passing or lacking[0]
         message = None
         if lacking:
-            message = f"{len(lacking)} of {len(pictures)} pictures of the answer are unusable: {lacking[0]}"
-        folder = (self._folder.root / stored[0].file).parent
-        await self._ledger.store(request_id, stored, folder=folder, downloads=tries.made, message=message)
-        self._room.saw(sum(picture.bytes for picture in stored))
-        return _Published(stored, message)
+            message = (
+                f"{len(lacking)} of {counted(len(paid.pictures), 'picture')} of the answer can't be used: {lacking[0]}"
+            )
+        names = await self._desk.ledger.store(
+            paid.request_id,
+            stored,
+            folders=[shard_of(self._desk.folder, stored[0].original)],
+            downloads=tries.made,
+            message=message,
+            takes_names=paid.asked,
+        )
+        self._desk.space.saw(sum(picture.bytes for picture in stored))
+        return _Published(names, message)
 
-    async def _put(self, picture: AnswerPicture, stem: str, key: str, tries: _Count) -> StoredPicture:
+    async def _put(self, picture: AnswerPicture, key: str, ordinal: int, tries: _Count) -> StoredPicture:
         if picture.base64 is not None:
             content = partial(decoded, picture.base64)
         else:
             assert picture.url is not None
-            downloaded = await self._downloaded(picture.url, tries)
-            content = partial(_itself, downloaded)
-        # The old picture of this name moves only once it is sure that there is a new one.
-        if await self._tidying.is_held(stem, key):
-            await anyio.to_thread.run_sync(lambda: inspect(content()), limiter=self._threads)
-        free = await self._tidying.make_way(stem, key)
-        put = partial(_put, self._folder, stem, content, picture.revised_prompt, free)
-        return await anyio.to_thread.run_sync(self._room.kept, put, limiter=self._threads)
+            content = partial(_itself, await self._downloaded(picture.url, tries))
+        put = partial(_put, self._desk.folder, key, ordinal, content, picture.revised_prompt)
+        return await anyio.to_thread.run_sync(self._desk.space.kept, put, limiter=self._threads)
 
     async def _downloaded(self, url: str, tries: _Count) -> bytes:
         async for attempt in AsyncRetrying(
@@ -147,12 +146,12 @@ class Publisher:
         ):
             with attempt:
                 tries.made += 1
-                download = await self._provider.download(url)
+                download = await self._desk.provider.download(url)
         return download.content
 
 
 class _Count:
-    """How many downloads an answer took."""
+    """The number of downloads that an answer took."""
 
     __slots__ = ("made",)
 
@@ -166,22 +165,9 @@ def _no_tries_left(state: RetryCallState) -> bool:
 
 
 def _put(
-    folder: RunFolder,
-    stem: str,
-    content: Callable[[], bytes],
-    revised_prompt: str | None,
-    free: Mapping[str, str],
+    folder: RunFolder, key: str, ordinal: int, content: Callable[[], bytes], revised_prompt: str | None
 ) -> StoredPicture:
-    return put_picture(folder, stem, content(), revised_prompt=revised_prompt, free=free)
-
-
-def decoded(base64: bytes) -> bytes:
-    """The bytes of an inline picture; raises :class:`NotAPicture` where the text holds anything else."""
-    try:
-        # The lenient default drops what it doesn't know and makes a broken picture of a broken answer.
-        return pybase64.b64decode(base64, validate=True)
-    except ValueError as error:
-        raise NotAPicture(f"bad base64: {error}") from error
+    return put_picture(folder, key, ordinal, content(), revised_prompt=revised_prompt)
 
 
 def _itself(content: bytes) -> bytes:

@@ -9,90 +9,74 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from batchgen.errors import LedgerDamaged
+from batchgen.errors import LedgerDamaged, LedgerFailed
 from batchgen.money import plausible
-from batchgen.provider.interface import Answer, Answered, Failed, Provider, Verdict
+from batchgen.provider.interface import Answer, Answered, Failed, Verdict
 from batchgen.request import State
-from batchgen.running.buy.budget import Budget, RetryTokens, Risk
-from batchgen.running.buy.retry import Again, Leave, Next, Policy, after
-from batchgen.running.buy.spill import Spill
-from batchgen.running.schedule.lanes import Job
-from batchgen.store.folder.disk_space import DiskSpace
-from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.ledger.ledger import Ledger, now_ms
+from batchgen.running.buy.budget import RetryTokens
+from batchgen.running.buy.retry import Again, Leave, Next, after
+from batchgen.running.desk import Desk
+from batchgen.store.folder.kept_answers import LARGEST_ROW_BYTES, write_answer
+from batchgen.store.ledger.ledger import now_ms
 from batchgen.store.ledger.transitions import Bill, Outcome, Ticket
-from batchgen.store.ledger.writer import LedgerFailed
-from batchgen.store.pictures.on_disk import LARGEST_ROW_BYTES, spool
+
+if TYPE_CHECKING:
+    from batchgen.running.schedule.lanes import Job
 
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """A paid answer, durable: what it holds, and the spool file it lies in where it is a large one."""
+    """A paid answer, durable: its contents, and the file below ``answers/`` that holds the body if it is large."""
 
     ticket: Ticket
     answer: Answered
     bill: Bill
-    spooled: Path | None
+    kept: Path | None
 
 
 @dataclass(frozen=True, slots=True)
 class NotBought:
-    """An attempt without a picture, recorded, and what follows from it."""
+    """An attempt without a picture, recorded, and what follows from the attempt."""
 
     failed: Failed
     next: Next
-    ending: Outcome
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Nothing was posted: the ledger knew better, or the run was stopped meanwhile."""
+    """An attempt that posted nothing: the ledger refused it, or the run was stopped meanwhile."""
 
 
 class Purchase:
-    """Buys requests for one run. ``let_go`` is told of those that were under way when :meth:`buy` was broken off.
+    """The buyer of one run's requests. ``abandon`` is told of requests under way when :meth:`buy` is cancelled.
 
-    ``lifeboat`` takes the paid answers that the ledger can't record any more.
+    ``stopped`` says whether nothing more is to be sent.
     """
 
     def __init__(
         self,
-        provider: Provider,
-        ledger: Ledger,
-        folder: RunFolder,
-        room: DiskSpace,
-        lifeboat: Spill,
+        desk: Desk,
         *,
-        run_id: int,
-        policy: Policy,
-        budget: Budget,
-        risk: Risk,
         tokens: RetryTokens,
         stopped: Callable[[], bool],
-        let_go: Callable[[Job, Outcome], None],
+        abandon: Callable[[Job, Outcome], None],
     ) -> None:
-        self._provider = provider
-        self._ledger = ledger
-        self._folder = folder
-        self._room = room
-        self._lifeboat = lifeboat
-        self._run_id = run_id
-        self._policy = policy
-        self._budget = budget
-        self._risk = risk
+        self._desk = desk
         self._tokens = tokens
         self._stopped = stopped
-        self._let_go = let_go
+        self._abandon = abandon
 
     async def buy(self, job: Job, stem: str) -> Bought | NotBought | NotSent:
-        """Posts the request of ``job`` at most once. Its price was reserved when the job was picked.
+        """Post the request of ``job`` at most once. Its price was reserved when the job was picked.
 
-        Raises :class:`LedgerFailed` and :class:`OSError` where the disk gives in.
+        Raise :class:`LedgerFailed` and :class:`OSError` if the disk fails.
         """
         # What is in flight lands or is put in doubt whole: a cancelled intent would stay *sent* for ever.
         with anyio.CancelScope(shield=True):
@@ -113,16 +97,16 @@ class Purchase:
         reserved = job.reserve_microusd or 0
         ticket = None
         try:
-            ticket = await self._ledger.intend(
+            ticket = await self._desk.ledger.intend(
                 job.request,
                 stem=stem,
-                run_id=self._run_id,
+                run_id=self._desk.run_id,
                 reserved_microusd=reserved,
                 estimate_microusd=job.estimate_microusd,
             )
         finally:
             if ticket is None:
-                self._budget.settle(reserved)
+                self._desk.budget.settle(reserved)
         return ticket
 
     async def _send(self, job: Job, ticket: Ticket) -> Bought | NotBought:
@@ -145,10 +129,10 @@ class Purchase:
         return recorded
 
     async def _post(self, job: Job, ticket: Ticket) -> Answer:
-        # Heartbeats defeat every time-out between bytes: the whole call needs one of its own.
-        deadline_s = self._policy.deadline_s_of(job.request.kind)
+        # Heartbeats defeat every time-out between bytes: the whole call needs a time-out of its own.
+        deadline_s = self._desk.policy.deadline_s_of(job.request.kind)
         with anyio.move_on_after(deadline_s) as deadline:
-            answer = await self._provider.generate(job.request, idempotency_key=ticket.idempotency_key)
+            answer = await self._desk.provider.generate(job.request, idempotency_key=ticket.idempotency_key)
         if deadline.cancelled_caught:
             message = f"no answer within {deadline_s:g} s; the service may still finish and bill it"
             return Failed(Verdict.DOUBT, "deadline", message)
@@ -156,113 +140,113 @@ class Purchase:
 
     async def _record(self, ticket: Ticket, answer: Answered, duration_ms: int) -> Bought:
         bill = bill_of(answer.generation.cost_microusd, ticket)
-        self._budget.settle(
+        self._desk.budget.settle(
             ticket.reserved_microusd,
             billed_microusd=bill.billed_microusd,
             estimated_microusd=bill.estimated_microusd,
         )
-        spooled = await self._spooled(ticket, answer.body)
+        kept = await self._kept(ticket, answer.body)
         try:
-            await self._ledger.answer(
+            await self._desk.ledger.answer(
                 ticket,
                 bill=bill,
-                body=answer.body if spooled is None else None,
-                spooled=spooled,
+                body=answer.body if kept is None else None,
+                kept=kept,
                 latency_ms=answer.generation.latency_ms,
                 duration_ms=duration_ms,
             )
         except (LedgerFailed, LedgerDamaged):
-            if spooled is None:
-                await anyio.to_thread.run_sync(self._lifeboat.take, ticket, answer)
+            if kept is None:
+                await anyio.to_thread.run_sync(self._desk.spill.take, ticket, answer)
             raise
-        return Bought(ticket, answer, bill, spooled)
+        return Bought(ticket, answer, bill, kept)
 
-    async def _spooled(self, ticket: Ticket, body: bytes) -> Path | None:
-        """The file that holds a large body; without one, the body belongs into the ledger's row."""
+    async def _kept(self, ticket: Ticket, body: bytes) -> Path | None:
+        """Return the file that holds a large body; without a file, the body belongs into the ledger's row."""
         if len(body) <= LARGEST_ROW_BYTES:
             return None
         try:
-            write = partial(spool, self._folder, ticket.attempt_id, body)
-            return await anyio.to_thread.run_sync(self._room.kept, write)
+            write = partial(write_answer, self._desk.folder, ticket.key, ticket.attempt_id, body)
+            return await anyio.to_thread.run_sync(self._desk.space.kept, write)
         except OSError as error:
-            # It is paid for: the ledger may still have room where the spool has none.
-            self._room.fail(error)
+            # The answer is paid for: the ledger may still have room if answers/ has none.
+            self._desk.space.fail(error)
             return None
 
     async def _record_failure(self, job: Job, ticket: Ticket, failed: Failed, duration_ms: int) -> NotBought:
-        decided = after(
+        decision = after(
             failed,
             job.tries,
-            self._policy,
-            self._risk,
+            self._desk.policy,
+            self._desk.risk,
             self._tokens,
             price_microusd=job.reserve_microusd,
             now=anyio.current_time(),
         )
-        ending = _ending(failed, decided, ticket)
-        await self._end(ticket, ending, duration_ms)
-        return NotBought(failed, decided, ending)
+        outcome = _outcome(failed, decision, ticket)
+        await self._end(ticket, outcome, duration_ms)
+        return NotBought(failed, decision, outcome)
 
     async def _doubt(self, job: Job, ticket: Ticket, error: BaseException, duration_ms: int) -> None:
         cancelled = isinstance(error, anyio.get_cancelled_exc_class())
         message = "cancelled while on its way" if cancelled else f"batchgen failed while it was on its way: {error!r}"
-        ending = Outcome(
+        outcome = Outcome(
             State.DOUBT, "cancelled" if cancelled else "bug", message, maybe_microusd=ticket.reserved_microusd
         )
-        self._let_go(job, ending)
-        await self._end(ticket, ending, duration_ms)
+        self._abandon(job, outcome)
+        await self._end(ticket, outcome, duration_ms)
 
     async def _withdraw(self, ticket: Ticket) -> None:
-        ending = Outcome(State.WAITING, "not_sent", "the run was stopped before this request was sent")
+        outcome = Outcome(State.WAITING, "not_sent", "the run was stopped before this request was sent")
         with anyio.CancelScope(shield=True):
-            await self._end(ticket, ending, None)
+            await self._end(ticket, outcome, None)
 
-    async def _end(self, ticket: Ticket, ending: Outcome, duration_ms: int | None) -> None:
+    async def _end(self, ticket: Ticket, outcome: Outcome, duration_ms: int | None) -> None:
         try:
-            await self._ledger.fail(ticket, ending, duration_ms=duration_ms)
+            await self._desk.ledger.fail(ticket, outcome, duration_ms=duration_ms)
         except (LedgerFailed, LedgerDamaged):
-            if ending.outcome == "not billed":
-                await anyio.to_thread.run_sync(self._lifeboat.note_unbilled, ticket)
+            if outcome.billing == "not billed":
+                await anyio.to_thread.run_sync(self._desk.spill.note_unbilled, ticket)
             raise
         finally:
-            self._budget.settle(
+            self._desk.budget.settle(
                 ticket.reserved_microusd,
-                billed_microusd=ending.billed_microusd,
-                maybe_microusd=ending.maybe_microusd,
-                estimated_microusd=ending.estimated_microusd,
+                billed_microusd=outcome.billed_microusd,
+                maybe_microusd=outcome.maybe_microusd,
+                estimated_microusd=outcome.estimated_microusd,
             )
 
 
 def bill_of(cost_microusd: int | None, ticket: Ticket) -> Bill:
-    """What an answer counts for: its stated cost where that can be believed, else the estimate, and says why."""
+    """Return the bill of an answer: its stated cost if plausible, else the estimate, flagged with the reason."""
     if cost_microusd is not None and plausible(cost_microusd, ticket.estimate_microusd):
         return Bill(billed_microusd=cost_microusd)
     flag = "not stated" if cost_microusd is None else "implausible"
     return Bill(estimated_microusd=ticket.estimate_microusd or 0, flag=flag)
 
 
-def _ending(failed: Failed, decided: Next, ticket: Ticket) -> Outcome:
+def _outcome(failed: Failed, decision: Next, ticket: Ticket) -> Outcome:
     spoiled, doubt = failed.verdict is Verdict.SPOILED, failed.verdict is Verdict.DOUBT
     billed = bill_of(failed.cost_microusd, ticket) if spoiled else Bill()
     return Outcome(
-        state=_state(failed, decided),
+        state=_state(failed, decision),
         reason=failed.reason,
         message=failed.message,
         status=failed.status,
         billed_microusd=billed.billed_microusd,
         estimated_microusd=billed.estimated_microusd,
         maybe_microusd=ticket.reserved_microusd if doubt else 0,
-        not_before_ms=now_ms() + round(decided.wait_s * 1000) if isinstance(decided, Again) else None,
+        not_before_ms=now_ms() + round(decision.wait_s * 1000) if isinstance(decision, Again) else None,
         body=failed.body,
     )
 
 
-def _state(failed: Failed, decided: Next) -> State:
-    match decided:
+def _state(failed: Failed, decision: Next) -> State:
+    match decision:
         case Leave(state):
             return state
         case Again() if failed.verdict is Verdict.DOUBT:
-            # Killed during the wait, it is still a request nobody knows the outcome of.
+            # If the process is killed during the wait, nobody knows the outcome of the request.
             return State.DOUBT
         case _:
             return State.WAITING

@@ -37,13 +37,13 @@ class Policy:
     retry_doubt: bool = True
 
     def deadline_s_of(self, kind: Kind) -> float:
-        """The longest a call for a result of this kind may take in all."""
+        """Return the longest a call for a result of this kind may take in all."""
         return self.video_deadline_s if kind is Kind.VIDEO else self.deadline_s
 
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """What a request has been through; ``doubts`` are counted across processes, the rest within one."""
+    """The tries of a request so far; ``doubts`` are counted across processes, the rest within one."""
 
     unbilled: int = 0
     doubts: int = 0
@@ -52,7 +52,7 @@ class Tries:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Send the request once more, after ``wait_s``."""
+    """The decision to send the request once more, after ``wait_s``."""
 
     wait_s: float
     tries: Tries
@@ -60,21 +60,21 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Don't send the request again in this run; it stays in ``state``."""
+    """The decision to send the request no more in this run; the request stays in ``state``."""
 
     state: State
 
 
 @dataclass(frozen=True, slots=True)
 class StopRun:
-    """No request of this run should be sent any more; this one was not billed."""
+    """The decision to send no request of this run any more; the failed attempt was not billed."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class StopLane:
-    """No request of this lane should be sent any more; this one was not billed."""
+    """The decision to send no request of this lane any more; the failed attempt was not billed."""
 
     why: str
 
@@ -92,7 +92,7 @@ def after(
     price_microusd: int | None,
     now: float,
 ) -> Next:
-    """What to do about a failed attempt at a request of that worst-case price."""
+    """Return what to do about a failed attempt at a request of that worst-case price."""
     match failed.verdict:
         case Verdict.STOP_RUN:
             return StopRun(failed.message)
@@ -111,18 +111,21 @@ def after(
 
 
 def may_repeat(doubts: int, policy: Policy, risk: Risk, price_microusd: int | None) -> bool:
-    """Whether a request that has been in doubt ``doubts`` times may be sent again unasked: once, within the cap."""
-    return policy.retry_doubt and doubts <= 1 and risk.take(price_microusd)
+    """Return whether a request that has been in doubt ``doubts`` times may be sent again unasked: once, within the cap.
+
+    Take nothing of the cap: that is for :meth:`Risk.take`, once the request is surely sent again.
+    """
+    return policy.retry_doubt and doubts <= 1 and risk.covers(price_microusd)
 
 
 def download_wait_s(tries: int) -> float:
-    """The wait before the next try at a free download; 4 tries span about a minute at most."""
+    """Return the wait before the next try at a free download; 4 tries span about a minute at most."""
     return max(SHORTEST_WAIT_S, _backoff(_state(tries)))
 
 
 def _after_doubt(tries: Tries, policy: Policy, risk: Risk, tokens: RetryTokens, price_microusd: int | None) -> Next:
     seen = replace(tries, doubts=tries.doubts + 1)
-    if not may_repeat(seen.doubts, policy, risk, price_microusd) or not tokens.take():
+    if not (may_repeat(seen.doubts, policy, risk, price_microusd) and tokens.take() and risk.take(price_microusd)):
         return Leave(State.DOUBT)
     return Again(_backoff(_state(seen.doubts)), seen)
 
@@ -158,7 +161,7 @@ def _spread(asked_s: float) -> float:
 
 
 def _state(attempt: int) -> RetryCallState:
-    """What tenacity knows of a request that has failed ``attempt`` times."""
+    """Return what tenacity knows of a request that has failed ``attempt`` times."""
     state = RetryCallState(_retrying, None, (), {})
     state.attempt_number = attempt
     return state

@@ -13,16 +13,17 @@ from pathlib import Path
 
 from batchgen.provider.interface import Answered
 from batchgen.request import AnswerPicture
-from batchgen.running.buy.publish import decoded
 from batchgen.store.folder.atomic import sync_folder
+from batchgen.store.folder.kept_answers import mark_unbilled, write_answer
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.transitions import Ticket
+from batchgen.store.media.inline_pictures import decoded
 from batchgen.store.media.sniff import NotAPicture, inspect
-from batchgen.store.pictures.on_disk import mark_unbilled, spool
 
 
 class Spill:
-    """Takes answers aboard. ``messages`` name those that no later run finds by itself, and where they are.
+    """The store of answers that the ledger can't take. ``messages`` name answers that no later run finds by itself, and
+    their places.
 
     ``spill`` is a folder on another disk; without one, the system's for temporary files.
     """
@@ -33,20 +34,20 @@ class Spill:
         self.messages: list[str] = []
 
     def take(self, ticket: Ticket, answer: Answered) -> None:
-        """Keeps ``answer`` as a spool file, which the next run adopts, or else where a person finds it.
+        """Keep ``answer`` below ``answers/``, for the next run, or else at a place that a message names for a person.
 
         For a thread, not for the event loop.
         """
         try:
-            spool(self._folder, ticket.attempt_id, answer.body)
-            sync_folder(self._folder.spool)
+            write_answer(self._folder, ticket.key, ticket.attempt_id, answer.body)
+            sync_folder(self._folder.answers)
         except OSError:
             self._name(ticket, answer)
 
     def note_unbilled(self, ticket: Ticket) -> None:
-        """Spares the next run a doubt: this attempt cost nothing, and the ledger can't say so any more."""
+        """Note beside the ledger, which can't record any more, that this attempt cost nothing and is no doubt."""
         with contextlib.suppress(OSError):
-            mark_unbilled(self._folder, ticket.attempt_id)
+            mark_unbilled(self._folder, ticket.key, ticket.attempt_id)
 
     def _name(self, ticket: Ticket, answer: Answered) -> None:
         places = [self._place(ticket, picture) for picture in answer.generation.pictures]

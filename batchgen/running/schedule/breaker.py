@@ -1,6 +1,6 @@
 """Stops sending to a model that keeps failing, and tries it again with one request at a time.
 
-Throttling and refusals don't count: a service that says no is at work. Numbers as documented in docs/design.md.
+Throttling and refusals don't count: a service that refuses is at work. Numbers as documented in docs/design.md.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ class Breaker:
         return self._open_since < math.inf
 
     def blocked_until(self, now: float) -> float:
-        """When the next request may be sent; infinite while a probe is under way."""
+        """Return when the next request may be sent; infinite while a probe is under way."""
         if not self.is_open:
             return now
         return math.inf if self._probing else max(now, self._probe_at)
 
     def beyond(self, patience_s: float) -> bool:
-        """Whether the next probe would come later than ``patience_s`` after the failures began."""
+        """Return whether the next probe would come later than ``patience_s`` after the failures began."""
         return self.is_open and self._probe_at - self._open_since > patience_s
 
     def started(self) -> None:
-        """A request is sent: a probe, where the breaker is open."""
+        """Note that a request is sent: a probe, if the breaker is open."""
         self._probing = self.is_open
 
     def succeeded(self, now: float) -> None:
-        """An answer came: whatever was wrong is over."""
+        """Note that an answer came: whatever was wrong is over."""
         self._count(now, failed=False)
         self._straight = 0
         self._open_since = math.inf
@@ -60,7 +60,7 @@ class Breaker:
         self._probe_wait_s = FIRST_PROBE_S
 
     def failed(self, verdict: Verdict, now: float) -> None:
-        """An attempt brought no picture; verdicts that say nothing of the service's health only end a probe."""
+        """Note an attempt without a picture; verdicts that say nothing of the service's health only end a probe."""
         probed, self._probing = self._probing, False
         if verdict not in _COUNTED:
             return
@@ -74,7 +74,7 @@ class Breaker:
             self._probe_at = now + self._probe_wait_s
 
     def unsent(self) -> None:
-        """What :meth:`started` announced was not sent after all."""
+        """Note that the request :meth:`started` announced was not sent after all."""
         self._probing = False
 
     def _count(self, now: float, *, failed: bool) -> None:
@@ -88,7 +88,7 @@ class Breaker:
 
 
 class Refusals:
-    """Notices that a model, or the service, refuses everything for one and the same reason."""
+    """The count of equal refusals by a model, or by the service, that refuses everything for one reason."""
 
     def __init__(self) -> None:
         self._equal: Counter[tuple[int | None, str]] = Counter()
@@ -98,7 +98,7 @@ class Refusals:
         self._answered = True
 
     def noticed(self, failed: Failed) -> str | None:
-        """Why nothing more should be sent, once so many equal refusals came and not one answer."""
+        """Return why nothing more should be sent, once so many equal refusals came and not one answer."""
         if failed.verdict is not Verdict.REFUSED or failed.reason == "moderation":
             return None
         kind = (failed.status, failed.reason)

@@ -10,20 +10,19 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
-from batchgen.planning.plan import Plan
-from batchgen.planning.prices import PriceBook
 from batchgen.request import Request, State
-from batchgen.running.buy.budget import Risk
-from batchgen.running.buy.retry import Policy, Tries, may_repeat
+from batchgen.running.buy.retry import Tries, may_repeat
 from batchgen.running.schedule.lanes import Job, Lane
-from batchgen.running.tidying import Wanted
+
+if TYPE_CHECKING:
+    from batchgen.running.desk import Desk
 from batchgen.store.ledger.ledger import now_ms
-from batchgen.store.ledger.plan_diff import PlanDiff
-from batchgen.store.ledger.reader import KnownRequest, Reader
+from batchgen.store.ledger.reader import KnownRequest
 
 CHUNK = 500
 # A lane is fed again when its queue is down to this many.
@@ -31,35 +30,8 @@ LOW_WATER = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """Which requests of a plan a run is about. ``again`` are the states the user asked to send once more.
-
-    ``missing`` says that those whose files are gone are to be bought again too. ``keys`` are the only ones, where they
-    are named; ``besides`` were seen to already.
-    """
-
-    again: frozenset[State] = frozenset()
-    missing: bool = False
-    limit: int | None = None
-    only: Mapping[str, str] | None = None
-    keys: frozenset[str] | None = None
-    besides: frozenset[str] = frozenset()
-
-    @property
-    def takes_all(self) -> bool:
-        """Whether it reads a plan to its end, and leaves out nothing of it."""
-        return self.limit is None and self.only is None and self.keys is None
-
-    def takes(self, request: Request) -> bool:
-        """Whether the request has every value that ``only`` asks for, as an axis, a parameter or a column."""
-        if request.key in self.besides or (self.keys is not None and request.key not in self.keys):
-            return False
-        return self.only is None or all(value == value_of(request, name) for name, value in self.only.items())
-
-
-@dataclass(frozen=True, slots=True)
 class _Chunk:
-    """Requests to look at, after so many that were ``skipped`` since they are stored."""
+    """Requests to look at, after so many requests that were ``skipped`` because they are stored."""
 
     skipped: int
     requests: Sequence[Request]
@@ -68,54 +40,38 @@ class _Chunk:
 
 
 class Feeder:
-    """Fills the lanes of one run. ``passed`` counts what the ledger says need not be sent, by its state."""
+    """The supply of one run's lanes. ``passed`` counts, by state, what the ledger says need not be sent."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        prices: PriceBook,
-        reader: Reader,
-        past: PlanDiff,
-        *,
-        selection: Selection,
-        policy: Policy,
-        risk: Risk,
-    ) -> None:
-        self._plan = plan
-        self._prices = prices
-        self._reader = reader
-        self._past = past
-        self._selection = selection
-        self._policy = policy
-        self._risk = risk
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._selection = desk.selection
         self._positions: Mapping[str, Sequence[int]] | None = None
         self._sources: dict[str, Iterator[Request]] = {}
         self._queued: set[str] = set()
         self._finishing: frozenset[str] = frozenset()
-        self._left = selection.limit
+        self._left = desk.selection.limit
         self._hungry = anyio.Event()
         self._stopped = False
         self.passed: Counter[State] = Counter()
         self.equal = 0
-        self.wanted_back: list[Wanted] = []
         self.read_whole = False
 
     def noticed(self, lane: Lane) -> None:
-        """A job has left ``lane``: feeds it again once it has room."""
+        """Note that a job has left ``lane``, and feed the lane again once it has room."""
         if lane.queued <= LOW_WATER and not lane.fed:
             self._hungry.set()
 
     def leave(self, keys: Iterable[str]) -> None:
-        """These requests are being finished from answers of an earlier process: they are counted there."""
+        """Leave out requests that are finished, and counted, from answers of an earlier process."""
         self._finishing = frozenset(keys)
 
     def stop(self) -> None:
-        """Feeds nothing any more."""
+        """Feed nothing any more."""
         self._stopped = True
         self._hungry.set()
 
     def forget(self, key: str) -> None:
-        """The request is stored: the ledger refuses its equals from here on.
+        """Forget a request that is stored: the ledger refuses its equals from here on.
 
         Any other end is remembered for the whole run. An equal request further down may have been looked up before
         that end, and would be sent, and paid, once more.
@@ -123,7 +79,7 @@ class Feeder:
         self._queued.discard(key)
 
     async def feed(self, lanes: Sequence[Lane], *, fed: Callable[[], None]) -> None:
-        """Feeds until every lane has read the whole plan, or :meth:`stop`; calls ``fed`` after each feeding.
+        """Feed until every lane has read the whole plan, or :meth:`stop`; call ``fed`` after each feeding.
 
         ``read_whole`` says afterwards whether every request of the plan was seen.
         """
@@ -163,26 +119,26 @@ class Feeder:
         while True:
             requests = list(itertools.islice(source, CHUNK))
             keys = [request.key for request in requests]
-            stored = self._past.stored(keys)
+            stored = self._desk.diff.stored(keys)
             rest = [key for key in keys if key not in stored]
             if rest or not requests or self._stopped:
-                return _Chunk(skipped, requests, stored, self._reader.standings(rest))
-            # Nothing here to send: read on, rather than wake everybody for it.
+                return _Chunk(skipped, requests, stored, self._desk.reader.standings(rest))
+            # A chunk without anything to send wakes no worker.
             skipped += len(requests)
 
     def _source(self, model: str) -> Iterator[Request]:
         if self._positions is None:
-            self._positions = self._plan.outline.by_model(self._to_read())
-        return filter(self._selection.takes, self._plan.at(self._positions.get(model, ())))
+            self._positions = self._desk.plan.outline.by_model(self._to_read())
+        return filter(self._selection.takes, self._desk.plan.at(self._positions.get(model, ())))
 
     def _to_read(self) -> Sequence[int]:
-        """The places in the plan that have to be looked at: what is stored is passed over without being made."""
-        whole = len(self._plan.outline)
+        """Return the positions in the plan to look at; stored requests are passed over without being made."""
+        whole = len(self._desk.plan.outline)
         if self._selection.only is not None:
             return range(whole)
         if self._selection.keys is None:
-            self.passed[State.STORED] += whole - len(self._past.open_positions)
-        return self._past.open_positions
+            self.passed[State.STORED] += whole - len(self._desk.diff.open_positions)
+        return self._desk.diff.open_positions
 
     def _job(self, request: Request, chunk: _Chunk) -> Job | None:
         if request.key in chunk.stored:
@@ -194,30 +150,29 @@ class Feeder:
             self.equal += 1
             return None
         standing = chunk.standings.get(request.key)
-        price = self._prices.price_of(request)
+        price = self._desk.prices.price_of(request)
         job = Job(
             request,
             reserve_microusd=price.high_microusd if price else None,
             estimate_microusd=price.expected_microusd if price else None,
             tries=Tries(doubts=standing.doubts if standing else 0),
         )
-        if standing is None or standing.state in self._selection.again or self._may_send(standing, job):
+        if standing is None or standing.state in self._selection.again or self._is_sent_again(standing, job):
             # Twins further down the same chunk are equal to this one.
             self._queued.add(request.key)
             return job
         self.passed[standing.state] += 1
-        if standing.trashed:
-            self.wanted_back.append(Wanted(request.key, self._plan.stem(request)))
         return None
 
-    def _may_send(self, standing: KnownRequest, job: Job) -> bool:
+    def _is_sent_again(self, standing: KnownRequest, job: Job) -> bool:
         if standing.lost and self._selection.missing:
             return True
         match standing.state:
             case State.WAITING:
                 return True
             case State.DOUBT:
-                return may_repeat(standing.doubts, self._policy, self._risk, job.reserve_microusd)
+                policy, risk, price = self._desk.policy, self._desk.risk, job.reserve_microusd
+                return may_repeat(standing.doubts, policy, risk, price) and risk.take(price)
             case _:
                 return False
 
@@ -228,12 +183,3 @@ class Feeder:
             lane.wait(job, now + wait_s)
         else:
             lane.add([job])
-
-
-def value_of(request: Request, name: str) -> str | None:
-    """What a request has as an axis, a parameter or a column of that name; of an axis with titles, its title."""
-    if name == "model":
-        return request.model
-    if name == "repeat":
-        return str(request.repeat)
-    return request.axes.get(name) or request.parameters.get(name) or request.columns.get(name)

@@ -16,7 +16,7 @@ _BURST_WINDOW_S = 60.0
 
 
 def policy_of(retry: Retry, *, strict: bool) -> Policy:
-    """How patient a run is; a strict one repeats nothing whose outcome is unknown."""
+    """Return how patient a run is; a strict run repeats nothing whose outcome is unknown."""
     return Policy(
         attempts=retry.attempts,
         deadline_s=retry.deadline_s,
@@ -27,7 +27,7 @@ def policy_of(retry: Retry, *, strict: bool) -> Policy:
 
 
 def lanes_of(models: Iterable[str], limits: Limits) -> list[Lane]:
-    """A lane for each model, within the limits that are meant for it."""
+    """Return a lane for each model, within the limits that are meant for the model."""
     # The rate a service states in its headers is the account's: lanes that follow it share one bucket.
     stated = StartRate(None, follow=limits.adaptive)
     return [_lane(model, limits, stated) for model in models]

@@ -23,7 +23,7 @@ from batchgen.running.schedule.rate_limits import ConcurrencyLimit, StartRate
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A request that is to be sent. ``reserve_microusd`` is its worst-case price, ``None`` where nobody knows one."""
+    """A request that is to be sent. ``reserve_microusd`` is its worst-case price, ``None`` if that is unknown."""
 
     request: Request
     reserve_microusd: int | None
@@ -37,7 +37,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class NothingDue:
-    """There is nothing to send before ``until`` (infinite: before something else happens)."""
+    """Nothing to send before ``until`` (infinite: before something else happens)."""
 
     until: float
 
@@ -66,12 +66,12 @@ class Lane:
 
     @property
     def open(self) -> int:
-        """Requests of this lane that may still be sent."""
+        """Return how many requests of this lane may still be sent."""
         return self.queued + len(self._waiting)
 
     @property
     def unread(self) -> bool:
-        """Whether nobody knows yet if the plan holds requests for this lane."""
+        """Return whether nobody knows yet if the plan holds requests for this lane."""
         return not self.fed and self.open == 0 and self.closed is None
 
     @property
@@ -82,11 +82,11 @@ class Lane:
         self._fresh.extend(jobs)
 
     def wait(self, job: Job, due: float) -> None:
-        """Keeps ``job`` until ``due``; it holds no slot meanwhile."""
+        """Keep ``job`` until ``due``; a job that waits holds no slot."""
         heapq.heappush(self._waiting, (due, next(self._order), job))
 
     def hold_until(self, due: float) -> None:
-        """Sends nothing before ``due``: the service asked for a pause."""
+        """Send nothing before ``due``: the service asked for a pause."""
         self.gate_until = max(self.gate_until, due)
 
     def next_job(self, now: float) -> Job | None:
@@ -95,7 +95,7 @@ class Lane:
         return self._retries[0] if self._retries else self._fresh[0] if self._fresh else None
 
     def start(self, now: float) -> None:
-        """Takes the job that :meth:`next_job` showed."""
+        """Take the job that :meth:`next_job` showed."""
         (self._retries or self._fresh).popleft()
         self.in_flight += 1
         self.rate.take(now)
@@ -103,11 +103,11 @@ class Lane:
         self.breaker.started()
 
     def blocked_until(self, now: float) -> float:
-        """When the clock alone allows the next start; ``now`` where it does already."""
+        """Return when the clock alone allows the next start; ``now`` if the clock allows a start already."""
         return max(self.gate_until, now + self.rate.wait_s(now), self.breaker.blocked_until(now))
 
     def due(self) -> float:
-        """When the first waiting job is due; infinite without one."""
+        """Return when the first waiting job is due; infinite without a waiting job."""
         return self._waiting[0][0] if self._waiting else math.inf
 
 
@@ -124,13 +124,13 @@ class Lanes:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is in flight and nothing will be sent any more."""
+        """Return whether nothing is in flight and nothing will be sent any more."""
         if self.in_flight:
             return False
         return self.stopped is not None or all(lane.done for lane in self._turns)
 
     def pick(self, now: float) -> Job | NothingDue:
-        """The next job to send, already counted as in flight and its price reserved, or when to ask again."""
+        """Return the next job, counted as in flight and with its price reserved, or when to ask again."""
         if self.stopped is not None or self.in_flight >= self._ceiling:
             return NothingDue(math.inf)
         until = math.inf
@@ -160,16 +160,16 @@ class Lanes:
         return NothingDue(until)
 
     def release(self, model: str) -> None:
-        """A request is no longer in flight."""
+        """Note that a request is no longer in flight."""
         self.by_model[model].in_flight -= 1
         self.in_flight -= 1
 
     def stop(self, why: str) -> None:
-        """Sends nothing any more; the first reason counts."""
+        """Send nothing any more; the first reason counts."""
         self.stopped = self.stopped or why
 
     def waits(self, now: float) -> tuple[Wait, ...]:
-        """Why requests that could be sent are waiting, lane by lane."""
+        """Return why requests that could be sent are waiting, lane by lane."""
         return tuple(wait for lane in self._turns if (wait := _wait(lane, now)) is not None)
 
     def _start(self, lane: Lane, job: Job, now: float) -> None:
@@ -183,7 +183,12 @@ def _wait(lane: Lane, now: float) -> Wait | None:
         return None
     if lane.breaker.is_open and lane.open:
         probe_s = lane.breaker.blocked_until(now) - now
-        return Wait(lane.model, lane.open, min(probe_s, LONGEST_PROBE_S), "it keeps failing, one is tried at a time")
+        return Wait(
+            lane.model,
+            lane.open,
+            min(probe_s, LONGEST_PROBE_S),
+            "the model keeps failing, one request is tried at a time",
+        )
     if lane.gate_until > now and lane.open:
         return Wait(lane.model, lane.open, lane.gate_until - now, "the service asked to wait")
     if lane.queued and (wait_s := lane.rate.wait_s(now)) > 1:

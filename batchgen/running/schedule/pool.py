@@ -16,7 +16,7 @@ from batchgen.running.schedule.lanes import Job, Lanes
 
 
 class Pool:
-    """Runs ``work`` for each job of ``lanes`` on ``workers`` tasks until the lanes are done."""
+    """``workers`` tasks that run ``work`` for each job of ``lanes`` until the lanes are done."""
 
     def __init__(self, lanes: Lanes, work: Callable[[Job], Awaitable[None]], *, workers: int) -> None:
         self._lanes = lanes
@@ -27,7 +27,7 @@ class Pool:
         self._alarm_changed = anyio.Event()
 
     async def run(self) -> None:
-        """Returns once nothing is in flight and nothing is left to send."""
+        """Return once nothing is in flight and nothing is left to send."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._ring)
             async with anyio.create_task_group() as workers:
@@ -36,7 +36,7 @@ class Pool:
             tasks.cancel_scope.cancel()
 
     def wake(self) -> None:
-        """Tells the pool that a job may have become ready, or that the lanes were stopped."""
+        """Tell the pool that a job may have become ready, or that the lanes were stopped."""
         if self._lanes.done:
             while self._parked:
                 self._parked.popleft().set()
@@ -67,7 +67,7 @@ class Pool:
             self._alarm_changed.set()
 
     async def _ring(self) -> None:
-        """Wakes a worker when the clock alone makes a job ready; that worker sets the next alarm."""
+        """Wake a worker when the clock alone makes a job ready; that worker sets the next alarm."""
         while True:
             self._alarm_changed = anyio.Event()
             with anyio.move_on_at(self._alarm_at):

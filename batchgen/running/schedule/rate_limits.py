@@ -14,7 +14,7 @@ START = 4
 CUT_THROTTLED = 0.7
 CUT_LOST = 0.8
 DEBOUNCE_S = 15.0
-# A round only counts where the limit was really used.
+# A round counts only if the limit was really used.
 SATURATED = 0.8
 # Follow a stated limit at this share of it: other programs may use the same account.
 SHARE = 0.8
@@ -23,7 +23,7 @@ LONGEST_PAUSE_S = 15 * 60.0
 
 
 class ConcurrencyLimit:
-    """The most requests a lane may have in flight: between 1 and ``ceiling``, adapting where ``adaptive``."""
+    """The most requests a lane may have in flight: between 1 and ``ceiling``, varying if ``adaptive``."""
 
     def __init__(self, ceiling: int, *, adaptive: bool) -> None:
         self.ceiling = ceiling
@@ -35,11 +35,11 @@ class ConcurrencyLimit:
         self._busiest = 0
 
     def started(self, in_flight: int) -> None:
-        """A request was started; with it there are ``in_flight``."""
+        """Note that a request was started; ``in_flight`` counts that request too."""
         self._busiest = max(self._busiest, in_flight)
 
     def succeeded(self, started_at: float) -> None:
-        """A request that was started at ``started_at`` was answered. Those from before a cut prove nothing of it."""
+        """Note an answer to a request started at ``started_at``; requests from before a cut prove nothing."""
         if not self._adaptive or started_at < self._cut_at:
             return
         self._successes += 1
@@ -49,7 +49,7 @@ class ConcurrencyLimit:
             self._successes = self._busiest = 0
 
     def cut(self, factor: float, now: float) -> None:
-        """The service asked for less; a burst of such answers is one cut."""
+        """Lower the limit, as the service asked; a burst of such answers is one cut."""
         if not self._adaptive or now < self._cut_at + DEBOUNCE_S:
             return
         self.now = max(1, math.floor(self.now * factor))
@@ -63,7 +63,7 @@ class ConcurrencyLimit:
 
 
 class StartRate:
-    """A token bucket over the starts of a lane; without a rate it lets everything through."""
+    """A token bucket over the starts of a lane; without a rate, every start passes."""
 
     def __init__(self, per_s: float | None, *, burst: int = 5, follow: bool = True) -> None:
         self._per_s = per_s
@@ -74,7 +74,7 @@ class StartRate:
         self._paused_until = -math.inf
 
     def wait_s(self, now: float) -> float:
-        """Seconds until a request may start; 0 where it may now."""
+        """Return the seconds until a request may start; 0 if a request may start now."""
         paused = self._paused_until - now
         if paused > 0:
             return paused
@@ -84,13 +84,13 @@ class StartRate:
         return 0.0 if tokens >= 1 else (1 - tokens) / self._per_s
 
     def take(self, now: float) -> None:
-        """A request starts now."""
+        """Note that a request starts now."""
         if self._per_s is not None:
             self._tokens = self._tokens_at(now) - 1
             self._counted_at = now
 
     def heard(self, stated: RateLimit, now: float) -> None:
-        """The service stated its limit: follow it, and pause to its reset once nothing is left of the window."""
+        """Follow the limit that the service stated, and pause to its reset once nothing is left of the window."""
         if not self._follow:
             return
         self._tokens = self._tokens_at(now) if self._per_s is not None else self._burst

@@ -1,4 +1,4 @@
-"""What ends a run before its plan does, because its user said so: a time of day, failures, and a canary that dies."""
+"""What ends a run before its plan does, because its user said so: a time of day, failures, and a canary that fails."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from batchgen.errors import UsageError
 from batchgen.manifest import MaxFailures, StopTime, max_failures, stop_time
 from batchgen.request import State
 from batchgen.running.events import Ended, Event
+from batchgen.wording import counted
 
 # A share of failures says nothing before so many requests have ended.
 SHARE_FROM = 20
 
 _FAILED = frozenset({State.REFUSED, State.SPOILED, State.DOUBT})
 
-# The wall clock may be set, and a machine may sleep: it is looked at this often.
+# The wall clock may be set, and a machine may sleep: the clock is looked at this often.
 _LOOK_S = 15.0
 
 
@@ -35,7 +36,7 @@ class Deadline:
         return f"the deadline {self.text} has come"
 
     async def wait(self) -> None:
-        """Returns once the wall clock is there."""
+        """Return once the wall clock has reached the deadline."""
         while True:
             left_s = self.at_s - time.time()
             if left_s <= 0:
@@ -45,7 +46,7 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """When a run ends early. ``canary`` requests are sent before all others, which follow only if they are stored."""
+    """When a run ends early. ``canary`` requests are sent before all others, which need all of these stored."""
 
     deadline: Deadline | None = None
     max_failures: MaxFailures | None = None
@@ -54,7 +55,7 @@ class Bounds:
 
 @dataclass(slots=True)
 class FailureCount:
-    """Counts what ended in a run, and what of it failed."""
+    """The count of requests that ended in a run, and the failures among them."""
 
     ended: int = 0
     failed: list[Ended] = field(default_factory=list)
@@ -67,7 +68,7 @@ class FailureCount:
 
 
 def read_deadline(text: str, *, now: datetime | None = None) -> Deadline:
-    """As :func:`deadline_at`, of what stands behind ``--deadline``. Raises :class:`UsageError`."""
+    """Return the deadline that ``--deadline`` asks for, as :func:`deadline_at` does. Raise :class:`UsageError`."""
     try:
         return deadline_at(stop_time(text), now=now)
     except ValueError as error:
@@ -75,7 +76,7 @@ def read_deadline(text: str, *, now: datetime | None = None) -> Deadline:
 
 
 def deadline_at(stop: StopTime, *, now: datetime | None = None) -> Deadline:
-    """The next occurrence of a time of day in local time, or a span from ``now``."""
+    """Return the next occurrence of a time of day in local time, or a span from ``now``."""
     now = (now or datetime.now(UTC)).astimezone()
     if stop.after_s is None:
         return Deadline(stop.text, _next(now, stop.hour, stop.minute).timestamp())
@@ -83,7 +84,7 @@ def deadline_at(stop: StopTime, *, now: datetime | None = None) -> Deadline:
 
 
 def read_max_failures(text: str) -> MaxFailures:
-    """``10``, or ``5%`` of the requests that ended. Raises :class:`UsageError`."""
+    """Return the limit that ``10``, or ``5%`` of the requests that ended, asks for. Raise :class:`UsageError`."""
     try:
         return max_failures(text)
     except ValueError as error:
@@ -91,18 +92,20 @@ def read_max_failures(text: str) -> MaxFailures:
 
 
 def reached(limit: MaxFailures, failed: int, ended: int) -> str | None:
-    """Why the run is to stop, if it is."""
+    """Return why the run is to stop, or ``None``."""
     if limit.count is not None and failed >= limit.count:
-        return f"{failed} requests of this run failed, and max_failures is {limit.count}"
+        return f"{counted(failed, 'request')} of this run failed, and max_failures is {limit.count}"
     if limit.share is not None and ended >= SHARE_FROM and failed >= limit.share * ended:
-        return f"{failed} of {ended} requests of this run failed, and max_failures is {100 * limit.share:g} %"
+        return (
+            f"{failed:,} of {counted(ended, 'request')} of this run failed, and max_failures is {100 * limit.share:g} %"
+        )
     return None
 
 
 def failed_canary(failures: Sequence[Ended], stored: int, sent: int) -> str:
-    """Why the other requests were not sent."""
+    """Return why the other requests were not sent."""
     example = f": {failures[0].message}" if failures and failures[0].message else ""
-    return f"only {stored} of the {sent} canary requests were stored, so no other was sent{example}"
+    return f"the canary stored only {stored:,} of {counted(sent, 'request')}, so no other was sent{example}"
 
 
 def _next(now: datetime, hour: int, minute: int) -> datetime:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from batchgen.money import dollars
 from batchgen.store.ledger.records import timestamp
 from batchgen.store.media.sniff import FILMS
-from batchgen.wording import visible
+from batchgen.wording import counted, visible
 
 
 def card(db: sqlite3.Connection, name: str, features: Mapping[str, str], *, simulated: bool) -> bytes:
-    """README.md with front matter that names the data files and their types, whatever else lies in the folder."""
+    """Return README.md; its front matter names the data files and their types, whatever else lies in the folder."""
     kept = _kept(db)
     text = "\n\n".join(part for part in _parts(db, name, kept, simulated=simulated) if part)
     return f"---\n{_front_matter(features, kept)}---\n\n{text}\n".encode()
@@ -30,18 +30,18 @@ class _FileCounts:
 
     @property
     def column(self) -> str:
-        """What `datasets` calls the column of files: it goes by what most of them are."""
+        """Return what `datasets` calls the column of files, which goes by what most files are."""
         return "video" if self.films > self.pictures else "image"
 
     def __str__(self) -> str:
-        films = f"{self.films:,} film{'' if self.films == 1 else 's'}"
+        films = counted(self.films, "film")
         if self.films and not self.pictures:
             return films
-        return f"{self.pictures:,} pictures" + (f" and {films}" if self.films else "")
+        return counted(self.pictures, "picture") + (f" and {films}" if self.films else "")
 
 
 def _kept(db: sqlite3.Connection) -> _FileCounts:
-    counts = dict(db.execute("SELECT format, count(*) FROM pictures WHERE home IS NULL GROUP BY format"))
+    counts = dict(db.execute("SELECT format, count(*) FROM kept_pictures GROUP BY format"))
     films = sum(count for name, count in counts.items() if name in FILMS)
     return _FileCounts(sum(counts.values()) - films, films, "webm" in counts)
 
@@ -70,7 +70,11 @@ def _parts(db: sqlite3.Connection, name: str, kept: _FileCounts, *, simulated: b
         f"# {_markdown(name)}",
         "**Simulated: no real money was spent, and the pictures are drawings.**" if simulated else "",
         f"{kept}, made with batchgen{_period(first, last)}."
-        + (f" {failures:,} requests have no picture: see `failures.jsonl`." if failures else ""),
+        + (
+            f" {counted(failures, 'request has', 'requests have')} no picture: see `failures.jsonl`."
+            if failures
+            else ""
+        ),
         _models(db),
         _cost(db),
         f"`metadata.jsonl` has one line per {'film' if kept.films and not kept.pictures else 'picture'}; {_COLUMNS}",
@@ -109,7 +113,7 @@ def _period(first_ms: int | None, last_ms: int | None) -> str:
 
 def _models(db: sqlite3.Connection) -> str:
     counts = db.execute(
-        "SELECT model, count(*) FROM requests WHERE state = 'stored' AND trashed_ms IS NULL"
+        "SELECT model, count(*) FROM requests WHERE state = 'stored' AND retired_ms IS NULL"
         " GROUP BY model ORDER BY count(*) DESC, model"
     ).fetchall()
     if not counts:
@@ -127,7 +131,7 @@ def _cost(db: sqlite3.Connection) -> str:
     if maybe:
         words.append(f"Maybe billed, because no answer arrived: {dollars(maybe)}.")
     if estimated:
-        words.append(f"Estimated, where the service stated no cost: {dollars(estimated)}.")
+        words.append(f"Estimated, because the service stated no cost: {dollars(estimated)}.")
     return " ".join(words)
 
 
@@ -141,5 +145,5 @@ _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#|!&~$:@])")
 
 
 def _markdown(text: str) -> str:
-    """``text`` that Markdown shows as it is: no HTML, no link, no table cell of its own."""
+    """Return ``text`` escaped so that Markdown shows it as it is: no HTML, no link, no table cell of its own."""
     return _PUNCTUATION.sub(r"\\\1", visible(text))

@@ -14,7 +14,7 @@ from typing import Any
 from batchgen.money import MICROUSD
 from batchgen.request import DELIVERY, PARAMETERS, Input, Kind, Request, State, canonical_json, key_of
 from batchgen.store.dataset.metadata import AFTER_WORDS, BEFORE_WORDS
-from batchgen.store.ledger.transitions import Bill, Outcome, StoredPicture
+from batchgen.store.ledger.transitions import Bill, Outcome
 from batchgen.store.media.sniff import Format
 
 Line = Mapping[str, Any]
@@ -27,14 +27,22 @@ class UnreadableLine(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
-    """A request whose answer was paid for, here or in the folder ``reused_from``, with every picture it brought.
+class ListedPicture:
+    """A picture as its line describes it; ``file`` is the name the picture had in ``images/``."""
 
-    ``homes`` is where the pictures that lie in the trash stood before.
-    """
+    file: str
+    sha256: str
+    bytes: int
+    format: Format
+    revised_prompt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaidLines:
+    """A request whose answer was paid for, here or in the folder ``reused_from``, with every picture of the answer."""
 
     request: Request
-    pictures: tuple[StoredPicture, ...]
+    pictures: tuple[ListedPicture, ...]
     bill: Bill
     answered_ms: int | None
     latency_ms: int | None
@@ -42,7 +50,6 @@ class Paid:
     total_ms: int | None
     reused_from: str | None
     simulated: bool | None
-    homes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +57,18 @@ class FailureLine:
     """A request that ended otherwise, and after how many attempts."""
 
     request: Request
-    ending: Outcome
+    outcome: Outcome
     attempts: int
 
 
-def read_paid(lines: Sequence[Line], *, index: int) -> Paid:
-    """What the ``lines`` of one answer's pictures say, of a request at ``index``. Raises :class:`UnreadableLine`."""
+def read_paid(lines: Sequence[Line], *, index: int) -> PaidLines:
+    """Return what the ``lines`` of one answer's pictures say of a request at ``index``.
+
+    Raises :class:`UnreadableLine`.
+    """
     first = lines[0]
     try:
-        return Paid(
+        return PaidLines(
             _request(first, index, words=_words(first), columns=_columns(first), axes={}),
             tuple(map(_picture, lines)),
             _bill(lines),
@@ -68,14 +78,13 @@ def read_paid(lines: Sequence[Line], *, index: int) -> Paid:
             total_ms=_milliseconds(first, "total_ms"),
             reused_from=_words(first).get("reused_from"),
             simulated=None if first.get("simulated") is None else bool(int(first["simulated"])),
-            homes={line["file_name"]: str(line["was"]) for line in lines if line.get("was")},
         )
     except _UNREADABLE as error:
         raise UnreadableLine(str(error)) from error
 
 
 def read_failed(line: Line, *, index: int) -> FailureLine:
-    """What a line of failures.jsonl says, of a request at ``index``. Raises :class:`UnreadableLine`."""
+    """Return what a line of failures.jsonl says, of a request at ``index``. Raises :class:`UnreadableLine`."""
     try:
         return FailureLine(
             _request(
@@ -103,7 +112,7 @@ def read_failed(line: Line, *, index: int) -> FailureLine:
 def _request(
     line: Line, index: int, *, words: Mapping[str, str], columns: Mapping[str, str], axes: Mapping[str, str]
 ) -> Request:
-    """The request of a line, with a canonical form that is made anew."""
+    """Return the request of a line, with a canonical form that is made anew."""
     parameters = {name: words[name] for name in PARAMETERS if name in words and name not in DELIVERY}
     forms = {
         kind: canonical_json(
@@ -139,24 +148,24 @@ def _words(line: Line) -> dict[str, str]:
 
 
 def _columns(line: Line) -> dict[str, str]:
-    """What of a line is neither ours nor the request's; without the plan, nobody can tell columns from axes."""
+    """Return what of a line is neither ours nor the request's; without the plan, nobody can tell columns from axes."""
     ours = {*BEFORE_WORDS, *AFTER_WORDS, *PARAMETERS, "inputs", "mask"}
     return {name: value for name, value in _words(line).items() if name not in ours}
 
 
-def _picture(line: Line) -> StoredPicture:
-    """The picture of a line. Raises :class:`ValueError` for a file outside ``images/`` and ``trash/``."""
+def _picture(line: Line) -> ListedPicture:
+    """Return the picture of a line. Raises :class:`ValueError` for a file outside ``images/``."""
     file = PurePosixPath(line["file_name"])
-    if file.is_absolute() or ".." in file.parts or file.parts[:1] not in {("images",), ("trash",)}:
+    if file.is_absolute() or ".." in file.parts or file.parts[:1] != ("images",):
         raise ValueError(f"{file} is no picture of this folder")
-    # Lines of before there were films state no length.
+    # Lines written before there were films state no length.
     duration_ms = line.get("duration_ms")
     found = Format(line["format"], file.suffix.removeprefix("."), line["width"], line["height"], duration_ms)
-    return StoredPicture(str(file), line["sha256"], int(line["bytes"]), found, line["revised_prompt"])
+    return ListedPicture(str(file), str(line["sha256"]), int(line["bytes"]), found, line["revised_prompt"])
 
 
 def _bill(lines: Sequence[Line]) -> Bill:
-    """What the pictures of one answer cost together: see :func:`batchgen.store.dataset.metadata.write_dataset`."""
+    """Return the cost of one answer's pictures together: see :func:`batchgen.store.dataset.metadata.write_dataset`."""
     cost_microusd = sum(_microusd(line["cost_usd"]) for line in lines)
     if lines[0]["cost_source"] == "stated":
         return Bill(billed_microusd=cost_microusd)
@@ -164,7 +173,7 @@ def _bill(lines: Sequence[Line]) -> Bill:
 
 
 def _microusd(amount_usd: float | None) -> int:
-    """An amount of a line, where it is one. Raises :class:`ValueError` for what no ledger could have written."""
+    """Return the amount of a line, 0 for none. Raises :class:`ValueError` for what no ledger could have written."""
     if amount_usd is None:
         return 0
     amount = round(float(amount_usd) * MICROUSD)

@@ -1,12 +1,12 @@
-"""What a run leaves in its folder beside its ledger: the lists of pictures and failures, and the pictures themselves.
+"""What a run leaves in its folder beside its ledger: the lists of pictures and failures, and the names of pictures.
 
-They are what is left to read when the ledger is lost.
+These files are what is left to read when the ledger is lost, or older than they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import chain, count, groupby
 from pathlib import Path
 from typing import Any
@@ -14,30 +14,40 @@ from typing import Any
 import msgspec
 
 from batchgen.request import State
-from batchgen.store.dataset.jsonl_reader import FailureLine, Paid, UnreadableLine, read_failed, read_paid
-from batchgen.store.dataset.metadata import FAILURES, WITHDRAWN
+from batchgen.store.dataset.jsonl_reader import FailureLine, PaidLines, UnreadableLine, read_failed, read_paid
+from batchgen.store.dataset.metadata import FAILURES, RETIRED
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.folder.trash import MOVED
+from batchgen.store.ledger.reader import Reader
 
 METADATA = "metadata.jsonl"
-_FAILURES = (FAILURES, WITHDRAWN)
 
 
 def is_lost(folder: RunFolder) -> bool:
-    """Whether a run has been here and its ledger is gone. A ledger that is there, but damaged, is not lost."""
+    """Return whether a run has been here and its ledger is gone, or was begun anew and knows nothing yet.
+
+    Raises :class:`LedgerDamaged` for a ledger that can't be read: that one is not lost.
+    """
     if folder.ledger.is_file() and folder.ledger.stat().st_size:
-        return False
-    lines = (folder.root / name for name in (METADATA, *_FAILURES, *_trash_lists(folder)))
-    return any(path.is_file() and path.stat().st_size for path in lines) or any(picture_files(folder))
+        with closing(Reader(folder.ledger)) as reader:
+            if reader.has_tables and reader.knows_any():
+                return False
+    lists = (folder.root / name for name in (METADATA, FAILURES))
+    listed = any(path.is_file() and path.stat().st_size for path in lists)
+    return (
+        listed
+        or any(picture_files(folder))
+        or any(folder.pictures.glob("*/[!.]*.*"))
+        or any(folder.answers.glob("*.body"))
+    )
 
 
 def remembered(folder: RunFolder) -> Callable[[Iterable[str]], Mapping[str, State]]:
-    """Looks up the states of keys as a rebuilt ledger would have them; changes nothing."""
-    stored = (METADATA, *_trash_lists(folder))
-    states = {line["key"]: State.STORED for name in stored for line in _lines(folder.root / name) if line}
-    for line in filter(None, chain.from_iterable(_lines(folder.root / name) for name in _FAILURES)):
+    """Return a function that looks up the states of keys as a ledger made anew would have them; changes nothing."""
+    states = {line["key"]: State.STORED for line in _lines(folder.root / METADATA) if line}
+    states |= {path.name[:32]: State.STORED for path in folder.pictures.glob("*/*-1.*")}
+    for line in filter(None, chain.from_iterable(_lines(folder.root / name) for name in (FAILURES, RETIRED))):
         with suppress(LookupError, ValueError):
-            states[line["key"]] = State(line["state"])
+            states.setdefault(line["key"], State(line["state"]))
 
     def lookup(keys: Iterable[str]) -> Mapping[str, State]:
         return {key: states[key] for key in keys if key in states}
@@ -46,45 +56,59 @@ def remembered(folder: RunFolder) -> Callable[[Iterable[str]], Mapping[str, Stat
 
 
 def picture_files(folder: RunFolder) -> Iterator[str]:
-    """The files below ``images/``, by their names relative to the run folder; hidden ones are nobody's pictures."""
+    """Return the files below ``images/``, by their names relative to the run folder, without hidden ones."""
     for path in folder.images.rglob("*"):
         if path.is_file() and not path.name.startswith("."):
             yield path.relative_to(folder.root).as_posix()
 
 
-class Remains:
-    """Reads the lists of one run folder. ``unreadable`` counts the lines so far that belong to no request."""
+def is_plain_file(path: Path, folder: RunFolder) -> bool:
+    """Return whether a file lies below ``images/`` and no link leads to it."""
+    level = path
+    while level not in (folder.root, level.parent):
+        if level.is_symlink():
+            return False
+        level = level.parent
+    return path.is_file()
+
+
+def set_aside_logs(ledger: Path) -> None:
+    """Keep the logs of a ledger that is gone from being played into the new one."""
+    if ledger.is_file() and ledger.stat().st_size:
+        return
+    for suffix in ("-wal", "-shm", "-journal"):
+        log = Path(f"{ledger}{suffix}")
+        if log.exists():
+            log.replace(log.with_name(f"{log.name}.of-the-lost-ledger"))
+
+
+class Leftovers:
+    """The lists of one run folder, to be read. ``unreadable`` counts the lines so far that belong to no request."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self._index = count(1)
         self.unreadable = 0
 
-    def stored(self) -> Iterator[Paid]:
-        """The answers of metadata.jsonl."""
-        return self._paid(METADATA)
-
-    def trashed(self) -> Iterator[Paid]:
-        """The answers whose pictures were moved to the trash: paid for as well, and wanted back some day."""
-        for name in _trash_lists(self._folder):
-            yield from self._paid(name)
-
-    def failed(self) -> Iterator[FailureLine]:
-        """The requests that ended otherwise, those too that were no longer asked for."""
-        for line in chain.from_iterable(map(self._readable, _FAILURES)):
-            try:
-                yield read_failed(line, index=next(self._index))
-            except UnreadableLine:
-                self.unreadable += 1
-
-    def _paid(self, name: str) -> Iterator[Paid]:
-        # The pictures of one answer stand on neighbouring lines.
-        for _, group in groupby(self._readable(name), key=lambda line: line["key"]):
-            lines = list(group)
+    def stored(self) -> Iterator[PaidLines]:
+        """Return the answers of metadata.jsonl."""
+        # The lines of one request stand side by side; those of rows that share it have no cost of their own.
+        for _, group in groupby(self._readable(METADATA), key=lambda line: line["key"]):
+            lines = [line for line in group if not line.get("shares")]
+            if not lines:
+                continue
             try:
                 yield read_paid(lines, index=next(self._index))
             except UnreadableLine:
                 self.unreadable += len(lines)
+
+    def failed(self) -> Iterator[FailureLine]:
+        """Return the requests that ended otherwise."""
+        for line in chain.from_iterable(map(self._readable, (FAILURES, RETIRED))):
+            try:
+                yield read_failed(line, index=next(self._index))
+            except UnreadableLine:
+                self.unreadable += 1
 
     def _readable(self, name: str) -> Iterator[dict[str, Any]]:
         for line in _lines(self._folder.root / name):
@@ -95,8 +119,8 @@ class Remains:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
-    """The lines of a derived file; ``None`` for one that has no key."""
-    if not path.is_file():
+    """Return the lines of a derived file; ``None`` for one that has no key."""
+    if not path.is_file() or path.is_symlink():
         return
     with path.open("rb") as stream:
         for text in stream:
@@ -104,8 +128,3 @@ def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
             with suppress(msgspec.DecodeError, UnicodeDecodeError):
                 line = msgspec.json.decode(text)
             yield line if isinstance(line, dict) and isinstance(line.get("key"), str) else None
-
-
-def _trash_lists(folder: RunFolder) -> list[str]:
-    """The lists of what lies in the trash, by their names relative to the run folder."""
-    return [path.relative_to(folder.root).as_posix() for path in sorted(folder.trash.glob(f"*/{MOVED}"))]

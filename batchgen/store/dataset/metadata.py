@@ -7,36 +7,34 @@ right; what is missing is ``null``.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 
 import msgspec
 
 from batchgen.money import usd
 from batchgen.request import State
 from batchgen.store.dataset.dataset_card import card
-from batchgen.store.folder.atomic import make_folder, replace_synced, replacing
+from batchgen.store.folder.atomic import replace_synced, replacing
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.folder.trash import MOVED
 from batchgen.store.ledger.records import (
     ENDED_OTHERWISE,
     Record,
     RecordedPicture,
+    Sharing,
+    is_simulated,
     records,
     snapshot,
     timestamp,
-    trashed_records,
     withdrawn_records,
     word_names,
 )
 from batchgen.store.looks.flags import NONE, Checks, Flag, read_checks
 
 FAILURES = "failures.jsonl"
-# What failed and is no longer asked for is no failure; its lines are kept where the pictures of its like are.
-WITHDRAWN = f"trash/{FAILURES}"
+# What ended without a picture and is no longer asked for is no failure; it is listed for a ledger that gets lost.
+RETIRED = ".batchgen/retired.jsonl"
 
 # Every field of a line that isn't a word of the request, with its type in the terms of `datasets`.
 BEFORE_WORDS: Mapping[str, str] = {"file_name": "string", "key": "string", "provider": "string", "model": "string"}
@@ -58,6 +56,7 @@ AFTER_WORDS: Mapping[str, str] = {
     "sha256": "string",
     "revised_prompt": "string",
     "reused_from": "string",
+    "shares": "string",
     "flags": "string",
     "simulated": "bool",
 }
@@ -72,95 +71,64 @@ class DatasetFiles:
 
 
 def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFiles:
-    """Writes the three files from the ledger as it is now, with the flags ``found``, or of this moment.
+    """Write the three files from the ledger as it is now, with the flags ``found``, or of this moment.
 
     Raises :class:`LedgerDamaged`.
 
-    ``cost_usd`` is what all attempts of a request cost together; where an answer brought several pictures it stands
-    with the first and the others have 0, so that the column adds up to the bill.
+    Every name in ``images/`` has a line, with the columns of the row that it is for. ``cost_usd`` is what all attempts
+    of a request cost together; that sum stands in the first line of the request, and the others have 0, so that the
+    column adds up to the bill. A further name of a picture, for a row that asks for the same, says so in ``shares``.
     """
     with snapshot(folder.ledger) as db:
         simulated = is_simulated(db)
         flags = found or read_checks(db, folder)
         words = tuple(name for name in word_names(db, (State.STORED,)) if not is_taken(name))
+        sharing = Sharing(db)
         pictures = _write_lines(
             folder,
             "metadata.jsonl",
             (
-                _picture_line(
-                    record, picture, words, first=not number, simulated=simulated, flag=flags.of(picture.file)
-                )
+                line
                 for record in records(db, (State.STORED,))
-                for number, picture in enumerate(record.pictures)
+                for line in _lines_of(record, sharing, words, simulated=simulated, flags=flags)
             ),
         )
         failures = _write_lines(folder, FAILURES, map(_failure_line, records(db, ENDED_OTHERWISE)))
-        _write_withdrawn(db, folder)
+        _write_lines(folder, RETIRED, map(_failure_line, withdrawn_records(db)))
         features = {**BEFORE_WORDS, **dict.fromkeys(words, "string"), **AFTER_WORDS}
         replace_synced(folder.root / "README.md", card(db, folder.root.resolve().name, features, simulated=simulated))
     return DatasetFiles(pictures, failures)
 
 
-def write_moved(folder: RunFolder, dated: str) -> None:
-    """Writes what lies in a folder of the trash, such as ``trash/2026-03-01-020000``, as lines of metadata.jsonl.
-
-    ``was`` is where each picture stood. Where nothing lies there any more the list goes too.
-    """
-    with snapshot(folder.ledger) as db:
-        found = iter(trashed_records(db, dated))
-        first = next(found, None)
-        if first is None:
-            _remove_list(folder, dated)
-            return
-        simulated = is_simulated(db)
-        lines = (
-            _picture_line(record, picture, _own_words(record), first=not number, simulated=simulated)
-            | {"was": picture.home}
-            for record in chain([first], found)
-            for number, picture in enumerate(record.pictures)
-        )
-        make_folder(folder.root / dated, folder.root)
-        _write_lines(folder, f"{dated}/{MOVED}", lines)
-
-
-def _write_withdrawn(db: sqlite3.Connection, folder: RunFolder) -> None:
-    found = iter(withdrawn_records(db))
-    first = next(found, None)
-    if first is None:
-        (folder.root / WITHDRAWN).unlink(missing_ok=True)
-        with suppress(OSError):
-            folder.trash.rmdir()
-        return
-    make_folder(folder.trash, folder.root)
-    _write_lines(folder, WITHDRAWN, map(_failure_line, chain([first], found)))
-
-
-def _own_words(record: Record) -> tuple[str, ...]:
-    return tuple(name for name in record.words if not is_taken(name))
-
-
-def _remove_list(folder: RunFolder, dated: str) -> None:
-    (folder.root / dated / MOVED).unlink(missing_ok=True)
-    with suppress(OSError):
-        (folder.root / dated).rmdir()
-
-
 def is_taken(name: str) -> bool:
-    """Whether a column of the user can't have this name: it is one of our fields, or means a file to the loaders."""
+    """Return whether no column of the user can have this name: one of our fields, or a file to the loaders."""
     return name in TAKEN or name.endswith(("_file_name", "_file_names"))
 
 
 TAKEN = frozenset({*BEFORE_WORDS, *AFTER_WORDS, "file_names", "image", "images", "video", "videos"})
 
 
-def is_simulated(db: sqlite3.Connection) -> bool:
-    """Whether the pictures of this folder come from the simulator, and its costs are play money."""
-    return bool(db.execute("SELECT value FROM facts WHERE name = 'simulated'").fetchone() == ("1",))
+def _lines_of(
+    record: Record, sharing: Sharing, words: tuple[str, ...], *, simulated: bool, flags: Checks
+) -> Iterator[dict[str, object]]:
+    """Return the lines of a stored request: one for each name of each of its pictures. The first has the bill."""
+    shares = sharing.of(record)
+    first = True
+    for picture in record.pictures:
+        flag = flags.of(picture.file)
+        rows = [(share.record, share.file) for share in shares if share.ordinal == picture.ordinal]
+        if picture.named_first or not rows:
+            rows.insert(0, (record, picture.file))
+        for place, (asked, file) in enumerate(rows):
+            line = _picture_line(asked, picture, file, words, first=first, simulated=simulated, flag=flag)
+            first = False
+            yield line | {"shares": record.key} if place else line
 
 
 def _picture_line(
     record: Record,
     picture: RecordedPicture,
+    file: str,
     words: tuple[str, ...],
     *,
     first: bool,
@@ -169,7 +137,7 @@ def _picture_line(
 ) -> dict[str, object]:
     cost_microusd = record.billed_microusd + record.estimated_microusd if first else 0
     line: dict[str, object] = {
-        "file_name": picture.file,
+        "file_name": file,
         "key": record.key,
         "provider": record.provider,
         "model": record.model,
@@ -195,6 +163,7 @@ def _picture_line(
         "sha256": picture.sha256,
         "revised_prompt": picture.revised_prompt,
         "reused_from": record.reused_from,
+        "shares": None,
         "flags": ", ".join(flag.words) if flag else None,
         "simulated": simulated,
     }
@@ -223,7 +192,7 @@ def _failure_line(record: Record) -> dict[str, object]:
 
 
 def _write_lines(folder: RunFolder, name: str, lines: Iterable[Mapping[str, object]]) -> int:
-    """Writes ``lines`` as JSON and returns how many there were."""
+    """Write ``lines`` as JSON and return how many there were."""
     encoder = msgspec.json.Encoder()
     count = 0
     with replacing(folder.root / name) as stream:

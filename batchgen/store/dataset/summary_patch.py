@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
+from batchgen.store.dataset.mark import mark_of
 from batchgen.store.folder.atomic import replace_synced
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger import names
 from batchgen.store.ledger.records import snapshot, timestamp
 
 _NEWEST = "SELECT started_ms, ended_ms, planned, exit_code, reason FROM runs ORDER BY id DESC LIMIT 1"
@@ -19,7 +21,7 @@ _ORPHANS = "SELECT orphans FROM runs WHERE orphans IS NOT NULL ORDER BY id DESC 
 
 
 def renew_summary(folder: RunFolder) -> bool:
-    """Brings the run in summary.json up to date; whether there was one that could be. Raises :class:`OSError`."""
+    """Bring the run in summary.json up to date; return whether there was one that could be. Raises :class:`OSError`."""
     path = folder.root / "summary.json"
     try:
         said = msgspec.json.decode(path.read_bytes())
@@ -35,7 +37,9 @@ def _newest(folder: RunFolder) -> dict[str, Any]:
         (runs,) = db.execute("SELECT count(*) FROM runs").fetchone()
         (ended_ms,) = db.execute("SELECT ended_ms FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         found = db.execute(_ORPHANS).fetchone()
-    return {"runs": runs, "ended_at": timestamp(ended_ms), "orphans": msgspec.json.decode(found[0]) if found else None}
+        deleted, mark = len(names.deleted(db)), mark_of(db)
+    orphans = msgspec.json.decode(found[0]) if found else None
+    return {"runs": runs, "ended_at": timestamp(ended_ms), "orphans": orphans, "deleted": deleted, "mark": mark}
 
 
 def _newest_run(folder: RunFolder) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Puts bytes on disk so that they are still there after a power cut, and never over something else.
+"""Writes whose bytes outlast a power cut and never go over something else.
 
 Write beside, sync, link into place, and only then let the ledger say so. The folder's own sync is the ledger writer's
 business: it syncs each folder once per group of commits, before the commit that refers to it.
@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 
 def write_synced(folder: Path, content: bytes | memoryview, *, mode: int = 0o666) -> Path:
-    """A new hidden file in ``folder`` that holds ``content`` durably; the caller publishes or removes it."""
+    """Return a new hidden file in ``folder`` that holds ``content`` durably, for the caller to publish or remove."""
     temporary = folder / f".{secrets.token_hex(8)}.part"
     handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
@@ -33,37 +33,29 @@ def write_synced(folder: Path, content: bytes | memoryview, *, mode: int = 0o666
     return temporary
 
 
-def publish(temporary: Path, target: Path, *, sha256: str) -> Path:
-    """The name under which ``temporary`` now stands: ``target``, or a free neighbour where other bytes have that name.
+def publish(temporary: Path, target: Path, *, sha256: str) -> bool:
+    """Give ``temporary`` the name ``target`` for good; return whether the bytes of that name are those wanted.
 
-    A file of that name with the same bytes is what an earlier process published before it died: it is taken as it is.
+    A file of that name is never written over: if it has other bytes, the file stays and the answer is ``False``.
     """
-    candidate = target
-    number = 1
-    while True:
-        try:
-            # `link` refuses an existing name where `rename` would replace it.
-            os.link(temporary, candidate, follow_symlinks=False)
-        except FileExistsError:
-            if not candidate.is_symlink() and candidate.is_file() and sha256_of(candidate) == sha256:
-                break
-            number += 1
-            candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
-        else:
-            break
-    temporary.unlink()
-    return candidate
+    # Not by `link`, which some file systems lack. The folder's lock keeps everybody else away.
+    if target.is_symlink() or target.exists():
+        same = not target.is_symlink() and target.is_file() and sha256_of(target) == sha256
+        temporary.unlink()
+        return same
+    temporary.rename(target)
+    return True
 
 
 def replace_synced(target: Path, content: bytes) -> None:
-    """``target`` with new content, all of it or the old one: for files that are derived from the ledger."""
+    """Replace the content of ``target`` in one step: for files that are derived from the ledger."""
     temporary = write_synced(target.parent, content)
     temporary.replace(target)
 
 
 @contextmanager
 def replacing(target: Path) -> Iterator[BinaryIO]:
-    """A file to write to, which becomes ``target`` once the block ends well; until then the old one stands."""
+    """Open a file that becomes ``target`` once the block ends well; until then the old one stands."""
     temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
@@ -78,7 +70,7 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in ``folder`` durable."""
+    """Make the names in ``folder`` durable."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -87,7 +79,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path, root: Path, *, mode: int = 0o777) -> None:
-    """``folder`` below ``root``, each new level of it made durable in its parent."""
+    """Make ``folder`` below ``root``, each new level of the path durable in its parent."""
     missing = []
     level = folder
     while level != root and not level.is_dir():
@@ -99,7 +91,7 @@ def make_folder(folder: Path, root: Path, *, mode: int = 0o777) -> None:
 
 
 def refuse_links(folder: Path, root: Path) -> None:
-    """Raises :class:`NotADirectoryError` where a link between ``root`` and ``folder`` would lead somewhere else."""
+    """Raise :class:`NotADirectoryError` if a link between ``root`` and ``folder`` would lead somewhere else."""
     level = folder
     while level != root:
         if level.is_symlink():
@@ -108,6 +100,6 @@ def refuse_links(folder: Path, root: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

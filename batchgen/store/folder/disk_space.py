@@ -1,8 +1,8 @@
-"""Room on the disk for what is already paid for: a mark below which nothing more is sent, and ballast to throw out.
+"""Room on the disk for what is already paid for: a mark below which nothing more is sent, and ballast to remove.
 
-The ballast is files that really take their space. Where the disk is full all the same they are removed, and what was
-in flight at that moment is written in their place; nothing new is sent from then on. The ledger has one of its own:
-pictures would take all of a common one, and what is not in the ledger is found only by the next run.
+The ballast is files that really take their space. If the disk is full all the same, the files are removed, and what was
+in flight at that moment is written in their place; nothing new is sent from then on. The ledger has a ballast of its
+own: pictures would take all of a common one, and what is not in the ledger is found only by the next run.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from batchgen.errors import StoppedEarly
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.wording import counted
 
 T = TypeVar("T")
 
@@ -27,26 +27,22 @@ LEDGER_BALLAST_BYTES = 4 << 20
 # What an answer is taken to need on disk until some were seen.
 ANSWER_BYTES = 2 << 20
 
-# A disk with little more room than this gets no ballast: it would be the first thing to fill it.
+# A disk with little more room than this gets no ballast: the ballast itself would fill that disk.
 _SMALLEST_BALLAST_BYTES = 64 << 10
 _SEEN_ENOUGH = 20
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-class DiskShort(StoppedEarly):
-    """The disk has no room for more answers: nothing more may be sent. What is in flight can still be stored."""
-
-
 def is_full(error: BaseException) -> bool:
-    """Whether the disk, or the user's share of it, is full: the one disk error that room can mend."""
+    """Return whether the disk, or the user's share of it, is full: the one disk error that room can mend."""
     if isinstance(error, OSError):
         return error.errno in _FULL
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 class DiskSpace:
-    """The disk under one run folder, for one run. Used by the threads that write; nothing here waits for long.
+    """The disk under one run folder, for one run. Used by the threads that write; no method waits for long.
 
     ``min_free_bytes`` replaces the rule for the mark: max(256 MiB, 2 x ``concurrency`` x the size of an answer).
     """
@@ -65,12 +61,12 @@ class DiskSpace:
 
     @property
     def shortage(self) -> str | None:
-        """Why nothing more may be sent: the disk has ``failed``, or is nearly full."""
+        """Return why nothing more may be sent: the disk has ``failed``, or is nearly full."""
         return self.failed or self._low
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keeps the ballast on disk while the block runs; none where there is no room for it."""
+        """Keep the ballast on disk while the block runs, if there is room for the ballast."""
         with contextlib.suppress(OSError):
             free, _ = _free(self._folder.state)
             _lay(self._ledger_ballast, min(LEDGER_BALLAST_BYTES, free // 8))
@@ -81,7 +77,7 @@ class DiskSpace:
             _throw_out(self._ballast, self._ledger_ballast)
 
     def warning(self, pictures: int, typical_bytes: int | None) -> str | None:
-        """What to say before a run whose pictures the disk will not hold all: it stops in time, and can go on.
+        """Return what to say before a run whose pictures don't all fit on the disk: it stops in time, and can go on.
 
         ``typical_bytes`` is the size of the pictures this folder has seen.
         """
@@ -92,12 +88,12 @@ class DiskSpace:
             return None
         guess = "" if typical_bytes else ", a guess until some were seen"
         return (
-            f"the disk of {self._folder.root} has room for about {fitting:,} of {pictures:,} pictures "
+            f"the disk of {self._folder.root} has room for about {fitting:,} of {counted(pictures, 'picture')} "
             f"({_mb(size)} each{guess}); the run will stop in time, and go on once there is room"
         )
 
     def look(self) -> None:
-        """Measures what is free; the ledger's writer does so once per group. Raises :class:`OSError`."""
+        """Measure what is free; the ledger's writer does so once per group. Raises :class:`OSError`."""
         free, names = _free(self._folder.state)
         mark = self._mark()
         if free < mark:
@@ -106,19 +102,19 @@ class DiskSpace:
                 "so that what is paid for can be stored. Make room, or set BATCHGEN_MIN_FREE_MB to a smaller number"
             )
         elif names is not None and names < 2 * self._concurrency:
-            self._low = f"the disk of {self._folder.root} takes only {names:,} more files. Make room"
+            self._low = f"the disk of {self._folder.root} takes only {counted(names, 'more file')}. Make room"
 
     def saw(self, size: int) -> None:
-        """Learns from the size of a stored answer how much room the next ones need."""
+        """Learn from the size of a stored answer how much room the next ones need."""
         self._seen += 1
         self._seen_bytes += size
 
     def fail(self, error: BaseException) -> None:
-        """Sends nothing more: a write went wrong, and the next one would too."""
+        """Stop the sending: a write failed, and the next one would too."""
         self.failed = self.failed or f"the disk of {self._folder.root} gave an error: {error}"
 
     def make(self, error: BaseException, *, for_ledger: bool = False) -> None:
-        """Throws the ballast out for what is in flight, the ledger's only for the ledger, and sends nothing more."""
+        """Remove the ballast for what is in flight, the ledger's only for the ledger, and stop the sending."""
         with self._lock:
             self.failed = self.failed or (
                 f"the disk of {self._folder.root} is full ({error}). What was in flight was given the room kept for "
@@ -127,9 +123,9 @@ class DiskSpace:
             _throw_out(self._ballast, *([self._ledger_ballast] if for_ledger else []))
 
     def kept(self, write: Callable[[], T]) -> T:
-        """What ``write`` returned, which writes new files only; made once more, without the ballast, on a full disk.
+        """Return what ``write`` returned, which writes new files only; repeat ``write`` without ballast on a full disk.
 
-        Every other error of the disk is raised as it is: what it leaves behind is not known.
+        Every other error of the disk is raised as it is: what that error leaves behind is not known.
         """
         try:
             return write()
@@ -176,7 +172,7 @@ def _allocate(handle: int, size: int) -> None:
 
 
 def _free(place: Path) -> tuple[int, int | None]:
-    """The bytes that are free for us, and the file names; ``None`` where the file system counts no names."""
+    """Return the bytes that are free for us, and the file names; ``None`` if the file system counts no names."""
     found = os.statvfs(place)
     return found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None
 

@@ -1,4 +1,4 @@
-"""One run per folder: an advisory lock that the kernel frees when its holder dies, however it dies.
+"""One run per folder: an advisory lock that the kernel frees when its holder dies, for whatever reason.
 
 Some network disks keep such a lock within one machine. There the lock file's own time tells: its holder renews it, and
 a run on another machine stands back as long as that was a moment ago.
@@ -44,7 +44,7 @@ class _Claim:
 
 
 def holder(path: Path) -> str | None:
-    """Who holds the lock file at ``path``, or ``None`` where nobody does. Takes no lock itself."""
+    """Return who holds the lock file at ``path``, or ``None`` if nobody does. The look takes no lock."""
     try:
         renewed_s = path.stat().st_mtime
         claim = _claim(path.read_text(encoding="utf-8", errors="replace")[:_LONGEST])
@@ -59,9 +59,9 @@ def holder(path: Path) -> str | None:
 
 @contextmanager
 def locked(path: Path, *, force_unlock: str | None = None) -> Iterator[None]:
-    """Holds the lock file at ``path``; raises :class:`FolderInUse` at once where another process does.
+    """Hold the lock file at ``path``; raises :class:`FolderInUse` at once if another process does.
 
-    ``force_unlock`` names the machine whose claim counts no more, because its user knows that it is dead.
+    ``force_unlock`` names the machine whose claim counts no more, because its user knows that the machine is dead.
     The file stays after the run; whoever deletes it does so while holding it, and a run that opened it before that is
     told that the folder is in use, since two runs could lock two different files of one name.
     """
@@ -83,7 +83,7 @@ def locked(path: Path, *, force_unlock: str | None = None) -> Iterator[None]:
 
 
 def _claim_it(path: Path, handle: int) -> None:
-    """Writes our claim, and reads it under the file's name: its holder may have deleted the file after we opened it.
+    """Write our claim and read it back under the file's name: a holder may have deleted the file after we opened it.
 
     Not by the file's number, which some network disks make up anew each time.
     """
@@ -128,7 +128,7 @@ def _renewed(handle: int) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
-        # Who ends in order leaves no claim for another machine to wait out.
+        # Without a claim left behind, a run on another machine need not wait the claim out.
         with suppress(OSError):
             os.ftruncate(handle, 0)
 

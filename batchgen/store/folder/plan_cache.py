@@ -12,7 +12,7 @@ _LARGEST_BYTES = 300 << 20
 
 
 def memo_in(folder: RunFolder) -> bytes | None:
-    """The memo of an earlier plan, where there is one."""
+    """Return the memo of an earlier plan, if there is one."""
     try:
         if folder.memo.stat().st_size > _LARGEST_BYTES:
             return None
@@ -22,7 +22,7 @@ def memo_in(folder: RunFolder) -> bytes | None:
 
 
 def keep_memo(folder: RunFolder, memo: bytes | None) -> None:
-    """Keeps ``memo``, if there is one, in the place of an earlier one; a disk that can't take it is not told of."""
+    """Write ``memo``, if there is one, over an earlier one; a failure of the disk is not reported."""
     if memo is None:
         return
     with suppress(OSError), replacing(folder.memo) as stream:

@@ -1,4 +1,4 @@
-"""The run folder: where everything of one run lives, and the check that it can be written before money is spent."""
+"""The run folder: the home of everything of one run, and the check that it can be written before money is spent."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen.errors import FolderMismatch, StoppedEarly
+from batchgen.errors import FolderMismatch, LedgerDamaged, NotWritable
 from batchgen.store.folder.atomic import make_folder, publish, sync_folder, write_synced
 from batchgen.store.folder.lock import locked
-
-
-class NotWritable(StoppedEarly):
-    """The disk under the run folder takes nothing now. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +36,12 @@ class RunFolder:
         return self.state / "lock"
 
     @property
-    def spool(self) -> Path:
-        return self.state / "spool"
+    def answers(self) -> Path:
+        return self.state / "answers"
+
+    @property
+    def pictures(self) -> Path:
+        return self.state / "pictures"
 
     @property
     def simulator(self) -> Path:
@@ -55,65 +56,99 @@ class RunFolder:
         return self.root / "images"
 
     @property
-    def trash(self) -> Path:
-        return self.root / "trash"
-
-    @property
     def exists(self) -> bool:
-        """Whether a run has been here before."""
+        """Return whether a run has been here before."""
         return self.ledger.is_file()
+
+    def original(self, name: str) -> Path:
+        """Return the path of a picture that the ledger calls ``name``, such as ``9f/9f3c…-1.png``.
+
+        Raises :class:`LedgerDamaged` for what is no such name: a ledger may be a stranger's.
+        """
+        if not _ORIGINAL.fullmatch(name):
+            raise LedgerDamaged(f"{self.ledger}: it calls a picture {name!r}, which is no key. Nothing was touched")
+        return self.pictures / name
+
+    def answer(self, name: str) -> Path:
+        """Return the path of an answer that the ledger calls ``name``. Raises :class:`LedgerDamaged` as above."""
+        if not _ANSWER.fullmatch(name):
+            raise LedgerDamaged(f"{self.ledger}: it calls an answer {name!r}, which is no key. Nothing was touched")
+        return self.answers / name
+
+    def refuse_links(self) -> None:
+        """Raise :class:`FolderMismatch` if a link stands where a file or folder of ours belongs."""
+        ours = (self.state, self.images, self.pictures, self.answers, self.ledger, self.lock, self.memo)
+        lists = (self.root / name for name in ("metadata.jsonl", "failures.jsonl", "summary.json", "compare"))
+        # What lies in the shards is looked at if the ledger is not in step with it.
+        below = (path for place in (self.pictures, self.answers) for path in _entries(place))
+        for path in (*ours, *lists, *below):
+            if path.is_symlink():
+                raise FolderMismatch(
+                    f"{path}: a link stands where a file or folder of batchgen belongs. Nothing was sent. Put what it "
+                    "leads to in its place, or use another run folder: --out"
+                )
 
     @contextlib.contextmanager
     def opened(self, *, force_unlock: str | None = None) -> Iterator[None]:
-        """The folder, made where it is missing, proven writable, and held against other runs.
+        """Hold the folder against other runs: made if it is missing, and proven writable.
 
-        One that was made for a block which fails before anything is put into it is removed again.
-        ``force_unlock`` names a dead machine whose claim on it counts no more.
+        A folder that was made for a block which fails before anything is put into the folder is removed again.
+        ``force_unlock`` names a dead machine whose claim on the folder counts no more.
 
-        Raises :class:`FolderMismatch` where it is no folder, :class:`NotWritable` where the disk takes nothing, and
-        :class:`FolderInUse` where another run holds it.
+        Raises :class:`FolderMismatch` if the path is no folder, :class:`NotWritable` if the disk takes nothing, and
+        :class:`FolderInUse` if another run holds the folder.
         """
         missing = [place for place in (self.root, *self.root.parents) if not place.exists()]
         with contextlib.ExitStack() as stack:
             with _translated(self.root):
+                self.refuse_links()
                 self._make()
                 stack.enter_context(locked(self.lock, force_unlock=force_unlock))
                 stack.push(lambda kind, *_: self._remove_again(missing) if kind else None)
-                for place in (self.images, self.spool):
+                for place in (self.images, self.answers):
                     _probe(place)
                 self._remove_leftovers()
             yield
 
     def _make(self) -> None:
         make_folder(self.images, Path(self.root.anchor))
-        make_folder(self.state, self.root, mode=0o700)
-        make_folder(self.spool, self.root, mode=0o700)
+        make_folder(self.state, self.root, mode=0o750)
+        make_folder(self.pictures, self.root, mode=0o750)
+        make_folder(self.answers, self.root, mode=0o700)
 
     def _remove_again(self, missing: Sequence[Path]) -> None:
-        """Removes the folders that were ``missing`` before, while nothing but the lock, which we hold, is in them."""
+        """Remove the folders that were ``missing`` before, while nothing but the lock, which we hold, is in them."""
         found = {path for path in self.root.rglob("*") if not path.is_dir()}
         if self.root not in missing or found != {self.lock}:
             return
         with contextlib.suppress(OSError):
             self.lock.unlink()
-            for place in (self.spool, self.state, self.images, *missing):
+            for place in (self.answers, self.pictures, self.state, self.images, *missing):
                 place.rmdir()
 
     def _remove_leftovers(self) -> None:
         # A process that died between writing and publishing leaves temporary names; nothing refers to them.
-        for leftover in self.images.rglob(".*.part"):
-            leftover.unlink(missing_ok=True)
         for leftover in (
-            *self.spool.glob("*.part"),
-            *self.trash.glob("*/.*.part"),
+            *self.images.rglob(".*.part"),
+            *self.pictures.rglob(".*.part"),
+            *self.answers.glob(".*.part"),
             *self.root.glob(".*.part"),
             *self.state.glob(".*.part"),
         ):
             leftover.unlink(missing_ok=True)
 
 
+# The first two digits of a key, the key, the number of the picture, and what its bytes are.
+_ORIGINAL = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{30}-[1-9][0-9]{0,5}\.[a-z0-9]{2,5}")
+_ANSWER = re.compile(r"[0-9a-f]{32}-[1-9][0-9]{0,18}\.body")
+
+
+def _entries(place: Path) -> Iterable[Path]:
+    return place.iterdir() if place.is_dir() and not place.is_symlink() else ()
+
+
 def _probe(place: Path) -> None:
-    """Publishes a file and removes it, so that a disk that can't do so is found before the first cent."""
+    """Publish a file and remove it, so that a disk that can't do so is found before any money is spent."""
     name = place / f".probe-{secrets.token_hex(4)}.part"
     content = b"batchgen"
     temporary = write_synced(place, content, mode=0o600)

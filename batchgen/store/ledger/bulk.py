@@ -29,10 +29,10 @@ _FOLLOWING: dict[Table, str] = {
 
 
 def aggregated(db: sqlite3.Connection, query: str, table: Table, **given: str) -> Iterator[tuple[Any, ...]]:
-    """What ``query`` answers for one range of the numbers of ``table`` after the other, where there is anything.
+    """Return what ``query`` answers for one range of the numbers of ``table`` after the other, if there is anything.
 
-    It has aggregates alone, of values that are never NULL, and the parameters ``:least`` and ``:most`` beside those
-    ``given``. The numbers are those of requests for ``pictures``, and the tables' own for the others.
+    The query has aggregates alone, of values that are never NULL, and the parameters ``:least`` and ``:most`` beside
+    those ``given``. The numbers are those of requests for ``pictures``, and the tables' own for the others.
     """
     (least,) = db.execute(_FOLLOWING[table], (-1,)).fetchone()
     while least is not None:
@@ -44,7 +44,7 @@ def aggregated(db: sqlite3.Connection, query: str, table: Table, **given: str) -
 
 
 def integers(db: sqlite3.Connection, query: str, table: Table, *, width: int) -> npt.NDArray[np.int64]:
-    """The integers that :func:`aggregated` brings by ``width`` times ``group_concat``, one row of the array each."""
+    """Return the integers that :func:`aggregated` brings by ``width`` times ``group_concat``, as one row each."""
     import numpy as np
 
     parts = [np.array([numbers(text) for text in found]) for found in aggregated(db, query, table)]
@@ -52,14 +52,14 @@ def integers(db: sqlite3.Connection, query: str, table: Table, *, width: int) ->
 
 
 def numbers(text: str) -> npt.NDArray[np.int64]:
-    """What ``group_concat`` made of a column of integers."""
+    """Return what ``group_concat`` made of a column of integers."""
     import numpy as np
 
     return np.fromstring(text, dtype=np.int64, sep=",")
 
 
 def texts(array: str) -> list[str]:
-    """What ``json_group_array`` made of a column of texts."""
+    """Return what ``json_group_array`` made of a column of texts."""
     return _texts.decode(array)
 
 

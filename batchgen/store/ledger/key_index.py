@@ -1,7 +1,7 @@
 """Which keys of a ledger are stored, in eight bytes each: what a plan of a million is held against in a second.
 
-What is remembered are 64 bits of a key. Two keys share them once in 10^7 folders of a million, and then a picture is
-taken to be there that is not: it may be missing, it is never paid for twice.
+What is remembered are 64 bits of a key. Two keys share these bits once in 10^7 folders of a million, and then a picture
+is taken to be there that is not: that picture may be missing, but is never paid for twice.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ _PER_BUCKET = 16
 
 
 class KeyIndex:
-    """The keys of requests that were stored, and not in the trash, when this was made."""
+    """The keys of requests that were stored when this was made."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         # The first is answered by the index of keys alone, in their order, the second by that of what is unfinished.
         every = array("Q", (int(key[:16], 16) for (key,) in db.execute("SELECT key FROM requests ORDER BY key")))
         but = {number_of(key) for (key,) in db.execute("SELECT key FROM requests WHERE state <> 'stored'")}
-        but |= {number_of(key) for (key,) in db.execute("SELECT key FROM requests WHERE trashed_ms IS NOT NULL")}
         self._numbers = array("Q", (number for number in every if number not in but)) if but else every
         bits = max(0, (len(self._numbers) // _PER_BUCKET).bit_length() - 1)
         self._shift = 64 - bits
@@ -35,14 +34,14 @@ class KeyIndex:
         return len(self._numbers)
 
     def place(self, number: int) -> int | None:
-        """Where among them the key of that number stands, or ``None``."""
+        """Return the place among the stored keys of the key with that number, or ``None``."""
         bucket = number >> self._shift
         end = self._starts[bucket + 1]
         place = bisect_left(self._numbers, number, self._starts[bucket], end)
         return place if place < end and self._numbers[place] == number else None
 
     def places(self, numbers: Iterable[int]) -> Iterator[int | None]:
-        """:meth:`place` of each of ``numbers``, of which there may be millions."""
+        """Return :meth:`place` of each of ``numbers``, of which there may be millions."""
         mine, starts, shift = self._numbers, self._starts, self._shift
         for number in numbers:
             bucket = number >> shift
@@ -51,5 +50,5 @@ class KeyIndex:
             yield place if place < end and mine[place] == number else None
 
     def among(self, keys: Iterable[str]) -> frozenset[str]:
-        """Those of ``keys`` that are stored."""
+        """Return those of ``keys`` that are stored."""
         return frozenset(key for key in keys if self.place(number_of(key)) is not None)

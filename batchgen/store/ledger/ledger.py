@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from batchgen.errors import FolderMismatch
+from batchgen.errors import DiskShort, FolderMismatch
 from batchgen.request import Request
-from batchgen.store.folder.disk_space import DiskShort, DiskSpace
-from batchgen.store.ledger import transitions
+from batchgen.store.folder.disk_space import DiskSpace
+from batchgen.store.folder.view import Name, Settled
+from batchgen.store.ledger import names, transitions
 from batchgen.store.ledger.schema import connect, has_log, translated
 from batchgen.store.ledger.transitions import Bill, Outcome, StoredPicture, Ticket
 from batchgen.store.ledger.writer import Change, Writer, open_writer
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 
 def now_ms() -> int:
-    """The wall clock in milliseconds since the epoch: for the record, never for measuring."""
+    """Return the wall clock in milliseconds since the epoch: for the record, never for measuring."""
     return time.time_ns() // 1_000_000
 
 
@@ -64,9 +65,9 @@ class Ledger:
     async def intend(
         self, request: Request, *, stem: str, run_id: int, reserved_microusd: int, estimate_microusd: int | None
     ) -> Ticket | None:
-        """The right to post ``request`` once, durable before it is given; ``None`` where it must not be posted.
+        """Return the right to post ``request`` once, already durable; ``None`` if the request must not be posted.
 
-        Raises :class:`DiskShort` where the disk has no room for its answer.
+        Raises :class:`DiskShort` if the disk has no room for its answer.
         """
         self._want_room()
         intend = partial(
@@ -96,28 +97,28 @@ class Ledger:
         *,
         bill: Bill,
         body: bytes | None,
-        spooled: Path | None,
+        kept: Path | None,
         latency_ms: int | None,
         duration_ms: int | None,
     ) -> None:
-        """Makes a paid answer durable, in the row itself (``body``) or as the spool file that already is."""
+        """Make a paid answer durable, in the row itself (``body``) or as the file ``kept`` that already is."""
         await self._writer.commit(
             partial(
                 transitions.answer,
                 ticket=ticket,
                 bill=bill,
                 body=body,
-                spool=spooled.name if spooled else None,
+                kept=kept.name if kept else None,
                 latency_ms=latency_ms,
                 duration_ms=duration_ms,
                 now_ms=now_ms(),
             ),
-            folder=spooled.parent if spooled else None,
+            folders=[kept.parent] if kept else [],
         )
 
-    async def fail(self, ticket: Ticket, ending: Outcome, *, duration_ms: int | None) -> None:
+    async def fail(self, ticket: Ticket, outcome: Outcome, *, duration_ms: int | None) -> None:
         await self._writer.commit(
-            partial(transitions.fail, ticket=ticket, ending=ending, duration_ms=duration_ms, now_ms=now_ms())
+            partial(transitions.fail, ticket=ticket, outcome=outcome, duration_ms=duration_ms, now_ms=now_ms())
         )
 
     async def store(
@@ -125,24 +126,26 @@ class Ledger:
         request_id: int,
         pictures: Iterable[StoredPicture],
         *,
-        folder: Path,
+        folders: Sequence[Path],
         downloads: int,
         message: str | None = None,
-    ) -> None:
-        """Records published files; ``folder``, which holds their names, is synced first. Raises :class:`NameTaken`.
+        takes_names: bool = True,
+    ) -> list[Name]:
+        """Record published pictures, whose ``folders`` are synced first; return the names to be made for them.
 
-        ``message`` says what of the answer could not be used.
+        ``message`` says what of the answer could not be used; ``takes_names`` as in :func:`transitions.store`.
         """
-        await self._writer.commit(
+        return await self._writer.commit(
             partial(
                 transitions.store,
                 request_id=request_id,
                 pictures=tuple(pictures),
                 downloads=downloads,
                 message=message,
+                takes_names=takes_names,
                 now_ms=now_ms(),
             ),
-            folder=folder,
+            folders=folders,
         )
 
     async def reuse(
@@ -154,11 +157,11 @@ class Ledger:
         run_id: int,
         reused_from: str,
         answered_ms: int | None,
-        folder: Path,
-    ) -> bool:
-        """Records pictures that another folder had bought; ``folder``, which holds their names, is synced first.
+        folders: Sequence[Path],
+    ) -> list[Name] | None:
+        """Record pictures that another folder had bought, whose ``folders`` are synced first.
 
-        ``False`` where the request needs none any more. Raises :class:`NameTaken`.
+        Return the names to be made for them, or ``None`` if the request needs no picture any more.
         """
         return await self._writer.commit(
             partial(
@@ -171,11 +174,15 @@ class Ledger:
                 answered_ms=answered_ms,
                 now_ms=now_ms(),
             ),
-            folder=folder,
+            folders=folders,
         )
 
+    def settled(self, settled: Settled) -> None:
+        """Remember, with the next commit, what became of names on disk."""
+        self._writer.add(partial(names.record, settled=settled), folders=settled.folders)
+
     async def postpone(self, request_id: int, *, reason: str, message: str, downloads: int) -> None:
-        """Leaves a paid answer for another run to finish, and says why."""
+        """Leave a paid answer for another run to finish, and say why."""
         await self._writer.commit(
             partial(transitions.postpone, request_id=request_id, reason=reason, message=message, downloads=downloads)
         )
@@ -192,22 +199,26 @@ class Ledger:
             )
         )
 
-    async def change(self, change: Change[T], *, folder: Path | None = None) -> T:
-        """What ``change`` returned, durable; ``folder``, where it names one, is synced first."""
-        return await self._writer.commit(change, folder=folder)
+    async def change(self, change: Change[T], *, folders: Sequence[Path] = ()) -> T:
+        """Return what ``change`` returned, durable; ``folders`` are synced first."""
+        return await self._writer.commit(change, folders=folders)
+
+    async def flush(self) -> None:
+        """Return once everything that was handed over before is committed."""
+        await self._writer.commit(lambda _: None)
 
     async def doubt_what_was_sent(self) -> int:
-        """Puts in doubt what an earlier process left on its way; returns how many requests that are."""
+        """Put in doubt what an earlier process left on its way; return how many requests that are."""
         return await self._writer.commit(partial(transitions.doubt_what_was_sent, now_ms=now_ms()))
 
 
 @asynccontextmanager
 async def open_ledger(path: Path, *, provider: str | None, room: DiskSpace | None = None) -> AsyncIterator[Ledger]:
-    """The ledger at ``path``, for the one process that holds the folder's lock; ``room`` is the disk's under it.
+    """Open the ledger at ``path`` for the one process that holds the folder's lock, with the ``room`` on its disk.
 
-    ``provider`` is who will be paid; ``None`` where nobody is.
+    ``provider`` is who will be paid; ``None`` if nobody is.
 
-    Raises :class:`LedgerDamaged`, or :class:`FolderMismatch` where play money and real money would meet.
+    Raises :class:`LedgerDamaged`, or :class:`FolderMismatch` if play money and real money would meet.
     """
     with closing(connect(path)) as db:
         if provider is not None:

@@ -1,6 +1,6 @@
-"""Finds among a folder's bought requests those that may be relatives of a new one, without looking at all of them.
+"""The search among a folder's bought requests for relatives of a new one, without looking at all of them.
 
-Each orphan leaves a few traces: where it stood, what it asked. A new request follows its own traces to them.
+Each orphan leaves a few traces: its place in the plan, what it asked. A new request follows its own traces to them.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from batchgen.request import Request
+from batchgen.encoding import json_text
+from batchgen.request import Request, read_canonical
 from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.records import prompt_of
+from batchgen.store.ledger.schema import reading
 
 # So many requests with one trace are looked at, the newest first: a template's words are in all of them.
 _FOLLOWED = 16
@@ -35,25 +37,28 @@ class Relatives:
 
     def __init__(self, past: PlanDiff) -> None:
         self._db = past.db
+        self._path = past.path
         self._db.execute("CREATE TEMP TABLE traces (trace INTEGER NOT NULL, request_id INTEGER NOT NULL)")
         for numbers in past.orphan_requests():
-            self._db.executemany("INSERT INTO temp.traces VALUES (?, ?)", list(self._traced(numbers)))
+            with reading(past.path):
+                self._db.executemany("INSERT INTO temp.traces VALUES (?, ?)", list(self._traced(numbers)))
         self._db.execute("CREATE INDEX temp.traces_by_trace ON traces (trace, request_id)")
 
     def of(self, request: Request) -> list[NearestBought]:
-        """The orphans in the place of ``request``; without any, those that share some of its words."""
+        """Return the orphans in the place of ``request``; without any, those that share some of its words."""
         asked = (request.columns, request.axes, request.row, request.repeat)
         return self._with(_places(*asked)) or self._with(_words_of(request.parameters.get("prompt", "")))
 
     def _with(self, traces: Iterable[int]) -> list[NearestBought]:
         found: dict[str, NearestBought] = {}
-        for trace in traces:
-            for row in self._db.execute(_WITH_TRACE, (trace, _FOLLOWED)).fetchall():
-                found[row[0]] = _bought(row)
+        with reading(self._path):
+            for trace in traces:
+                for row in self._db.execute(_WITH_TRACE, (trace, _FOLLOWED)).fetchall():
+                    found[row[0]] = _bought(row)
         return list(found.values())
 
     def _traced(self, requests: list[int]) -> Iterator[tuple[int, int]]:
-        wanted = msgspec.json.encode(requests).decode()
+        wanted = json_text(requests)
         for number, row, repeat, columns, axes, canonical in self._db.execute(_ORPHANS, (wanted,)):
             for trace in _places(_words.decode(columns), _words.decode(axes), row, repeat):
                 yield trace, number
@@ -62,13 +67,14 @@ class Relatives:
 
 
 def all_bought(past: PlanDiff) -> Iterator[NearestBought]:
-    """Every stored request of the folder, those in the trash too: for a search through them all."""
-    for row in past.db.cursor().execute(_STORED):
-        yield _bought(row)
+    """Return every stored request of the folder, retired ones too: for a search through them all."""
+    with reading(past.path):
+        for row in past.db.cursor().execute(_STORED):
+            yield _bought(row)
 
 
 def _places(columns: Mapping[str, str], axes: Mapping[str, str], row: int, repeat: int) -> set[int]:
-    """Traces of where a request stands: its row, or what its columns say of that."""
+    """Return traces of where a request stands: its row, or what its columns say of that."""
     place = (tuple(sorted(axes.items())), repeat)
     found = {hash(("row", row, place))}
     if columns:
@@ -77,7 +83,7 @@ def _places(columns: Mapping[str, str], axes: Mapping[str, str], row: int, repea
 
 
 def _words_of(prompt: str) -> set[int]:
-    """Traces of what a request asks for: all of it, and how it begins and ends."""
+    """Return traces of what a request asks for: all of it, and how it begins and ends."""
     words = prompt.split()
     found = {hash(("prompt", prompt))}
     if len(words) > 1:
@@ -87,6 +93,8 @@ def _words_of(prompt: str) -> set[int]:
 
 def _bought(row: tuple[str, str, int, int, str, str]) -> NearestBought:
     key, canonical, number, repeat, columns, axes = row
+    # So that an unreadable text is reported here, as damage of the ledger.
+    read_canonical(canonical)
     return NearestBought(key, canonical.encode(), number, repeat, _words.decode(columns), _words.decode(axes))
 
 

@@ -16,10 +16,11 @@ from typing import Any
 
 import msgspec
 
+from batchgen.encoding import json_text
 from batchgen.request import State, number_of
 from batchgen.store.ledger.key_index import KeyIndex
 from batchgen.store.ledger.records import words_of
-from batchgen.store.ledger.schema import connect_read_only, damaged
+from batchgen.store.ledger.schema import connect_read_only, reading
 
 # So many orphans are named; the others are counted.
 SHOWN = 5
@@ -27,12 +28,12 @@ SHOWN = 5
 _BATCH = 500
 
 _IN_ORDER = """
-SELECT id FROM requests WHERE id IN (SELECT value FROM json_each(?)) AND state = 'stored' AND trashed_ms IS NULL
+SELECT id FROM requests WHERE id IN (SELECT value FROM json_each(?)) AND state = 'stored' AND retired_ms IS NULL
 ORDER BY position, repeat, id
 """
 
 _FIRST = """
-SELECT r.key, r.row, r.model, (SELECT file FROM pictures WHERE request_id = r.id ORDER BY ordinal LIMIT 1),
+SELECT r.key, r.row, r.model, (SELECT file FROM kept_pictures WHERE request_id = r.id ORDER BY ordinal LIMIT 1),
        r.canonical, r.axes, r.columns
 FROM requests r WHERE id IN (SELECT value FROM json_each(?)) ORDER BY position, repeat, id
 """
@@ -49,13 +50,17 @@ class Orphan(msgspec.Struct, frozen=True):
 
 
 class Orphans(msgspec.Struct, frozen=True):
-    """How many there are, and the ``first`` of them in the order in which they were planned once."""
+    """How many orphans there are, and the ``first`` of them in the order in which they were planned once.
+
+    ``kept`` of them stand until their replacements are stored.
+    """
 
     count: int
     first: tuple[Orphan, ...]
+    kept: int = 0
 
     def to_json(self) -> str:
-        return msgspec.json.encode(self).decode()
+        return json_text(self)
 
 
 class PlanDiff:
@@ -66,7 +71,7 @@ class PlanDiff:
     """
 
     def __init__(self, path: Path, planned: Sequence[int]) -> None:
-        self._path = path
+        self.path = path
         self._planned = planned
         self._lock = threading.Lock()
         self.db = connect_read_only(path)
@@ -76,34 +81,34 @@ class PlanDiff:
 
     @property
     def empty(self) -> bool:
-        """Whether the ledger knows no request at all."""
+        """Return whether the ledger knows no request at all."""
         return not self._rows("SELECT 1 FROM requests LIMIT 1")
 
     @property
     def open_positions(self) -> Sequence[int]:
-        """Where in the plan the requests stand that were not stored."""
+        """Return the places in the plan of the requests that were not stored."""
         return self._held_against_plan[0]
 
     def look_again(self) -> None:
-        """What is stored is looked up anew: some of it has just been given up."""
+        """Look up anew what is stored: some of the pictures have just been abandoned."""
         self.__dict__.pop("_stored", None)
         self.__dict__.pop("_held_against_plan", None)
 
     def states(self, keys: Sequence[str]) -> Mapping[str, State]:
-        """The state of each of ``keys``, the unknown ones left out."""
+        """Return the state of each of ``keys``, the unknown ones left out."""
         stored = self.stored(keys)
         rest = [key for key in keys if key not in stored]
         rows = self._rows(
-            "SELECT key, state FROM requests WHERE key IN (SELECT value FROM json_each(?))", _encode(rest)
+            "SELECT key, state FROM requests WHERE key IN (SELECT value FROM json_each(?))", json_text(rest)
         )
         return dict.fromkeys(stored, State.STORED) | {key: State(state) for key, state in rows}
 
     def stored(self, keys: Sequence[str]) -> frozenset[str]:
-        """Those of ``keys`` that are known to be stored, without asking the ledger anew."""
+        """Return those of ``keys`` that are known to be stored, without asking the ledger anew."""
         return self._stored.among(keys)
 
     def asks_for(self, key: str) -> bool:
-        """Whether the plan asks for a stored request."""
+        """Return whether the plan asks for a stored request."""
         number = number_of(key)
         place = self._stored.place(number)
         if place is None:
@@ -112,27 +117,29 @@ class PlanDiff:
         return bool(self._held_against_plan[1][place])
 
     def asked(self, keys: Collection[str]) -> frozenset[str]:
-        """Those of ``keys``, whatever their state, that the plan asks for."""
+        """Return those of ``keys``, whatever their state, that the plan asks for."""
         wanted = {number_of(key): key for key in keys}
         return frozenset(wanted[number] for number in self._planned if number in wanted) if wanted else frozenset()
 
     def orphans(self) -> Orphans:
-        """What is stored, not in the trash, and no longer asked for."""
+        """Return what is stored, still has its names, and is no longer asked for."""
         numbers = self._orphans()
-        rows = self._rows(_FIRST, _encode(numbers[:SHOWN]))
-        first = tuple(
-            Orphan(key, row, model, words_of(*words).get("prompt", ""), file) for key, row, model, file, *words in rows
-        )
+        rows = self._rows(_FIRST, json_text(numbers[:SHOWN]))
+        with reading(self.path):
+            first = tuple(
+                Orphan(key, row, model, words_of(*words).get("prompt", ""), file)
+                for key, row, model, file, *words in rows
+            )
         return Orphans(len(numbers), first)
 
     def orphan_requests(self) -> Iterator[list[int]]:
-        """The numbers of all orphans, some hundreds at a time."""
+        """Return the numbers of all orphans, some hundreds at a time."""
         numbers = self._orphans()
         for start in range(0, len(numbers), _BATCH):
             yield numbers[start : start + _BATCH]
 
     def _orphans(self) -> list[int]:
-        """The numbers of all orphans, in the order in which they were planned once."""
+        """Return the numbers of all orphans, in the order in which they were planned once."""
         asked = self._held_against_plan[1]
         if all(asked):
             return []
@@ -143,7 +150,7 @@ class PlanDiff:
                 place = self._stored.place(number_of(key))
                 if place is not None and not asked[place]:
                     found.append(request_id)
-        return [number for (number,) in self._rows(_IN_ORDER, _encode(found))]
+        return [number for (number,) in self._rows(_IN_ORDER, json_text(found))]
 
     @cached_property
     def _stored(self) -> KeyIndex:
@@ -152,7 +159,7 @@ class PlanDiff:
 
     @cached_property
     def _held_against_plan(self) -> tuple[Sequence[int], bytearray]:
-        """Where in the plan the open requests stand, and of each stored one whether the plan asks for it."""
+        """Return the places of the open requests in the plan, and of each stored one whether the plan asks for it."""
         open_ones = array("I")
         asked = bytearray(len(self._stored))
         for position, place in enumerate(self._stored.places(self._planned)):
@@ -168,12 +175,5 @@ class PlanDiff:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                yield self.db
-            except sqlite3.DatabaseError as error:
-                raise damaged(self._path, str(error)) from error
-
-
-def _encode(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+        with self._lock, reading(self.path):
+            yield self.db

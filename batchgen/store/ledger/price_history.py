@@ -20,9 +20,9 @@ _Like = tuple[str, str, str]
 
 
 def experience(ledger: Path, *, provider: str) -> tuple[Experience, ...]:
-    """The experience with each model of ``provider``, as a whole and by what was asked of it.
+    """Return the experience with each model of ``provider``, as a whole and by what was asked of the model.
 
-    Empty where there is no ledger, or none that can be read: whoever opens it for the run says what is wrong with it.
+    Empty if there is no ledger, or none that can be read: opening the ledger for the run reports what is wrong.
     """
     try:
         with closing(connect_read_only(ledger)) as db:

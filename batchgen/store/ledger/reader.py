@@ -1,4 +1,4 @@
-"""Reads what a ledger knows: what was sent, what came back, what it cost.
+"""Read what a ledger knows: what was sent, what came back, what it cost.
 
 Reading is done beside the writer, on connections of its own.
 """
@@ -6,14 +6,16 @@ Reading is done beside the writer, on connections of its own.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from batchgen.request import State
-from batchgen.store.ledger.schema import connect_read_only, damaged
+from batchgen.store.ledger.plan_diff import Orphans
+from batchgen.store.ledger.schema import connect_read_only, reading
 from batchgen.store.ledger.transitions import Ticket
 
 
@@ -21,14 +23,13 @@ from batchgen.store.ledger.transitions import Ticket
 class KnownRequest:
     """What the ledger knows of a key: its state, when it may be sent, and how often it has been in doubt.
 
-    ``trashed`` says that its pictures lie in the trash.
+    ``lost`` says that the request was paid for and its picture is gone.
     """
 
     state: State
     not_before_ms: int
     doubts: int
     estimate_microusd: int | None
-    trashed: bool = False
     lost: bool = False
 
 
@@ -41,7 +42,7 @@ class Unfinished:
     model: str
     stem: str
     body: bytes | None
-    spool: str | None
+    answer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class NewestRun:
-    """The newest run: ``exit_code`` is ``None`` while it goes on, or where it was killed."""
+    """The newest run: ``exit_code`` is ``None`` while the run goes on, or if it was killed."""
 
     planned: int
     exit_code: int | None
@@ -68,7 +69,7 @@ NIGHT_MS = 12 * 3_600_000
 
 
 class Reader:
-    """Reads a ledger beside its writer, on a connection of its own. Used by one thread at a time."""
+    """A reader of a ledger beside its writer, on a connection of its own. Used by one thread at a time."""
 
     def __init__(self, path: Path) -> None:
         self.db = connect_read_only(path)
@@ -78,10 +79,10 @@ class Reader:
         self.db.close()
 
     def standings(self, keys: Iterable[str]) -> Mapping[str, KnownRequest]:
-        """What is known of each of ``keys``; the unknown ones are left out."""
+        """Return what is known of each of ``keys``; the unknown ones are left out."""
         rows = self._rows(
             # One bound value for any number of keys: no limit on their count, and one prepared statement.
-            "SELECT key, state, coalesce(not_before_ms, 0), estimate_microusd, trashed_ms IS NOT NULL,"
+            "SELECT key, state, coalesce(not_before_ms, 0), estimate_microusd,"
             " state = 'spoiled' AND coalesce(reason = 'lost', 0), id FROM requests"
             " WHERE key IN (SELECT value FROM json_each(?))",
             _json_array(keys),
@@ -92,35 +93,49 @@ class Reader:
                 not_before_ms,
                 self._doubts(request_id) if state in {State.DOUBT, State.WAITING} else 0,
                 estimate,
-                bool(trashed),
                 bool(lost),
             )
-            for key, state, not_before_ms, estimate, trashed, lost, request_id in rows
+            for key, state, not_before_ms, estimate, lost, request_id in rows
         }
 
     def states(self, keys: Iterable[str]) -> Mapping[str, State]:
-        """The state of each of ``keys``; the unknown ones are left out."""
+        """Return the state of each of ``keys``; the unknown ones are left out."""
         rows = self._rows(
             "SELECT key, state FROM requests WHERE key IN (SELECT value FROM json_each(?))", _json_array(keys)
         )
         return {key: State(state) for key, state in rows}
 
+    @property
+    def has_tables(self) -> bool:
+        """Return whether the ledger has tables: its making may have been broken off before the first one."""
+        return bool(self._rows("SELECT 1 FROM sqlite_master LIMIT 1"))
+
+    def knows_any(self) -> bool:
+        """Return whether there is any request in the ledger."""
+        return bool(self._rows("SELECT 1 FROM requests LIMIT 1"))
+
     def last_run(self) -> NewestRun | None:
-        """The newest run of the folder."""
+        """Return the newest run of the folder."""
         rows = self._rows("SELECT planned, exit_code, reason FROM runs ORDER BY id DESC LIMIT 1")
         return NewestRun(*rows[0]) if rows else None
 
+    def orphans(self) -> Orphans | None:
+        """Return the orphans found by the newest run that read its whole plan."""
+        rows = self._rows("SELECT orphans FROM runs WHERE orphans IS NOT NULL ORDER BY id DESC LIMIT 1")
+        with reading(self._path):
+            return msgspec.json.decode(rows[0][0], type=Orphans) if rows else None
+
     def unfinished(self) -> list[Unfinished]:
-        """Every paid answer that is not on disk yet, in the order it was answered."""
+        """Return every paid answer that is not on disk yet, in the order of arrival."""
         rows = self._rows(
             # An index knows what is not stored.
-            "SELECT id, key, model, stem, body, spool FROM requests WHERE state <> 'stored' AND state = 'answered'"
+            "SELECT id, key, model, stem, body, answer FROM requests WHERE state <> 'stored' AND state = 'answered'"
             " ORDER BY answered_ms, id"
         )
         return [Unfinished(*row) for row in rows]
 
     def sent(self) -> Mapping[int, Ticket]:
-        """What an earlier process left on its way, by attempt."""
+        """Return what an earlier process left on its way, by attempt."""
         rows = self._rows(
             "SELECT a.id, r.id, r.key, a.reserved_microusd, r.estimate_microusd"
             " FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.outcome = 'sent'"
@@ -130,17 +145,17 @@ class Reader:
             for attempt_id, request_id, key, reserved, estimate in rows
         }
 
-    def finished(self, attempts: Iterable[int]) -> frozenset[int]:
-        """Those of ``attempts`` whose request is stored."""
+    def finished(self, attempts: Iterable[int]) -> Mapping[int, str]:
+        """Return those of ``attempts`` whose request is stored, with its key."""
         rows = self._rows(
-            "SELECT a.id FROM attempts a JOIN requests r ON r.id = a.request_id"
+            "SELECT a.id, r.key FROM attempts a JOIN requests r ON r.id = a.request_id"
             " WHERE r.state = 'stored' AND a.id IN (SELECT value FROM json_each(?))",
             json.dumps(list(attempts)),
         )
-        return frozenset(attempt_id for (attempt_id,) in rows)
+        return dict(rows)
 
     def spent(self) -> Spent:
-        """The sums over all attempts this folder has ever made."""
+        """Return the sums over all attempts this folder has ever made."""
         (row,) = self._rows(
             """
             SELECT coalesce(sum(billed_microusd), 0), coalesce(sum(maybe_microusd), 0),
@@ -155,7 +170,7 @@ class Reader:
         return Spent(*row)
 
     def night(self, *, now_ms: int) -> int:
-        """What the runs of this night spent: billed, maybe billed and estimated money together, in micro-dollars.
+        """Return what the runs of this night spent, billed, maybe billed and estimated together, in micro-dollars.
 
         A night is the ``NIGHT_MS`` from the start of the first run that sent anything after the last night was over,
         so that a run that was killed and those that resume it share one budget, and tomorrow's has its own.
@@ -173,19 +188,19 @@ class Reader:
         return 0 if began_ms is None or now_ms >= began_ms + NIGHT_MS else spent_microusd
 
     def typical_bytes(self) -> int | None:
-        """The mean size of the newest answers' pictures, or ``None`` where there are none."""
+        """Return the mean size of the newest answers' pictures, or ``None`` if there are none."""
         ((size,),) = self._rows(
             "SELECT avg(bytes) FROM (SELECT bytes FROM pictures ORDER BY request_id DESC LIMIT 1000)"
         )
         return None if size is None else round(size)
 
     def count(self) -> Mapping[State, int]:
-        """How many requests are in each state, without those whose pictures lie in the trash or that were withdrawn."""
+        """Return how many requests are in each state, without those that nothing asks for any more."""
         return {State(state): count for state, count in self._rows(_COUNT)}
 
     def count_reused(self) -> int:
-        """How many of the stored ones among them were taken from another folder: nothing was paid for them here."""
-        ((count,),) = self._rows("SELECT count(*) FROM requests WHERE reused_from IS NOT NULL AND trashed_ms IS NULL")
+        """Return how many stored requests, without retired ones, have pictures of another folder, unpaid for here."""
+        ((count,),) = self._rows("SELECT count(*) FROM requests WHERE reused_from IS NOT NULL AND retired_ms IS NULL")
         return int(count)
 
     def _doubts(self, request_id: int) -> int:
@@ -195,14 +210,11 @@ class Reader:
         return int(count)
 
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        try:
+        with reading(self._path):
             return self.db.execute(statement, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            # A file that was damaged behind its first page opens all the same.
-            raise damaged(self._path, str(error)) from error
 
 
-_COUNT = "SELECT state, count(*) FROM requests WHERE trashed_ms IS NULL GROUP BY state"
+_COUNT = "SELECT state, count(*) FROM requests WHERE retired_ms IS NULL GROUP BY state"
 
 
 def _json_array(words: Iterable[str]) -> str:

@@ -13,42 +13,46 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from operator import add, itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from batchgen.request import PARAMETERS, State
-from batchgen.store.ledger.schema import connect_read_only, damaged
+from batchgen.encoding import json_text
+from batchgen.request import PARAMETERS, State, read_canonical
+from batchgen.store.ledger.schema import connect_read_only, reading
 
 ENDED_OTHERWISE = (State.REFUSED, State.SPOILED, State.DOUBT, State.WAITING)
 
 _BATCH = 1_000
 
-_IN_STATES = "FROM requests WHERE state IN (SELECT value FROM json_each(?)) AND trashed_ms IS NULL"
+_IN_STATES = "FROM requests WHERE state IN (SELECT value FROM json_each(?)) AND retired_ms IS NULL"
 
-_WITHDRAWN = "SELECT id FROM requests WHERE trashed_ms IS NOT NULL AND state <> 'stored' ORDER BY position, repeat, id"
+_WITHDRAWN = "SELECT id FROM requests WHERE retired_ms IS NOT NULL AND state <> 'stored' ORDER BY position, repeat, id"
 
 
 # Structs rather than dataclasses: a frozen dataclass of this size takes ten times as long to make.
 class RecordedPicture(msgspec.Struct, frozen=True, gc=False):
-    """One stored file; ``file`` is relative to the run folder, with ``/`` between its parts.
+    """One stored picture; ``file`` is its name relative to the run folder, with ``/`` between its parts.
 
-    ``home`` is where it stood before it was moved to the trash; ``duration_ms`` is a film's length, where it says one.
+    ``original`` is its name below ``.batchgen/pictures``; ``named_first`` says that the first row which asks for the
+    picture has it under its name. ``duration_ms`` is a film's length, if the film states one.
     """
 
+    ordinal: int
     file: str
+    original: str
+    named_first: bool
     sha256: str
     bytes: int
     format: str
     width: int | None
     height: int | None
     revised_prompt: str | None
-    home: str | None = None
     duration_ms: int | None = None
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One request as it stands: what was asked, how it ended, and what all its attempts cost together.
+    """One request as it stands: what was asked, how the request ended, and what all its attempts cost together.
 
     ``number`` is the ledger's own, ``position`` the place in the plan. ``request_ms`` is the last attempt's.
     """
@@ -82,17 +86,17 @@ class Record(msgspec.Struct, frozen=True):
 
     @property
     def words(self) -> Mapping[str, str]:
-        """All that describes the picture by name: parameters, the user's own columns, and axes.
+        """Return all that describes the picture by name: parameters, the user's own columns, and axes.
 
-        Where one name is several of these, the parameter counts before the column, and that before the axis' title.
+        If one name is several of these, the parameter counts before the column, and that before the axis' title.
         """
         return {**self.axes, **self.columns, **self.parameters}
 
     @property
     def cost_source(self) -> str | None:
-        """``stated`` by the service, ``estimated`` where any part of it is, ``reused`` where nothing was sent for it.
+        """Return ``stated`` by the service, ``estimated`` if any part of the cost is, ``reused`` if nothing was sent.
 
-        ``None`` where no cost is known.
+        ``None`` if no cost is known.
         """
         if self.estimated_microusd:
             return "estimated"
@@ -102,75 +106,101 @@ class Record(msgspec.Struct, frozen=True):
 
 @contextmanager
 def snapshot(ledger: Path) -> Iterator[sqlite3.Connection]:
-    """The ledger as it is at this moment, beside a run that goes on writing. Raises :class:`LedgerDamaged`."""
-    with closing(connect_read_only(ledger)) as db:
-        try:
-            db.execute("BEGIN")
-            yield db
-        except sqlite3.DatabaseError as error:
-            # A file that was damaged behind its first page opens all the same.
-            raise damaged(ledger, str(error)) from error
+    """Open the ledger as it is at this moment, beside a run that goes on writing. Raises :class:`LedgerDamaged`."""
+    with closing(connect_read_only(ledger)) as db, reading(ledger):
+        db.execute("BEGIN")
+        yield db
 
 
 def records(db: sqlite3.Connection, states: Sequence[State] = tuple(State)) -> Iterator[Record]:
-    """Every request in one of ``states`` whose pictures are not in the trash, in the order of the plan."""
+    """Return every request in one of ``states`` that is still asked for, in the order of the plan."""
     # Sorting the numbers alone and fetching by them is faster than having SQLite sort wide rows on disk.
-    found = db.execute(f"SELECT id {_IN_STATES} ORDER BY position, repeat, id", (_encode(states),))
+    found = db.execute(f"SELECT id {_IN_STATES} ORDER BY position, repeat, id", (json_text(states),))
     yield from records_of(db, [number for (number,) in found])
 
 
 def records_of(db: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[Record]:
-    """The requests ``numbers``, in that order, as far as they are there."""
+    """Return the requests ``numbers`` in that order, without unknown ones."""
     for start in range(0, len(numbers), _BATCH):
-        yield from _batch(db, _encode(numbers[start : start + _BATCH]))
+        yield from _batch(db, json_text(numbers[start : start + _BATCH]))
 
 
 def withdrawn_records(db: sqlite3.Connection) -> Iterator[Record]:
-    """Every request that ended without a picture and that the manifest no longer asked for."""
+    """Return every request that ended without a picture and that the manifest no longer asked for."""
     yield from records_of(db, [number for (number,) in db.execute(_WITHDRAWN)])
 
 
-def trashed_records(db: sqlite3.Connection, folder: str) -> Iterator[Record]:
-    """Every request with pictures in ``folder`` of the trash, such as ``trash/2026-03-01-020000``."""
-    # "0" is the character behind "/".
-    inside = "SELECT DISTINCT request_id FROM pictures WHERE file > ? || '/' AND file < ? || '0' ORDER BY request_id"
-    yield from records_of(db, [number for (number,) in db.execute(inside, (folder, folder))])
+class Share(NamedTuple):
+    """A picture under the name that a further row gives it; ``record`` is the request as that row asks for it."""
+
+    ordinal: int
+    file: str
+    record: Record
+
+
+class Sharing:
+    """The rows of a plan that ask for the same as a row before them, and the names their pictures have."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._any = db.execute("SELECT 1 FROM shares LIMIT 1").fetchone() is not None
+
+    def of(self, record: Record) -> list[Share]:
+        """Return what the further rows of a stored request have, in the order of the plan."""
+        if not self._any:
+            return []
+        rows = self._db.execute(_SHARES, (record.number, record.key))
+        return [Share(ordinal, file, self._as_asked(record, *asked)) for ordinal, file, *asked in rows]
+
+    @staticmethod
+    def _as_asked(record: Record, position: int, row: int, columns: str, axes: str) -> Record:
+        return msgspec.structs.replace(
+            record, position=position, row=row, columns=_words.decode(columns), axes=_words.decode(axes)
+        )
 
 
 def word_names(db: sqlite3.Connection, states: Sequence[State] = tuple(State)) -> tuple[str, ...]:
-    """The names of all words in use: the prompt and the other parameters, then axes, then the user's own columns."""
-    wanted = (_encode(states),)
+    """Return the names of all words in use: the prompt, other parameters, then axes, then the user's own columns."""
+    wanted = (json_text(states),)
     parameters: dict[str, str] = {}
     columns: dict[str, str] = {}
     axes: dict[str, str] = {}
     for canonical, own in db.execute(f"SELECT canonical, columns {_IN_STATES} ORDER BY id", wanted):
-        parameters.update(_canonical.decode(canonical).words)
+        parameters.update(_asked_words(canonical))
         columns.update(_words.decode(own))
     for (titles,) in db.execute(f"SELECT axes {_IN_STATES} GROUP BY axes ORDER BY min(id)", wanted):
+        axes.update(_words.decode(titles))
+    for own, titles in db.execute("SELECT columns, axes FROM shares"):
+        columns.update(_words.decode(own))
         axes.update(_words.decode(titles))
     first = [name for name in PARAMETERS if name in parameters]
     return tuple(dict.fromkeys([*first, *parameters, *axes, *columns]))
 
 
 def words_of(canonical: str, axes: str, columns: str) -> dict[str, str]:
-    """All that describes a picture by name: see :class:`Record`."""
-    return _words.decode(axes) | _words.decode(columns) | _canonical.decode(canonical).words
+    """Return all that describes a picture by name: see :class:`Record`."""
+    return _words.decode(axes) | _words.decode(columns) | _asked_words(canonical)
 
 
 def prompt_of(canonical: str) -> str:
-    """The prompt of a canonical request, empty where it has none."""
+    """Return the prompt of a canonical request, empty if there is none."""
     # Not by SQLite's `json_extract`, which ends a text at a NUL character.
-    return _canonical.decode(canonical).parameters.get("prompt", "")
+    return read_canonical(canonical).parameters.get("prompt", "")
 
 
 def asked_of(canonical: str) -> str:
-    """The size and the format that a canonical request asks for, such as ``1024x1024 webp``, as far as it does."""
-    asked = _canonical.decode(canonical).parameters
+    """Return the size and the format that a canonical request asks for, if any, such as ``1024x1024 webp``."""
+    asked = read_canonical(canonical).parameters
     return " ".join(filter(None, (asked.get("size"), asked.get("output_format"))))
 
 
+def is_simulated(db: sqlite3.Connection) -> bool:
+    """Return whether the pictures of this folder come from the simulator, and its costs are play money."""
+    return bool(db.execute("SELECT value FROM facts WHERE name = 'simulated'").fetchone() == ("1",))
+
+
 def timestamp(milliseconds: int | None) -> str | None:
-    """``2026-03-01T12:00:00.000Z``, as ISO 8601 in UTC."""
+    """Return a moment as ISO 8601 in UTC, such as ``2026-03-01T12:00:00.000Z``."""
     if milliseconds is None:
         return None
     minute, rest = divmod(milliseconds, 60_000)
@@ -183,25 +213,16 @@ def _minute(minutes: int) -> str:
     return datetime.fromtimestamp(60 * minutes, UTC).strftime("%Y-%m-%dT%H:%M")
 
 
-class _Canonical(msgspec.Struct, gc=False):
-    parameters: dict[str, str]
-    image: tuple[str, ...] = ()
-    mask: str | None = None
-
-    @property
-    def words(self) -> dict[str, str]:
-        words = self.parameters
-        if self.image:
-            words = words | {"inputs": " ".join(self.image)}
-        return words if self.mask is None else words | {"mask": self.mask}
+def _asked_words(canonical: str) -> dict[str, str]:
+    """Return the parameters of a canonical request by name, with its inputs and its mask."""
+    asked = read_canonical(canonical)
+    words = asked.parameters
+    if asked.image:
+        words = words | {"inputs": " ".join(asked.image)}
+    return words if asked.mask is None else words | {"mask": asked.mask}
 
 
-_canonical = msgspec.json.Decoder(_Canonical)
 _words = msgspec.json.Decoder(dict[str, str])
-
-
-def _encode(value: object) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 def _batch(db: sqlite3.Connection, wanted: str) -> Iterator[Record]:
@@ -214,7 +235,7 @@ def _batch(db: sqlite3.Connection, wanted: str) -> Iterator[Record]:
     # Not by SQLite, which would copy whole rows to sort them: they come in this order as it is.
     rows = sorted(db.execute(_REQUESTS, (wanted,)).fetchall(), key=itemgetter(0))
     for place, canonical, columns, axes, number, key, state, position, provider, model, row, repeat, *rest in rows:
-        described = _canonical.decode(canonical).words, _words.decode(columns), _words.decode(axes)
+        described = _asked_words(canonical), _words.decode(columns), _words.decode(axes)
         found = tuple(pictures.get(place, ()))
         # In the order of Record's fields.
         identity = number, key, state, position, provider, model, row, repeat
@@ -240,6 +261,12 @@ SELECT wanted.key, r.canonical, r.columns, r.axes, r.id, r.key, r.state, r.posit
 FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value
 """
 
+_SHARES = """
+SELECT n.ordinal, n.file, s.position, s.row, s.columns, s.axes
+FROM names n JOIN shares s ON s.key = ?2 AND s.position = n.share
+WHERE n.request_id = ?1 AND n.state IN ('wanted', 'made') ORDER BY s.position, n.ordinal
+"""
+
 _ATTEMPTS = """
 SELECT wanted.key, a.outcome = 'billed', a.outcome = 'billed' AND a.cost_flag IS NOT NULL, a.billed_microusd,
        a.maybe_microusd, a.estimated_microusd, a.duration_ms
@@ -247,6 +274,8 @@ FROM json_each(?) wanted JOIN attempts a ON a.request_id = wanted.value ORDER BY
 """
 
 _PICTURES = """
-SELECT wanted.key, p.file, p.sha256, p.bytes, p.format, p.width, p.height, p.revised_prompt, p.home, p.duration_ms
-FROM json_each(?) wanted JOIN pictures p ON p.request_id = wanted.value ORDER BY wanted.key, p.ordinal
+SELECT wanted.key, p.ordinal, p.file, p.original, p.share < 0, p.sha256, p.bytes, p.format, p.width, p.height,
+p.revised_prompt,
+       p.duration_ms
+FROM json_each(?) wanted JOIN kept_pictures p ON p.request_id = wanted.value ORDER BY wanted.key, p.ordinal
 """

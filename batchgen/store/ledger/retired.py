@@ -1,8 +1,7 @@
-"""Requests that ended without a picture and that the manifest no longer asks for: withdrawn, until it does again.
+"""Requests that nothing asks for any more: stored ones that lose their names, and those that ended without a picture.
 
-They are no failures of tonight: lists of failures leave them out, as lists of pictures leave out what lies in the
-trash. What they cost stays in the sums. A request that was ever in doubt is not withdrawn, whatever the manifest says:
-nobody knows whether it was paid.
+Lists of pictures and failures leave them out; what they cost stays in the sums. A request that was ever in doubt is not
+retired, whatever the manifest says: nobody knows whether it was paid.
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
+from batchgen.encoding import json_text
+from batchgen.store.folder.view import stem_of
 from batchgen.store.ledger.plan_diff import PlanDiff
 
-# The same mark as that of pictures in the trash: nothing asks for either. An index knows what is not stored.
+# An index knows what is not stored.
 _OPEN = """
 SELECT id, key FROM requests
-WHERE state <> 'stored' AND state IN ('refused', 'spoiled', 'waiting') AND trashed_ms IS NULL
+WHERE state <> 'stored' AND state IN ('refused', 'spoiled', 'waiting') AND retired_ms IS NULL
 AND NOT EXISTS (SELECT 1 FROM attempts WHERE request_id = requests.id AND outcome = 'in doubt')
 """
 
@@ -28,11 +27,15 @@ WHERE state <> 'stored' AND state = 'in doubt'
 AND ended_ms > (SELECT coalesce(max(ended_ms), 0) FROM runs WHERE id < ?)
 """
 
+_NAMES = """
+SELECT request_id, file FROM names WHERE request_id IN (SELECT value FROM json_each(?)) AND state <> 'leaving'
+"""
 
-def no_longer_asked(past: PlanDiff) -> list[int]:
-    """The numbers of those that the plan no longer asks for."""
-    ended = past.db.execute(_OPEN).fetchall()
-    asked = past.asked([key for _, key in ended])
+
+def no_longer_asked(diff: PlanDiff) -> list[int]:
+    """Return the numbers of requests that ended without a picture and that the plan no longer asks for."""
+    ended = diff.db.execute(_OPEN).fetchall()
+    asked = diff.asked([key for _, key in ended])
     return [number for number, key in ended if key not in asked]
 
 
@@ -44,23 +47,48 @@ class Doubts:
     maybe_microusd: int
 
 
-def new_doubts(past: PlanDiff, run_id: int) -> Doubts:
-    """Those whose doubt no run before ``run_id`` could tell of: their process died, or the run itself ended them."""
-    rows = past.db.execute(_NEW_DOUBTS, (run_id,)).fetchall()
-    asked = past.asked([key for key, _ in rows])
+def new_doubts(diff: PlanDiff, run_id: int) -> Doubts:
+    """Return the doubts that no run before ``run_id`` could report: its process died, or this run caused the doubt."""
+    rows = diff.db.execute(_NEW_DOUBTS, (run_id,)).fetchall()
+    asked = diff.asked([key for key, _ in rows])
     amounts = [amount for key, amount in rows if key not in asked]
     return Doubts(len(amounts), sum(amounts))
 
 
 def withdraw(db: sqlite3.Connection, requests: Sequence[int], *, now_ms: int) -> None:
-    """Sets ``requests`` aside, as far as they still are what they were."""
+    """Retire those of ``requests`` that have still ended without a picture."""
     db.execute(
-        "UPDATE requests SET trashed_ms = ? WHERE id IN (SELECT value FROM json_each(?))"
+        "UPDATE requests SET retired_ms = ? WHERE id IN (SELECT value FROM json_each(?))"
         " AND state IN ('refused', 'spoiled', 'waiting')",
-        (now_ms, msgspec.json.encode(requests).decode()),
+        (now_ms, json_text(requests)),
     )
 
 
-def ask_again(db: sqlite3.Connection, key: str) -> None:
-    """The manifest asks for a withdrawn request again: it stands as it stood."""
-    db.execute("UPDATE requests SET trashed_ms = NULL WHERE key = ? AND state <> 'stored'", (key,))
+def stems_of(db: sqlite3.Connection, requests: Sequence[int]) -> dict[int, set[str]]:
+    """Return the names of each of ``requests``, without their extensions."""
+    found: dict[int, set[str]] = {}
+    for number, file in db.execute(_NAMES, (json_text(requests),)):
+        found.setdefault(number, set()).add(stem_of(file))
+    return found
+
+
+def count_names(db: sqlite3.Connection) -> int:
+    """Return how many names are wanted or stand in ``images/``."""
+    return int(db.execute("SELECT count(*) FROM names WHERE state <> 'leaving'").fetchone()[0])
+
+
+def discardable(db: sqlite3.Connection) -> list[tuple[int, str, int]]:
+    """Return the pictures of stored requests without names: request, original and bytes."""
+    return db.execute(
+        "SELECT p.request_id, p.original, p.bytes FROM requests r JOIN pictures p ON p.request_id = r.id"
+        " WHERE r.retired_ms IS NOT NULL AND r.state = 'stored' AND NOT EXISTS"
+        " (SELECT 1 FROM names WHERE request_id = r.id)"
+    ).fetchall()
+
+
+def discard(db: sqlite3.Connection, requests: Sequence[int], *, now_ms: int) -> None:
+    """Mark ``requests`` whose bytes are about to be deleted: no loss, and nothing to be bought again unasked."""
+    db.execute(
+        "UPDATE requests SET discarded_ms = coalesce(discarded_ms, ?) WHERE id IN (SELECT value FROM json_each(?))",
+        (now_ms, json_text(requests)),
+    )

@@ -1,89 +1,130 @@
-"""What the ledger says of where a request stands in its manifest: its place, its row, its axes and the user's columns.
+"""What the ledger says of the rows that ask for a request: their places, axes and columns, and the names they give.
 
-None of it reaches the service or is part of a key, so a request that is kept may have all of it changed. The ledger
+None of it reaches the service or is part of a key, so all of it may change for a request that is kept. The ledger
 remembers which plan it describes its requests by, so an unchanged one is never compared.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
+from batchgen.encoding import json_text
 from batchgen.request import Request
-from batchgen.store.folder.trash import stem_of
+from batchgen.store.ledger import names
 
 _FACT = "described"
 
+# Finds those of some keys that the plan has.
+OfPlan = Callable[[Collection[str]], Collection[str]]
+
+# The names that rows get which give none.
+_OPAQUE = re.compile(r"images/\d{5,}/\d{9,}-[0-9a-f]{8}")
+
 
 @dataclass(frozen=True, slots=True)
-class Misnamed:
-    """A stored request whose first picture is ``file``, and is to be called ``stem``."""
+class Described:
+    """A request of the plan and the stem of the name that its row gives."""
 
-    request_id: int
-    key: str
-    file: str
+    request: Request
     stem: str
+    # Whether the stem is one that users see as a word of theirs; others stay as they were first given.
+    named: bool
 
 
 def describes(db: sqlite3.Connection, fingerprint: str) -> bool:
-    """Whether every request of the plan with this fingerprint that the ledger knows is described as it says."""
+    """Return whether the ledger describes every request it knows as the plan with this fingerprint does."""
     return bool(db.execute("SELECT value FROM facts WHERE name = ?", (_FACT,)).fetchone() == (fingerprint,))
 
 
 def record_described(db: sqlite3.Connection, fingerprint: str) -> None:
-    """From here on :func:`describes` is true of this plan, and of no other."""
+    """Record that :func:`describes` is true of this plan, and of no other."""
     db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_FACT, fingerprint))
 
 
-def knows_any(db: sqlite3.Connection) -> bool:
-    """Whether there is any request in the ledger."""
-    return db.execute("SELECT 1 FROM requests LIMIT 1").fetchone() is not None
-
-
-def outdated(db: sqlite3.Connection, requests: Sequence[Request]) -> list[Request]:
-    """Those of ``requests`` that the ledger knows and describes otherwise."""
-    keys = _encode([request.key for request in requests])
-    known = {key: rest for key, *rest in db.execute(_KNOWN, (keys,))}
-    return [one for one in requests if one.key in known and _differs(one, *known[one.key])]
-
-
-def misnamed(db: sqlite3.Connection, requests: Sequence[Request]) -> list[Misnamed]:
-    """Those of ``requests`` with a name of the user's own whose first picture stands under another one."""
-    named = {request.key: request.path for request in requests if request.path is not None}
-    rows = db.execute(_FIRST_PICTURES, (_encode(list(named)),))
-    return [Misnamed(number, key, file, named[key]) for number, key, file in rows if stem_of(file) != named[key]]
-
-
-def describe(db: sqlite3.Connection, requests: Sequence[Request]) -> None:
-    """The ledger describes ``requests`` as they are, and no plan as a whole until :func:`record_described`."""
+def describe_anew(db: sqlite3.Connection) -> None:
+    """Record that no plan is described as a whole."""
     db.execute("DELETE FROM facts WHERE name = ?", (_FACT,))
-    db.executemany(
-        "UPDATE requests SET position = ?, row = ?, columns = ?, axes = ? WHERE key = ?",
-        [(one.index, one.row, _encode(one.columns), _encode(one.axes), one.key) for one in requests],
+
+
+def outdated(db: sqlite3.Connection, rows: Sequence[Described]) -> list[Described]:
+    """Return those of ``rows`` whose request the ledger knows and describes otherwise, or had retired."""
+    known = {key: rest for key, *rest in db.execute(_KNOWN, (json_text([one.request.key for one in rows]),))}
+    return [one for one in rows if one.request.key in known and _differs(one, *known[one.request.key])]
+
+
+def describe(db: sqlite3.Connection, rows: Sequence[Described], *, now_ms: int) -> int:
+    """Describe requests as their rows do, and want their names; return how many got others.
+
+    No plan is described as a whole until :func:`record_described`.
+    """
+    describe_anew(db)
+    renamed = []
+    for one in rows:
+        request = one.request
+        before = db.execute(
+            "SELECT id, stem, state, retired_ms, discarded_ms FROM requests WHERE key = ?", (request.key,)
+        ).fetchone()
+        request_id, old, state, retired_ms, discarded_ms = before
+        stem = _stem(one, old)
+        db.execute(
+            "UPDATE requests SET position = ?, row = ?, columns = ?, axes = ?, stem = ?, retired_ms = NULL"
+            " WHERE id = ?",
+            (request.index, request.row, json_text(request.columns), json_text(request.axes), stem, request_id),
+        )
+        if state == "stored" and discarded_ms is None and (stem != old or retired_ms is not None):
+            renamed.append(request_id)
+    names.rename(db, renamed, now_ms=now_ms)
+    return len(renamed)
+
+
+def share(db: sqlite3.Connection, rows: Iterable[Described], *, of_plan: OfPlan, now_ms: int) -> None:
+    """Remember ``rows`` as those that ask for a request some row before them asks for as well.
+
+    Of requests that are still ``of_plan``, those before are forgotten; the names of others stay until they are pruned.
+    """
+    described = [
+        (asked.key, asked.index, asked.row, json_text(asked.columns), json_text(asked.axes), one.stem)
+        for one in rows
+        for asked in (one.request,)
+    ]
+    keys = of_plan({key for (key,) in db.execute("SELECT DISTINCT key FROM shares")} | {key for key, *_ in described})
+    forgotten = db.execute(
+        "DELETE FROM shares WHERE key IN (SELECT value FROM json_each(?)) RETURNING key, position, stem",
+        (json_text(sorted(keys)),),
     )
+    before = set(forgotten.fetchall())
+    db.executemany("INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?)", described)
+    changed = before ^ {(key, position, stem) for key, position, _, _, _, stem in described}
+    found = db.execute(
+        "SELECT id FROM requests WHERE key IN (SELECT value FROM json_each(?)) AND state = 'stored'"
+        " AND retired_ms IS NULL AND discarded_ms IS NULL",
+        (json_text(sorted({key for key, _, _ in changed})),),
+    )
+    names.rename(db, [number for (number,) in found.fetchall()], now_ms=now_ms)
 
 
-def _differs(request: Request, position: int, row: int, columns: str, axes: str) -> bool:
+def _differs(
+    one: Described, position: int, row: int, columns: str, axes: str, stem: str, retired_ms: int | None
+) -> bool:
+    request = one.request
     return (
         (position, row) != (request.index, request.row)
-        # The order of columns counts too: it is that of the lists.
-        or columns != _encode(request.columns)
-        or axes != _encode(request.axes)
+        # The order of columns counts too: the lists follow that order.
+        or columns != json_text(request.columns)
+        or axes != json_text(request.axes)
+        or stem != _stem(one, stem)
+        or retired_ms is not None
     )
 
 
-def _encode(value: Mapping[str, str] | Sequence[str]) -> str:
-    return msgspec.json.encode(value).decode()
+def _stem(one: Described, old: str) -> str:
+    """Return the stem that a request is to have: an opaque one stays as first given, wherever its row stands."""
+    return old if not one.named and _OPAQUE.fullmatch(old) and old.endswith(one.request.key[:8]) else one.stem
 
-
-_FIRST_PICTURES = """
-SELECT r.id, r.key, p.file FROM requests r JOIN pictures p ON p.request_id = r.id AND p.ordinal = 1
-WHERE r.key IN (SELECT value FROM json_each(?)) AND r.state = 'stored' AND p.home IS NULL
-"""
 
 _KNOWN = """
-SELECT key, position, row, columns, axes FROM requests WHERE key IN (SELECT value FROM json_each(?))
+SELECT key, position, row, columns, axes, stem, retired_ms FROM requests WHERE key IN (SELECT value FROM json_each(?))
 """

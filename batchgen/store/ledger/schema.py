@@ -1,6 +1,7 @@
 """The tables of the ledger, their version, and the way a ledger file is opened.
 
-Each version of the tables is one entry of ``MIGRATIONS``; a ledger from a newer batchgen is refused and left as it is.
+A ledger of another version, or with other tables than these, is refused and left as it is: a run folder may be a
+stranger's, and what is read of it has the types that STRICT tables hold their values to.
 """
 
 from __future__ import annotations
@@ -9,16 +10,22 @@ import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
-from batchgen.errors import LedgerDamaged
-from batchgen.store.folder.run_folder import NotWritable
+import msgspec
+
+from batchgen.errors import LedgerDamaged, NotWritable
+from batchgen.store.ledger.foreign import is_at_home, settle_in, strange_value
 
 # "bgen" as a big-endian integer: tells our ledger from any other SQLite file.
 APPLICATION_ID = 0x6267656E
 
-_VERSION_1 = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+# Raised with every change of the tables. Ledgers that were never released have no way up from older ones.
+VERSION = 4
+
+SCHEMA = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
@@ -31,13 +38,18 @@ CREATE TABLE runs (
     planned INTEGER NOT NULL,
     estimate_microusd INTEGER NOT NULL,
     exit_code INTEGER,
-    reason TEXT
-);
+    reason TEXT,
+    orphans TEXT
+) STRICT;
 
+-- `retired_ms`: no manifest asks for the request any more, and its names are taken away or it ended without a picture.
+-- `discarded_ms`: its bytes were deleted because a person said so. `answer` is a file below answers/.
 CREATE TABLE requests (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
-    state TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (
+        state IN ('waiting', 'sent', 'answered', 'stored', 'refused', 'spoiled', 'in doubt')
+    ),
     position INTEGER NOT NULL,
     row INTEGER NOT NULL,
     repeat INTEGER NOT NULL,
@@ -55,21 +67,36 @@ CREATE TABLE requests (
     ended_ms INTEGER,
     not_before_ms INTEGER,
     body BLOB,
-    spool TEXT,
+    answer TEXT,
     latency_ms INTEGER,
     downloads INTEGER NOT NULL DEFAULT 0,
     reason TEXT,
     message TEXT,
-    status INTEGER
-);
+    status INTEGER,
+    reused_from TEXT,
+    retired_ms INTEGER,
+    discarded_ms INTEGER
+) STRICT;
 CREATE INDEX requests_unfinished ON requests (state) WHERE state <> 'stored';
+CREATE INDEX requests_retired ON requests (key) WHERE retired_ms IS NOT NULL;
+
+-- The second and further rows of a plan that ask for an equal request: bought once, named and listed for each of them.
+CREATE TABLE shares (
+    key TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    row INTEGER NOT NULL,
+    columns TEXT NOT NULL,
+    axes TEXT NOT NULL,
+    stem TEXT NOT NULL,
+    PRIMARY KEY (key, position)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,
     request_id INTEGER NOT NULL REFERENCES requests (id),
     run_id INTEGER NOT NULL REFERENCES runs (id),
     ordinal INTEGER NOT NULL,
-    outcome TEXT NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('sent', 'billed', 'not billed', 'in doubt')),
     sent_ms INTEGER NOT NULL,
     duration_ms INTEGER,
     reserved_microusd INTEGER NOT NULL,
@@ -80,63 +107,58 @@ CREATE TABLE attempts (
     status INTEGER,
     reason TEXT,
     message TEXT
-);
+) STRICT;
 CREATE INDEX attempts_of_request ON attempts (request_id);
 CREATE INDEX attempts_open ON attempts (outcome) WHERE outcome = 'sent';
 
+-- `original` is the file below pictures/, named by the key. `hidden`: none of its names stands in images/ by now.
 CREATE TABLE pictures (
     request_id INTEGER NOT NULL REFERENCES requests (id),
     ordinal INTEGER NOT NULL,
-    file TEXT NOT NULL UNIQUE,
+    original TEXT NOT NULL UNIQUE,
     sha256 TEXT NOT NULL,
     bytes INTEGER NOT NULL,
     format TEXT NOT NULL,
     width INTEGER,
     height INTEGER,
+    duration_ms INTEGER,
     revised_prompt TEXT,
+    hidden INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (request_id, ordinal)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
+
+-- Every name below images/ that we made or are to make, and which picture it is for. `share` is the place in the plan
+-- of the equal request it is named for, -1 for the first one. `held` and `inode` tell what we put there last.
+-- A `rejected` name is to be taken away and known as deleted by hand: its picture's names all were.
+CREATE TABLE names (
+    file TEXT PRIMARY KEY,
+    request_id INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    share INTEGER NOT NULL DEFAULT -1,
+    state TEXT NOT NULL CHECK (state IN ('wanted', 'made', 'deleted', 'taken', 'leaving', 'rejected')),
+    held TEXT,
+    inode INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX names_of_picture ON names (request_id, ordinal, share);
+CREATE INDEX names_unsettled ON names (file) WHERE state NOT IN ('made', 'deleted');
+CREATE INDEX names_deleted ON names (file) WHERE state = 'deleted';
+
+-- The one place that says which pictures a folder shows; `file` is the first of a picture's names.
+CREATE VIEW kept_pictures AS
+SELECT request_id, ordinal, original, sha256, bytes, format, width, height, duration_ms, revised_prompt,
+       (SELECT file FROM names n WHERE n.request_id = p.request_id AND n.ordinal = p.ordinal
+        AND n.state IN ('wanted', 'made') ORDER BY share LIMIT 1) AS file,
+       (SELECT share FROM names n WHERE n.request_id = p.request_id AND n.ordinal = p.ordinal
+        AND n.state IN ('wanted', 'made') ORDER BY share LIMIT 1) AS share
+FROM pictures p WHERE hidden = 0;
 """
-
-# `trashed_ms`: the request's pictures lie in the trash; `home` is where each stood before. `leaving` holds names that
-# are still on disk though their picture has moved; where a `successor` is named, the name stays until that request is
-# stored. `orphans` is what a run found of them, as JSON.
-_VERSION_2 = """
-ALTER TABLE requests ADD COLUMN trashed_ms INTEGER;
-CREATE INDEX requests_trashed ON requests (key) WHERE trashed_ms IS NOT NULL;
-ALTER TABLE pictures ADD COLUMN home TEXT;
-ALTER TABLE runs ADD COLUMN orphans TEXT;
-CREATE TABLE leaving (file TEXT PRIMARY KEY, moved_to TEXT NOT NULL, successor TEXT) WITHOUT ROWID;
-"""
-
-# `reused_from`: the run folder a request's pictures were linked from; nothing was sent for it here.
-_VERSION_3 = """
-ALTER TABLE requests ADD COLUMN reused_from TEXT;
-ALTER TABLE pictures ADD COLUMN duration_ms INTEGER;
-"""
-
-MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
-
-# What a ledger of an older version lacks, for those who only read it: it is not changed for them.
-_AS_NEW = {
-    1: """
-CREATE TEMP VIEW requests AS SELECT *, NULL AS trashed_ms, NULL AS reused_from FROM main.requests;
-CREATE TEMP VIEW pictures AS SELECT *, NULL AS home, NULL AS duration_ms FROM main.pictures;
-CREATE TEMP VIEW runs AS SELECT *, NULL AS orphans FROM main.runs;
-CREATE TEMP VIEW leaving AS SELECT NULL AS file, NULL AS moved_to, NULL AS successor WHERE 0;
-""",
-    2: """
-CREATE TEMP VIEW requests AS SELECT *, NULL AS reused_from FROM main.requests;
-CREATE TEMP VIEW pictures AS SELECT *, NULL AS duration_ms FROM main.pictures;
-""",
-}
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """The ledger at ``path``, made or brought up to date, durable at every commit.
+    """Return the ledger at ``path``, made if there is none, durable at every commit.
 
-    Raises :class:`LedgerDamaged`, and :class:`NotWritable` where it is the disk that gives in.
-    Where the file system can't do a write-ahead log, each commit goes through a journal that is deleted: slower, as
+    Raises :class:`LedgerDamaged`, and :class:`NotWritable` if the disk fails.
+    If the file system can't do a write-ahead log, each commit goes through a journal that is deleted: slower, as
     durable, and :func:`has_log` tells.
     """
     if path.exists() and path.stat().st_size:
@@ -148,7 +170,9 @@ def connect(path: Path) -> sqlite3.Connection:
             path.chmod(0o600)
             _choose_journal(db)
             db.execute("PRAGMA foreign_keys = ON")
-            _migrate(db)
+            _make_tables(db)
+            if not is_at_home(db, path):
+                settle_in(db, path)
     except (LedgerDamaged, NotWritable):
         db.close()
         raise
@@ -157,7 +181,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Errors while the ledger at ``path`` is opened, as ours: :class:`NotWritable` or :class:`LedgerDamaged`."""
+    """Raise errors of opening the ledger at ``path`` as ours: :class:`NotWritable` or :class:`LedgerDamaged`."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -166,12 +190,12 @@ def translated(path: Path) -> Iterator[None]:
         raise damaged(path, str(error)) from error
 
 
-# What says nothing of the ledger itself, by its primary code: the disk is full, failing or read-only.
+# Errors that say nothing of the ledger itself, by their primary codes: the disk is full, failing or read-only.
 _DISK_ERRORS = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY})
 
 
 def has_log(db: sqlite3.Connection) -> bool:
-    """Whether commits go to a write-ahead log, so that readers and the writer never wait for each other."""
+    """Return whether commits go to a write-ahead log, so that readers and the writer never wait for each other."""
     return bool(db.execute("PRAGMA journal_mode").fetchone() == ("wal",))
 
 
@@ -179,7 +203,7 @@ def _choose_journal(db: sqlite3.Connection) -> None:
     try:
         (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
     except sqlite3.OperationalError as error:
-        # The memory that a log's readers share can't be had here: some network and FUSE file systems.
+        # Some network and FUSE file systems can't provide the memory that a log's readers share.
         if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL}:
             raise
         mode = "none"
@@ -194,7 +218,7 @@ def _choose_journal(db: sqlite3.Connection) -> None:
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
-    """The ledger for reading beside a running batchgen: takes no lock and changes nothing."""
+    """Open the ledger for reading beside a running batchgen, without a lock and without a change."""
     if not path.is_file():
         raise LedgerDamaged(f"{path}: there is no ledger here; is this a run folder?")
     address = f"{path.absolute().as_uri()}?mode=ro"
@@ -204,7 +228,6 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         raise damaged(path, str(error)) from error
     try:
         _refuse_foreign(db, path)
-        _show_as_new(db)
     except sqlite3.DatabaseError as error:
         db.close()
         raise damaged(path, str(error)) from error
@@ -214,41 +237,65 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     return db
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise :class:`LedgerDamaged` for what the block can't read of the ledger at ``path``.
+
+    A file that was damaged behind its first page opens all the same, and a text that is to be JSON may be anything.
+    """
+    try:
+        yield
+    except (sqlite3.DatabaseError, msgspec.MsgspecError, RecursionError) as error:
+        raise damaged(path, str(error)) from error
+
+
 def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if application == version == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
-        # Its making was broken off before the first table: nothing was ever recorded in it.
+    tables = _tables(db)
+    if application == version == 0 and not tables:
+        # The making of this ledger was broken off before the first table: it never recorded anything.
         return
     if application != APPLICATION_ID:
         raise damaged(path, "it is not a ledger of batchgen")
-    if version > len(MIGRATIONS):
+    if version != VERSION:
+        whose, use = ("a newer", "a newer batchgen") if version > VERSION else ("an older", "that batchgen")
         raise LedgerDamaged(
-            f"{path}: written by a newer batchgen (ledger version {version}, this one reads up to "
-            f"{len(MIGRATIONS)}); it was left untouched. Upgrade batchgen to go on."
+            f"{path}: written by {whose} batchgen (ledger version {version}, this one reads version {VERSION}); it "
+            f"was left untouched. Use {use}, or a new folder: --out"
         )
+    if tables != _own_tables():
+        raise damaged(path, "its tables are not those that batchgen makes")
+    if not is_at_home(db, path) and (strange := strange_value(db)):
+        raise damaged(path, strange)
 
 
-def _show_as_new(db: sqlite3.Connection) -> None:
+def _tables(db: sqlite3.Connection) -> frozenset[tuple[str, str]]:
+    """Return what defines the tables, views, indexes and triggers of a ledger."""
+    return frozenset(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+
+
+@cache
+def _own_tables() -> frozenset[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(SCHEMA)
+        return _tables(db)
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if views := _AS_NEW.get(version):
-        db.executescript(views)
-
-
-def _migrate(db: sqlite3.Connection) -> None:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+    if version == 0:
         with closing(db.cursor()) as cursor:
             cursor.executescript(
-                f"BEGIN IMMEDIATE; {statements}; PRAGMA application_id = {APPLICATION_ID}; "
-                f"PRAGMA user_version = {number}; COMMIT"
+                f"BEGIN IMMEDIATE; {SCHEMA}; PRAGMA application_id = {APPLICATION_ID}; "
+                f"PRAGMA user_version = {VERSION}; COMMIT"
             )
 
 
 def damaged(path: Path, why: str) -> LedgerDamaged:
-    """The error for a ledger that can't be read, with what to do about it."""
+    """Return the error for a ledger that can't be read, with what to do about it."""
     return LedgerDamaged(
         f"{path}: the ledger can't be read ({why}). It was left untouched and nothing was sent. The pictures beside it "
         f"are safe: restore the ledger from a backup, or move it away (mv {shlex.quote(str(path))} "
-        f"{shlex.quote(f'{path}.damaged')}) and run again, which rebuilds it from metadata.jsonl and the pictures."
+        f"{shlex.quote(f'{path}.damaged')}) and run again, which makes it anew from metadata.jsonl and the pictures."
     )

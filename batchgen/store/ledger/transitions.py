@@ -9,9 +9,10 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
+from batchgen.encoding import json_text
 from batchgen.request import Request, State
+from batchgen.store.folder.view import Name
+from batchgen.store.ledger import names
 from batchgen.store.media.sniff import Format
 
 
@@ -33,7 +34,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What an answer cost. ``flag`` says why the stated cost was not believed, where it was not."""
+    """What an answer cost. ``flag`` says why the stated cost was not believed, if it was not."""
 
     billed_microusd: int = 0
     estimated_microusd: int = 0
@@ -42,9 +43,9 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class StoredPicture:
-    """A published file: its name relative to the run folder, and what it holds."""
+    """A picture at rest: its name below ``pictures/``, and what it holds."""
 
-    file: str
+    original: str
     sha256: str
     bytes: int
     format: Format
@@ -53,7 +54,7 @@ class StoredPicture:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended that brought no picture, in the words of the report."""
+    """How a request ended whose attempt brought no picture, in the words of the report."""
 
     state: State
     reason: str
@@ -66,8 +67,8 @@ class Outcome:
     body: bytes | None = None
 
     @property
-    def outcome(self) -> str:
-        """What the attempt was for the money."""
+    def billing(self) -> str:
+        """Return how the attempt counts in the bill."""
         if self.state is State.DOUBT:
             return "in doubt"
         return "billed" if self.state is State.SPOILED else "not billed"
@@ -84,7 +85,7 @@ def begin_run(
     planned: int,
     estimate_microusd: int,
 ) -> int:
-    """Opens a run and returns its number."""
+    """Open a run and return its number."""
     return _inserted(
         db,
         "INSERT INTO runs (started_ms, version, manifest, provider, base_url, planned, estimate_microusd)"
@@ -102,7 +103,7 @@ def end_run(
     reason: str | None,
     orphans: str | None = None,
 ) -> None:
-    """Closes a run; ``orphans`` is what it found of them, as JSON, where it read the whole plan."""
+    """Close a run; ``orphans`` are those it found, as JSON, if the run read the whole plan."""
     db.execute(
         "UPDATE runs SET ended_ms = ?, exit_code = ?, reason = ?, orphans = ? WHERE id = ?",
         (now_ms, exit_code, reason, orphans, run_id),
@@ -119,7 +120,7 @@ def intend(
     estimate_microusd: int | None,
     now_ms: int,
 ) -> Ticket | None:
-    """Records that ``request`` is about to be posted; ``None`` where it must not be.
+    """Record that ``request`` is about to be posted, and return the right to; ``None`` if it must not be posted.
 
     The promise is kept here, in the one place every post passes: a request that is on its way or has been answered
     is not sent, whatever the caller believed.
@@ -162,14 +163,15 @@ def _entered(
     estimate_microusd: int | None,
     now_ms: int,
 ) -> int | None:
-    """The number of a request that is now in ``state``; ``None`` where it is on its way or has been answered."""
+    """Return the number of a request, now in ``state``; ``None`` if the request is on its way or has been answered."""
     row = db.execute(
         """
         INSERT INTO requests (key, state, position, row, repeat, provider, kind, model, canonical, columns, axes,
                               stem, estimate_microusd, run_id, first_sent_ms)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (key) DO UPDATE SET state = excluded.state, run_id = excluded.run_id, not_before_ms = NULL,
-            reason = NULL, message = NULL, status = NULL, body = NULL, ended_ms = NULL, trashed_ms = NULL,
+            reason = NULL, message = NULL, status = NULL, body = NULL, ended_ms = NULL, retired_ms = NULL,
+            discarded_ms = NULL,
             columns = excluded.columns, axes = excluded.axes, position = excluded.position, row = excluded.row,
             stem = excluded.stem, estimate_microusd = excluded.estimate_microusd
         WHERE state NOT IN ('sent', 'answered', 'stored')
@@ -185,8 +187,8 @@ def _entered(
             request.kind,
             request.model,
             request.canonical.decode(),
-            _json(request.columns),
-            _json(request.axes),
+            json_text(request.columns),
+            json_text(request.axes),
             stem,
             estimate_microusd,
             run_id,
@@ -196,8 +198,8 @@ def _entered(
     return None if row is None else int(row[0])
 
 
-# How many there were, and the first one still in doubt. What was billed later under its idempotency key has settled
-# that doubt: asking again then means another picture, under another key.
+# How many attempts there were, and the first one still in doubt. What was billed later under its idempotency key has
+# settled that doubt: asking again then means another picture, under another key.
 _PAST_ATTEMPTS = """
 SELECT count(*), min(ordinal) FILTER (WHERE outcome = 'in doubt' AND ordinal > (
     SELECT coalesce(max(ordinal), 0) FROM attempts WHERE request_id = :id AND outcome = 'billed'
@@ -211,21 +213,24 @@ def answer(
     ticket: Ticket,
     bill: Bill,
     body: bytes | None,
-    spool: str | None,
+    kept: str | None,
     latency_ms: int | None,
     duration_ms: int | None,
     now_ms: int,
 ) -> None:
-    """Records a paid answer; from here on the request is finished locally and never posted again."""
+    """Record a paid answer; from here on the request is finished locally and never posted again.
+
+    Its ``body`` stands in the row, or else in the file ``kept`` below ``answers/``.
+    """
     db.execute(
         "UPDATE attempts SET outcome = 'billed', duration_ms = ?, billed_microusd = ?, maybe_microusd = 0,"
         " estimated_microusd = ?, cost_flag = ? WHERE id = ?",
         (duration_ms, bill.billed_microusd, bill.estimated_microusd, bill.flag, ticket.attempt_id),
     )
     db.execute(
-        "UPDATE requests SET state = 'answered', body = ?, spool = ?, latency_ms = ?, answered_ms = ?, reason = NULL,"
+        "UPDATE requests SET state = 'answered', body = ?, answer = ?, latency_ms = ?, answered_ms = ?, reason = NULL,"
         " message = NULL WHERE id = ?",
-        (body, spool, latency_ms, now_ms, ticket.request_id),
+        (body, kept, latency_ms, now_ms, ticket.request_id),
     )
 
 
@@ -233,23 +238,23 @@ def fail(
     db: sqlite3.Connection,
     *,
     ticket: Ticket,
-    ending: Outcome,
+    outcome: Outcome,
     duration_ms: int | None,
     now_ms: int,
 ) -> None:
-    """Records an attempt without a picture, and the state it leaves its request in."""
+    """Record an attempt without a picture, and the state it leaves its request in."""
     db.execute(
         "UPDATE attempts SET outcome = ?, duration_ms = ?, billed_microusd = ?, maybe_microusd = ?,"
         " estimated_microusd = ?, status = ?, reason = ?, message = ? WHERE id = ?",
         (
-            ending.outcome,
+            outcome.billing,
             duration_ms,
-            ending.billed_microusd,
-            ending.maybe_microusd,
-            ending.estimated_microusd,
-            ending.status,
-            ending.reason,
-            ending.message,
+            outcome.billed_microusd,
+            outcome.maybe_microusd,
+            outcome.estimated_microusd,
+            outcome.status,
+            outcome.reason,
+            outcome.message,
             ticket.attempt_id,
         ),
     )
@@ -257,20 +262,16 @@ def fail(
         "UPDATE requests SET state = ?, not_before_ms = ?, status = ?, reason = ?, message = ?, body = ?, ended_ms = ?"
         " WHERE id = ?",
         (
-            ending.state,
-            ending.not_before_ms,
-            ending.status,
-            ending.reason,
-            ending.message,
-            ending.body,
-            None if ending.state is State.WAITING else now_ms,
+            outcome.state,
+            outcome.not_before_ms,
+            outcome.status,
+            outcome.reason,
+            outcome.message,
+            outcome.body,
+            None if outcome.state is State.WAITING else now_ms,
             ticket.request_id,
         ),
     )
-
-
-class NameTaken(Exception):
-    """A file is another request's picture: the two have the same name and the very same bytes."""
 
 
 def store(
@@ -281,24 +282,22 @@ def store(
     downloads: int,
     now_ms: int,
     message: str | None = None,
-) -> None:
-    """Records the published files of an answer; raises :class:`NameTaken`. Its spool file is litter from here on.
+    takes_names: bool = True,
+) -> list[Name]:
+    """Record the published pictures of an answer; return the names to be made for them.
 
-    ``message`` says what else was in the answer and could not be used.
+    ``message`` says what else was in the answer and could not be used. With ``takes_names``, names that other pictures
+    have from an earlier manifest become names of these.
     """
-    for picture in pictures:
-        if db.execute("SELECT 1 FROM pictures WHERE file = ?", (picture.file,)).fetchone():
-            raise NameTaken(picture.file)
-    # The name belongs to this picture from here on.
-    db.executemany("DELETE FROM leaving WHERE file = ?", [(picture.file,) for picture in pictures])
+    db.execute("DELETE FROM pictures WHERE request_id = ?", (request_id,))
     db.executemany(
-        "INSERT INTO pictures (request_id, ordinal, file, sha256, bytes, format, width, height, duration_ms,"
+        "INSERT INTO pictures (request_id, ordinal, original, sha256, bytes, format, width, height, duration_ms,"
         " revised_prompt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 request_id,
                 ordinal,
-                picture.file,
+                picture.original,
                 picture.sha256,
                 picture.bytes,
                 picture.format.name,
@@ -311,10 +310,14 @@ def store(
         ],
     )
     db.execute(
-        "UPDATE requests SET state = 'stored', spool = NULL, reason = NULL, message = ?, downloads = downloads + ?,"
-        " ended_ms = ?, trashed_ms = NULL WHERE id = ?",
+        "UPDATE requests SET state = 'stored', answer = NULL, reason = NULL, message = ?,"
+        " downloads = downloads + ?, ended_ms = ?, retired_ms = NULL WHERE id = ?",
         (message, downloads, now_ms, request_id),
     )
+    found = names.want(db, request_id, now_ms=now_ms, takes=takes_names)
+    if not takes_names:
+        names.give_up(db, [request_id], now_ms=now_ms)
+    return found
 
 
 def reuse(
@@ -327,27 +330,38 @@ def reuse(
     reused_from: str,
     answered_ms: int | None,
     now_ms: int,
-) -> bool:
-    """Records ``request`` as stored with pictures that another folder had bought: no attempt, and no money.
+) -> list[Name] | None:
+    """Record ``request`` as stored with pictures that another folder had bought: no attempt, and no money.
 
-    ``reused_from`` says which folder. ``False``, and nothing recorded, where it is on its way or has been answered
-    here by now. Raises :class:`NameTaken`.
+    ``reused_from`` says which folder. Return the names to be made, or ``None``, and record nothing, if the request is
+    on its way or has been answered here by now.
     """
     request_id = _entered(
         db, State.ANSWERED, request=request, stem=stem, run_id=run_id, estimate_microusd=None, now_ms=now_ms
     )
     if request_id is None:
-        return False
-    store(db, request_id=request_id, pictures=pictures, downloads=0, now_ms=now_ms)
+        return None
+    found = store(db, request_id=request_id, pictures=pictures, downloads=0, now_ms=now_ms)
     db.execute(
         "UPDATE requests SET reused_from = ?, answered_ms = ?, latency_ms = NULL WHERE id = ?",
         (reused_from, answered_ms, request_id),
     )
-    return True
+    return found
+
+
+def lose(db: sqlite3.Connection, *, request_id: int, message: str, now_ms: int) -> None:
+    """Record that the pictures of a request are gone and wanted: only its user may pay again."""
+    db.execute("DELETE FROM pictures WHERE request_id = ?", (request_id,))
+    names.leave(db, [request_id])
+    db.execute(
+        "UPDATE requests SET state = 'spoiled', reason = 'lost', message = ?, retired_ms = NULL, discarded_ms = NULL,"
+        " ended_ms = ? WHERE id = ?",
+        (message, now_ms, request_id),
+    )
 
 
 def postpone(db: sqlite3.Connection, *, request_id: int, reason: str, message: str, downloads: int) -> None:
-    """Records why a paid answer is no picture yet. It stays answered: a later run finishes it without paying."""
+    """Record why a paid answer is no picture yet. The request stays answered: a later run finishes it for free."""
     db.execute(
         "UPDATE requests SET reason = ?, message = ?, downloads = downloads + ? WHERE id = ? AND state = 'answered'",
         (reason, message, downloads, request_id),
@@ -355,7 +369,7 @@ def postpone(db: sqlite3.Connection, *, request_id: int, reason: str, message: s
 
 
 def spoil(db: sqlite3.Connection, *, request_id: int, reason: str, message: str, downloads: int, now_ms: int) -> None:
-    """Records that a paid answer holds no usable picture. Its body is kept."""
+    """Record that a paid answer holds no usable picture. The answer's body is kept."""
     db.execute(
         "UPDATE requests SET state = 'spoiled', reason = ?, message = ?, downloads = downloads + ?, ended_ms = ?"
         " WHERE id = ?",
@@ -364,9 +378,9 @@ def spoil(db: sqlite3.Connection, *, request_id: int, reason: str, message: str,
 
 
 def settle_doubt(db: sqlite3.Connection, *, request_id: int) -> None:
-    """The last attempt of a request, in doubt or on its way in a dead process, turned out to be billed.
+    """Record that the last attempt of a request, in doubt or on its way in a dead process, turned out to be billed.
 
-    It counts at its estimate, since nobody stated a cost.
+    The attempt counts at its estimate, since nobody stated a cost.
     """
     db.execute(
         "UPDATE attempts SET outcome = 'billed', maybe_microusd = 0, cost_flag = 'adopted', estimated_microusd ="
@@ -378,7 +392,7 @@ def settle_doubt(db: sqlite3.Connection, *, request_id: int) -> None:
 
 
 def doubt_what_was_sent(db: sqlite3.Connection, *, now_ms: int) -> int:
-    """Puts in doubt what a process that died had on its way, at the price reserved for it; returns how many."""
+    """Put in doubt what a process that died had on its way, at the reserved prices; return how many requests."""
     message = "batchgen was killed while the request was on its way"
     db.execute(
         "UPDATE attempts SET outcome = 'in doubt', maybe_microusd = reserved_microusd, reason = 'killed', message = ?"
@@ -396,7 +410,3 @@ def _inserted(db: sqlite3.Connection, statement: str, values: Sequence[object]) 
     number = db.execute(statement, values).lastrowid
     assert number is not None
     return number
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()

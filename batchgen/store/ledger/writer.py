@@ -7,15 +7,15 @@ for it and nobody waits longer than two commits.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from batchgen.errors import LedgerDamaged, StoppedEarly
+from batchgen.errors import LedgerDamaged, LedgerFailed
 from batchgen.store.folder.atomic import sync_folder
 from batchgen.store.folder.disk_space import DiskSpace, is_full
 
@@ -23,23 +23,19 @@ T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], T]
 
 
-class LedgerFailed(StoppedEarly):
-    """The disk under the ledger gave an error. Nothing more may be sent, and no sync is tried a second time."""
-
-
 class _Write:
-    __slots__ = ("change", "done", "error", "folder", "result")
+    __slots__ = ("change", "done", "error", "folders", "result")
 
-    def __init__(self, change: Change[Any], folder: Path | None) -> None:
+    def __init__(self, change: Change[Any], folders: Sequence[Path]) -> None:
         self.change = change
-        self.folder = folder
+        self.folders = folders
         self.done = anyio.Event()
         self.result: Any = None
         self.error: Exception | None = None
 
 
 class Writer:
-    """Commits changes in groups. Made by :func:`open_writer`."""
+    """The one writer of a ledger, which commits changes in groups. Made by :func:`open_writer`."""
 
     def __init__(self, db: sqlite3.Connection, room: DiskSpace | None = None) -> None:
         self._db = db
@@ -51,18 +47,18 @@ class Writer:
         # A thread of its own: commits must not queue behind pictures being written.
         self._thread = anyio.CapacityLimiter(1)
 
-    async def commit(self, change: Change[T], *, folder: Path | None = None) -> T:
-        """What ``change`` returned, once it is durable; ``folder`` is synced before the commit that refers to it.
+    async def commit(self, change: Change[T], *, folders: Sequence[Path] = ()) -> T:
+        """Return what ``change`` returned, once it is durable; ``folders`` are synced before it is committed.
 
-        A caller that is cancelled here can't know whether the change was made: it will have been.
-        Raises :class:`LedgerFailed` once the disk has failed, now or earlier, and :class:`LedgerDamaged` where it
-        turned out that the ledger is no longer whole.
+        A caller that is cancelled here can't know whether the change was made: the change will have been.
+        Raises :class:`LedgerFailed` once the disk has failed, now or earlier, and :class:`LedgerDamaged` if
+        it turned out that the ledger is no longer whole.
         """
         if self._broken:
             raise self._broken
         if self._closing:
             raise LedgerFailed("the ledger is closed")
-        write = _Write(change, folder)
+        write = _Write(change, folders)
         self._pending.append(write)
         self._wake.set()
         await write.done.wait()
@@ -70,11 +66,15 @@ class Writer:
             raise write.error
         return write.result  # type: ignore[no-any-return]
 
+    def add(self, change: Change[Any], *, folders: Sequence[Path] = ()) -> None:
+        """Commit ``change`` with the next group, whenever that is: for a change that can be found out again if lost."""
+        self._pending.append(_Write(change, folders))
+
     async def write_groups(self) -> None:
-        """Commits until :meth:`close`, even while everything around it is being cancelled."""
+        """Commit until :meth:`close`, even while everything around the writer is being cancelled."""
         with anyio.CancelScope(shield=True):
             while self._pending or not self._closing:
-                if not self._pending:
+                if not self._wake.is_set():
                     await self._wake.wait()
                 group, self._pending = self._pending, []
                 self._wake = anyio.Event()
@@ -82,7 +82,7 @@ class Writer:
                     await self._committed(group)
 
     def close(self) -> None:
-        """Takes no more changes; those it has are still committed."""
+        """Accept no more changes; those accepted before are still committed."""
         self._closing = True
         self._wake.set()
 
@@ -102,8 +102,10 @@ class Writer:
         try:
             if self._room:
                 self._room.look()
-            for folder in {write.folder for write in group if write.folder}:
-                sync_folder(folder)
+            for folder in {folder for write in group for folder in write.folders}:
+                # A folder of names whose last one was taken away since needs no sync.
+                with suppress(FileNotFoundError):
+                    sync_folder(folder)
             self._transact(group)
         except (sqlite3.Error, OSError) as error:
             # A failed sync may have dropped the pages it failed for: trying again would claim what is not there.
@@ -124,7 +126,7 @@ class Writer:
         self._blame(group, error)
 
     def _fold_log(self) -> None:
-        """Lets the log begin anew: it would go on growing with every commit, where the ballast is only so large."""
+        """Let the log begin anew: a log grows with every commit, and the ballast is only so large."""
         try:
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.OperationalError as error:
@@ -132,7 +134,7 @@ class Writer:
                 raise
 
     def _tried(self, group: list[_Write]) -> Exception | None:
-        """Makes the changes of ``group``, all or none; gives the error where it is none."""
+        """Make the changes of ``group``, all or none; return the error if none was made."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             for write in group:
@@ -145,7 +147,7 @@ class Writer:
         return None
 
     def _blame(self, group: list[_Write], error: Exception) -> None:
-        """One change is wrong in itself: each is made alone, so that only that one fails."""
+        """Make each change alone, since one is wrong in itself, so that only that one fails."""
         if len(group) == 1:
             group[0].error = error
             return
@@ -174,9 +176,9 @@ def _fail(group: Iterable[_Write], error: LedgerFailed | LedgerDamaged) -> None:
 
 @asynccontextmanager
 async def open_writer(db: sqlite3.Connection, room: DiskSpace | None = None) -> AsyncIterator[Writer]:
-    """A writer for ``db`` that has committed everything it was given when the block ends, even a cancelled one.
+    """Open a writer for ``db`` that has committed everything when the block ends, even a cancelled one.
 
-    ``room`` is looked at once per group, and made use of where the disk is full.
+    ``room`` is looked at once per group, and made use of if the disk is full.
     """
     writer = Writer(db, room)
     failure: Exception | None = None

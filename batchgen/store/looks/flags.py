@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
-import msgspec
-
+from batchgen.request import read_canonical
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.looks.index import BLANK, ONE_COLOUR, PROBLEM, TRANSPARENT, LookIndex, seen
 from batchgen.store.looks.near_duplicates import partners
@@ -38,7 +37,7 @@ class Flag(enum.IntFlag):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The flags' names, as files and pages have them."""
+        """Return the flags' names, as files and pages have them."""
         return tuple(WORDS[one] for one in Flag(self))
 
 
@@ -58,10 +57,10 @@ WORDS: Mapping[Flag, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The ``flags`` of a folder's pictures, by file, where there are any; ``unseen`` were not looked at yet.
+    """The ``flags`` of a folder's pictures, by file, if there are any; ``unseen`` were not looked at yet.
 
     ``requests`` has the flags of all pictures of a request together. ``twins`` has for each duplicate or near duplicate
-    the file of one that it is like; ``problems`` says why a picture is unreadable.
+    the file of a picture like it; ``problems`` says why a picture is unreadable.
     """
 
     pictures: int
@@ -76,7 +75,7 @@ class Checks:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many pictures have each flag; those that none has are left out."""
+        """Return how many pictures have each flag, without flags that no picture has."""
         # As plain numbers: thousands of flags differ in few ways, and take longer to compare than to count.
         counted = Counter(map(int, self.flags.values()))
         found = {WORDS[flag]: sum(count for flags, count in counted.items() if flags & flag) for flag in Flag}
@@ -84,12 +83,12 @@ class Checks:
 
 
 def read_checks(db: sqlite3.Connection, folder: RunFolder) -> Checks:
-    """The checks of ``folder``, from a snapshot of its ledger and from what was seen of its pictures."""
+    """Return the checks of ``folder``, from a snapshot of its ledger and from what was seen of its pictures."""
     return checks(db, seen(read_looks(folder)))
 
 
 def checks(db: sqlite3.Connection, known: LookIndex) -> Checks:
-    """As :func:`read_checks`, with what is known of its pictures."""
+    """Return the same as :func:`read_checks`, from what is ``known`` of the folder's pictures."""
     flags: dict[str, Flag] = defaultdict(_none)
     requests: dict[int, Flag] = defaultdict(_none)
     twins: dict[str, str] = {}
@@ -123,7 +122,7 @@ def _none() -> Flag:
 
 
 def _empty(db: sqlite3.Connection, pictures: Pictures, known: LookIndex) -> Iterator[_Found]:
-    """Pictures that show nothing, or that no decoder reads."""
+    """Return pictures that show nothing, or that no decoder reads."""
     import numpy as np
 
     looked = np.flatnonzero(pictures.places >= 0)
@@ -135,7 +134,7 @@ def _empty(db: sqlite3.Connection, pictures: Pictures, known: LookIndex) -> Iter
         yield _Found(one.request, one.file, flag, problem=problem)
 
 
-# The first of what was seen that holds is told: what can't be read was not seen to be blank.
+# The first fact that holds is the flag: a picture that can't be read was not seen to be blank.
 _MEANINGS = {
     PROBLEM: Flag.UNREADABLE,
     TRANSPARENT: Flag.TRANSPARENT,
@@ -145,9 +144,9 @@ _MEANINGS = {
 
 
 def _misfits(db: sqlite3.Connection) -> Iterator[_Found]:
-    """Pictures of another size or format than their request names; a request that names none gets what it gets."""
+    """Return pictures of another size or format than their request names, if the request names one."""
     for number, file, canonical, width, height, form in db.execute(_SUSPECTS):
-        asked = _canonical.decode(canonical).parameters
+        asked = read_canonical(canonical).parameters
         size, wanted = asked.get("size", ""), asked.get("output_format", "").lower()
         flag = NONE
         if width and _SIZE.fullmatch(size) and size != f"{width}x{height}":
@@ -158,17 +157,12 @@ def _misfits(db: sqlite3.Connection) -> Iterator[_Found]:
             yield _Found(number, file, flag)
 
 
-class _Canonical(msgspec.Struct):
-    parameters: dict[str, str]
-
-
-_canonical = msgspec.json.Decoder(_Canonical)
 _SIZE = re.compile("[1-9][0-9]*x[1-9][0-9]*")
 _FORMATS = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp", "gif": "gif", "avif": "avif"}
 
 
 def _copies(db: sqlite3.Connection, pictures: Pictures) -> Iterator[_Found]:
-    """Pictures whose bytes another one has too: the first of them, and each that is a copy of it."""
+    """Return pictures whose bytes another one has too: the first of them, and each copy of that first one."""
     import numpy as np
 
     order = np.argsort(pictures.digests, kind="stable")
@@ -182,7 +176,7 @@ def _copies(db: sqlite3.Connection, pictures: Pictures) -> Iterator[_Found]:
 
 
 def _near(db: sqlite3.Connection, pictures: Pictures, known: LookIndex) -> Iterator[_Found]:
-    """Pictures with a near neighbour among those that show something, of each digest the first one."""
+    """Return pictures with a near neighbour among those that show something, of each digest the first one."""
     import numpy as np
 
     looked = np.flatnonzero(pictures.places >= 0)
@@ -202,8 +196,8 @@ def _near(db: sqlite3.Connection, pictures: Pictures, known: LookIndex) -> Itera
 # its stead, JSON escapes their quotes.
 _SUSPECTS = """
 SELECT p.request_id, p.file, r.canonical, p.width, p.height, p.format
-FROM pictures p JOIN requests r ON r.id = p.request_id
-WHERE p.home IS NULL AND (
+FROM kept_pictures p JOIN requests r ON r.id = p.request_id
+WHERE (
     (p.width AND NOT instr(r.canonical, '"size":"' || p.width || 'x' || p.height || '"')
         AND instr(r.canonical, '"size":"'))
     OR (NOT instr(r.canonical, '"output_format":"' || p.format || '"') AND instr(r.canonical, '"output_format":"'))

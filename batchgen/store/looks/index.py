@@ -1,7 +1,7 @@
 """What was seen of a folder's pictures, as columns: a million looks as objects would take five times the memory.
 
-Pictures are told apart by the first 64 bits of their digests: two of a million share them once in 10^7 folders, and
-then a flag is wrong, which is advice.
+Pictures are told apart by the first 64 bits of their digests: two of a million share these bits once in 10^7
+folders, and then a flag is wrong, which is advice.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class LookIndex:
     problems: Mapping[int, str]
 
     def places(self, digests: Words) -> npt.NDArray[np.int64]:
-        """The row of each of ``digests``, -1 where it was never looked at."""
+        """Return the row of each of ``digests``, -1 if its picture was never looked at."""
         import numpy as np
 
         if not len(self.ordered):
@@ -53,7 +53,7 @@ class LookIndex:
 
 
 def seen(looks: Iterable[list[Look]]) -> LookIndex:
-    """The columns of ``looks``, which come in handfuls; one that is none of ours is left out."""
+    """Return the columns of ``looks``, which come in handfuls, without looks that batchgen did not write."""
     import numpy as np
 
     problems: dict[int, str] = {}
@@ -65,9 +65,9 @@ def seen(looks: Iterable[list[Look]]) -> LookIndex:
 
 
 def numbers_of(digits: str) -> Words:
-    """The numbers of 64 bits that ``digits`` holds, of 16 hexadecimal digits each.
+    """Return the numbers of 64 bits that ``digits`` holds, of 16 hexadecimal digits each.
 
-    Raises ``ValueError`` where it has other characters, or some left over.
+    Raises ``ValueError`` if ``digits`` has other characters, or some left over.
     """
     import numpy as np
 
@@ -102,6 +102,6 @@ _DIGITS = re.compile("[0-9a-f]*")
 
 
 def _is_sound(look: Look) -> bool:
-    """Whether its texts are hexadecimal and as long as ours are."""
+    """Return whether the texts of a look are hexadecimal and as long as ours are."""
     texts = (look.sha256, look.gradient or _GRADIENT, look.tint or _TINT)
     return all(map(_DIGITS.fullmatch, texts)) and tuple(map(len, texts)) == (64, len(_GRADIENT), len(_TINT))

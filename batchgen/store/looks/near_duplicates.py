@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 # simulator and their recompressed copies; a repeat of the same request differs by 10 bits and more.
 _NEAR_BITS = 3
 _NEAR_LEVELS = 6
-# Of five blocks at least two are equal where three bits differ: pictures are compared within equal pairs of blocks.
+# Of five blocks at least two are equal if three bits differ: pictures are compared within equal pairs of blocks.
 # Each is the place of its lowest bit, and how many it has.
 _BLOCKS = ((0, 13), (13, 13), (26, 13), (39, 13), (52, 12))
-# Neighbours in each order that are compared: bounds the work where thousands are alike, each of which has such a
+# Neighbours in each order that are compared: bounds the work when thousands are alike, each of which has such a
 # neighbour all the same.
 _NEIGHBOURS = 8
 # So many tints are compared at a time, in a few megabytes.
@@ -32,7 +32,7 @@ _AT_ONCE = 1 << 16
 
 
 def partners(gradients: Words, tints: Bytes) -> Integers:
-    """For each picture the place of one that is nearly the same, or -1. ``tints`` has one row per picture."""
+    """Return for each picture the place of one that is nearly the same, or -1. ``tints`` has one row per picture."""
     import numpy as np
 
     partner = np.full(len(gradients), -1, dtype=np.int64)
@@ -55,7 +55,7 @@ def partners(gradients: Words, tints: Bytes) -> Integers:
 
 
 def _first(gradients: Words, pair: tuple[tuple[int, int], ...]) -> Words:
-    """The bits of ``gradients`` in another order, with those of ``pair`` in front."""
+    """Return the bits of ``gradients`` in another order, with those of ``pair`` in front."""
     import numpy as np
 
     mixed = np.zeros_like(gradients)

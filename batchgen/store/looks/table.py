@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
+from batchgen.encoding import json_text
 from batchgen.store.ledger.bulk import aggregated, numbers
 from batchgen.store.looks.index import LookIndex, numbers_of
 from batchgen.store.looks.thumbnails import STILL
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """One row per picture that is not in the trash, in the order of the ledger; ``places`` are those of its looks."""
+    """One row per picture that the folder shows, in the order of the ledger; ``places`` are those of its looks."""
 
     requests: npt.NDArray[np.int64]
     ordinals: npt.NDArray[np.int64]
@@ -36,15 +35,16 @@ class Named(NamedTuple):
     row: int
     request: int
     file: str
+    original: str
     sha256: str
     format: str
 
 
 def read_pictures(db: sqlite3.Connection, known: LookIndex) -> Pictures:
-    """All pictures that are not in the trash, with the places of what is ``known`` of them."""
+    """Return all pictures that the folder shows, with the places of what is ``known`` of them."""
     import numpy as np
 
-    found = list(aggregated(db, _PICTURES, "pictures", still=_encode(sorted(STILL))))
+    found = list(aggregated(db, _PICTURES, "pictures", still=json_text(sorted(STILL))))
     requests, ordinals, still = np.hstack(
         [np.empty((3, 0), np.int64), *(np.array([numbers(text) for text in texts]) for *texts, _ in found)]
     )
@@ -54,10 +54,10 @@ def read_pictures(db: sqlite3.Connection, known: LookIndex) -> Pictures:
 
 
 def named(db: sqlite3.Connection, pictures: Pictures, rows: npt.NDArray[np.int64]) -> Iterator[Named]:
-    """The pictures at ``rows``, in that order, as far as they are still there."""
+    """Return the pictures at ``rows`` in that order, without pictures gone since."""
     wanted = list(zip(rows.tolist(), pictures.requests[rows].tolist(), pictures.ordinals[rows].tolist(), strict=True))
     for start in range(0, len(wanted), _BATCH):
-        yield from map(Named._make, db.execute(_NAMED, (msgspec.json.encode(wanted[start : start + _BATCH]).decode(),)))
+        yield from map(Named._make, db.execute(_NAMED, (json_text(wanted[start : start + _BATCH]),)))
 
 
 def _digests(digits: str) -> npt.NDArray[np.uint64]:
@@ -71,10 +71,6 @@ def _digests(digits: str) -> npt.NDArray[np.uint64]:
         return np.array([int.from_bytes(blake2b(part, digest_size=8).digest()) for part in parts], dtype=np.uint64)
 
 
-def _encode(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
 # So many pictures are named at a time.
 _BATCH = 10_000
 
@@ -82,11 +78,11 @@ _PICTURES = """
 SELECT group_concat(request_id), group_concat(ordinal),
        group_concat(format IN (SELECT value FROM json_each(:still))),
        group_concat(substr(sha256 || '0000000000000000', 1, 16), '')
-FROM pictures WHERE request_id >= :least AND request_id <= :most AND home IS NULL
+FROM kept_pictures WHERE request_id >= :least AND request_id <= :most
 """
 
 _NAMED = """
-SELECT json_extract(wanted.value, '$[0]'), p.request_id, p.file, p.sha256, p.format FROM json_each(?) wanted
-JOIN pictures p ON p.request_id = json_extract(wanted.value, '$[1]') AND p.ordinal = json_extract(wanted.value, '$[2]')
-ORDER BY wanted.key
+SELECT json_extract(wanted.value, '$[0]'), p.request_id, p.file, p.original, p.sha256, p.format FROM json_each(?) wanted
+JOIN kept_pictures p ON p.request_id = json_extract(wanted.value, '$[1]') AND p.ordinal = json_extract(wanted.value,
+'$[2]') ORDER BY wanted.key
 """

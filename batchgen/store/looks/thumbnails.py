@@ -18,18 +18,18 @@ from batchgen.store.looks.workers import LookWorkers
 
 FOLDER = "compare/thumbs"
 
-# What a decoder for still pictures can open; films and drawings (SVG) are shown as what they are.
+# The formats that a decoder for still pictures can open; films and drawings (SVG) are shown without a thumbnail.
 STILL = frozenset({"png", "jpeg", "webp", "gif", "tiff", "avif"})
 
 
 class Shot(Protocol):
-    """What is to be known of a stored picture to look at it; ``file`` is relative to the run folder."""
+    """What is to be known of a stored picture to look at it; ``original`` is its name below ``pictures/``."""
 
     @property
     def sha256(self) -> str: ...
 
     @property
-    def file(self) -> str: ...
+    def original(self) -> str: ...
 
     @property
     def format(self) -> str: ...
@@ -39,7 +39,7 @@ S = TypeVar("S", bound=Shot)
 
 
 def thumbnail_name(sha256: str) -> str:
-    """Where the thumbnail of a picture stands, relative to the run folder."""
+    """Return the path of a picture's thumbnail, relative to the run folder."""
     return f"{FOLDER}/{sha256[:2]}/{sha256}.webp"
 
 
@@ -56,11 +56,11 @@ class Thumbnails:
 
     @property
     def looks(self) -> list[Look]:
-        """All that was seen, of every picture once."""
+        """Return all that was seen, of every picture once."""
         return list(self._looks.values())
 
     def look(self, sha256: str) -> Look | None:
-        """What is known of a picture; ``None`` where it was never looked at, or its thumbnail is gone."""
+        """Return what is known of a picture; ``None`` if no look was made, or the thumbnail is gone."""
         look = self._looks.get(sha256)
         if look is None or (not look.problem and not (self._folder.root / thumbnail_name(sha256)).is_file()):
             return None
@@ -74,9 +74,9 @@ class Thumbnails:
         *,
         enough: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Makes what is missing for ``shots``; each look is on disk before ``listen`` hears of it.
+        """Make what is missing for ``shots``; each look is on disk before ``listen`` is called with it.
 
-        It stops early once it is ``enough``. Raises ``OSError`` where the folder can't be written.
+        The work stops early once ``enough`` says so. Raises ``OSError`` if the folder can't be written.
         """
         jobs = self._jobs(shots)
         if not jobs:
@@ -93,7 +93,7 @@ class Thumbnails:
                     return
 
     def missing(self, shots: Iterable[S]) -> Iterator[S]:
-        """Those of ``shots`` that :meth:`make` would look at, one of each digest."""
+        """Return those of ``shots`` that :meth:`make` would look at, one of each digest."""
         asked: set[str] = set()
         for shot in shots:
             if shot.sha256 not in asked and self._job(shot) is not None:
@@ -106,14 +106,14 @@ class Thumbnails:
     def _job(self, shot: Shot) -> LookTask | None:
         if shot.format not in STILL or self.look(shot.sha256) is not None:
             return None
-        source, root = inside(self._folder.root, shot.file), self._folder.root
-        if source is None or not source.is_file():
+        source = self._folder.original(shot.original)
+        if source.is_symlink() or not source.is_file():
             return None
-        return LookTask(shot.sha256, str(source), str(root / thumbnail_name(shot.sha256)))
+        return LookTask(shot.sha256, str(source), str(self._folder.root / thumbnail_name(shot.sha256)))
 
 
 def inside(root: Path, file: str) -> Path | None:
-    """The path of a recorded file, or ``None`` where it would lead out of ``root``: a ledger may be a stranger's."""
+    """Return the path of a recorded file, ``None`` if the path leads out of ``root``: a ledger may be a stranger's."""
     path = root / file
     if ".." in path.parts or not path.is_relative_to(root) or path == root:
         return None
@@ -125,9 +125,9 @@ def inside(root: Path, file: str) -> Path | None:
 
 
 def forget(folder: RunFolder, digests: frozenset[int]) -> None:
-    """Removes the thumbnails of pictures whose digests begin with one of these 64-bit numbers, and what was seen.
+    """Remove the thumbnails of pictures whose digests begin with one of these 64-bit numbers, and what was seen.
 
-    Raises ``OSError``. What another process sees in this very moment may be forgotten with it, and is seen again.
+    Raises ``OSError``. A look that another process makes in this very moment may be lost too, and is made again.
     """
     with replacing(_diary(folder)) as diary:
         for looks in read_looks(folder):
@@ -142,7 +142,7 @@ def forget(folder: RunFolder, digests: frozenset[int]) -> None:
 
 
 def read_looks(folder: RunFolder) -> Iterator[list[Look]]:
-    """All that was ever seen of the pictures of ``folder``, in handfuls, the oldest first."""
+    """Return all that was ever seen of the pictures of ``folder``, in handfuls, the oldest first."""
     place = _diary(folder)
     if not place.is_file():
         return
@@ -164,7 +164,7 @@ def _diary(folder: RunFolder) -> Path:
 def _decoded(lines: list[bytes]) -> list[Look]:
     with suppress(msgspec.MsgspecError):
         return _look.decode_lines(b"".join(lines))
-    # The process that wrote one of them died: that picture is looked at again.
+    # The process that wrote one of the lines died: that picture is looked at again.
     found = []
     for line in lines:
         with suppress(msgspec.MsgspecError):

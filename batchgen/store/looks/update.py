@@ -1,7 +1,7 @@
-"""Looks at the pictures of a run folder that nobody has looked at yet: after a run, never while it buys.
+"""The looks at pictures of a run folder that nobody has looked at yet: after a run, never while it buys.
 
-What was seen of pictures that went to the trash goes too; they are looked at again where they come back. All of it is
-advice, and a cache under the digests of the pictures: it may be cut short, or fail, and be made later.
+What was seen of pictures that lost their names goes too; such pictures are looked at again when they come back. All
+looks are advice, and a cache under the digests of the pictures: an update may be cut short, or fail, and be made later.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _PICTURES_A_WORKER = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """How many pictures were looked at now, how many are left, and why, where the disk gave in."""
+class Updated:
+    """How many pictures were looked at now, how many are left, and why, if the disk failed."""
 
     now: int
     left: int
@@ -40,17 +40,17 @@ def look_at_new(
     *,
     within_s: float | None = None,
     listen: Callable[[int, int], None] = lambda _done, _wanted: None,
-) -> Looked:
-    """Looks at what is new in ``folder``, for about ``within_s`` seconds; ``listen`` hears of each of so many.
+) -> Updated:
+    """Look at what is new in ``folder`` for about ``within_s`` seconds; ``listen`` gets the numbers done and wanted.
 
-    Raises :class:`LedgerDamaged`; a disk that takes no thumbnails is said, not raised.
+    Raises :class:`LedgerDamaged`; a disk that takes no thumbnails is a ``problem`` of the answer.
     """
     done = 0
     shots: list[Named] = []
     try:
         shots = _new(folder)
         if not shots:
-            return Looked(0, 0)
+            return Updated(0, 0)
         thumbnails = Thumbnails(folder, looks=())
         end_s = None if within_s is None else time.monotonic() + within_s
 
@@ -63,12 +63,12 @@ def look_at_new(
         with LookWorkers(most=workers) as bench:
             thumbnails.make(bench, shots, count, enough=lambda: end_s is not None and time.monotonic() > end_s)
     except OSError as error:
-        return Looked(done, len(shots) - done, str(error))
-    return Looked(done, len(shots) - done)
+        return Updated(done, len(shots) - done, str(error))
+    return Updated(done, len(shots) - done)
 
 
 def _new(folder: RunFolder) -> list[Named]:
-    """One picture of each digest that was never looked at, as far as its file is there; what is left of others goes."""
+    """Return a picture of each new digest, if its file is there; remove the looks at pictures that are gone."""
     import numpy as np
 
     # Looks first: one that is younger than the pictures would seem to be of none of them.
@@ -82,6 +82,6 @@ def _new(folder: RunFolder) -> list[Named]:
             forget(folder, frozenset(gone.tolist()))
     found: dict[str, Named] = {}
     for one in unseen:
-        if one.sha256 not in found and (folder.root / one.file).is_file():
+        if one.sha256 not in found and folder.original(one.original).is_file():
             found[one.sha256] = one
     return list(found.values())

@@ -1,6 +1,6 @@
 """One picture made small, in a process of its own (``python -m batchgen.store.looks.worker``): jobs in, looks out.
 
-A picture is a stranger's program for a decoder: memory and pixels are capped here, and the time by whoever waits.
+A stranger's picture can exhaust or crash a decoder: memory and pixels are capped here, the time by whoever waits.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Look(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 def shrink(job: LookTask) -> Look:
-    """Writes the thumbnail of ``job`` in one step and tells what was seen; the original is only read."""
+    """Write the thumbnail of ``job`` in one step and return what was seen; the original is only read."""
     from PIL import Image, UnidentifiedImageError
 
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow itself refuses twice as many
@@ -74,13 +74,13 @@ def shrink(job: LookTask) -> Look:
             _save(small, Path(job.target))
     except UnidentifiedImageError:
         return Look(job.sha256, "no picture that can be made small")
-    except Exception as error:  # noqa: BLE001 - damaged bytes make Pillow's plugins raise whatever they stumble over
+    except Exception as error:  # noqa: BLE001 - on damaged bytes, Pillow's plugins raise errors of any type
         return Look(job.sha256, f"{type(error).__name__}: {error}"[:200])
     return _seen(job.sha256, small)
 
 
 def _small(picture: Image) -> Image:
-    """The first frame as the viewer sees it: upright, in 8-bit colours, with its transparency."""
+    """Return the first frame as the viewer sees it: upright, in 8-bit colours, with its transparency."""
     from PIL import Image, ImageOps
 
     if picture.mode.startswith("I"):
@@ -120,7 +120,7 @@ def _seen(sha256: str, small: Image) -> Look:
 
 
 def _on(small: Image, ground: str) -> Image:
-    """A picture with transparency as it looks on ``ground``: a black figure shows on white only."""
+    """Return a picture with transparency as seen on ``ground``: a black figure shows on white only."""
     from PIL import Image
 
     under = Image.new("RGBA", small.size, ground)
@@ -168,7 +168,7 @@ def _cap_memory() -> None:
 
 
 def main() -> None:
-    """One job a line on stdin, one look a line on stdout, until stdin closes."""
+    """Read one job a line from stdin and write one look a line to stdout, until stdin closes."""
     _cap_memory()
     jobs = msgspec.json.Decoder(LookTask)
     for line in sys.stdin.buffer:

@@ -47,7 +47,7 @@ class LookWorkers:
             worker.end()
 
     def shrink_all(self, jobs: Iterable[LookTask]) -> Iterator[Look]:
-        """The look of each of ``jobs``, in their order; a picture that won't do is a look with a problem."""
+        """Return the look of each of ``jobs``, in their order; a picture that fails is a look with a problem."""
         rest = iter(jobs)
         with ThreadPoolExecutor(len(self._workers)) as threads:
             try:
@@ -65,7 +65,7 @@ class LookWorkers:
 
 
 class _Worker:
-    """One child process. It is killed where it takes too long, and another one takes its place with the next job."""
+    """One child process, which is killed if a job takes too long, and replaced for the next job."""
 
     def __init__(self, time_cap_s: float) -> None:
         self._time_cap_s = time_cap_s
@@ -76,7 +76,7 @@ class _Worker:
         assert process.stdin is not None
         assert process.stdout is not None
         line = b""
-        with contextlib.suppress(OSError):  # it died: the empty line says so
+        with contextlib.suppress(OSError):  # the process died: the empty line says so
             process.stdin.write(msgspec.json.encode(job) + b"\n")
             process.stdin.flush()
             if not select.select([process.stdout], [], [], self._time_cap_s)[0]:

@@ -9,12 +9,14 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from batchgen.wording import counted
+
 # No film has so many boxes or elements in one place; a file made to keep a reader busy has.
 MOST_PARTS = 500_000
 
 
 class Incomplete(Exception):
-    """A film that is not all there, or none; the message follows "a film"."""
+    """A film that is not all there, or no film; the message follows "a film"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,17 @@ class Film:
 class _Box:
     kind: bytes
     body: memoryview
-    to_end: bool  # it states no size and goes on as far as the file does
+    to_end: bool  # the box states no size and goes on as far as the file does
 
 
 def brands(content: bytes) -> frozenset[bytes]:
-    """The brands a file says it can be read as: its own and those it is compatible with."""
+    """Return the brands a file says it can be read as: its own and the compatible ones."""
     size = min(int.from_bytes(content[:4], "big"), len(content), 4096)
     return frozenset({content[8:12], *(content[place : place + 4] for place in range(16, size - 3, 4))})
 
 
 def boxes_fit(content: bytes) -> bool:
-    """Whether every box ends where the file does, or before."""
+    """Return whether every box ends where the file does, or before."""
     try:
         return bool(list(_boxes(memoryview(content))))
     except Incomplete:
@@ -48,7 +50,7 @@ def boxes_fit(content: bytes) -> bool:
 
 
 def read_film(content: bytes) -> Film:
-    """The film in a file. Raises :class:`Incomplete` where a part of it is missing."""
+    """Return the film in a file. Raises :class:`Incomplete` if a part of the film is missing."""
     top = list(_boxes(memoryview(content)))
     movie = next((box.body for box in top if box.kind == b"moov"), None)
     if movie is None:
@@ -64,7 +66,7 @@ def read_film(content: bytes) -> Film:
         # That box can't tell whether it was cut; the samples that must be in it can.
         needed, there = sum(map(_sample_bytes, tracks)), sum(len(box.body) for box in media)
         if needed > there:
-            raise Incomplete(f"of {needed:,} bytes that has only {there:,}")
+            raise Incomplete(f"of {counted(needed, 'byte')} that has only {there:,}")
     width, height = _size(_inside(pictures, b"tkhd"))
     return Film(width, height, _duration_ms(movie))
 
@@ -84,13 +86,13 @@ def _boxes(content: memoryview) -> Iterator[_Box]:
             start += 8
         end = place + size if size else len(content)
         if not start <= end <= len(content):
-            raise Incomplete(f"of {len(content):,} bytes that ends too early")
+            raise Incomplete(f"of {counted(len(content), 'byte')} that ends too early")
         yield _Box(kind, content[start:end], to_end=size == 0)
         place = end
 
 
 def _inside(body: memoryview, *path: bytes) -> memoryview:
-    """The body of the first box at ``path``; an empty one where there is none."""
+    """Return the body of the first box at ``path``; an empty one if there is none."""
     for kind in path:
         body = next((box.body for box in _boxes(body) if box.kind == kind), body[:0])
     return body
@@ -108,7 +110,7 @@ def _sample_bytes(track: memoryview) -> int:
 
 
 def _size(header: memoryview) -> tuple[int | None, int | None]:
-    """Width and height at the end of a track's header, which states them in 1/65536 of a pixel."""
+    """Return width and height at the end of a track's header, which states them in 1/65536 of a pixel."""
     if len(header) < 84:
         return None, None
     width, height = (side >> 16 for side in struct.unpack_from(">II", header, len(header) - 8))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from batchgen.store.media import mp4, webm
 from batchgen.store.media.mp4 import Film, Incomplete
+from batchgen.wording import counted
 
 # Larger pictures than this are taken for decompression bombs.
 MAX_PIXELS = 100_000_000
@@ -25,7 +26,7 @@ class NotAPicture(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What a file is: its format's name, the extension it gets, its size in pixels and a film's length where known."""
+    """What a file is: its format's name, the extension it gets, its size in pixels and a film's length if known."""
 
     name: str
     extension: str
@@ -35,7 +36,7 @@ class Format:
 
 
 def inspect(content: bytes) -> Format:
-    """The format of ``content``; raises :class:`NotAPicture` with what was found instead."""
+    """Return the format of ``content``; raises :class:`NotAPicture` with what was found instead."""
     if not content:
         raise NotAPicture("the file is empty")
     name = _name(content)
@@ -45,7 +46,7 @@ def inspect(content: bytes) -> Format:
         film = _film(name, content)
         return Format(name, _EXTENSIONS[name], film.width, film.height, film.duration_ms)
     if not _complete(name, content):
-        raise NotAPicture(f"a {name} file of {len(content):,} bytes that ends too early")
+        raise NotAPicture(f"a {name} file of {counted(len(content), 'byte')} that ends too early")
     if name in _UNMEASURED:
         return Format(name, _EXTENSIONS[name])
     width, height = _measure(name, content)
@@ -106,7 +107,7 @@ def _film(name: str, content: bytes) -> Film:
 
 
 def _complete(name: str, content: bytes) -> bool:
-    """Whether the end marker is where the format wants it; formats without one are taken as they are."""
+    """Return whether the end marker is in its place; formats without one are taken as they are."""
     match name:
         case "png":
             # Here and below: some encoders append a few bytes of their own behind the end marker.
@@ -136,10 +137,10 @@ def _measure(name: str, content: bytes) -> tuple[int, int]:
             with Image.open(io.BytesIO(content)) as picture:
                 width, height = picture.size
                 if name == "tiff" and width * height <= MAX_PIXELS:
-                    # It has no end marker, and its strips may stand anywhere.
+                    # A TIFF has no end marker, and its strips may stand anywhere.
                     picture.load()
     except Exception as error:
-        # Damaged bytes make Pillow's plugins raise whatever they stumble over.
+        # On damaged bytes, Pillow's plugins raise errors of any type.
         raise NotAPicture(f"a {name} file that can't be opened: {error}") from error
     if width * height > MAX_PIXELS:
         raise NotAPicture(f"{width}x{height} is more than {MAX_PIXELS // 1_000_000} million pixels")

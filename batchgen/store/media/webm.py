@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from batchgen.store.media.mp4 import MOST_PARTS, Film, Incomplete
+from batchgen.wording import counted
 
 _HEADER = 0x1A45DFA3
 _DOCTYPE = 0x4282
@@ -31,7 +32,7 @@ class _Element:
 
 
 def doctype(content: bytes) -> str:
-    """``webm``, ``matroska``, or an empty text where the header says neither."""
+    """Return ``webm``, ``matroska``, or an empty text if the header says neither."""
     try:
         header = next(_elements(memoryview(content)), None)
         found = _first(header.body, _DOCTYPE) if header and header.name == _HEADER else None
@@ -41,7 +42,7 @@ def doctype(content: bytes) -> str:
 
 
 def read_film(content: bytes) -> Film:
-    """The film in a file. Raises :class:`Incomplete` where a part of it is missing."""
+    """Return the film in a file. Raises :class:`Incomplete` if a part of the film is missing."""
     segment = next((one.body for one in _elements(memoryview(content)) if one.name == _SEGMENT), None)
     if segment is None:
         raise Incomplete("without a segment: it was cut")
@@ -61,23 +62,23 @@ def read_film(content: bytes) -> Film:
 def _elements(content: memoryview) -> Iterator[_Element]:
     place = count = 0
     while place < len(content):
-        count = _counted(count)
+        count = _limited(count)
         name, start = _read(content, place, keep_marker=True)
         size, start = _read(content, start, keep_marker=False)
         end = start + size if size is not None else _end_of_unsized(content, name, start)
         if name is None or end > len(content):
-            raise Incomplete(f"of {len(content):,} bytes that ends too early")
+            raise Incomplete(f"of {counted(len(content), 'byte')} that ends too early")
         yield _Element(name, content[start:end])
         place = end
 
 
 def _end_of_unsized(content: memoryview, name: int | None, start: int) -> int:
-    """Where an element of unknown size ends, as live recorders write them: before the next one of its own rank."""
+    """Return the end of an element of unknown size, as live recorders write: the start of the next one of its rank."""
     if name != _CLUSTER:
         return len(content)
     place, count = start, 0
     while place < len(content):
-        count = _counted(count)
+        count = _limited(count)
         inner, after = _read(content, place, keep_marker=True)
         if inner in _OF_A_SEGMENT:
             return place
@@ -88,14 +89,14 @@ def _end_of_unsized(content: memoryview, name: int | None, start: int) -> int:
     return place
 
 
-def _counted(count: int) -> int:
+def _limited(count: int) -> int:
     if count >= MOST_PARTS:
         raise Incomplete(f"of more than {MOST_PARTS:,} parts")
     return count + 1
 
 
 def _read(content: memoryview, place: int, *, keep_marker: bool) -> tuple[int | None, int]:
-    """A number of one to eight bytes, ``None`` where all its bits are ones, and the place behind it."""
+    """Return a number of one to eight bytes, ``None`` if all its bits are ones, and the place behind the number."""
     if place >= len(content) or not content[place]:
         raise Incomplete("that ends too early")
     length = 9 - content[place].bit_length()
@@ -117,7 +118,7 @@ def _number(body: memoryview | None) -> int | None:
 
 
 def _size(video: memoryview) -> tuple[int | None, int | None]:
-    """Width and height at which the film is shown, as an MP4 states them: those of its frames unless it says others."""
+    """Return width and height as the film is shown, which an MP4 states too: its frames' unless the film has others."""
     width, height = _number(_first(video, _WIDTH)), _number(_first(video, _HEIGHT))
     if _number(_first(video, _SHOWN_UNIT)):
         # Centimetres, inches or a mere ratio; 0 are pixels.

@@ -1,1 +1,1 @@
-"""Where pictures rest, each under its key."""
+"""Pictures at rest, each under its key."""

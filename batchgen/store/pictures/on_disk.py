@@ -1,67 +1,55 @@
-"""Turns the bytes of a paid picture into a published file: checked, synced and never over another one."""
+"""Pictures at rest under their keys: written beside, synced, given their name once, and never moved or written over."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from types import MappingProxyType
 
-from batchgen.store.folder.atomic import make_folder, refuse_links, write_synced
+from batchgen.store.folder.atomic import make_folder, publish, write_synced
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.folder.trash import place
 from batchgen.store.ledger.transitions import StoredPicture
-from batchgen.store.media.sniff import inspect
+from batchgen.store.media.sniff import Format, inspect
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
-
-# Answers up to this size are kept in the ledger itself; larger ones get a spool file.
-LARGEST_ROW_BYTES = 64 * 1024
+# So that no editor writes through a name into the only copy.
+READ_ONLY = 0o444
 
 
 def put_picture(
-    folder: RunFolder, stem: str, content: bytes, *, revised_prompt: str | None, free: Mapping[str, str] = _NOTHING
+    folder: RunFolder, key: str, ordinal: int, content: bytes, *, revised_prompt: str | None = None
 ) -> StoredPicture:
-    """The published file for ``content``, named ``stem`` and the extension its bytes call for.
+    """Write the picture ``content`` as number ``ordinal`` of the answer to ``key``, and return what was stored.
 
-    ``free`` are names it may take from old files, each with the name under which that file stands now.
-    Durable but for its name: the ledger's writer syncs the folder. Raises :class:`NotAPicture` where the bytes are
-    none, and :class:`OSError`. For a thread, not for the event loop.
+    The file is durable but for its name: the ledger's writer syncs its folder. Raises :class:`NotAPicture` if the
+    bytes are none, and :class:`OSError`. For a thread, not for the event loop.
     """
     found = inspect(content)
-    target = folder.root / f"{stem}.{found.extension}"
-    refuse_links(target.parent, folder.root)
-    make_folder(target.parent, folder.root)
+    shard = make_shard(folder, key)
     sha256 = hashlib.sha256(content).hexdigest()
-    temporary = write_synced(target.parent, content)
-    published = place(folder, temporary, target, free, sha256=sha256)
-    return StoredPicture(
-        file=published.relative_to(folder.root).as_posix(),
-        sha256=sha256,
-        bytes=len(content),
-        format=found,
-        revised_prompt=revised_prompt,
-    )
+    original = put_file(folder, key, ordinal, found, sha256, lambda: write_synced(shard, content, mode=READ_ONLY))
+    return StoredPicture(original, sha256, len(content), found, revised_prompt)
 
 
-def spool(folder: RunFolder, attempt_id: int, body: bytes) -> Path:
-    """The body of an answer as a durable file of its own. For a thread, not for the event loop."""
-    target = folder.spool / f"{attempt_id}.body"
-    write_synced(folder.spool, body, mode=0o600).replace(target)
-    return target
+def put_file(folder: RunFolder, key: str, ordinal: int, found: Format, sha256: str, write: Callable[[], Path]) -> str:
+    """Return the name under ``pictures/`` of the file that ``write`` makes there, or that is there already.
+
+    Another picture of the key that has the number already, of an answer the ledger lost, keeps it.
+    """
+    number = ordinal
+    while True:
+        name = f"{key[:2]}/{key}-{number}.{found.extension}"
+        if publish(write(), folder.original(name), sha256=sha256):
+            return name
+        number += 1
 
 
-def spooled(folder: RunFolder) -> dict[int, Path]:
-    """The bodies a process wrote and could not record any more, by attempt."""
-    return {int(path.stem): path for path in folder.spool.glob("*.body") if path.stem.isdigit()}
+def shard_of(folder: RunFolder, original: str) -> Path:
+    """Return the folder of an original, which is to be synced before the ledger knows it."""
+    return folder.original(original).parent
 
 
-def mark_unbilled(folder: RunFolder, attempt_id: int) -> None:
-    """Notes beside the ledger that an attempt was surely not billed. For a thread, not for the event loop."""
-    # An empty file: there is room for its name where there is none for anything else.
-    (folder.spool / f"{attempt_id}.unbilled").touch(mode=0o600)
-
-
-def unbilled(folder: RunFolder) -> dict[int, Path]:
-    """The notes of attempts that were surely not billed, by attempt."""
-    return {int(path.stem): path for path in folder.spool.glob("*.unbilled") if path.stem.isdigit()}
+def make_shard(folder: RunFolder, key: str) -> Path:
+    """Make the folder for the pictures of ``key`` durable, and return its path."""
+    shard = folder.pictures / key[:2]
+    make_folder(shard, folder.root, mode=0o750)
+    return shard

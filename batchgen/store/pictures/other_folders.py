@@ -1,7 +1,7 @@
 """Pictures that another run folder has already: found by their requests' keys, checked, and linked into this one.
 
 The other folder is only read, also while a run goes on in it. Nothing is taken at its word: a file counts as the
-picture its ledger names only where its bytes have the digest that was recorded.
+picture its ledger names only if its bytes have the digest that was recorded.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from batchgen.errors import LedgerDamaged, Problem, UsageError
 from batchgen.request import State
-from batchgen.store.dataset.metadata import is_simulated
-from batchgen.store.folder.atomic import make_folder, refuse_links, sha256_of, write_synced
+from batchgen.store.folder.atomic import sha256_of, write_synced
 from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.folder.trash import place
+from batchgen.store.ledger.names import suffix_of
 from batchgen.store.ledger.reader import Reader
+from batchgen.store.ledger.records import is_simulated
 from batchgen.store.ledger.transitions import StoredPicture
 from batchgen.store.media.sniff import Format
+from batchgen.store.pictures.on_disk import READ_ONLY, make_shard, put_file
 
 # What a file system answers that can't link these two names, though it may copy: another disk, no links at all, too
 # many of them, or a file of another user.
@@ -38,7 +39,7 @@ class NotReusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A request that is stored in another folder: where, what it holds, and when it was answered."""
+    """A request that is stored in another ``folder``, with its pictures and when it was answered."""
 
     folder: Path
     pictures: tuple[StoredPicture, ...]
@@ -49,7 +50,7 @@ class Sources:
     """The run folders that a run may take pictures from, in their order. Used by one thread at a time; to be closed.
 
     Raises :class:`UsageError` with every folder that can't serve: one without a readable ledger, the run's ``own``, or
-    one where ``simulated`` pictures and real ones would meet.
+    one in which ``simulated`` pictures and real ones would meet.
     """
 
     def __init__(self, folders: Iterable[str], *, own: RunFolder, simulated: bool) -> None:
@@ -70,9 +71,9 @@ class Sources:
         self._stack.close()
 
     def find(self, keys: Sequence[str]) -> Mapping[str, Found]:
-        """Those of ``keys`` that a folder has stored, with files of the right size; the first folder counts.
+        """Return those of ``keys`` that a folder has stored, with files of the right size; the first folder counts.
 
-        Whether their bytes are the ones that were stored shows only when they are linked. What has no such files in
+        Whether the files have the bytes that were stored shows only when they are linked. What has no such files in
         any folder is in ``gone`` from here on, by key, with what is wrong. Raises :class:`UsageError`.
         """
         found: dict[str, Found] = {}
@@ -84,7 +85,7 @@ class Sources:
                     found[key] = one
                     self.gone.pop(key, None)
                 else:
-                    self.gone[key] = f"{folder.root / lacking.file} is missing or altered"
+                    self.gone[key] = f"{folder.original(lacking.original)} is missing or altered"
         return found
 
     @staticmethod
@@ -104,7 +105,7 @@ class Sources:
         try:
             theirs = is_simulated(reader.db)
         except sqlite3.DatabaseError:
-            # Its making was broken off before the first table.
+            # The making of this ledger was broken off before the first table.
             return
         if theirs != simulated and reader.last_run() is not None:
             held, wanted = ("simulated", "real") if theirs else ("real", "simulated")
@@ -112,59 +113,34 @@ class Sources:
         self._readers.append((folder, reader))
 
 
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """A picture of another folder that stands in this one under a hidden name, with the bytes that were stored."""
+def take(found: Found, folder: RunFolder, key: str, space: DiskSpace) -> tuple[StoredPicture, ...]:
+    """Bring the pictures of ``found`` into ``folder``, and return them: linked if the file system can, else copied.
 
-    temporary: Path
-    picture: StoredPicture
-
-    def check(self, source: Path) -> None:
-        """Raises :class:`NotReusable` where ``source`` had other bytes than were stored."""
-        # Of the name it has here: what stands under the other one may be replaced at any moment.
-        if sha256_of(self.temporary) != self.picture.sha256:
-            raise NotReusable(f"{source} has other bytes than were stored")
-
-    def publish(self, folder: RunFolder, stem: str, free: Mapping[str, str]) -> StoredPicture:
-        """The picture as it stands in ``folder`` under ``stem`` and its own extension.
-
-        ``free`` are names it may take from old files, each with the name under which that file stands now. Durable
-        but for its name, which the ledger's writer syncs. For a thread.
-        """
-        name = folder.root / f"{stem}.{self.picture.format.extension}"
-        published = place(folder, self.temporary, name, free, sha256=self.picture.sha256)
-        return replace(self.picture, file=published.relative_to(folder.root).as_posix())
-
-
-def bring(found: Found, folder: RunFolder, stem: str, room: DiskSpace) -> tuple[Brought, ...]:
-    """The pictures of ``found`` beside where ``stem`` is to stand in ``folder``; to be published, or else discarded.
-
-    Linked where the file system can, else copied. Raises :class:`NotReusable` where one is missing or altered, and
-    leaves none then; and :class:`OSError` of this folder's disk. For a thread, not for the event loop.
+    The files are durable but for their names, which the ledger's writer syncs. Raises :class:`NotReusable` if one is
+    missing or altered, and :class:`OSError` of this folder's disk. For a thread, not for the event loop.
     """
-    target = (folder.root / stem).parent
-    refuse_links(target, folder.root)
-    make_folder(target, folder.root)
-    brought: list[Brought] = []
-    try:
-        for picture in found.pictures:
-            source = found.folder / picture.file
-            brought.append(Brought(room.kept(partial(_brought, source, target)), picture))
-            brought[-1].check(source)
-    except (NotReusable, OSError):
-        discard(brought)
-        raise
-    return tuple(brought)
+    shard = make_shard(folder, key)
+    taken = []
+    for ordinal, picture in enumerate(found.pictures, 1):
+        source = RunFolder(found.folder).original(picture.original)
+        write = partial(_brought, source, shard, picture.sha256)
+        write_again = partial(space.kept, write)
+        original = put_file(folder, key, ordinal, picture.format, picture.sha256, write_again)
+        taken.append(replace(picture, original=original))
+    return tuple(taken)
 
 
-def discard(brought: Iterable[Brought]) -> None:
-    """Removes the hidden names of what was not published."""
-    for one in brought:
-        one.temporary.unlink(missing_ok=True)
+def _brought(source: Path, shard: Path, sha256: str) -> Path:
+    """Return a hidden name in ``shard`` for the bytes of ``source``, which are those that were stored."""
+    temporary = _linked(source, shard)
+    # Of the name in this folder: what stands under the other one may be replaced at any moment.
+    if sha256_of(temporary) != sha256:
+        temporary.unlink()
+        raise NotReusable(f"{source} has other bytes than were stored")
+    return temporary
 
 
-def _brought(source: Path, folder: Path) -> Path:
-    """A hidden name in ``folder`` for the bytes of ``source``."""
+def _linked(source: Path, folder: Path) -> Path:
     temporary = folder / f".{secrets.token_hex(8)}.part"
     if source.is_symlink() or not source.is_file():
         raise NotReusable(f"{source} is no file any more")
@@ -175,13 +151,13 @@ def _brought(source: Path, folder: Path) -> Path:
     except OSError as error:
         if error.errno not in _CANT_LINK:
             raise
-        return write_synced(folder, _content(source))
+        return write_synced(folder, _content(source), mode=READ_ONLY)
     _sync(temporary)
     return temporary
 
 
 def _sync(file: Path) -> None:
-    """Makes the bytes of a linked file durable: whoever brought them there, from a backup perhaps, may not have."""
+    """Make the bytes of a linked file durable: whoever put the file there, such as a restored backup, may not have."""
     handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         os.fsync(handle)
@@ -197,7 +173,7 @@ def _content(source: Path) -> bytes:
 
 
 def _is_there(folder: RunFolder, picture: StoredPicture) -> bool:
-    path = folder.root / picture.file
+    path = folder.original(picture.original)
     try:
         return not path.is_symlink() and path.is_file() and path.stat().st_size == picture.bytes
     except OSError:
@@ -207,22 +183,18 @@ def _is_there(folder: RunFolder, picture: StoredPicture) -> bool:
 def _stored(folder: RunFolder, db: sqlite3.Connection, keys: Sequence[str]) -> Mapping[str, Found]:
     pictures: dict[str, list[StoredPicture]] = {}
     answered: dict[str, int | None] = {}
-    for key, answered_ms, file, sha256, size, name, width, height, duration_ms, revised in db.execute(
+    for key, answered_ms, original, sha256, size, name, width, height, duration_ms, revised in db.execute(
         _STORED, ('["' + '","'.join(keys) + '"]' if keys else "[]", State.STORED)
     ):
-        place = PurePosixPath(file)
-        if place.is_absolute() or ".." in place.parts:
-            # No ledger of ours has such a name: nothing outside the folder is ever linked.
-            continue
-        found = Format(name, place.suffix.removeprefix("."), width, height, duration_ms)
-        pictures.setdefault(key, []).append(StoredPicture(file, sha256, size, found, revised))
+        found = Format(name, suffix_of(original), width, height, duration_ms)
+        pictures.setdefault(key, []).append(StoredPicture(original, sha256, size, found, revised))
         answered[key] = answered_ms
     return {key: Found(folder.root, tuple(some), answered[key]) for key, some in pictures.items()}
 
 
 _STORED = """
-SELECT r.key, coalesce(r.answered_ms, r.ended_ms), p.file, p.sha256, p.bytes, p.format, p.width, p.height,
+SELECT r.key, coalesce(r.answered_ms, r.ended_ms), p.original, p.sha256, p.bytes, p.format, p.width, p.height,
        p.duration_ms, p.revised_prompt
 FROM json_each(?) wanted JOIN requests r ON r.key = wanted.value JOIN pictures p ON p.request_id = r.id
-WHERE r.state = ? AND r.trashed_ms IS NULL ORDER BY r.id, p.ordinal
+WHERE r.state = ? AND r.discarded_ms IS NULL ORDER BY r.id, p.ordinal
 """

@@ -2,7 +2,7 @@ import ipaddress
 
 import pytest
 
-from batchgen.provider.http.addresses import AddressRule, rule_for_links
+from batchgen.provider.http.addresses import AddressRule, rule_for_downloads
 
 INWARD = [
     "10.1.2.3",
@@ -67,4 +67,4 @@ def test_allowing_loopback_allows_nothing_else_that_is_inward(address):
     ],
 )
 def test_only_a_service_on_this_machine_may_point_to_this_machine(base, rule):
-    assert rule_for_links([ipaddress.ip_address(one) for one in base]) is rule
+    assert rule_for_downloads([ipaddress.ip_address(one) for one in base]) is rule

@@ -144,7 +144,23 @@ def test_what_is_in_doubt_is_held_where_repeating_is_not_allowed_or_too_dear(giv
 
 def test_doubts_are_repeated_only_as_long_as_the_risk_cap_lasts():
     cap = risk(3 * PRICE)
-    assert sum(may_repeat(1, Policy(), cap, PRICE) for _ in range(10)) == 3
+    assert sum(may_repeat(1, Policy(), cap, PRICE) and cap.take(PRICE) for _ in range(10)) == 3
+
+
+def test_asking_whether_a_doubt_may_be_repeated_takes_nothing_of_the_cap():
+    cap = risk(PRICE)
+    assert all(may_repeat(1, Policy(), cap, PRICE) for _ in range(10))
+    assert cap.risked_microusd == 0
+
+
+def test_doubts_that_no_token_is_left_for_leave_the_cap_to_later_ones():
+    cap, tokens = risk(5 * PRICE), RetryTokens()
+    while tokens.take():
+        pass
+    doubt = Failed(Verdict.DOUBT, "reset", "the connection was reset")
+    for _ in range(5):
+        assert after(doubt, Tries(), Policy(), cap, tokens, price_microusd=PRICE, now=0) == Leave(State.DOUBT)
+    assert cap.risked_microusd == 0
 
 
 def test_a_refused_repetition_risks_nothing():

@@ -14,7 +14,7 @@ from batchgen.provider.interface import Verdict
 from batchgen.request import State
 from batchgen.running import preflight
 from batchgen.running.events import Notice
-from batchgen.running.schedule.feeder import Selection
+from batchgen.running.schedule.selection import Selection
 from batchgen.store.dataset.leftovers import is_lost
 from batchgen.store.dataset.metadata import write_dataset
 from batchgen.store.ledger import transitions
@@ -54,9 +54,9 @@ def recorded(customer):
 async def test_only_what_is_new_is_bought(tmp_path, before):
     customer = afterwards(tmp_path, before, ["c", "d", "a"])
     finished = await customer.run()
-    assert (finished.exit_code, finished.reused) == (ExitCode.STORED, 2)
+    assert (finished.exit_code, finished.reused) == (ExitCode.OK, 2)
     assert customer.shop.prompts == {"d": 1}
-    assert notices(customer) == [f"2 reused from {before.folder.root}: linked, and not bought again"]
+    assert notices(customer) == [f"2 requests reused from {before.folder.root}: linked, and not bought again"]
     found = recorded(customer)
     assert {name: record.state for name, record in found.items()} == dict.fromkeys("acd", State.STORED)
     for name in "ac":
@@ -82,15 +82,16 @@ async def test_a_second_run_has_nothing_to_do_and_says_nothing(tmp_path, before)
 
 
 async def test_what_was_altered_or_is_gone_is_bought_and_said(tmp_path, before):
-    files = [before.folder.root / record.pictures[0].file for record in recorded(before).values()]
+    files = [before.folder.original(record.pictures[0].original) for record in recorded(before).values()]
     files[0].unlink()
+    files[1].chmod(0o644)
     files[1].write_bytes(bytes(files[1].stat().st_size))
     customer = afterwards(tmp_path, before, ["a", "b", "c"])
     await customer.run(checked=False)
     assert customer.shop.prompts == {"a": 1, "b": 1}
     said = notices(customer)
-    assert said[0].startswith("1 reused from")
-    assert said[1].startswith("2 can't be reused and are bought: ")
+    assert said[0].startswith("1 request reused from")
+    assert said[1].startswith("2 pictures can't be reused and will be bought: ")
     assert f"{files[0]} is missing or altered" in said[1]
     assert f"{files[1]} has other bytes than were stored" in said[1]
 
@@ -167,11 +168,11 @@ async def test_what_was_linked_and_could_not_be_recorded_is_taken_by_the_next_ru
         patched.setattr(transitions, "reuse", fails)
         with pytest.raises(StoppedEarly, match="the disk"):
             await customer.run(checked=False)
-    files = {path.name for path in customer.folder.images.rglob("*.png")}
-    assert (await customer.run()).reused == 3
+    files = {path.name for path in customer.folder.pictures.glob("*/*.png")}
+    assert (await customer.run()).result.passed[State.STORED] == 3
     assert customer.shop.posts == 0
     assert files
-    assert files <= {path.name for path in customer.folder.images.rglob("*.png")}
+    assert files <= {path.name for path in customer.folder.pictures.glob("*/*.png")}
     assert len(list(customer.folder.images.rglob("*.png"))) == 3
 
 
@@ -242,13 +243,13 @@ async def test_a_picture_that_is_taken_has_the_name_of_the_orphan_that_stood_the
     finished = await named(customer, "blue", reuse=[str(source.folder.root)]).run(checked=False)
     assert (finished.reused, customer.shop.posts) == (1, 1)
     assert held(customer, customer.folder.images) == {"mug.png": 2}
-    assert held(customer, customer.folder.trash) == {"mug.png": 1}
+    assert sorted(held(customer, customer.folder.pictures).values()) == [1, 2]
     assert list(verify(customer.folder, read_data=True)) == []
     # Another folder's file was linked, and never written to.
     assert held(source, source.folder.images).popitem()[1] == 2
     # The edit taken back.
     finished = await named(customer, "red").run(checked=False)
-    assert (finished.returned, customer.shop.posts) == (1, 1)
+    assert (finished.exit_code, customer.shop.posts) == (ExitCode.OK, 1)
     assert held(customer, customer.folder.images) == {"mug.png": 1}
 
 
@@ -257,14 +258,14 @@ async def test_a_picture_that_turns_out_to_be_altered_moves_nothing_out_of_its_w
         (tmp_path / name).mkdir()
     source = Customer(tmp_path / "before", Shop(blue=[sold(2)])).order(["blue"])
     await source.run()
-    (file,) = source.folder.images.rglob("*.png")
+    (file,) = source.folder.pictures.glob("*/*.png")
+    file.chmod(0o644)
     file.write_bytes(bytes(file.stat().st_size))
     customer = Customer(tmp_path / "now", Shop(red=[sold(1)], blue=[failed(Verdict.REFUSED)]))
     await named(customer, "red").run()
     finished = await named(customer, "blue", reuse=[str(source.folder.root)]).run(checked=False)
     assert (finished.reused, finished.exit_code) == (0, ExitCode.FAILURES)
     assert held(customer, customer.folder.images) == {"mug.png": 1}
-    assert held(customer, customer.folder.trash) == {}
 
 
 @pytest.mark.slow
@@ -281,7 +282,7 @@ def test_a_process_that_dies_while_it_takes_a_picture_loses_none_and_buys_none(t
         named(customer, "blue", reuse=[str(source.folder.root)])
 
         async def night(customer=customer):
-            assert (await customer.run(checked=False)).exit_code == ExitCode.STORED
+            assert (await customer.run(checked=False)).exit_code == ExitCode.OK
 
         died = dies_at(number, night)
         lost = {Discrepancy.MISSING, Discrepancy.ALTERED, Discrepancy.FOREIGN}
@@ -290,7 +291,7 @@ def test_a_process_that_dies_while_it_takes_a_picture_loses_none_and_buys_none(t
         assert not (lost - {Discrepancy.FOREIGN}) & found, f"at step {number}"
         anyio.run(night)
         assert held(customer, customer.folder.images) == {"mug.png": 2}, f"at step {number}"
-        assert held(customer, customer.folder.trash) == {"mug.png": 1}, f"at step {number}"
+        assert sorted(held(customer, customer.folder.pictures).values()) == [1, 2], f"at step {number}"
         assert list(verify(customer.folder, read_data=True)) == [], f"at step {number}"
         assert customer.shop.sold() == {"red": 1}
         if not died:

@@ -60,7 +60,7 @@ def test_a_picture_s_line_gives_request_money_and_times():
     assert [picture.file for picture in paid.pictures] == ["images/00000/a.png", "images/00000/a-2.png"]
     assert (paid.bill.billed_microusd, paid.bill.estimated_microusd, paid.bill.flag) == (40_000, 0, None)
     assert (paid.answered_ms, paid.latency_ms, paid.request_ms, paid.total_ms) == (2_500, 5, 8, 13)
-    assert (paid.simulated, paid.reused_from, paid.homes) == (True, None, {})
+    assert (paid.simulated, paid.reused_from) == (True, None)
 
 
 def test_a_cost_that_nobody_stated_is_an_estimate():
@@ -68,14 +68,9 @@ def test_a_cost_that_nobody_stated_is_an_estimate():
     assert (bill.billed_microusd, bill.estimated_microusd, bill.flag) == (0, 40_000, "not stated")
 
 
-def test_a_picture_of_the_trash_has_a_home():
-    line = keyed(PAID) | {"file_name": "trash/2026-03-01-020000/images/a.png", "was": "images/a.png"}
-    assert read_paid([line], index=1).homes == {"trash/2026-03-01-020000/images/a.png": "images/a.png"}
-
-
-def test_a_failure_s_line_gives_request_ending_and_attempts():
+def test_a_failure_s_line_gives_request_outcome_and_attempts():
     failed = read_failed(keyed(FAILED), index=2)
-    assert (failed.ending.state, failed.ending.maybe_microusd, failed.attempts) == (State.DOUBT, 40_000, 2)
+    assert (failed.outcome.state, failed.outcome.maybe_microusd, failed.attempts) == (State.DOUBT, 40_000, 2)
     assert (failed.request.columns, failed.request.axes) == ({"shelf": "3"}, {"style": "ink"})
 
 
@@ -83,6 +78,8 @@ def test_a_failure_s_line_gives_request_ending_and_attempts():
     "wrong",
     [
         {"file_name": "/etc/passwd"},
+        {"file_name": "trash/2026-03-01-020000/images/a.png"},
+        {"file_name": ".batchgen/pictures/ab/a.png"},
         {"file_name": "images/../../a.png"},
         {"file_name": "elsewhere/a.png"},
         {"file_name": None},

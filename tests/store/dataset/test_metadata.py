@@ -6,10 +6,14 @@ import msgspec
 import pytest
 import yaml
 
+from batchgen.errors import LedgerDamaged
 from batchgen.manifest import RESERVED_COLUMNS
 from batchgen.request import Input, State
 from batchgen.store.dataset.metadata import TAKEN, is_taken, write_dataset
 from batchgen.store.folder.atomic import replace_synced
+from batchgen.store.folder.view import View
+from batchgen.store.ledger import names
+from batchgen.store.ledger.row_metadata import Described, share
 from batchgen.store.ledger.transitions import Bill
 from tests import ledgers
 
@@ -215,12 +219,14 @@ def test_an_empty_ledger_gives_empty_files(ledger):
     assert (ledger.folder.root / "metadata.jsonl").read_text() == ""
 
 
-def test_the_old_file_stands_where_writing_fails(ledger, monkeypatch):
+@pytest.mark.parametrize("column", ["canonical", "columns", "axes"])
+@pytest.mark.parametrize("text", ["no JSON", "[]", '{"a": 1}', '{"parameters": 7}', "[" * 100_000])
+def test_the_old_file_stands_where_writing_fails(ledger, column, text):
     ledger.store(ledger.request())
     before = metadata(ledger)
-    ledger.db.execute("UPDATE requests SET canonical = 'no JSON'")
+    ledger.db.execute(f"UPDATE requests SET {column} = ?", (text,))
 
-    with pytest.raises(ValueError, match="malformed"):
+    with pytest.raises(LedgerDamaged, match="can't be read"):
         write_dataset(ledger.folder)
     assert lines(ledger.folder, "metadata.jsonl") == before
     assert not list(ledger.folder.root.glob(".*.part"))
@@ -234,9 +240,11 @@ def test_more_requests_than_one_batch_keep_their_order(ledger):
         ledger.answer(ticket, Bill(40_000))
         ledger.db.execute("UPDATE requests SET state = 'stored' WHERE id = ?", (ticket.request_id,))
         ledger.db.execute(
-            "INSERT INTO pictures (request_id, ordinal, file, sha256, bytes, format) VALUES (?, 1, ?, 'ab', 1, 'png')",
-            (ticket.request_id, f"images/{number}.png"),
+            "INSERT INTO pictures (request_id, ordinal, original, sha256, bytes, format)"
+            " VALUES (?, 1, ?, 'ab', 1, 'png')",
+            (ticket.request_id, f"{request.key[:2]}/{request.key}-1.png"),
         )
+        names.want(ledger.db, ticket.request_id, now_ms=1)
     ledger.db.execute("COMMIT")
 
     assert [line["prompt"] for line in metadata(ledger)] == [f"mug {number}" for number in range(1_002)]
@@ -245,3 +253,65 @@ def test_more_requests_than_one_batch_keep_their_order(ledger):
 def test_no_column_that_the_manifest_lets_through_is_left_out_of_the_metadata():
     allowed_twice = {"model", "prompt", "repeat", "image", "size", "quality", "output_format"}
     assert {name for name in TAKEN if name not in RESERVED_COLUMNS} <= allowed_twice
+
+
+def also(ledger, request, *rows):
+    """Further rows that ask for the same, each with a name and columns of its own."""
+    asked = [
+        msgspec.structs.replace(request, index=place, row=place, columns=columns)
+        for place, (_, columns) in enumerate(rows, 50)
+    ]
+    described = [Described(one, f"images/{name}", named=True) for one, (name, _) in zip(asked, rows, strict=True)]
+    share(ledger.db, described, of_plan=set, now_ms=1)
+    names.record(ledger.db, View(ledger.folder).settle(names.unsettled(ledger.db)))
+
+
+def test_every_row_that_asks_for_the_same_has_a_line_with_its_own_columns_and_the_bill_is_in_the_first(ledger):
+    mug = ledger.request("mug", columns={"shelf": "a"})
+    ledger.store(mug, billed=40_000, kinds=("PNG", "WEBP"), name="images/first.png")
+    also(ledger, mug, ("second", {"shelf": "b"}), ("third", {"shelf": "c", "more": "d"}))
+    found = metadata(ledger)
+
+    assert [(line["file_name"], line["shelf"], line["more"], line["row"]) for line in found] == [
+        ("images/first.png", "a", None, 0),
+        ("images/second.png", "b", None, 50),
+        ("images/third.png", "c", "d", 51),
+        ("images/first-2.webp", "a", None, 0),
+        ("images/second-2.webp", "b", None, 50),
+        ("images/third-2.webp", "c", "d", 51),
+    ]
+    assert [line["cost_usd"] for line in found] == [0.04, 0, 0, 0, 0, 0]
+    assert [line["shares"] for line in found] == [None, mug.key, mug.key] * 2
+    assert {(line["key"], line["prompt"]) for line in found} == {(mug.key, "mug")}
+
+
+def test_a_name_that_its_user_deleted_has_no_line(ledger):
+    mug = ledger.request("mug", columns={"shelf": "a"})
+    ledger.store(mug, kinds=("PNG", "WEBP"), name="images/mug.png")
+    ledger.store(ledger.request("cup"), name="images/cup.png")
+    names.record_deleted(ledger.db, ["images/mug-2.webp"])
+
+    assert [line["file_name"] for line in metadata(ledger)] == ["images/mug.png", "images/cup.png"]
+
+
+def test_what_was_retired_has_no_line(ledger):
+    ledger.store(ledger.request("mug"))
+    ledger.fail(ledger.request("cup"))
+    names.retire(ledger.db, [1], now_ms=1)
+    ledger.db.execute("UPDATE requests SET retired_ms = 1 WHERE id = 2")
+    written = write_dataset(ledger.folder)
+
+    assert (written.pictures, written.failures) == (0, 0)
+
+
+@pytest.mark.parametrize("gone", ["first", "second"])
+def test_costs_add_up_to_the_bill_whichever_name_was_deleted(ledger, gone):
+    mug = ledger.request("mug", columns={"shelf": "a"})
+    ledger.store(mug, billed=40_000, name="images/first.png")
+    also(ledger, mug, ("second", {"shelf": "b"}))
+    names.record_deleted(ledger.db, [f"images/{gone}.png"])
+    (line,) = metadata(ledger)
+
+    assert line["file_name"] != f"images/{gone}.png"
+    assert line["shelf"] == ("b" if gone == "first" else "a")
+    assert line["cost_usd"] == 0.04

@@ -27,28 +27,24 @@ def names(folder):
 
 
 def test_a_published_file_has_its_bytes_and_leaves_no_temporary_name(tmp_path):
-    assert put(tmp_path, "a.png", b"picture").read_bytes() == b"picture"
+    assert put(tmp_path, "a.png", b"picture")
+    assert (tmp_path / "a.png").read_bytes() == b"picture"
     assert names(tmp_path) == ["a.png"]
 
 
 def test_a_file_with_other_bytes_is_never_replaced(tmp_path):
     (tmp_path / "a.png").write_bytes(b"the user's own")
-    assert put(tmp_path, "a.png", b"second").name == "a-2.png"
-    assert put(tmp_path, "a.png", b"third").name == "a-3.png"
+    assert not put(tmp_path, "a.png", b"second")
     assert (tmp_path / "a.png").read_bytes() == b"the user's own"
-    assert (tmp_path / "a-2.png").read_bytes() == b"second"
+    assert names(tmp_path) == ["a.png"]
 
 
 def test_what_an_earlier_process_published_is_taken_as_it_is(tmp_path):
     put(tmp_path, "a.png", b"first")
-    put(tmp_path, "a.png", b"second")
-    assert put(tmp_path, "a.png", b"second").name == "a-2.png"
-    assert names(tmp_path) == ["a-2.png", "a.png"]
-
-
-def test_a_dot_inside_a_name_is_not_taken_for_its_extension(tmp_path):
-    (tmp_path / "v1.5-mug.png").write_bytes(b"other")
-    assert put(tmp_path, "v1.5-mug.png", b"new").name == "v1.5-mug-2.png"
+    before = (tmp_path / "a.png").stat().st_ino
+    assert put(tmp_path, "a.png", b"first")
+    assert (tmp_path / "a.png").stat().st_ino == before
+    assert names(tmp_path) == ["a.png"]
 
 
 @pytest.mark.parametrize("target", ["missing", "outside.png"])
@@ -57,14 +53,17 @@ def test_a_link_is_neither_followed_nor_replaced(tmp_path, target):
     folder.mkdir()
     (tmp_path / "outside.png").write_bytes(b"new")
     (folder / "a.png").symlink_to(tmp_path / target)
-    assert put(folder, "a.png", b"new").name == "a-2.png"
+    assert not put(folder, "a.png", b"new")
     assert (folder / "a.png").is_symlink()
     assert not (tmp_path / "missing").exists()
+    assert names(folder) == ["a.png"]
 
 
-def test_a_folder_of_that_name_is_stepped_aside_of(tmp_path):
+def test_a_folder_of_that_name_stays(tmp_path):
     (tmp_path / "a.png").mkdir()
-    assert put(tmp_path, "a.png", b"new").name == "a-2.png"
+    assert not put(tmp_path, "a.png", b"new")
+    assert (tmp_path / "a.png").is_dir()
+    assert names(tmp_path) == ["a.png"]
 
 
 def test_derived_files_are_replaced_whole(tmp_path):
@@ -103,7 +102,7 @@ def test_a_write_that_fails_leaves_no_file(tmp_path):
 
 def test_a_file_is_synced_before_it_has_its_name_and_each_new_folder_in_its_parent(tmp_path, monkeypatch):
     steps = []
-    for name in ("fsync", "link", "mkdir"):
+    for name in ("fsync", "rename", "mkdir"):
         real = getattr(os, name)
 
         def recorded(*args, _name=name, _real=real, **kwargs):
@@ -121,7 +120,7 @@ def test_a_file_is_synced_before_it_has_its_name_and_each_new_folder_in_its_pare
         ("mkdir", "a/b"),
         ("fsync", "a"),
         ("fsync", "part"),
-        ("link", "part"),
+        ("rename", "part"),
         ("fsync", "a/b"),
     ]
 

@@ -7,17 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.errors import ExitCode, FolderInUse, FolderMismatch
-from batchgen.store.folder.run_folder import NotWritable, RunFolder
+from batchgen.errors import ExitCode, FolderInUse, FolderMismatch, LedgerDamaged, NotWritable
+from batchgen.store.folder.run_folder import RunFolder
+
+KEY = f"9f{0:030x}"
 
 
-def test_an_opened_folder_has_its_places_and_keeps_its_state_to_its_owner(tmp_path):
+@pytest.fixture
+def private_umask():
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def test_an_opened_folder_has_its_places_and_keeps_its_answers_to_its_owner(tmp_path, private_umask):
     folder = RunFolder(tmp_path / "deep" / "mugs")
     with folder.opened():
         assert folder.images.is_dir()
-        for place in (folder.state, folder.spool):
-            assert stat.S_IMODE(place.stat().st_mode) == 0o700
-        assert stat.S_IMODE(folder.lock.stat().st_mode) == 0o600
+        modes = {place.name: stat.S_IMODE(place.stat().st_mode) for place in folder.state.iterdir()}
+        assert modes == {"pictures": 0o750, "answers": 0o700, "lock": 0o600}
+        assert stat.S_IMODE(folder.state.stat().st_mode) == 0o750
     assert not folder.exists
 
 
@@ -34,12 +43,19 @@ def test_leftovers_of_a_process_that_died_are_removed_and_nothing_else(tmp_path)
     folder = RunFolder(tmp_path)
     with folder.opened():
         (folder.images / "00000").mkdir()
-    litter = [folder.images / "00000" / ".0123.part", folder.spool / ".4567.part"]
-    kept = [folder.images / "00000" / "mine.part", folder.spool / "12.body", folder.images / "cat.png"]
+        (folder.pictures / "9f").mkdir()
+    litter = [
+        *(folder.images / "00000" / ".0123.part", folder.answers / ".4567.part"),
+        *(folder.pictures / "9f" / ".89.part", folder.state / ".ab.part", folder.root / ".cd.part"),
+    ]
+    kept = [
+        *(folder.images / "00000" / "mine.part", folder.images / "cat.png"),
+        *(folder.answers / f"{KEY}-1.body", folder.original(f"9f/{KEY}-1.png")),
+    ]
     for path in litter + kept:
         path.write_bytes(b"x")
     with folder.opened():
-        assert [path.exists() for path in litter + kept] == [False, False, True, True, True]
+        assert [path.exists() for path in litter + kept] == [False] * 5 + [True] * 4
 
 
 @pytest.mark.parametrize("inside", [False, True])
@@ -50,7 +66,7 @@ def test_a_file_where_the_folder_should_be_is_bad_usage(tmp_path, inside):
         pass
 
 
-@pytest.mark.parametrize("call", ["link", "fsync", "write", "open", "mkdir"])
+@pytest.mark.parametrize("call", ["rename", "fsync", "write", "open", "mkdir"])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO])
 def test_a_disk_that_takes_nothing_stops_the_run_before_it_begins(tmp_path, monkeypatch, call, code):
     def broken(*args, **kwargs):
@@ -103,3 +119,60 @@ def test_a_folder_that_was_there_or_holds_something_stays(tmp_path, there):
         fail()
     assert (folder.root / there).exists()
     assert folder.state.is_dir()
+
+
+OURS = [
+    *(".batchgen", ".batchgen/pictures", ".batchgen/pictures/9f", ".batchgen/answers", ".batchgen/ledger.db"),
+    *(".batchgen/lock", ".batchgen/plan", "images", "metadata.jsonl", "failures.jsonl", "summary.json", "compare"),
+]
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
+@pytest.mark.parametrize("name", OURS)
+def test_a_link_where_something_of_ours_belongs_is_refused_and_named(tmp_path, name, target):
+    folder = RunFolder(tmp_path / "mugs")
+    (tmp_path / "elsewhere").mkdir()
+    (folder.root / name).parent.mkdir(parents=True)
+    (folder.root / name).symlink_to(tmp_path / target)
+    with pytest.raises(FolderMismatch, match=rf"mugs/{name}: a link stands where .*--out"), folder.opened():
+        pass
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_link_to_a_whole_run_folder_is_followed(tmp_path):
+    (tmp_path / "large disk").mkdir()
+    (tmp_path / "mugs").symlink_to(tmp_path / "large disk")
+    with RunFolder(tmp_path / "mugs").opened():
+        assert (tmp_path / "large disk/.batchgen/lock").is_file()
+
+
+def test_originals_and_answers_are_called_by_keys(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert folder.original(f"9f/{KEY}-12.webp") == tmp_path / ".batchgen/pictures/9f" / f"{KEY}-12.webp"
+    assert folder.answer(f"{KEY}-7.body") == tmp_path / ".batchgen/answers" / f"{KEY}-7.body"
+
+
+NO_ORIGINALS = [
+    *("", "../ledger.db", "/etc/passwd", f"9f/../../{KEY}-1.png", f"9f/{KEY}-1.png/../x", f"9f/{KEY}-1.png\n"),
+    *(f"{KEY}-1.png", f"00/{KEY}-1.png", f"9f/{KEY}-0.png", f"9f/{KEY[:-1]}-1.png", f"9f/{KEY.upper()}-1.png"),
+    *(f"9f/{KEY}-1", f"9f/{KEY}-1.", f"9f/{KEY}-1.p/g", f"9f/{KEY}-1.png.exe"),
+]
+
+
+NO_ANSWERS = [
+    *("", "../ledger.db", "/etc/passwd", f"{KEY}-1.body/../x", f"{KEY}-1.body\n", f"9f/{KEY}-1.body"),
+    *(f"{KEY}-0.body", f"{KEY[:-1]}-1.body", f"{KEY}-1", f"{KEY}-1.unbilled", "17.body"),
+]
+
+
+@pytest.mark.parametrize("name", NO_ORIGINALS)
+def test_a_picture_whose_name_is_no_key_is_the_damage_of_a_ledger(tmp_path, name):
+    with pytest.raises(LedgerDamaged, match=r"it calls a picture .* which is no key"):
+        RunFolder(tmp_path).original(name)
+
+
+@pytest.mark.parametrize("name", NO_ANSWERS)
+def test_an_answer_whose_name_is_no_key_is_the_damage_of_a_ledger(tmp_path, name):
+    with pytest.raises(LedgerDamaged, match=r"it calls an answer .* which is no key"):
+        RunFolder(tmp_path).answer(name)

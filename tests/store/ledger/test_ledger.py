@@ -11,7 +11,7 @@ from batchgen.errors import ExitCode, FolderMismatch, LedgerDamaged
 from batchgen.request import Kind, Request, State, canonical_json, key_of
 from batchgen.store.ledger.ledger import open_ledger
 from batchgen.store.ledger.reader import Reader, Spent
-from batchgen.store.ledger.transitions import Bill, NameTaken, Outcome, StoredPicture
+from batchgen.store.ledger.transitions import Bill, Outcome, StoredPicture
 from batchgen.store.media.sniff import Format
 
 pytestmark = pytest.mark.anyio
@@ -35,15 +35,16 @@ class Book:
             wanted, stem=stem, run_id=self.run_id, reserved_microusd=reserved, estimate_microusd=estimate
         )
 
-    async def answer(self, ticket, billed=4, spooled=None):
-        await self.ledger.answer(ticket, bill=Bill(billed), body=b"{}", spooled=spooled, latency_ms=1, duration_ms=2)
+    async def answer(self, ticket, billed=4, kept=None):
+        await self.ledger.answer(ticket, bill=Bill(billed), body=b"{}", kept=kept, latency_ms=1, duration_ms=2)
 
-    async def store(self, ticket, file="images/0.png"):
-        picture = StoredPicture(file, "00", 1, Format("png", "png", 1, 1))
-        await self.ledger.store(ticket.request_id, [picture], folder=self.ledger.path.parent, downloads=0)
+    async def store(self, ticket, original=None):
+        original = original or f"{ticket.key[:2]}/{ticket.key}-1.png"
+        picture = StoredPicture(original, "00", 1, Format("png", "png", 1, 1))
+        return await self.ledger.store(ticket.request_id, [picture], folders=[self.ledger.path.parent], downloads=0)
 
-    async def end(self, ticket, state, **ending):
-        await self.ledger.fail(ticket, Outcome(state, "because", "it was so", **ending), duration_ms=3)
+    async def end(self, ticket, state, **money):
+        await self.ledger.fail(ticket, Outcome(state, "because", "it was so", **money), duration_ms=3)
 
     async def bring_to(self, wanted, state):
         ticket = await self.intend(wanted)
@@ -127,7 +128,7 @@ async def test_a_ticket_is_durable_before_it_is_given(path):
 
 
 @pytest.mark.parametrize(
-    ("endings", "expected"),
+    ("outcomes", "expected"),
     [
         ([State.WAITING, State.WAITING, State.REFUSED], ["1", "2", "3", "4"]),
         ([State.DOUBT, State.WAITING, State.DOUBT, State.REFUSED], ["1", "1", "1", "1", "1"]),
@@ -136,13 +137,13 @@ async def test_a_ticket_is_durable_before_it_is_given(path):
         ([State.DOUBT, State.SPOILED, State.WAITING, State.DOUBT], ["1", "1", "3", "4", "4"]),
     ],
 )
-async def test_the_idempotency_key_stays_the_same_while_any_earlier_attempt_is_in_doubt(path, endings, expected):
+async def test_the_idempotency_key_stays_the_same_while_any_earlier_attempt_is_in_doubt(path, outcomes, expected):
     keys = []
     async with opened(path) as book:
-        for ending in (*endings, State.WAITING):
+        for outcome in (*outcomes, State.WAITING):
             ticket = await book.intend(request())
             keys.append(ticket.idempotency_key.removeprefix(f"{request().key}-"))
-            await book.end(ticket, ending)
+            await book.end(ticket, outcome)
     assert keys == expected
 
 
@@ -175,14 +176,41 @@ async def test_what_a_dead_process_had_on_its_way_is_in_doubt_at_its_reserved_pr
         assert reader.count() == {State.DOUBT: 1, State.ANSWERED: 1}
 
 
-async def test_one_file_is_never_recorded_for_two_requests(path):
+async def test_one_original_is_never_recorded_for_two_requests(path):
+    async with opened(path) as book:
+        one = await book.bring_to(request("one"), State.STORED)
+        other = await book.bring_to(request("two"), State.ANSWERED)
+        with pytest.raises(sqlite3.IntegrityError):
+            await book.store(other, f"{one.key[:2]}/{one.key}-1.png")
+        assert state_of(path, request("two")) == State.ANSWERED
+        await book.store(other)
+    assert state_of(path, request("two")) == State.STORED
+
+
+async def test_a_name_that_two_requests_want_is_that_of_the_one_stored_last_and_both_stay_stored(path):
     async with opened(path) as book:
         await book.bring_to(request("one"), State.STORED)
         other = await book.bring_to(request("two"), State.ANSWERED)
-        with pytest.raises(NameTaken):
-            await book.store(other)
-        await book.store(other, "images/1.png")
-    assert state_of(path, request("two")) == State.STORED
+        (name,) = await book.store(other)
+    assert (name.file, name.original) == ("images/0.png", f"{other.key[:2]}/{other.key}-1.png")
+    with reading(path) as reader:
+        assert set(reader.states([request("one").key, request("two").key]).values()) == {State.STORED}
+        # The one before is asked for by no row.
+        assert reader.count() == {State.STORED: 1}
+
+
+async def test_an_answer_kept_as_a_file_is_recorded_by_its_name_and_forgotten_once_it_is_a_picture(path):
+    async with opened(path) as book:
+        ticket = await book.intend(request())
+        kept = path.parent / f"{ticket.key}-{ticket.attempt_id}.body"
+        kept.write_bytes(b"{}")
+        await book.answer(ticket, kept=kept)
+        with reading(path) as reader:
+            assert [left.answer for left in reader.unfinished()] == [kept.name]
+        await book.store(ticket)
+    with reading(path) as reader:
+        assert reader.unfinished() == []
+        assert reader.db.execute("SELECT answer FROM requests").fetchone() == (None,)
 
 
 async def test_attempts_whose_picture_is_stored_are_told_from_the_others(path):
@@ -190,8 +218,8 @@ async def test_attempts_whose_picture_is_stored_are_told_from_the_others(path):
         stored = await book.bring_to(request("stored"), State.STORED)
         answered = await book.bring_to(request("answered"), State.ANSWERED)
     with reading(path) as reader:
-        assert reader.finished([stored.attempt_id, answered.attempt_id, 99]) == {stored.attempt_id}
-        assert reader.finished([]) == frozenset()
+        assert reader.finished([stored.attempt_id, answered.attempt_id, 99]) == {stored.attempt_id: stored.key}
+        assert reader.finished([]) == {}
 
 
 @pytest.mark.parametrize(("first", "second"), [("simulator", "imagerouter"), ("openai", "simulator")])
@@ -223,12 +251,19 @@ async def test_any_number_of_keys_can_be_looked_up_at_once(path):
         assert reader.standings([]) == {}
 
 
-async def test_damage_behind_the_first_page_is_damage_too(path):
+async def test_damage_behind_the_definitions_of_its_tables_is_damage_too(path):
     async with opened(path) as book:
         for number in range(200):
             await book.bring_to(request(str(number)), State.ANSWERED)
+    with closing(sqlite3.connect(path)) as db:
+        roots = [
+            root
+            for (root,) in db.execute("SELECT rootpage FROM sqlite_master WHERE rootpage > 0 AND tbl_name <> 'facts'")
+        ]
+        (size,) = db.execute("PRAGMA page_size").fetchone()
     content = bytearray(path.read_bytes())
-    content[4096:] = b"\xa5" * (len(content) - 4096)
+    for root in roots:
+        content[(root - 1) * size : root * size] = b"\xa5" * size
     path.write_bytes(content)
     with reading(path) as reader:
         for ask in (reader.spent, reader.count, reader.sent, reader.unfinished, reader.last_run):

@@ -1,14 +1,12 @@
-"""A ledger held against a plan: orphans, their traces, and ledgers of an older version."""
-
-import sqlite3
+"""A ledger held against a plan: orphans and their traces."""
 
 import pytest
 
 from batchgen.errors import LedgerDamaged
 from batchgen.request import State, number_of
+from batchgen.store.ledger import names
 from batchgen.store.ledger.nearest_bought import Relatives, all_bought
 from batchgen.store.ledger.plan_diff import SHOWN, PlanDiff
-from batchgen.store.ledger.schema import _VERSION_1, APPLICATION_ID
 from tests import ledgers
 
 
@@ -97,12 +95,18 @@ def test_what_was_stored_since_for_an_earlier_plan_is_not_asked_for_and_an_orpha
     assert [one.key for one in here.orphans().first] == [of_before.key]
 
 
-def test_what_is_in_the_trash_is_no_orphan(shelf, past):
+def test_what_was_retired_is_no_orphan(shelf, past):
     one = shelf.request("gone")
     shelf.store(one)
-    shelf.db.execute("UPDATE requests SET trashed_ms = 1")
+    names.retire(shelf.db, [1], now_ms=1)
     here = past()
     assert here.orphans().count == 0
+
+
+def test_an_orphan_whose_picture_was_deleted_by_hand_has_no_file_to_name(shelf, past):
+    (file,) = shelf.store(shelf.request("gone"))
+    names.record_deleted(shelf.db, [file])
+    assert [(one.prompt, one.file) for one in past().orphans().first] == [("gone", None)]
 
 
 def test_relatives_share_a_place_or_words(shelf, past):
@@ -129,22 +133,6 @@ def test_many_orphans_alike_are_not_all_looked_at(shelf, past):
     here = past()
     found = Relatives(here).of(_at(shelf.request("icon of thing 99 in the very same style"), 999))
     assert 0 < len(found) <= 32
-
-
-def test_a_ledger_of_the_first_version_is_read_as_it_is_and_not_changed(tmp_path):
-    path = tmp_path / "ledger.db"
-    with sqlite3.connect(path) as db:
-        db.executescript(f"{_VERSION_1}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1")
-        db.execute(
-            "INSERT INTO requests (key, state, position, row, repeat, provider, kind, model, canonical, columns, axes,"
-            " stem, run_id, first_sent_ms) VALUES ('ab', 'stored', 0, 1, 1, 's', 'image', 'm',"
-            " '{\"parameters\":{\"prompt\":\"p\"}}', '{}', '{}', 'x', 1, 0)"
-        )
-    before = path.read_bytes()
-    here = PlanDiff(path, [])
-    assert here.orphans().count == 1
-    here.close()
-    assert path.read_bytes() == before
 
 
 def test_a_folder_without_a_ledger_has_no_past(tmp_path):

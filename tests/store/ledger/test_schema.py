@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from batchgen.errors import ExitCode, LedgerDamaged
-from batchgen.store.ledger.schema import APPLICATION_ID, MIGRATIONS, connect, connect_read_only, has_log
+from batchgen.store.ledger.schema import APPLICATION_ID, SCHEMA, VERSION, connect, connect_read_only, has_log
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def path(tmp_path):
 def of_a_newer_version(path):
     connect(path).close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 998}")
+        db.execute(f"PRAGMA user_version = {VERSION + 998}")
 
 
 def killed_before_its_log_was_folded_in(path):
@@ -31,6 +31,43 @@ def killed_before_its_log_was_folded_in(path):
             shutil.copy(f"{path}{suffix}", f"{path}.copy{suffix}")
     for suffix in ("", "-wal"):
         shutil.move(f"{path}.copy{suffix}", f"{path}{suffix}")
+
+
+def of_an_older_version(path):
+    connect(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {VERSION - 1}")
+
+
+def of_the_first_version(path):
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
+            "CREATE TABLE requests (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, spool TEXT);"
+            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1"
+        )
+
+
+def altered(statement):
+    """A ledger of this version that somebody made otherwise, so that nothing holds it to its types."""
+
+    def make(path):
+        with closing(sqlite3.connect(path)) as db:
+            tables = statement(SCHEMA)
+            assert tables != SCHEMA
+            db.executescript(f"{tables}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}")
+
+    return make
+
+
+without_types = altered(lambda schema: schema.replace(" STRICT", ""))
+without_a_check = altered(lambda schema: schema.replace("state TEXT NOT NULL CHECK", "state TEXT CHECK"))
+with_a_trigger = altered(
+    lambda schema: f"{schema}; CREATE TRIGGER own AFTER INSERT ON requests BEGIN DELETE FROM requests; END"
+)
+with_another_table = altered(lambda schema: f"{schema}; CREATE TABLE own (a)")
+without_its_view = altered(lambda schema: schema[: schema.index("CREATE VIEW")])
+with_another_view = altered(lambda schema: schema.replace("FROM pictures p WHERE hidden = 0", "FROM pictures p"))
 
 
 def of_somebody_else(path):
@@ -49,7 +86,11 @@ def cut_in_half(path):
     path.write_bytes(content[: len(content) // 2])
 
 
-REFUSED = [of_a_newer_version, killed_before_its_log_was_folded_in, of_somebody_else, junk, cut_in_half]
+REFUSED = [
+    *(of_a_newer_version, killed_before_its_log_was_folded_in, of_an_older_version, of_the_first_version),
+    *(without_types, without_a_check, with_a_trigger, with_another_table, without_its_view, with_another_view),
+    *(of_somebody_else, junk, cut_in_half),
+]
 
 
 @pytest.mark.parametrize("opened", [connect, connect_read_only])
@@ -65,9 +106,19 @@ def test_a_file_that_is_no_ledger_of_ours_is_refused_and_keeps_every_byte(path, 
     assert path.read_bytes() == before
 
 
-def test_a_newer_ledger_says_that_batchgen_is_to_be_upgraded(path):
-    of_a_newer_version(path)
-    with pytest.raises(LedgerDamaged, match=r"newer batchgen .* Upgrade batchgen"):
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (of_a_newer_version, rf"written by a newer batchgen \(ledger version {VERSION + 998}.* Use a newer batchgen"),
+        (of_an_older_version, r"written by an older batchgen .* Use that batchgen, or a new folder: --out"),
+        (of_the_first_version, r"written by an older batchgen \(ledger version 1, "),
+        (with_a_trigger, "its tables are not those that batchgen makes"),
+        (of_somebody_else, "it is not a ledger of batchgen"),
+    ],
+)
+def test_a_refused_ledger_says_what_it_is_and_what_to_do(path, made, said):
+    made(path)
+    with pytest.raises(LedgerDamaged, match=said):
         connect(path)
 
 
@@ -77,7 +128,7 @@ def test_a_new_ledger_is_ours_durable_and_private(path):
             db.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("application_id", "user_version", "journal_mode", "synchronous", "foreign_keys")
         ]
-    assert pragmas == [APPLICATION_ID, len(MIGRATIONS), "wal", 2, 1]
+    assert pragmas == [APPLICATION_ID, VERSION, "wal", 2, 1]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -130,50 +181,34 @@ def test_a_file_system_without_shared_memory_gets_a_journal_that_is_as_durable(p
 
 def test_a_damaged_ledger_says_how_it_is_rebuilt(path):
     junk(path)
-    with pytest.raises(LedgerDamaged, match=rf"mv {path} {path}\.damaged.* rebuilds it from metadata\.jsonl"):
+    with pytest.raises(LedgerDamaged, match=rf"mv {path} {path}\.damaged.* makes it anew from metadata\.jsonl"):
         connect(path)
 
 
-def of_version(path, version):
-    """A ledger with a picture in it, as a batchgen of that version left it."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.executescript("; ".join(MIGRATIONS[:version]))
-        db.executescript(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}")
-        db.execute(
-            "INSERT INTO runs (id, started_ms, version, manifest, provider, base_url, planned, estimate_microusd)"
-            " VALUES (1, 0, '0.1', '', '', '', 1, 0)"
-        )
-        db.execute(
-            "INSERT INTO requests (id, key, state, position, row, repeat, provider, kind, model, canonical, columns,"
-            " axes, stem, run_id, first_sent_ms) VALUES (1, 'a', 'stored', 0, 0, 1, '', 'image', '', '{}', '{}', '{}',"
-            " '', 1, 0)"
-        )
-        db.execute(
-            "INSERT INTO pictures (request_id, ordinal, file, sha256, bytes, format)"
-            " VALUES (1, 1, 'images/a.png', '00', 1, 'png')"
-        )
+NUMBERS = ("row", "repeat", "estimate_microusd", "first_sent_ms", "answered_ms", "retired_ms")
 
 
-OLD = range(1, len(MIGRATIONS))
-FILMS = "SELECT r.key, r.reused_from, p.file, p.duration_ms FROM requests r JOIN pictures p ON p.request_id = r.id"
-
-
-@pytest.mark.parametrize("version", OLD)
-def test_an_old_ledger_is_brought_up_to_date_with_all_it_holds(path, version):
-    of_version(path, version)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.5, "many", b"1"])
+@pytest.mark.parametrize("column", NUMBERS)
+def test_a_number_of_the_ledger_is_an_integer(path, column, value):
     with closing(connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
-        assert db.execute(FILMS).fetchall() == [("a", None, "images/a.png", None)]
-        db.execute("UPDATE pictures SET duration_ms = 5000")
+        db.execute("PRAGMA foreign_keys = OFF")
+        given = dict.fromkeys(("key", "provider", "kind", "model", "canonical", "columns", "axes", "stem"), "a")
+        given |= dict.fromkeys(("position", "row", "repeat", "run_id", "first_sent_ms"), 1) | {"state": "sent"}
+        given[column] = value
+        # SQLite has no NaN: it is NULL, which only optional numbers are.
+        missing = value != value and column not in {"row", "repeat", "first_sent_ms"}
+        statement = f"INSERT INTO requests ({', '.join(given)}) VALUES ({', '.join('?' * len(given))})"
+        if missing:
+            db.execute(statement, list(given.values()))
+            assert db.execute(f"SELECT {column} FROM requests").fetchone() == (None,)
+        else:
+            with pytest.raises(sqlite3.IntegrityError):
+                db.execute(statement, list(given.values()))
+
+
+@pytest.mark.parametrize(("table", "column"), [("requests", "state"), ("attempts", "outcome"), ("names", "state")])
+def test_a_state_is_one_of_those_we_know(path, table, column):
     with closing(connect(path)) as db:
-        assert db.execute(FILMS).fetchall() == [("a", None, "images/a.png", 5000)]
-
-
-@pytest.mark.parametrize("version", OLD)
-def test_an_old_ledger_is_read_as_a_new_one_and_stays_as_it_is(path, version):
-    of_version(path, version)
-    before = path.read_bytes()
-    with closing(connect_read_only(path)) as db:
-        assert db.execute(FILMS).fetchall() == [("a", None, "images/a.png", None)]
-        assert db.execute("PRAGMA user_version").fetchone() == (version,)
-    assert path.read_bytes() == before
+        (made,) = db.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    assert f"{column} TEXT NOT NULL CHECK" in made

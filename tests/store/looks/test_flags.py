@@ -1,6 +1,5 @@
 """What is flagged on real pictures, and its neighbour that is not."""
 
-import hashlib
 import io
 import random
 
@@ -12,7 +11,6 @@ from batchgen.store.ledger import transitions
 from batchgen.store.ledger.records import snapshot
 from batchgen.store.looks.flags import WORDS, Flag, read_checks
 from batchgen.store.looks.update import look_at_new
-from batchgen.store.media.sniff import inspect
 from tests import ledgers
 
 
@@ -63,12 +61,7 @@ def store(ledger, content, prompt=None, **parameters):
     request = ledger.request(prompt or f"mug {ledger.made}", **parameters)
     ticket = ledger.send(request)
     ledger.answer(ticket, transitions.Bill(40_000, 0, None))
-    form = inspect(content)
-    file = f"images/00000/{request.index:09d}.{form.extension}"
-    (ledger.folder.root / file).parent.mkdir(parents=True, exist_ok=True)
-    (ledger.folder.root / file).write_bytes(content)
-    picture = transitions.StoredPicture(file, hashlib.sha256(content).hexdigest(), len(content), form)
-    transitions.store(ledger.db, request_id=ticket.request_id, pictures=[picture], downloads=0, now_ms=ledger.now_ms)
+    (file,) = ledger.show(ticket, [ledgers.at_rest(ledger.folder, request.key, content)])
     return file
 
 

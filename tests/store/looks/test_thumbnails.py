@@ -11,13 +11,16 @@ import pytest
 from PIL import Image
 
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.folder.trash import Move, moves_to_trash, record_return, record_trash
+from batchgen.store.ledger import row_metadata
 from batchgen.store.ledger.records import RecordedPicture
+from batchgen.store.ledger.row_metadata import Described
 from batchgen.store.looks.thumbnails import FOLDER, Thumbnails, forget, inside, read_looks, thumbnail_name
 from batchgen.store.looks.update import look_at_new
 from batchgen.store.looks.worker import LookTask, shrink
 from batchgen.store.looks.workers import LookWorkers
+from batchgen.store.media.sniff import Format
 from tests.compare.folders import building, picture
+from tests.ledgers import at_rest
 
 
 def saved(image, kind="PNG", **options):
@@ -132,17 +135,19 @@ def test_a_picture_that_takes_too_long_costs_its_worker_and_no_other_picture(tmp
     assert [look.problem for look in looks] == ["", "not made small within 1.5 s", ""]
 
 
-def shot(folder, content, name="images/a.png"):
-    path = folder.root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return RecordedPicture(name, "ab" + "0" * 62, len(content), "png", 24, 18, None)
+def shot(folder, content, digits="ab"):
+    """A picture at rest, whose digest is said to begin with ``digits``."""
+    stored = at_rest(folder, digits * 16, content, form=Format("png", "png", 24, 18))
+    size = (stored.format.width, stored.format.height)
+    return RecordedPicture(
+        1, "images/a.png", stored.original, True, digits + "0" * 62, stored.bytes, "png", *size, None
+    )
 
 
 def test_no_picture_is_decoded_twice_and_the_original_stays_as_it_is(tmp_path):
     folder, made = RunFolder(tmp_path), []
     one = shot(folder, picture(1))
-    before = (tmp_path / one.file).stat()
+    before = folder.original(one.original).stat()
     with LookWorkers(workers=1) as bench:
         Thumbnails(folder).make(bench, [one, one], made.append)
         Thumbnails(folder).make(bench, [one], made.append)
@@ -150,14 +155,13 @@ def test_no_picture_is_decoded_twice_and_the_original_stays_as_it_is(tmp_path):
     assert len(made) == 1
     assert (tmp_path / thumbnail_name(one.sha256)).is_file()
     assert Thumbnails(folder).look(one.sha256) == made[0]
-    after = (tmp_path / one.file).stat()
+    after = folder.original(one.original).stat()
     assert (after.st_mtime_ns, after.st_size, after.st_ino) == (before.st_mtime_ns, before.st_size, before.st_ino)
 
 
 def test_a_thumbnail_that_was_removed_is_made_again_and_a_failure_is_remembered(tmp_path):
     folder, made = RunFolder(tmp_path), []
-    good, bad = shot(folder, picture(1)), RecordedPicture("images/b.png", "cd" + "0" * 62, 6, "png", 1, 1, None)
-    (tmp_path / bad.file).write_bytes(b"broken")
+    good, bad = shot(folder, picture(1)), shot(folder, b"broken", "cd")
     with LookWorkers(workers=1) as bench:
         Thumbnails(folder).make(bench, [good, bad], made.append)
         (tmp_path / thumbnail_name(good.sha256)).unlink()
@@ -177,31 +181,30 @@ def seen_of(folder):
     return {look.sha256 for looks in read_looks(folder) for look in looks}
 
 
-def test_what_was_seen_of_a_picture_goes_when_it_goes_to_the_trash_and_comes_back_with_it(tmp_path):
+def test_what_was_seen_of_a_picture_goes_with_its_last_name_and_comes_back_with_it(tmp_path):
     with building(tmp_path / "mugs") as folder:
-        kept, thrown = (folder.store(folder.request(f"mug {number}")) for number in range(2))
+        requests = [folder.request(f"mug {number}") for number in range(2)]
+        kept, _ = (folder.store(request) for request in requests)
         look_at_new(folder.folder)
         before = seen_of(folder.folder)
-        (request,) = folder.db.execute("SELECT request_id FROM pictures WHERE file = ?", (thrown,)).fetchone()
-        moves = moves_to_trash(folder.db, [request], "trash/2026-03-01-020000")
-        record_trash(folder.db, moves, successor=None, now_ms=folder.now_ms)
+        folder.retire(2)
         assert look_at_new(folder.folder).now == 0
         (left,) = seen_of(folder.folder)
         assert left == hashlib.sha256((folder.root / kept).read_bytes()).hexdigest()
         assert [file.stem for file in folder.root.glob(f"{FOLDER}/*/*.webp")] == [left]
 
-        record_return(folder.db, [Move(request, 1, moves[0].to, thrown)])
+        row_metadata.describe(folder.db, [Described(requests[1], "images/again", named=True)], now_ms=folder.now_ms)
         assert look_at_new(folder.folder).now == 1
         assert seen_of(folder.folder) == before
         assert len(list(folder.root.glob(f"{FOLDER}/*/*.webp"))) == 2
 
 
-def test_a_copy_of_a_trashed_picture_keeps_its_thumbnail(tmp_path):
+def test_a_copy_of_a_retired_picture_keeps_its_thumbnail(tmp_path):
     with building(tmp_path / "mugs") as folder:
-        files = [folder.store(folder.request(f"mug {number}"), content=picture(1)) for number in range(2)]
+        for number in range(2):
+            folder.store(folder.request(f"mug {number}"), content=picture(1))
         look_at_new(folder.folder)
-        (request,) = folder.db.execute("SELECT request_id FROM pictures WHERE file = ?", files[:1]).fetchone()
-        record_trash(folder.db, moves_to_trash(folder.db, [request], "trash/x"), successor=None, now_ms=0)
+        folder.retire(1)
         look_at_new(folder.folder)
         assert len(list(folder.root.glob(f"{FOLDER}/*/*.webp"))) == len(seen_of(folder.folder)) == 1
 

@@ -2,17 +2,19 @@
 
 import errno
 import os
-import sqlite3
+import stat
 from contextlib import closing
 
 import pytest
 
-from batchgen.errors import UsageError
+from batchgen.errors import LedgerDamaged, UsageError
 from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger import names, retired
 from batchgen.store.ledger.records import records
-from batchgen.store.ledger.schema import APPLICATION_ID, MIGRATIONS, connect_read_only
-from batchgen.store.pictures.other_folders import NotReusable, Sources, bring
+from batchgen.store.ledger.schema import VERSION
+from batchgen.store.pictures.on_disk import put_picture
+from batchgen.store.pictures.other_folders import NotReusable, Sources, take
 from tests import ledgers
 
 
@@ -41,14 +43,11 @@ def sources(source, own, **given):
     return closing(Sources([str(made.folder.root)], own=own, **{"simulated": False, **given}))
 
 
-def taken(source, own, number, stem="images/00000/mug"):
+def taken(source, own, number):
+    key = source[1][number].key
     with sources(source, own) as found:
-        (one,) = found.find([source[1][number].key]).values()
-        brought = bring(one, own, stem, DiskSpace(own, concurrency=1))
-    pictures = [
-        one.publish(own, stem if number == 1 else f"{stem}-{number}", {}) for number, one in enumerate(brought, 1)
-    ]
-    return tuple(pictures)
+        (one,) = found.find([key]).values()
+        return take(one, own, key, DiskSpace(own, concurrency=1))
 
 
 def test_only_what_is_stored_is_found(source, own):
@@ -59,39 +58,42 @@ def test_only_what_is_stored_is_found(source, own):
         assert not found.gone
 
 
-def test_a_picture_is_linked_under_a_name_of_ours_with_its_own_extension(source, own):
+def test_a_picture_is_linked_under_its_key_with_its_own_extension(source, own):
     pictures = taken(source, own, 1)
-    assert [picture.file for picture in pictures] == ["images/00000/mug.png", "images/00000/mug-2.webp"]
+    key = source[1][1].key
+    assert [picture.original for picture in pictures] == [f"{key[:2]}/{key}-1.png", f"{key[:2]}/{key}-2.webp"]
     theirs = [path for record in records(source[0].db) for path in record.pictures][1:]
     for ours, other in zip(pictures, theirs, strict=True):
-        assert (own.root / ours.file).samefile(source[0].folder.root / other.file)
+        assert own.original(ours.original).samefile(source[0].folder.original(other.original))
         assert (ours.sha256, ours.bytes) == (other.sha256, other.bytes)
     assert not list(own.root.rglob("*.part"))
 
 
 @pytest.mark.parametrize("error", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP])
 def test_what_can_t_be_linked_is_copied(source, own, monkeypatch, error):
-    link = os.link
+    def link(*args, **given):
+        raise OSError(error, os.strerror(error))
 
-    def of_this_folder_only(first, second, **given):
-        if own.root not in first.parents:
-            raise OSError(error, os.strerror(error))
-        link(first, second, **given)
-
-    monkeypatch.setattr(os, "link", of_this_folder_only)
+    monkeypatch.setattr(os, "link", link)
     (picture,) = taken(source, own, 0)
-    content = (own.root / picture.file).read_bytes()
-    assert content == ledgers.picture_bytes(20)
-    assert (own.root / picture.file).stat().st_nlink == 1
+    path = own.original(picture.original)
+    assert path.read_bytes() == ledgers.picture_bytes(20)
+    assert path.stat().st_nlink == 1
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
 
 
 def file_of(source):
     made, _ = source
-    return made.folder.root / next(records(made.db)).pictures[0].file
+    return made.folder.original(next(records(made.db)).pictures[0].original)
+
+
+def overwrite(file, content):
+    file.chmod(0o644)
+    file.write_bytes(content)
 
 
 def test_a_file_that_is_missing_or_of_another_size_is_not_found_and_named(source, own):
-    for spoil in (lambda file: file.write_bytes(b"short"), lambda file: file.unlink()):
+    for spoil in (lambda file: overwrite(file, b"short"), lambda file: file.unlink()):
         spoil(file_of(source))
         with sources(source, own) as found:
             assert set(found.find([source[1][0].key])) == set()
@@ -106,14 +108,14 @@ def test_a_link_in_its_place_is_no_picture(source, own, tmp_path):
         assert not found.find([source[1][0].key])
 
 
-def test_altered_bytes_of_the_same_size_are_found_out_before_anything_is_published(source, own):
+def test_altered_bytes_of_the_same_size_are_found_out_before_they_have_a_name(source, own):
     made, _ = source
     _, second = list(records(made.db))[1].pictures
-    file = made.folder.root / second.file
-    file.write_bytes(bytes(second.bytes))
+    overwrite(made.folder.original(second.original), bytes(second.bytes))
     with pytest.raises(NotReusable, match="has other bytes than were stored"):
         taken(source, own, 1)
-    assert [path for path in own.images.rglob("*") if path.is_file()] == []
+    # The first one of the two, whole, waits for the request under its key.
+    assert [path.name for path in own.pictures.rglob("*") if path.is_file()] == [f"{source[1][1].key}-1.png"]
 
 
 def test_a_file_that_went_away_in_between_is_said(source, own):
@@ -121,33 +123,51 @@ def test_a_file_that_went_away_in_between_is_said(source, own):
         (one,) = found.find([source[1][0].key]).values()
     file_of(source).unlink()
     with pytest.raises(NotReusable, match="is no file any more"):
-        bring(one, own, "images/mug", DiskSpace(own, concurrency=1))
+        take(one, own, source[1][0].key, DiskSpace(own, concurrency=1))
 
 
 def test_what_an_earlier_process_published_and_could_not_record_is_taken_as_it_is(source, own):
     assert taken(source, own, 0) == taken(source, own, 0)
 
 
-def test_a_name_that_other_bytes_have_is_left_to_them(source, own):
-    (own.images / "00000").mkdir()
-    (own.images / "00000/mug.png").write_bytes(b"mine")
+def test_a_number_that_another_picture_of_the_key_has_is_left_to_it(source, own):
+    key = source[1][0].key
+    put_picture(own, key, 1, ledgers.picture_bytes(200))
     (picture,) = taken(source, own, 0)
-    assert picture.file == "images/00000/mug-2.png"
+    assert picture.original == f"{key[:2]}/{key}-2.png"
+    assert own.original(f"{key[:2]}/{key}-1.png").read_bytes() == ledgers.picture_bytes(200)
 
 
-def test_a_name_outside_of_the_folder_is_never_linked(source, own, tmp_path):
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "ab/../../../secret.png"])
+def test_a_ledger_that_calls_a_picture_by_no_key_is_refused_and_nothing_is_linked(source, own, tmp_path, name):
     made, requests = source
-    for place, name in ((0, "../secret.png"), (1, str(tmp_path / "secret.png"))):
-        made.db.execute("UPDATE pictures SET file = ? WHERE request_id = ? AND ordinal = 1", (name, place + 1))
+    made.db.execute("UPDATE pictures SET original = ? WHERE request_id = 1", (name,))
     (tmp_path / "secret.png").write_bytes(b"secret")
-    with sources(source, own) as found:
-        assert not any(str(one).count("secret") for one in found.find([one.key for one in requests]).values())
+    with sources(source, own) as found, pytest.raises(LedgerDamaged, match="which is no key"):
+        found.find([one.key for one in requests])
+    assert not any(own.pictures.iterdir())
 
 
-def test_what_lies_in_the_trash_is_not_taken(source, own):
-    source[0].db.execute("UPDATE requests SET trashed_ms = 1")
+def test_what_was_retired_is_taken_all_the_same(source, own):
+    """Its names are gone, its bytes are not: bought is bought."""
+    names.retire(source[0].db, [1, 2], now_ms=1)
     with sources(source, own) as found:
-        assert not found.find([one.key for one in source[1]])
+        assert set(found.find([one.key for one in source[1]])) == {one.key for one in source[1][:2]}
+
+
+def test_what_its_user_deleted_by_hand_is_taken_all_the_same(source, own):
+    made, requests = source
+    files = [file for (file,) in made.db.execute("SELECT file FROM names")]
+    names.record_deleted(made.db, files)
+    with sources(source, own) as found:
+        assert set(found.find([requests[0].key])) == {requests[0].key}
+
+
+def test_what_was_discarded_is_not_taken(source, own):
+    retired.discard(source[0].db, [1], now_ms=1)
+    with sources(source, own) as found:
+        assert set(found.find([one.key for one in source[1]])) == {source[1][1].key}
+        assert not found.gone
 
 
 def test_every_folder_that_can_t_serve_is_named_at_once(source, own, tmp_path):
@@ -184,20 +204,12 @@ def test_the_first_folder_that_has_a_picture_whole_counts(source, own, tmp_path)
         assert not found.gone
 
 
-def test_a_folder_of_an_older_batchgen_is_read_and_not_changed(source, own):
+@pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
+def test_a_folder_of_another_version_is_named_and_not_changed(source, own, version):
     made, _ = source
-    old = made.folder.state / "old.db"
-    with closing(sqlite3.connect(old, isolation_level=None)) as db:
-        db.executescript(f"{MIGRATIONS[0]}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1")
-        db.execute("ATTACH ? AS new", (str(made.folder.ledger),))
-        for table in ("facts", "runs", "requests", "attempts", "pictures"):
-            names = ", ".join(f'"{name}"' for _, name, *_ in db.execute(f"PRAGMA main.table_info({table})"))
-            db.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM new.{table}")
-    made.db.close()
-    for path in made.folder.state.glob("ledger.db*"):
-        path.unlink()
-    old.rename(made.folder.ledger)
-    (picture,) = taken(source, own, 0)
-    assert picture.bytes == len(ledgers.picture_bytes(20))
-    with closing(connect_read_only(made.folder.ledger)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    made.db.execute(f"PRAGMA user_version = {version}")
+    made.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = made.folder.ledger.read_bytes()
+    with pytest.raises(UsageError, match=rf"before: .*ledger version {version}"):
+        Sources([str(made.folder.root)], own=own, simulated=False)
+    assert made.folder.ledger.read_bytes() == before

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.manifest.names import folder_problem, name_problem, path_problem, segment_problem, slug
+from batchgen.manifest.file_names import folder_problem, name_problem, path_problem, segment_problem, slug
 
 
 @pytest.mark.parametrize("name", ["mug-sweep", "Größe 2", "a.b", "contest", "x" * 200])

@@ -1,10 +1,10 @@
-"""Names of folders and files that work on every system a dataset may travel to, and stay where they belong."""
+"""Names of folders and files that work on every system, and stay inside the run folder."""
 
 from __future__ import annotations
 
 import re
 
-from batchgen.manifest.show import shown
+from batchgen.wording import shown
 
 # File systems take 255 bytes; temporary names, counters and extensions need the rest.
 LONGEST_BYTES = 200
@@ -19,12 +19,12 @@ _OWN_FILES = frozenset(
         *("report.html", "report.csv", "compare.html"),
     }
 )
-# Most names a plan makes, known by one look: what is reserved has a dot, or has four letters at most.
+# Most names of a plan, accepted by one match: a reserved name has a dot, or four letters at most.
 _ORDINARY = re.compile(r"[0-9][\w=+@-]{0,99}|\w[\w=+@-]{4,99}", re.ASCII)
 
 
 def name_problem(name: str) -> str | None:
-    """Why a run can't be called this, worded to follow "name"; else ``None``."""
+    """Return why a run can't be called this, worded to follow "name"; else ``None``."""
     if not name.strip():
         return "is blank"
     if re.search(r"[/\\]", name) or name in (".", "..") or name.startswith("~"):
@@ -33,7 +33,7 @@ def name_problem(name: str) -> str | None:
 
 
 def folder_problem(folder: str) -> str | None:
-    """Why ``output.folder`` can't be this, worded to follow its name; else ``None``."""
+    """Return why ``output.folder`` can't be this, worded to follow its name; else ``None``."""
     if problem := elsewhere_problem(folder):
         return problem
     if folder.startswith("~"):
@@ -42,9 +42,9 @@ def folder_problem(folder: str) -> str | None:
 
 
 def elsewhere_problem(folder: str) -> str | None:
-    """Why a run can't be kept there, where ``folder`` is the address of a bucket or a server; else ``None``.
+    """Return why a run can't be kept there, if ``folder`` is the address of a bucket or a server; else ``None``.
 
-    One slash is enough, for a path that was read as one has lost the second.
+    One slash is enough: an address that was read as a path has lost the second.
     """
     if _ADDRESS.match(folder):
         return f"must be a folder on this machine; copy it there after the run: {shown(folder)}"
@@ -52,7 +52,7 @@ def elsewhere_problem(folder: str) -> str | None:
 
 
 def path_problem(path: str) -> str | None:
-    """Why a picture can't be stored under this path inside the run folder; else ``None``.
+    """Return why a picture can't be stored under this path inside the run folder; else ``None``.
 
     A template may be judged too: its ``{name}`` parts count as ordinary characters.
     """
@@ -64,7 +64,7 @@ def path_problem(path: str) -> str | None:
 
 
 def segment_problem(segment: str) -> str | None:
-    """Why one folder or file can't have this name on every system; else ``None``."""
+    """Return why one folder or file can't have this name on every system; else ``None``."""
     if _ORDINARY.fullmatch(segment):
         return None
     if not segment.isprintable():
@@ -87,7 +87,7 @@ def segment_problem(segment: str) -> str | None:
 
 
 def slug(stem: str) -> str:
-    """A name for a run made of a file's stem, with everything that is not portable replaced."""
+    """Return a name for a run made of a file's stem, with everything that is not portable replaced."""
     kept = re.sub(r"[^\w.\-]+", "-", stem, flags=re.UNICODE).strip("-. ")
     cut = kept.encode()[:LONGEST_BYTES].decode(errors="ignore").rstrip("-. ")
     return cut if cut and segment_problem(cut) is None else f"job-{cut}".rstrip("-")

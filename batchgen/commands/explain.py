@@ -1,0 +1,40 @@
+"""Why requests of a manifest would be sent or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from batchgen.commands.job import folder_of, manifest_of, planned
+from batchgen.manifest import Manifest
+from batchgen.planning.explaining import explain_one, pick
+from batchgen.planning.reasons import Explained
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.nearest_bought import Relatives, all_bought
+from batchgen.store.ledger.plan_diff import PlanDiff
+
+
+def explain(
+    manifest: Manifest | str | Path,
+    wanted: str,
+    *,
+    folder: str | Path | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> tuple[Explained, ...]:
+    """Return why requests would be sent or not: those of a row's number, or the one whose key begins with ``wanted``.
+
+    A new request is compared with everything the folder ever bought. Send nothing but a look-up of the catalogue, by
+    which aliases and videos are told; ``notice`` hears if an old copy of it, or none, has to do. Raise
+    :class:`~batchgen.errors.UsageError` if nothing, or more than one key, is meant.
+    """
+    loaded = manifest_of(manifest)
+    plan = planned(loaded, notice)
+    run_folder = RunFolder(folder_of(loaded, folder))
+    picked = pick(plan, wanted)
+    if not run_folder.exists:
+        return tuple(explain_one(one, None, (), ()) for one in picked)
+    with closing(PlanDiff(run_folder.ledger, plan.outline.numbers)) as diff:
+        states = diff.states([one.key for one in picked])
+        relatives = Relatives(diff)
+        return tuple(explain_one(one, states.get(one.key), relatives.of(one), all_bought(diff)) for one in picked)

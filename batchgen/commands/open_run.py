@@ -1,0 +1,39 @@
+"""A run folder, for reading: finished long ago, or going on at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.records import Record, records, snapshot
+
+if TYPE_CHECKING:
+    from batchgen.report import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run folder, for reading. Made by :func:`open_run`."""
+
+    folder: RunFolder
+
+    def summary(self) -> Summary:
+        """Return what ``summary.json`` says, of this moment."""
+        from batchgen.report import summarise
+
+        return summarise(self.folder)
+
+    def records(self) -> Iterator[Record]:
+        """Return every request that was touched, in the plan's order: its words, its money, its pictures."""
+        with snapshot(self.folder.ledger) as db:
+            yield from records(db)
+
+
+def open_run(folder: str | Path) -> Run:
+    """Return the run in ``folder``. Raise :class:`LedgerDamaged` if there is no ledger to read."""
+    run_folder = RunFolder(Path(folder))
+    with snapshot(run_folder.ledger):
+        return Run(run_folder)

@@ -1,0 +1,100 @@
+"""What a run of a manifest would send and what it may cost; sends nothing but a look-up of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
+from batchgen.manifest import Manifest
+from batchgen.planning.forecast import Forecast, StateLookup
+from batchgen.planning.forecast import forecast as count
+from batchgen.planning.plan import Plan, make_plan
+from batchgen.planning.reasons import Explained, Reason, by_reason, explained, look_over
+from batchgen.provider.choose import look_up_catalogue
+from batchgen.running import orphans
+from batchgen.running.relink import open_stems
+from batchgen.store.dataset.leftovers import is_lost, remembered
+from batchgen.store.folder.plan_cache import memo_in
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.nearest_bought import Relatives
+from batchgen.store.ledger.plan_diff import Orphans, PlanDiff
+from batchgen.store.pictures.other_folders import Sources
+
+
+def plan(manifest: Manifest | str | Path) -> Plan:
+    """Return every request of a manifest, as a stream. Touch no network.
+
+    Raise :class:`~batchgen.errors.ManifestError` with every problem that shows when rows meet axes.
+    """
+    return make_plan(manifest_of(manifest))
+
+
+def forecast(manifest: Manifest | str | Path, *, folder: str | Path | None = None, first: int = 3) -> Forecast:
+    """Return what a run of ``manifest`` in ``folder`` would send, what is done already, and what it may cost.
+
+    Send nothing but a look-up of the catalogue. Raise :class:`~batchgen.errors.ManifestError`.
+    """
+    return outlook(manifest, folder=folder, first=first).forecast
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A plan's ``forecast``, how many of its requests there are for each reason, and the ``first`` that are not done.
+
+    ``orphans`` are what the folder holds and the manifest no longer asks for; ``None`` if there is no ledger.
+    """
+
+    forecast: Forecast
+    reasons: Mapping[Reason, int]
+    first: tuple[Explained, ...]
+    orphans: Orphans | None
+
+
+def outlook(
+    manifest: Manifest | str | Path,
+    *,
+    folder: str | Path | None = None,
+    first: int = 3,
+    tell: Callable[[Explained], None] | None = None,
+) -> Outlook:
+    """Return a forecast with the reason of each request; ``tell`` hears every one, in the plan's order.
+
+    Send nothing but a look-up of the catalogue. Raise :class:`~batchgen.errors.ManifestError`.
+    """
+    loaded = manifest_of(manifest)
+    found = anyio.run(look_up_catalogue, service_of(loaded))
+    run_folder = RunFolder(folder_of(loaded, folder))
+    planned = make_plan(loaded, found.catalogue, memo=memo_in(run_folder))
+    with ExitStack() as stack:
+        diff: PlanDiff | None = None
+        lookup: StateLookup | None = None
+        if run_folder.exists:
+            diff = stack.enter_context(closing(PlanDiff(run_folder.ledger, planned.outline.numbers)))
+            lookup = diff.states
+        elif is_lost(run_folder):
+            lookup = remembered(run_folder)
+        simulated = loaded.provider.kind == "simulator"
+        sources = stack.enter_context(closing(Sources(loaded.reuse, own=run_folder, simulated=simulated)))
+        counted = count(
+            planned,
+            prices_of(loaded, found.catalogue, run_folder),
+            lookup,
+            elsewhere=sources.find if loaded.reuse else None,
+            first=first,
+            limits=loaded.limits,
+            notices=(*([found.notice] if found.notice else []), *map(str, planned.warnings)),
+        )
+        left = orphans.told(diff, open_stems(planned, diff)) if diff else None
+        relatives = Relatives(diff) if diff and left and left.count and counted.new else None
+        look = look_over(
+            explained(planned, lookup or (lambda _: {}), relatives.of if relatives else (lambda _: ())),
+            first=first if relatives or tell else min(first, counted.open),
+            whole=relatives is not None or tell is not None,
+            tell=tell,
+        )
+        return Outlook(counted, by_reason(counted.by_state, look.changed), look.first, left)

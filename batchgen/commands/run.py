@@ -1,0 +1,193 @@
+"""Runs or resumes a manifest: judged before there is a folder, run, and reported whatever became of it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
+from batchgen.errors import ExitCode, LedgerDamaged, Together
+from batchgen.manifest import Manifest
+from batchgen.planning.plan import Plan, make_plan
+from batchgen.planning.prices import PriceBook
+from batchgen.provider.choose import choose_provider, look_up_catalogue
+from batchgen.provider.interface import Provider
+from batchgen.request import State
+from batchgen.running.engine import Engine
+from batchgen.running.events import Listener, Notice, silent
+from batchgen.running.options import Options, min_free_bytes, within
+from batchgen.running.preflight import refuse_no_match, refuse_partial_prune, refuse_unconfirmed, refuse_unpriced
+from batchgen.running.result import Finished
+from batchgen.running.setup import run_plan
+from batchgen.running.signals import interruptible
+from batchgen.store.dataset.leftovers import is_lost
+from batchgen.store.dataset.summary_patch import renew_summary
+from batchgen.store.folder.plan_cache import memo_in
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.plan_diff import Orphans
+
+if TYPE_CHECKING:
+    from batchgen.report import Report, Summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """The result of a run: its ``folder``, how it ended, and how many of the plan's requests are in which state.
+
+    ``reason`` says why the run ended before its plan did. ``report`` is ``None`` if nothing was sent or finished, or
+    if the disk failed, so that an earlier report still stands.
+    ``unrecorded`` names paid pictures that the ledger could not take, and where they are. ``orphans`` are what the
+    manifest no longer asks for, if the whole of it was read; ``pruned`` of them lost their names. ``withdrawn`` ones
+    had ended without a picture, and are not asked for any more.
+    """
+
+    folder: Path
+    exit_code: ExitCode
+    reason: str | None
+    states: Mapping[State, int]
+    equal: int
+    report: Report | None
+    unrecorded: tuple[str, ...] = ()
+    orphans: Orphans | None = None
+    pruned: int = 0
+    withdrawn: int = 0
+
+    def summary(self) -> Summary:
+        """Return what ``summary.json`` says of the whole folder."""
+        from batchgen.report import summarise
+
+        return self.report.summary if self.report is not None else summarise(RunFolder(self.folder))
+
+
+def run(
+    manifest: Manifest | str | Path,
+    *,
+    folder: str | Path | None = None,
+    options: Options | None = None,
+    listen: Listener | None = None,
+) -> RunResult:
+    """Run or resume a manifest and wait for its end; the first Ctrl-C drains it, the second abandons what is in flight.
+
+    ``folder`` defaults to the manifest's ``output.folder``, or ``outputs/<name>``. ``listen`` hears every event.
+    Raise :class:`~batchgen.errors.UsageError` before anything is sent, and
+    :class:`~batchgen.errors.FolderInUse` or :class:`~batchgen.errors.LedgerDamaged`.
+    """
+    main = partial(run_async, manifest, folder=folder, options=options, listen=listen, signals=True)
+    return anyio.run(main, backend_options={"use_uvloop": importlib.util.find_spec("uvloop") is not None})
+
+
+async def run_async(
+    manifest: Manifest | str | Path,
+    *,
+    folder: str | Path | None = None,
+    options: Options | None = None,
+    listen: Listener | None = None,
+    signals: bool = False,
+) -> RunResult:
+    """Do as :func:`run` in a running event loop, asyncio or trio. ``signals`` is for the main thread only."""
+    loaded = await anyio.to_thread.run_sync(manifest_of, manifest)
+    options = within(loaded.limits, options or Options())
+    run_folder = RunFolder(folder_of(loaded, folder))
+    with ExitStack() as stack:
+        async with interruptible() if signals else _uninterrupted() as watch:
+            judged = await _judge(loaded, run_folder)
+            await anyio.to_thread.run_sync(_refuse_early, judged, run_folder, options)
+            opened = run_folder.opened(force_unlock=options.force_unlock)
+            await anyio.to_thread.run_sync(stack.enter_context, opened)
+            async with judged.provider:
+                for notice in judged.notices:
+                    (listen or silent)(Notice(notice))
+                finished = await run_plan(
+                    judged.plan,
+                    judged.provider,
+                    run_folder,
+                    judged.prices,
+                    options=options,
+                    listen=listen or silent,
+                    on_engine=watch,
+                )
+        return await anyio.to_thread.run_sync(_reported, run_folder, finished)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The parts of a run, found without a mistake; no folder was touched, and ``provider`` is not entered."""
+
+    plan: Plan
+    provider: Provider
+    prices: PriceBook
+    notices: tuple[str, ...]
+
+
+async def _judge(manifest: Manifest, folder: RunFolder) -> _Judged:
+    """Raise :class:`UsageError` with all that is wrong with the provider's key and address and with the plan."""
+    service = service_of(manifest)
+    together = Together()
+    with together.noted():
+        provider = choose_provider(service, concurrency=manifest.limits.concurrency, state=folder.simulator)
+    catalogue = None
+    with together.noted():
+        found = await look_up_catalogue(service)
+        catalogue = found.catalogue
+    with together.noted():
+        plan = await anyio.to_thread.run_sync(lambda: make_plan(manifest, catalogue, memo=memo_in(folder)))
+    together.refuse()
+    prices = await anyio.to_thread.run_sync(prices_of, manifest, catalogue, folder)
+    notices = (*([found.notice] if found.notice else []), *map(str, plan.warnings))
+    return _Judged(plan, provider, prices, notices)
+
+
+def _refuse_early(judged: _Judged, folder: RunFolder, options: Options) -> None:
+    """Raise :class:`UsageError` for what a run refuses to begin, if that can be said before there is a folder."""
+    min_free_bytes(options)
+    refuse_partial_prune(options)
+    refuse_no_match(judged.plan, options.selection)
+    counts, limits = judged.plan.count_by_model(), judged.plan.manifest.limits
+    refuse_unpriced(counts, judged.prices, limits, options)
+    # Else the ledger, or another folder, says what is left to buy.
+    if not folder.exists and not is_lost(folder) and not judged.plan.manifest.reuse:
+        refuse_unconfirmed(counts, judged.prices, options, limits)
+
+
+def _reported(folder: RunFolder, finished: Finished) -> RunResult:
+    """Bring the derived files up to date, if anything changed; tell how the run ended even if that fails."""
+    from batchgen.commands.report import write_derived
+
+    result, report = finished.result, None
+    exit_code, reason = finished.exit_code, finished.reason
+    try:
+        if finished.changed or finished.renewed or not renew_summary(folder):
+            written = write_derived(folder, look=exit_code in {0, 1, 4})
+            # Other rows and columns are no news of a run that bought nothing.
+            report = written if finished.changed or not finished.renewed else None
+    except LedgerDamaged as error:
+        exit_code, reason = ExitCode.DAMAGED, reason or str(error)
+    except OSError as error:
+        said = f"the report could not be written ({error}); `batchgen report {folder.root}` writes it once it can be"
+        reason = f"{reason}; {said}" if reason else said
+        exit_code = ExitCode.STOPPED if exit_code in {0, 1, 4} else exit_code
+    return RunResult(
+        folder=folder.root,
+        exit_code=exit_code,
+        reason=reason,
+        states=result.ended + result.passed,
+        equal=result.equal,
+        report=report,
+        unrecorded=result.unrecorded,
+        orphans=finished.orphans,
+        pruned=finished.pruned,
+        withdrawn=finished.withdrawn,
+    )
+
+
+@asynccontextmanager
+async def _uninterrupted() -> AsyncIterator[Callable[[Engine], None]]:
+    yield lambda _: None
