@@ -1,6 +1,6 @@
-"""A ledger watched while a run writes to it: what is new or changed since a reader last asked.
+"""The ledger watched during a run: what is new or changed since a reader last asked.
 
-It only ever reads the ledger, on a connection of its own, and looks for changes no more often than they are cheap.
+The ledger is only read, on a connection of its own, and polled less often the longer a poll takes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from batchgen.compare.page_columns import PlacedEntry
 from batchgen.errors import LedgerDamaged
 from batchgen.store.folder.lock import holder
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.ledger.schema import connect_read_only
+from batchgen.store.ledger.schema import connect_read_only, reading
 from batchgen.store.looks.flags import checks
 from batchgen.store.looks.index import seen
 from batchgen.store.looks.thumbnails import Thumbnails
@@ -26,23 +26,23 @@ from batchgen.store.looks.workers import LookWorkers
 
 _PAUSE_S = 0.5
 _TICK_NS = 100_000_000
-# Looking takes at most this share of the time: a ledger of a million rows is looked at less often.
+# Polling takes at most this share of the time: a ledger of a million rows is polled less often.
 _SHARE = 0.1
-# Thumbnails are made for about this long between two looks; how many that are is found out.
+# Thumbnails are made for about this long between two polls; the number is adapted.
 _DRAWING_S = 1.5
 _FEWEST, _MOST = 8, 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What changed in the rows, and the folder as a whole as it stands now."""
+    """What changed in the rows, and what is said about the folder now."""
 
     rows: Changes
     about: About
 
 
-class Growth:
-    """The rows of a folder as they stand; :meth:`watch` keeps them so until it is told to stop."""
+class LedgerWatch:
+    """The rows of a folder; :meth:`watch` keeps them up to date until it is told to stop."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
@@ -54,22 +54,22 @@ class Growth:
         self._handful = _FEWEST
 
     def since(self, after: int) -> Change:
-        """What changed after number ``after``; 0 asks for everything."""
+        """Return what changed after number ``after``; 0 asks for everything."""
         with self._lock:
             return Change(self._journal.since(after), self._about)
 
     @property
     def about(self) -> About:
-        """The folder as a whole."""
+        """What is said about the folder as a whole."""
         return self._about
 
     def shot(self, file: str) -> Shot | None:
-        """The stored picture of that name, relative to the run folder; ``None`` for any other name."""
+        """Return the stored picture of that name, relative to the run folder; ``None`` for any other name."""
         with self._lock:
             return self._journal.shot(file)
 
     def watch(self, stop: threading.Event) -> None:
-        """Looks for changes, and makes the thumbnails that are missing, until ``stop`` is set."""
+        """Poll for changes, and make the thumbnails that are missing, until ``stop`` is set."""
         with LookWorkers() as bench:
             version = None
             while not stop.is_set():
@@ -78,18 +78,18 @@ class Growth:
                     version = self._look(version)
                     busy = self._draw(bench, stop)
                 except (LedgerDamaged, sqlite3.Error):
-                    # A ledger that is being made, rebuilt or moved away: what is known stays on the page.
+                    # A ledger may be created, rebuilt or moved away meanwhile: the known rows stay on the page.
                     version = None
                 took = time.monotonic() - began
                 stop.wait(0 if busy else max(_PAUSE_S, took * (1 - _SHARE) / _SHARE))
 
     def look(self) -> None:
-        """Reads the ledger once. Raises :class:`LedgerDamaged`."""
+        """Read the ledger once. Raises :class:`LedgerDamaged`."""
         self._look(None)
 
     def _look(self, version: object) -> object:
-        with closing(connect_read_only(self._folder.ledger)) as db:
-            # The log's size and time stand for its content: a look costs next to nothing while nothing happens.
+        with closing(connect_read_only(self._folder.ledger)) as db, reading(self._folder.ledger):
+            # Size and time of SQLite's log stand for its content: a poll costs next to nothing while nothing happens.
             now = _signature(self._folder)
             about = read_about(db, self._about.name)
             running = holder(self._folder.lock) is not None
@@ -99,7 +99,7 @@ class Growth:
             db.execute("BEGIN")
             standing = {number: tuple(rest) for number, *rest in map(tuple, db.execute(_STANDING))}
             changed = [number for number, rest in standing.items() if self._standing.get(number) != rest]
-            # What went into the trash leaves the page, too.
+            # Requests that were retired leave the page, too.
             withdrawn = self._standing.keys() - standing.keys()
             entries = tuple(read_entries(db, changed))
             with self._lock:
@@ -109,7 +109,7 @@ class Growth:
         return now if _is_settled(now) else None
 
     def _publish(self, db: sqlite3.Connection) -> None:
-        """Numbers what differs from what readers were given, flags of older rows among it."""
+        """Number what differs from what readers were given, changed flags of older rows too."""
         found = checks(db, seen([self._thumbnails.looks]))
 
         def row_of(place: int, entry: Entry) -> PlacedEntry:
@@ -120,7 +120,7 @@ class Growth:
             self._journal.number(row_of)
 
     def _draw(self, bench: LookWorkers, stop: threading.Event) -> bool:
-        """Makes a few of the missing thumbnails; whether there may be more."""
+        """Make a few of the missing thumbnails, and return whether there may be more."""
         shots = (row.entry.shot for row in self._journal.rows if row.entry.shot and row.look is None)
         some = list(islice(self._thumbnails.missing(shots), self._handful))
         if not some or stop.is_set():
@@ -129,7 +129,8 @@ class Growth:
         try:
             self._thumbnails.make(bench, some)
         except OSError:
-            return False  # a full disk costs previews, not the page: the originals are shown
+            # A full disk costs the thumbnails, not the page: the originals are shown.
+            return False
         pace = _DRAWING_S / max(time.monotonic() - began, 0.001)
         self._handful = round(min(max(self._handful * pace, _FEWEST), 4 * self._handful, _MOST))
         with closing(connect_read_only(self._folder.ledger)) as db:
@@ -137,19 +138,22 @@ class Growth:
         return True
 
 
+# A name that was deleted or given to another row moves a picture without any news of its request.
 _STANDING = """
-SELECT id, state, ended_ms, reason, message, position FROM requests WHERE trashed_ms IS NULL
+SELECT id, state, ended_ms, reason, message, position,
+    (SELECT json_group_array(file) FROM names n WHERE n.request_id = requests.id AND n.state = 'made')
+FROM requests WHERE retired_ms IS NULL
 ORDER BY position, repeat, id
 """
 
 
 def _is_settled(signature: tuple[tuple[int, int], ...]) -> bool:
-    """Whether a later commit would show: within one tick of the clock that dates files it might not."""
+    """Return whether a later commit would show: within one tick of the file system's clock it might not."""
     return time.time_ns() - max(changed_ns for _, changed_ns in signature) > _TICK_NS
 
 
 def _signature(folder: RunFolder) -> tuple[tuple[int, int], ...]:
-    """What changes with every commit: size and time of the ledger and of its log."""
+    """Return what changes with every commit: size and time of the ledger and of its log."""
     found = []
     for path in (folder.ledger, folder.ledger.with_name(folder.ledger.name + "-wal")):
         try:

@@ -13,12 +13,14 @@ import anyio
 import pytest
 
 from batchgen.compare import routes, votes
-from batchgen.compare.ledger_watch import Growth
+from batchgen.compare.ledger_watch import LedgerWatch
 from batchgen.compare.writing import write_page
-from batchgen.store.folder import trash
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger import names, row_metadata
+from batchgen.store.ledger.row_metadata import Described
 from tests.compare import folders
 from tests.compare.conftest import PROGRAM, SETTLED, served, until
+from tests.program import run_here
 
 VOTE = {"item": "mug", "a": "maker/one", "b": "maker/two", "winner": "a", "voter": "me", "ts": 1, "ms": 5, "side": "b"}
 
@@ -32,7 +34,9 @@ def folder(tmp_path_factory):
         made.fail(made.request("rude", model="maker/two", axes={"model": "maker/two"}))
         drawing = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
         made.store(made.request("svg", model="maker/one"), content=drawing)
-        made.store(made.request("lost", model="maker/one"), file="../outside.png")
+        file = made.store(made.request("lost", model="maker/one"))
+        # As a stranger's ledger may have it.
+        made.db.execute("UPDATE names SET file = '../outside.png' WHERE file = ?", (file,))
         made.end()
     return made.folder
 
@@ -179,9 +183,9 @@ def test_a_link_in_place_of_a_picture_is_not_followed(tmp_path):
 
 
 def test_a_picture_comes_as_what_it_is_and_runs_nothing(url, folder):
-    growth = Growth(folder)
-    growth.look()
-    files = {row.entry.shot.format: row.entry.shot.file for row in growth.since(0).rows.rows if row.entry.shot}
+    ledger = LedgerWatch(folder)
+    ledger.look()
+    files = {row.entry.shot.format: row.entry.shot.file for row in ledger.since(0).rows.rows if row.entry.shot}
     drawing = ask(url, f"/{files['svg']}")
 
     assert drawing.headers["content-type"] == "image/svg+xml"
@@ -196,67 +200,83 @@ def test_a_number_that_is_none_is_refused(url):
 
 def test_only_what_changed_is_given_again(tmp_path):
     with folders.building(tmp_path / "run") as made:
-        growth = Growth(made.folder)
+        ledger = LedgerWatch(made.folder)
         made.store(made.request("one"))
-        growth.look()
-        first = growth.since(0).rows
-        growth.look()
-        assert growth.since(first.after).rows.rows == ()
+        ledger.look()
+        first = ledger.since(0).rows
+        ledger.look()
+        assert ledger.since(first.after).rows.rows == ()
         waiting = made.request("two")
         ticket = made.send(waiting)
-        growth.look()
-        second = growth.since(first.after).rows
-        made.answer(ticket, folders.changes.Bill(1, 0, None))
-        growth.look()
-        third = growth.since(second.after).rows
+        ledger.look()
+        second = ledger.since(first.after).rows
+        made.answer(ticket, folders.transitions.Bill(1, 0, None))
+        ledger.look()
+        third = ledger.since(second.after).rows
 
     assert [row.entry.words["prompt"] for row in first.rows] == ["one"]
     assert [(row.place, row.entry.state) for row in second.rows] == [(1, "sent")]
     assert [(row.place, row.entry.state) for row in third.rows] == [(1, "answered")]
-    assert len(growth.since(0).rows.rows) == 2
+    assert len(ledger.since(0).rows.rows) == 2
 
 
-def test_what_is_moved_to_the_trash_leaves_the_page_and_may_come_back(tmp_path):
+def test_what_was_retired_leaves_the_page_and_may_come_back(tmp_path):
     with folders.building(tmp_path / "run") as made:
-        growth = Growth(made.folder)
-        files = [made.store(made.request(prompt), file=f"images/{prompt}.png") for prompt in ("mug", "jug")]
-        growth.look()
-        first = growth.since(0).rows
-        (number,) = made.db.execute("SELECT request_id FROM pictures WHERE file = ?", (files[0],)).fetchone()
-        moves = trash.moves_to_trash(made.db, [number], "trash/today")
-        trash.record_trash(made.db, moves, successor=None, now_ms=made.now_ms)
-        growth.look()
-        second = growth.since(first.after).rows
-        assert growth.shot(files[0]) is None
+        ledger = LedgerWatch(made.folder)
+        requests = [made.request(prompt) for prompt in ("mug", "jug")]
+        files = [made.store(request, file=f"images/{request.parameters['prompt']}.png") for request in requests]
+        ledger.look()
+        first = ledger.since(0).rows
+        made.retire(1)
+        ledger.look()
+        second = ledger.since(first.after).rows
+        assert ledger.shot(files[0]) is None
         made.store(made.request("a new mug"), file=files[0])
-        growth.look()
-        third = growth.since(second.after).rows
-        trash.record_return(made.db, [trash.Move(number, 1, "trash/today/mug.png", "images/mug-2.png")])
-        growth.look()
-        fourth = growth.since(third.after).rows
+        ledger.look()
+        third = ledger.since(second.after).rows
+        row_metadata.describe(made.db, [Described(requests[0], "images/mug-2", named=True)], now_ms=made.now_ms)
+        ledger.look()
+        fourth = ledger.since(third.after).rows
 
     assert (second.rows, second.gone) == ((), (0,))
     assert [(row.place, row.entry.words["prompt"]) for row in third.rows] == [(2, "a new mug")]
     assert [(row.place, row.entry.shot.file) for row in fourth.rows] == [(0, "images/mug-2.png")]
-    assert [row.place for row in growth.since(0).rows.rows] == [1, 2, 0]
+    assert [row.place for row in ledger.since(0).rows.rows] == [1, 2, 0]
 
 
-def test_the_page_is_told_what_went_into_the_trash(tmp_path):
+def test_a_picture_that_has_another_name_now_or_none_is_news_to_an_open_page(tmp_path):
+    with folders.building(tmp_path / "run") as made:
+        ledger = LedgerWatch(made.folder)
+        file = made.store(made.request("mug"), file="images/mug.png")
+        ledger.look()
+        first = ledger.since(0).rows
+        made.db.execute("UPDATE names SET file = 'images/cup.png'")
+        ledger.look()
+        second = ledger.since(first.after).rows
+        assert (ledger.shot(file), ledger.shot("images/cup.png") is None) == (None, False)
+        names.record_deleted(made.db, ["images/cup.png"])
+        ledger.look()
+        third = ledger.since(second.after).rows
+
+    assert [row.entry.shot.file for row in second.rows] == ["images/cup.png"]
+    assert [row.entry.shot for row in third.rows] == [None]
+
+
+def test_the_page_is_told_what_was_retired(tmp_path):
     with folders.building(tmp_path / "run") as made:
         file = made.store(made.request("mug"))
         made.store(made.request("jug"))
         with served(made.root) as address:
             said = json.loads(ask(address, "/rows?after=0").body)
             assert (said["rows"]["at"], said["gone"]) == ([0, 1], [])
-            moves = trash.moves_to_trash(made.db, [1], "trash/today")
-            trash.record_trash(made.db, moves, successor=None, now_ms=made.now_ms)
+            names.retire(made.db, [1], now_ms=made.now_ms)
             gone, waiting = [], threading.Event()
             while not gone:
                 waiting.wait(0.05)
                 change = json.loads(ask(address, f"/rows?after={said['after']}").body)
                 said, gone = change, change["gone"]
             assert gone == [0]
-            # Its file may still be there: what the ledger calls trash is not the page's any more.
+            # Its name may still be there: what the ledger retired is not the page's any more.
             assert (made.root / file).is_file()
             assert ask(address, f"/{file}").status == 404
 
@@ -270,7 +290,7 @@ def anyio_backend():
 async def test_a_vote_that_never_comes_to_its_end_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(routes, "_VOTE_DEADLINE_S", 0.05)
     with folders.building(tmp_path / "run") as made:
-        application = routes.application(made.folder, Growth(made.folder), 80)
+        application = routes.application(made.folder, LedgerWatch(made.folder), 80)
     own = [(b"host", b"127.0.0.1:80"), (b"origin", b"http://127.0.0.1:80"), (b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/votes", "query_string": b"", "headers": own}
     said = []
@@ -363,13 +383,13 @@ def test_the_page_asks_the_server_for_more_as_long_as_there_is(tmp_path, monkeyp
 
     monkeypatch.setattr(journal, "MOST_ROWS", 3)
     with folders.building(tmp_path / "run") as made:
-        growth = Growth(made.folder)
+        ledger = LedgerWatch(made.folder)
         for number in range(8):
             made.store(made.request(f"mug {number}"))
-            growth.look()
+            ledger.look()
     seen, after, more = [], 0, True
     while more:
-        change = growth.since(after).rows
+        change = ledger.since(after).rows
         seen += [row.place for row in change.rows]
         after, more = change.after, change.more
     assert seen == list(range(8))
@@ -429,13 +449,7 @@ def _sent(ledger):
 
 
 def test_a_port_that_is_taken_is_said_in_a_line(url, folder):
-    done = subprocess.run(
-        [PROGRAM, "compare", str(folder.root), "--serve", "--port", str(urlsplit(url).port)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = run_here(folder.root, "compare", folder.root, "--serve", "--port", urlsplit(url).port)
     assert done.returncode == 3
     assert "in use" in done.stderr
     assert "Traceback" not in done.stderr
