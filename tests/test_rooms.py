@@ -1,8 +1,11 @@
 """The arrows between the rooms of the package: one way, downward, and nothing heavy behind a light door."""
 
 import ast
+import importlib
+import operator
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -17,18 +20,19 @@ ROOT = Path(batchgen.__file__).parent
 # What each room may import; `running` takes the manifest's frozen types, `planning` those of a catalogue.
 ARROWS = {
     "errors": set(),
+    "encoding": set(),
     "money": set(),
     "version": set(),
     "plugins": {"errors"},
     "request": {"errors"},
-    "manifest": {"errors", "money", "plugins", "request"},
-    "planning": {"errors", "money", "request", "version", "manifest", "provider"},
-    "provider": {"errors", "money", "plugins", "request", "version", "simulator"},
-    "store": {"errors", "money", "request", "wording"},
+    "manifest": {"errors", "money", "plugins", "request", "wording"},
+    "planning": {"errors", "money", "request", "version", "manifest", "provider", "wording"},
+    "provider": {"errors", "money", "plugins", "request", "version", "simulator", "wording"},
+    "store": {"encoding", "errors", "money", "request", "wording"},
     "commands": set(),
-    "running": {"errors", "money", "request", "version", "manifest", "planning", "provider", "store"},
-    "report": {"errors", "money", "request", "store", "wording"},
-    "compare": {"errors", "money", "request", "store", "report", "wording"},
+    "running": {"errors", "money", "request", "version", "manifest", "planning", "provider", "store", "wording"},
+    "report": {"encoding", "errors", "money", "request", "store", "wording"},
+    "compare": {"encoding", "errors", "money", "request", "store", "report", "wording"},
     "wording": set(),
     "simulator": set(),
     "testing": {"request", "provider"},
@@ -36,6 +40,7 @@ ARROWS = {
 ARROWS["commands"] = {*ARROWS} - {"simulator", "testing"}
 ARROWS["api"] = {*ARROWS}
 ARROWS["cli"] = {*ARROWS}
+ARROWS["__main__"] = {"cli"}
 
 # The doors of rooms that show only a part of themselves to these.
 DOORS = {
@@ -44,6 +49,23 @@ DOORS = {
     ("running", "manifest"): {"batchgen.manifest"},
     ("testing", "provider"): {"batchgen.provider.interface"},
 }
+
+
+# Inside the two rooms of money, each part may import these parts, and of the room's own files these.
+INNER = {
+    "store.media": set(),
+    "store.folder": {"store.media"},
+    "store.ledger": {"store.folder", "store.media"},
+    "store.pictures": {"store.folder", "store.ledger", "store.media"},
+    "store.looks": {"store.folder", "store.ledger", "store.media"},
+    "store.dataset": {"store.folder", "store.ledger", "store.media", "store.pictures", "store.looks"},
+    "running.buy": {"running.desk", "running.events"},
+    "running.schedule": {"running.buy", "running.desk", "running.events"},
+}
+
+# Doors have one name wherever they are; a command of the program is called as what it does.
+SHARED_FILES = {"__init__", "__main__", "interface"}
+KINDS = {"csv", "jsonl", "text", "openai", "imagerouter", "simulator"}
 
 
 @dataclass(frozen=True)
@@ -127,6 +149,50 @@ def test_only_the_command_line_takes_anything_from_the_package_itself():
     assert {room_of(module) for module in found} <= {"cli"}
 
 
+@pytest.mark.parametrize("part", INNER)
+def test_a_part_of_a_room_imports_only_what_lies_below_it(part):
+    inside = f"batchgen.{part}."
+    room = inside.split(".")[1]
+    found = {
+        (one.importer, one.imported)
+        for one in OURS
+        if one.importer.startswith(inside) and room_of(one.imported) == room and not one.for_types
+    }
+    allowed = (f"batchgen.{part}", *(f"batchgen.{other}" for other in INNER[part]))
+    assert {one for one in found if not f"{one[1]}.".startswith(tuple(f"{door}." for door in allowed))} == set()
+
+
+def test_every_part_of_the_rooms_of_money_is_on_the_drawing():
+    parts = {".".join(module.split(".")[1:3]) for module in MODULES if module.count(".") > 2}
+    assert {part for part in parts if part.startswith(("store.", "running."))} == INNER.keys()
+
+
+def test_a_file_is_found_by_its_name_alone():
+    names = Counter(
+        path.stem
+        for module, path in MODULES.items()
+        if path.stem not in SHARED_FILES | KINDS and room_of(module) not in {"cli", "commands"}
+    )
+    assert {name for name, times in names.items() if times > 1} == set()
+
+
+def test_a_class_is_found_by_its_name_alone():
+    names = Counter(
+        node.name
+        for path in MODULES.values()
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert {name for name, times in names.items() if times > 1} == set()
+
+
+@pytest.mark.parametrize("module", sorted({*MODULES} - {"batchgen", "batchgen.__main__"}))
+def test_a_module_is_reached_by_its_path(module):
+    """A function of the same name on a package would stand in its way."""
+    found = importlib.import_module(module)
+    assert operator.attrgetter(module.partition(".")[2])(batchgen) is found
+
+
 def test_no_import_leads_back_to_where_it_started():
     # Types alone lead nowhere at run time.
     graph = {module: set() for module in MODULES}
@@ -153,6 +219,7 @@ def test_a_room_without_a_network_imports_none(room):
 HEAVY = ("pandas", "numpy", "httpx", "httpcore", "aiohttp", "starlette", "PIL", "jinja2")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "module",
     ["batchgen", "batchgen.manifest", "batchgen.planning.plan", "batchgen.provider.interface", "batchgen.cli.main"],
