@@ -3,16 +3,20 @@
 import json
 import random
 import shutil
-import subprocess
-import sys
 from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from batchgen.simulator.embedded import embedded
+from batchgen.simulator.faults import Fault
+from batchgen.simulator.settings import Settings
 from tests import ledgers
+from tests.documents import ROOT
+from tests.program import run_here
 
-PROGRAM = Path(sys.executable).with_name("batchgen")
 PROMPTS = Path(__file__).parents[2] / "shared/data/PartiPrompts.tsv"
 ROWS = 1632
 MODELS = ("test/test", "black-forest-labs/FLUX-1-schnell")
@@ -39,12 +43,13 @@ WORDS = (
 class Nights:
     """A folder with a manifest, and the program that cron would start in it."""
 
-    def __init__(self, folder, rows, prompt, *, models=("test/test",), **more):
+    def __init__(self, service, folder, rows, prompt, *, models=("test/test",), **more):
         self.folder = folder
+        self.service = service
         self.models = len(models)
         self.rows = rows
         job = {
-            "provider": {"kind": "simulator", "simulator": {"latency_s": 0.0, "rate_limits": False}},
+            "provider": {"kind": "simulator", "base_url": service.api_url},
             "prompt": prompt,
             "rows": rows.name,
             "defaults": {"size": "64x64"},
@@ -61,58 +66,75 @@ class Nights:
         return self.rows.read_text(encoding="utf-8").splitlines()
 
     def run(self, *options):
-        done = subprocess.run(
-            [PROGRAM, "run", "job.yaml", *options],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        done = run_here(self.folder, "run", "job.yaml", *options)
         assert done.returncode == 0, done.stderr
         return done
 
     def plan(self, *options):
-        command = [PROGRAM, "plan", "job.yaml", *options]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=True).stdout
+        done = run_here(self.folder, "plan", "job.yaml", *options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def bought(self):
         """How often each request was billed, by the service's own books: their idempotency keys begin with its key."""
-        books = self.folder / "outputs/job/.batchgen/simulator/billing.jsonl"
-        lines = [json.loads(line) for line in books.read_text().splitlines()]
+        lines = [json.loads(line) for line in self.service.books.read_text().splitlines()]
         return Counter(line["idempotency_key"].split("-")[0] for line in lines if line.get("outcome") == "billed")
 
     def prompts(self, keys):
         """The prompts of these keys, as metadata.jsonl has them."""
         return Counter(line["prompt"] for line in self.metadata() if line["key"] in keys)
 
+    def names(self):
+        return [path for path in (self.folder / "outputs/job/images").rglob("*") if path.is_file()]
+
     def metadata(self):
         text = (self.folder / "outputs/job/metadata.jsonl").read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines()]
 
 
-def generated(folder):
+@dataclass(frozen=True)
+class Service:
+    """A simulator that outlives the runs, and the file of its books."""
+
+    api_url: str
+    books: Path
+
+
+@contextmanager
+def opened(state):
+    with embedded(Settings(latency_s=0.0, rate_limits=False, balance_usd=1_000), state) as endpoints:
+        yield Service(endpoints.api_url, state / "billing.jsonl")
+
+
+def generated(service, folder):
     dice = random.Random(20_26)
-    nights = Nights(folder, folder / "rows.csv", "{text}")
+    nights = Nights(service, folder, folder / "rows.csv", "{text}")
     nights.write(["id,text", *(f"{row},{' '.join(dice.choices(WORDS, k=8))} {row}" for row in range(ROWS))])
     return nights
 
 
-def parti(folder):
+def parti(service, folder):
     if not PROMPTS.exists():
         pytest.skip("the real prompt sets lie beside the checkout only where it is made")
     shutil.copy(PROMPTS, folder / "rows.tsv")
-    return Nights(folder, folder / "rows.tsv", "{Prompt}", models=MODELS)
+    return Nights(service, folder, folder / "rows.tsv", "{Prompt}", models=MODELS)
+
+
+@pytest.fixture
+def service(tmp_path_factory):
+    with opened(tmp_path_factory.mktemp("service")) as service:
+        yield service
 
 
 @pytest.fixture(scope="module", params=[generated, pytest.param(parti, marks=pytest.mark.slow)])
 def first_night(request, tmp_path_factory):
     """A folder in which everything was bought once."""
-    nights = request.param(tmp_path_factory.mktemp("first"))
-    assert len(nights.lines()) == ROWS + 1
-    nights.run()
-    assert nights.bought().total() == nights.models * ROWS
-    return nights
+    with opened(tmp_path_factory.mktemp("service")) as service:
+        nights = request.param(service, tmp_path_factory.mktemp("first"))
+        assert len(nights.lines()) == ROWS + 1
+        nights.run()
+        assert nights.bought().total() == nights.models * ROWS
+        yield nights
 
 
 @pytest.fixture
@@ -121,7 +143,8 @@ def nights(first_night, tmp_path):
     here = tmp_path / "night"
     shutil.copytree(first_night.folder, here, copy_function=shutil.copyfile)
     again = object.__new__(Nights)
-    again.folder, again.rows, again.models = here, here / first_night.rows.name, first_night.models
+    again.service, again.models = first_night.service, first_night.models
+    again.folder, again.rows = here, here / first_night.rows.name
     return again
 
 
@@ -166,18 +189,20 @@ def test_added_rows_buy_themselves_and_removed_ones_become_orphans_that_can_be_p
     before = nights.bought()
     done = nights.run("--prune")
     assert (nights.bought() - before).total() == nights.models * 3
-    assert f"{nights.models * 5} moved to the trash" in done.stderr
+    assert f"{nights.models * 5} pruned" in done.stderr
     assert len(nights.metadata()) == nights.models * (ROWS - 2)
     # Tomorrow the rows are there again.
     nights.write([header, *lines, *added])
     after = nights.bought()
-    assert f"{nights.models * 5} back from the trash" in nights.run().stderr
+    assert nights.run().stderr.startswith("nothing to buy")
     assert nights.bought() == after
+    assert len(nights.names()) == nights.models * (ROWS + 3)
     assert len(nights.metadata()) == nights.models * (ROWS + 3)
 
 
-def test_other_bytes_in_an_input_picture_buy_what_depends_on_it(tmp_path):
+def test_other_bytes_in_an_input_picture_buy_what_depends_on_it(service, tmp_path):
     nights = Nights(
+        service,
         tmp_path,
         tmp_path / "rows.csv",
         "{what} in a {where}",
@@ -198,3 +223,46 @@ def test_other_bytes_in_an_input_picture_buy_what_depends_on_it(tmp_path):
     (tmp_path / "pot.png").rename(tmp_path / "kettle.png")
     nights.write(["what,image", "a mug,mug.png", "a pot,kettle.png", "a cup,"])
     assert "nothing to buy" in nights.run().stderr
+
+
+@pytest.fixture
+def site(tmp_path):
+    """The nightly job of the repository, whose six pictures a site points at; gives its runner and the pictures."""
+    shutil.copytree(ROOT / "jobs/prompts", tmp_path / "prompts")
+    shutil.copy(ROOT / "jobs/nightly.yaml", tmp_path)
+
+    def run(*faults, options=(), redrawn=False):
+        with embedded(Settings(latency_s=0.0, faults=faults), tmp_path / "service") as service:
+            asked = (ROOT / "jobs/nightly.yaml").read_text()
+            for before, after in (
+                ("provider: simulator\n", f"provider: {{kind: simulator, base_url: '{service.api_url}'}}\n"),
+                # All nights of a test are one night.
+                ("  night_budget_usd: 0.50\n", ""),
+            ):
+                assert before in asked
+                asked = asked.replace(before, after)
+            (tmp_path / "nightly.yaml").write_text(asked.replace("flat vector", "line art") if redrawn else asked)
+            return run_here(tmp_path, "run", "nightly.yaml", "--yes", "--prune", *options)
+
+    def pictures():
+        return {path.name: path.read_bytes() for path in (tmp_path / "outputs/nightly/images").rglob("*.png")}
+
+    return run, pictures
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(kind="refuse"), Fault(kind="http_status", status=401), Fault(kind="http_status", status=402)]
+)
+def test_a_night_on_which_every_request_is_refused_leaves_the_site_its_six_pictures(site, fault):
+    run, pictures = site
+    assert run().returncode == 0
+    before = pictures()
+    assert len(before) == 6
+    done = run(fault, redrawn=True)
+    assert done.returncode in {1, 3}, done.stderr
+    assert pictures() == before
+    # The next night the service is well: each name shows its new picture, and none was ever missing.
+    assert run(options=["--retry", "refused"], redrawn=True).returncode == 0
+    after = pictures()
+    assert after.keys() == before.keys()
+    assert not {*after.values()} & {*before.values()}
