@@ -26,8 +26,9 @@ from batchgen.manifest import load_manifest
 from batchgen.planning.plan import make_plan
 from batchgen.planning.prices import PriceBook
 from batchgen.provider.interface import Answered
-from batchgen.request import AnswerPicture, Generation
-from batchgen.running.setup import Options, run_plan
+from batchgen.request import AnswerPicture, Generation, State
+from batchgen.running.options import Options
+from batchgen.running.setup import run_plan
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger import ledger, schema
 
@@ -110,8 +111,8 @@ async def once(place, latency_s, count):
                 on_engine=[].append,
             )
         took_s = time.perf_counter() - started
-    assert finished.exit_code is ExitCode.STORED, finished.reason
-    assert finished.stored == count
+    assert finished.exit_code is ExitCode.OK, finished.reason
+    assert finished.result.ended[State.STORED] == count
     shutil.rmtree(root)
     return took_s
 

@@ -64,10 +64,11 @@ def build(folder, count):
             )
         rows = _rows(random.Random(7), count)
         while some := list(islice(rows, 10_000)):
-            requests, attempts, pictures, seen = zip(*some, strict=True)
+            requests, attempts, pictures, names, seen = zip(*some, strict=True)
             db.executemany(_REQUEST, requests)
             db.executemany(_ATTEMPT, (one for several in attempts for one in several))
             db.executemany(_PICTURE, filter(None, pictures))
+            db.executemany(_NAME, filter(None, names))
             diary.writelines(filter(None, seen))
         db.execute("COMMIT")
 
@@ -84,9 +85,10 @@ _ATTEMPT = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _PICTURE = (
-    "INSERT INTO pictures (request_id, ordinal, file, sha256, bytes, format, width, height)"
+    "INSERT INTO pictures (request_id, ordinal, original, sha256, bytes, format, width, height)"
     " VALUES (?, 1, ?, ?, ?, ?, ?, ?)"
 )
+_NAME = "INSERT INTO names (file, request_id, ordinal, state, held, inode) VALUES (?, ?, 1, 'made', ?, ?)"
 
 
 def _rows(dice, count):
@@ -124,23 +126,25 @@ def _rows(dice, count):
         estimated = cost if cost and number % 50 == 0 else 0
         retried = dice.random() < 0.06
         attempts = [
-            (number, run, 1, "unbilled", sent_ms, 400, cost, 0, 0, 0, 429, "throttled", "too many requests"),
+            (number, run, 1, "not billed", sent_ms, 400, cost, 0, 0, 0, 429, "throttled", "too many requests"),
         ] * retried
         money = (cost - estimated, 0 if stated else _MODELS[model], estimated)
-        outcome = "billed" if cost else "unbilled" if stated else "in doubt"
+        outcome = "billed" if cost else "not billed" if stated else "in doubt"
         ended = (status, reason, message)
         attempts.append((number, run, 1 + retried, outcome, sent_ms, took_ms, _MODELS[model], *money, *ended))
         if state != "stored":
-            yield request, attempts, None, ""
+            yield request, attempts, None, None, ""
             continue
         # One in two hundred has the bytes of the one before, one in a hundred another size than it was asked for.
         sha256 = hashlib.sha256(str(number - (number % 200 == 0)).encode()).hexdigest()
         wide, high = (1024, 1024) if number % 100 == 0 else map(int, size.split("x"))
-        picture = (number, f"{request[10]}.webp", sha256, 200_000 + number % 9999, "webp", wide, high)
+        original = f"{key[:2]}/{key}-1.webp"
+        name = (f"{request[10]}.webp", number, original, number)
+        picture = (number, original, sha256, 200_000 + number % 9999, "webp", wide, high)
         look = {"sha256": sha256, "gradient": f"{dice.getrandbits(64):016x}", "tint": dice.randbytes(48).hex()}
         if number % 500 == 1:
             look["blank"] = True
-        yield request, attempts, picture, json.dumps(look) + "\n"
+        yield request, attempts, picture, name, json.dumps(look) + "\n"
 
 
 def floor(folder):
