@@ -74,7 +74,7 @@ async def _pruned(folder: RunFolder, plan: Plan, delete: bool) -> Pruned:  # noq
                 closing(Reader(folder.ledger)) as reader,
                 closing(PlanDiff(folder.ledger, plan.outline.numbers)) as diff,
             ):
-                await sync(plan, ledger, reader)
+                await sync(plan, ledger, reader, diff)
                 opened = open_stems(plan, diff)
                 found = await anyio.to_thread.run_sync(orphans.orphan_names, diff, opened)
                 told = await anyio.to_thread.run_sync(orphans.told, diff, opened)

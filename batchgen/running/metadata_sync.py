@@ -6,7 +6,7 @@ The rows are compared before anything is sent, once for every plan; nothing is b
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -15,9 +15,10 @@ import anyio.to_thread
 
 from batchgen.planning.compact_set import CompactSet
 from batchgen.planning.plan import Plan
-from batchgen.request import Request, number_of
+from batchgen.request import Request
 from batchgen.store.ledger import row_metadata
 from batchgen.store.ledger.ledger import Ledger, now_ms
+from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.reader import Reader
 from batchgen.store.ledger.row_metadata import Described
 
@@ -32,7 +33,7 @@ class Synced:
     renamed: int = 0
 
 
-async def sync(plan: Plan, ledger: Ledger, reader: Reader) -> Synced:
+async def sync(plan: Plan, ledger: Ledger, reader: Reader, diff: PlanDiff) -> Synced:
     """Describe the requests that the ledger knows as ``plan`` does. Raise :class:`LedgerFailed`.
 
     If several rows ask for equal requests, the first row describes the request, and the others share it.
@@ -46,20 +47,14 @@ async def sync(plan: Plan, ledger: Ledger, reader: Reader) -> Synced:
         if rows:
             renamed += await ledger.change(partial(row_metadata.describe, rows=rows, now_ms=now_ms()))
             described += len(rows)
-    of_plan = partial(_of_plan, plan)
     shared = await anyio.to_thread.run_sync(lambda: list(_described(plan, plan.at(plan.outline.repeats()))))
 
     def finish(db: sqlite3.Connection) -> None:
-        row_metadata.share(db, shared, of_plan=of_plan, now_ms=now_ms())
+        row_metadata.share(db, shared, of_plan=diff.asked, now_ms=now_ms())
         row_metadata.record_described(db, fingerprint)
 
     await ledger.change(finish)
     return Synced(described, renamed)
-
-
-def _of_plan(plan: Plan, keys: Collection[str]) -> set[str]:
-    by_number = {number_of(key): key for key in keys}
-    return {by_number[number] for number in plan.outline.numbers if number in by_number} if keys else set()
 
 
 def _changed(plan: Plan, reader: Reader) -> Iterator[Sequence[Described]]:

@@ -89,7 +89,7 @@ async def run_plan(
         budget = await _budget(opened, await provider.balance_microusd())
         lanes = partial(lanes_of, planned, plan.manifest.limits)
         desk = replace(opened, budget=budget, run_id=await _begun(opened), lanes=lanes())
-        synced = await sync(plan, desk.ledger, desk.reader)
+        synced = await sync(plan, desk.ledger, desk.reader, desk.diff)
         relinked = await _names(desk, looked)
         reused = await _reused(desk)
         _tell_of_start(desk, remaining_microusd, finishing=len(recovered))

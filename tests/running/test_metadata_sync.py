@@ -15,6 +15,7 @@ from batchgen.running.schedule.selection import Selection
 from batchgen.store.dataset.metadata import write_dataset
 from batchgen.store.ledger import row_metadata
 from batchgen.store.ledger.ledger import open_ledger
+from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.reader import Reader
 from tests.running.shop import failed
 
@@ -149,12 +150,14 @@ async def test_a_renewal_that_was_broken_off_is_done_by_the_next_run_of_any_plan
 
     async with open_ledger(me.folder.ledger, provider="simulator") as ledger:
         reader = Reader(me.folder.ledger)
+        diff = PlanDiff(me.folder.ledger, new.outline.numbers)
         with pytest.raises(Died):
-            await metadata_sync.sync(new, Dying(ledger), reader)
+            await metadata_sync.sync(new, Dying(ledger), reader, diff)
         # The plan that the ledger had described before is no exception.
-        assert await metadata_sync.sync(old, ledger, reader) == Synced(described=dies_after)
-        assert await metadata_sync.sync(old, ledger, reader) == Synced()
+        assert await metadata_sync.sync(old, ledger, reader, diff) == Synced(described=dies_after)
+        assert await metadata_sync.sync(old, ledger, reader, diff) == Synced()
         reader.close()
+        diff.close()
     assert [line["label"] for line in told(me)] == ["old"] * 3
 
 

@@ -107,15 +107,6 @@ class PlanDiff:
         """Return those of ``keys`` that are known to be stored, without asking the ledger anew."""
         return self._stored.among(keys)
 
-    def asks_for(self, key: str) -> bool:
-        """Return whether the plan asks for a stored request."""
-        number = number_of(key)
-        place = self._stored.place(number)
-        if place is None:
-            # Stored since, perhaps from an answer to an earlier plan: rare enough to look through them all.
-            return number in self._planned
-        return bool(self._held_against_plan[1][place])
-
     def asked(self, keys: Collection[str]) -> frozenset[str]:
         """Return those of ``keys``, whatever their state, that the plan asks for."""
         wanted = {number_of(key): key for key in keys}

@@ -39,8 +39,8 @@ def test_orphans_are_stored_and_not_asked_for(shelf, past):
     found = here.orphans()
     assert found.count == 1
     assert [(one.key, one.prompt, one.file) for one in found.first] == [(gone.key, "gone", file)]
-    assert here.asks_for(asked.key)
-    assert not here.asks_for(gone.key)
+    assert here.asked([asked.key])
+    assert not here.asked([gone.key])
 
 
 def test_only_the_first_orphans_are_named_in_the_plan_s_order(shelf, past):
@@ -79,7 +79,7 @@ def test_what_was_stored_since_is_asked_for_and_its_state_is_news(shelf, past):
     here = past(early.key, late.key)
     assert list(here.open_positions) == [1]
     shelf.store(late)
-    assert here.asks_for(late.key)
+    assert here.asked([late.key])
     assert here.states([late.key]) == {late.key: State.STORED}
     assert here.orphans().count == 0
 
@@ -90,7 +90,7 @@ def test_what_was_stored_since_for_an_earlier_plan_is_not_asked_for_and_an_orpha
     here = past(asked.key)
     assert list(here.open_positions) == []
     shelf.store(of_before)
-    assert not here.asks_for(of_before.key)
+    assert not here.asked([of_before.key])
     here.look_again()
     assert [one.key for one in here.orphans().first] == [of_before.key]
 
