@@ -10,8 +10,9 @@ from batchgen.provider.http.aiohttp_connection import AiohttpConnection
 from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.http.failures import CertificateInvalid, ConnectFailed, ConnectTimedOut, TransportFailure
 from batchgen.provider.http.freelist import FreeList, Origin
-from batchgen.provider.http.incoming import Answer, response
+from batchgen.provider.http.incoming import response
 from batchgen.provider.http.outgoing import Outgoing, outgoing
+from batchgen.provider.http.received import Received
 from batchgen.provider.http.resolving import Resolver
 
 
@@ -42,7 +43,7 @@ class AiohttpEngine(httpx.AsyncBaseTransport):
         while (connection := self._idle.oldest()) is not None:
             connection.close()
 
-    async def _answered(self, sent: Outgoing) -> Answer:
+    async def _answered(self, sent: Outgoing) -> Received:
         taken = self._idle.take(sent.origin)
         for dead in taken.dead:
             dead.close()
@@ -71,7 +72,7 @@ class AiohttpEngine(httpx.AsyncBaseTransport):
         if len(self._idle):
             self._sweep = asyncio.get_running_loop().call_later(self._options.idle_s, self._close_expired)
 
-    async def _tried(self, connection: AiohttpConnection, sent: Outgoing, idle_for_s: float) -> Answer:
+    async def _tried(self, connection: AiohttpConnection, sent: Outgoing, idle_for_s: float) -> Received:
         """Exchange on a used connection, and note how long this origin keeps connections open."""
         try:
             answer = await connection.exchange(sent)

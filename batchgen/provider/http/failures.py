@@ -15,13 +15,19 @@ No text contains a header's value.
 
 import httpx
 
+from batchgen.provider.http.received import Received
+
 
 class TransportFailure(httpx.RequestError):
-    """A failed exchange; ``headers_received`` says whether status line and headers of an answer had arrived."""
+    """A failed exchange. ``partial`` is what had arrived of an answer, ``None`` if not even its headers had."""
 
-    def __init__(self, text: str, *, headers_received: bool = False) -> None:
+    def __init__(self, text: str, *, partial: Received | None = None) -> None:
         super().__init__(text)
-        self.headers_received = headers_received
+        self.partial = partial
+
+    @property
+    def headers_received(self) -> bool:
+        return self.partial is not None
 
 
 class ConnectFailed(TransportFailure, httpx.ConnectError):
@@ -68,6 +74,6 @@ class AnswerUndecodable(TransportFailure, httpx.DecodingError):
     pass
 
 
-def headers_received(error: httpx.HTTPError) -> bool:
-    """Return whether an answer had begun before the failure; False if the transport that raised does not say."""
-    return isinstance(error, TransportFailure) and error.headers_received
+def partial_of(error: httpx.HTTPError) -> Received | None:
+    """Return what had arrived of an answer before the failure; ``None`` if the transport that raised does not say."""
+    return error.partial if isinstance(error, TransportFailure) else None

@@ -2,7 +2,7 @@
 
 import functools
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -24,17 +24,27 @@ from batchgen.provider.http.failures import (
     WriteTimedOut,
 )
 from batchgen.provider.http.freelist import FreeList, Origin
-from batchgen.provider.http.incoming import Answer, response
+from batchgen.provider.http.incoming import response
 from batchgen.provider.http.outgoing import Outgoing, outgoing
+from batchgen.provider.http.received import Received
+from batchgen.provider.http.repeat_check import RepeatCheck
 from batchgen.provider.http.resolving import Resolver
 
 
 @dataclass(slots=True)
 class Phase:
-    """The progress of one exchange, by httpcore's trace."""
+    """The progress of one exchange, by httpcore's trace, and what has arrived of its answer."""
 
     sent: bool = False
     begun: bool = False
+    answer: httpcore.Response | None = None
+    parts: list[bytes] = field(default_factory=list)
+
+    def partial(self) -> Received | None:
+        """Return what has arrived, if at least the headers have."""
+        if self.answer is None:
+            return Received(0, [], b"") if self.begun else None
+        return Received(self.answer.status, list(self.answer.headers), b"".join(self.parts))
 
     async def trace(self, event: str, _info: dict[str, Any]) -> None:
         """Note an event of httpcore."""
@@ -64,6 +74,7 @@ class Connection(httpcore.AsyncHTTP11Connection):
 
     def __init__(self, origin: httpcore.Origin, stream: httpcore.AsyncNetworkStream, max_header_bytes: int) -> None:
         self.MAX_INCOMPLETE_EVENT_SIZE = max_header_bytes
+        self.noticed = RepeatCheck()
         super().__init__(origin, stream)
 
     def is_alive(self) -> bool:
@@ -96,7 +107,7 @@ class HttpcoreEngine(httpx.AsyncBaseTransport):
         while (connection := self._idle.oldest()) is not None:
             await connection.aclose()
 
-    async def _answered(self, sent: Outgoing) -> Answer:
+    async def _answered(self, sent: Outgoing) -> Received:
         taken = self._idle.take(sent.origin)
         for dead in taken.dead:
             await _closed(dead)
@@ -110,7 +121,7 @@ class HttpcoreEngine(httpx.AsyncBaseTransport):
             self._idle.put(sent.origin, connection)
         return answer
 
-    async def _tried(self, connection: Connection, sent: Outgoing, idle_for_s: float) -> Answer:
+    async def _tried(self, connection: Connection, sent: Outgoing, idle_for_s: float) -> Received:
         """Exchange on a used connection, and note how long this origin keeps connections open."""
         try:
             answer = await self._exchanged(connection, sent)
@@ -123,20 +134,21 @@ class HttpcoreEngine(httpx.AsyncBaseTransport):
         self._idle.answered(sent.origin)
         return answer
 
-    async def _exchanged(self, connection: Connection, sent: Outgoing) -> Answer:
+    async def _exchanged(self, connection: Connection, sent: Outgoing) -> Received:
         phase = Phase()
         try:
-            answer = await connection.handle_async_request(_request(sent, phase))
-            body = await self._whole_body(connection, answer, sent)
+            phase.answer = await connection.handle_async_request(_request(sent, phase))
+            await self._read(connection, phase.answer, sent, phase)
         except BaseException as error:
             await _closed(connection)
             if isinstance(error, _TRANSLATED):
                 raise _translated(error, sent, phase) from error
             raise
-        return Answer(answer.status, list(answer.headers), body)
+        received = Received(phase.answer.status, list(phase.answer.headers), b"".join(phase.parts))
+        return connection.noticed(sent, received)
 
-    async def _whole_body(self, connection: Connection, answer: httpcore.Response, sent: Outgoing) -> bytes:
-        parts, received, cap = [], 0, sent.max_body_bytes
+    async def _read(self, connection: Connection, answer: httpcore.Response, sent: Outgoing, phase: Phase) -> None:
+        received, cap = 0, sent.max_body_bytes
         try:
             async for part in answer.aiter_stream():
                 received += len(part)
@@ -144,14 +156,14 @@ class HttpcoreEngine(httpx.AsyncBaseTransport):
                     # httpcore's nested generators end by themselves on a closed socket; trio warns of abandoned ones.
                     await connection.aclose()
                 else:
-                    parts.append(part)
+                    phase.parts.append(part)
         except _TRANSLATED:
             if received <= cap:
                 raise
         if received > cap:
-            raise BodyTooLarge(f"{sent.origin}: the answer passes {cap} bytes, not read further", headers_received=True)
+            text = f"{sent.origin}: the answer passes {cap} bytes, not read further"
+            raise BodyTooLarge(text, partial=phase.partial())
         await answer.aclose()
-        return b"".join(parts)
 
     async def _opened(self, origin: Origin) -> Connection:
         """Return a connection to the first checked address that takes one, within one connect timeout."""
@@ -211,11 +223,11 @@ def _translated(error: Exception, sent: Outgoing, phase: Phase) -> httpx.Transpo
             return WriteTimedOut(f"{origin}: took no byte of the request for {sent.read_timeout_s:g} s")
         return WriteFailed(f"{origin}: closed before the request was sent completely ({_reason(error)})")
     if isinstance(error, httpcore.TimeoutException):
-        return ReadTimedOut(f"{origin}: sent no byte for {sent.read_timeout_s:g} s", headers_received=phase.begun)
+        return ReadTimedOut(f"{origin}: sent no byte for {sent.read_timeout_s:g} s", partial=phase.partial())
     if isinstance(error, httpcore.NetworkError):
-        return ReadFailed(f"{origin}: lost after the request was sent ({_reason(error)})", headers_received=phase.begun)
+        return ReadFailed(f"{origin}: lost after the request was sent ({_reason(error)})", partial=phase.partial())
     part = "amid the answer" if phase.begun else "before the headers of an answer"
-    return AnswerBroken(f"{origin}: closed or not an HTTP answer, {part}", headers_received=phase.begun)
+    return AnswerBroken(f"{origin}: closed or not an HTTP answer, {part}", partial=phase.partial())
 
 
 def _reason(error: Exception) -> str:

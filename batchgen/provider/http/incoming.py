@@ -1,45 +1,36 @@
 """A whole answer as an httpx response: inflated only if the request asked for it, and never past the cap."""
 
-from dataclasses import dataclass
-
 import httpx
 
 from batchgen.provider.http.failures import AnswerUndecodable, BodyTooLarge
 from batchgen.provider.http.outgoing import Outgoing
-
-Headers = list[tuple[bytes, bytes]]
+from batchgen.provider.http.received import Received
 
 _SLICE_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer as received, its chunks joined and nothing else changed."""
-
-    status: int
-    headers: Headers
-    body: bytes
-
-
-def response(sent: Outgoing, answer: Answer) -> httpx.Response:
+def response(sent: Outgoing, answer: Received) -> httpx.Response:
     """Return the answer as a response. Raise `BodyTooLarge` or `AnswerUndecodable`."""
     headers, body = answer.headers, answer.body
+    extensions: dict[str, object] = {"repeats": True} if answer.repeats else {}
     coding = next((value for name, value in headers if name.lower() == b"content-encoding"), b"identity").lower()
     if coding == b"identity" or not body:
-        return httpx.Response(answer.status, headers=headers, content=body)
+        return httpx.Response(answer.status, headers=headers, content=body, extensions=extensions)
     if all(part.strip() in sent.accepted_codings for part in coding.split(b",")):
-        body = _inflated(sent, headers, body)
-    return _as_given(answer.status, headers, body)
+        body = _inflated(sent, answer)
+    return _as_given(answer, body, extensions)
 
 
-def _as_given(status: int, headers: Headers, body: bytes) -> httpx.Response:
+def _as_given(answer: Received, body: bytes, extensions: dict[str, object]) -> httpx.Response:
     # httpx inflates on construction whatever says Content-Encoding, so that header is put back afterwards.
-    plain = httpx.Response(status, headers=[h for h in headers if h[0].lower() != b"content-encoding"], content=body)
-    plain.headers = httpx.Headers(headers)
-    return plain
+    plain = [header for header in answer.headers if header[0].lower() != b"content-encoding"]
+    given = httpx.Response(answer.status, headers=plain, content=body, extensions=extensions)
+    given.headers = httpx.Headers(answer.headers)
+    return given
 
 
-def _inflated(sent: Outgoing, headers: Headers, body: bytes) -> bytes:
+def _inflated(sent: Outgoing, answer: Received) -> bytes:
+    headers, body = answer.headers, answer.body
     slices = (body[start : start + _SLICE_BYTES] for start in range(0, len(body), _SLICE_BYTES))
     packed = httpx.Response(200, headers=headers, content=slices)
     whole = bytearray()
@@ -48,10 +39,8 @@ def _inflated(sent: Outgoing, headers: Headers, body: bytes) -> bytes:
             whole += part
             if len(whole) > sent.max_body_bytes:
                 raise BodyTooLarge(
-                    f"{sent.origin}: the answer inflates beyond {sent.max_body_bytes} bytes", headers_received=True
+                    f"{sent.origin}: the answer inflates beyond {sent.max_body_bytes} bytes", partial=answer
                 )
     except httpx.DecodingError as error:
-        raise AnswerUndecodable(
-            f"{sent.origin}: the compressed answer does not inflate", headers_received=True
-        ) from error
+        raise AnswerUndecodable(f"{sent.origin}: the compressed answer does not inflate", partial=answer) from error
     return bytes(whole)

@@ -6,8 +6,10 @@ An engine is an `httpx.AsyncBaseTransport`: a whole request goes in, a response 
 2. It sends a request once: no retry, no redirect, no cookie, no proxy or credential from the environment.
 3. It reuses a connection only if idle for less than `idle_s`, and after a check of its socket.
 4. It connects to an address that was checked, verifies certificates, caps headers, body and the time between
-   bytes, and inflates only what was asked for.
+   bytes, and inflates only what was asked for. What had arrived when an exchange failed is with the exception.
 5. It never scans all connections for one request.
+
+A response with `extensions["repeats"]` equals the one before it on its connection, to a post with another body.
 
 `request.extensions["timeout"]["read"]` overrides the time between bytes, `["max_body_bytes"]` the cap on a body.
 """
@@ -17,7 +19,7 @@ import httpx
 from batchgen.provider.http.addresses import AddressRule, rule_for_downloads
 from batchgen.provider.http.async_library import on_asyncio
 from batchgen.provider.http.engine_options import EngineOptions
-from batchgen.provider.http.failures import AddressRefused, BodyTooLarge, CertificateInvalid, headers_received
+from batchgen.provider.http.failures import AddressRefused, BodyTooLarge, CertificateInvalid, partial_of
 
 __all__ = [
     "AddressRefused",
@@ -25,8 +27,8 @@ __all__ = [
     "BodyTooLarge",
     "CertificateInvalid",
     "EngineOptions",
-    "headers_received",
     "open_engine",
+    "partial_of",
     "rule_for_downloads",
 ]
 

@@ -13,7 +13,7 @@ from batchgen.provider.http.failures import (
     BodyTooLarge,
     CertificateInvalid,
     TransportFailure,
-    headers_received,
+    partial_of,
 )
 
 from .conftest import KINDS
@@ -85,8 +85,8 @@ async def test_it_serves_as_the_transport_of_an_httpx_client(opened, faults):
         ("reset", httpx.ReadError, False),
         ("close", httpx.RemoteProtocolError, False),
         ("half_headers", httpx.RemoteProtocolError, False),
-        ("garbage", httpx.RemoteProtocolError, False),
-        ("two_lengths", httpx.RemoteProtocolError, False),
+        ("garbage", httpx.RemoteProtocolError, None),
+        ("two_lengths", httpx.RemoteProtocolError, None),
         ("header_flood", httpx.RemoteProtocolError, False),
         ("endless_header", httpx.RemoteProtocolError, False),
         ("reset_amid_body", httpx.ReadError, True),
@@ -102,7 +102,8 @@ async def test_after_the_request_was_received_no_failure_says_it_was_not_sent(
     error = await failure_of(engine, post(faults.url(path)))
     assert isinstance(error, error_type)
     assert not surely_not_accepted(error)
-    assert headers_received(error) is begun
+    # Heads that break the rules are read by one of the two engines only.
+    assert begun is None or (partial_of(error) is not None) is begun
     assert faults.received[path] == 1
 
 
@@ -110,7 +111,7 @@ async def test_after_the_request_was_received_no_failure_says_it_was_not_sent(
 async def test_silence_ends_at_the_read_timeout(opened, faults, post, path, begun):
     error = await failure_of(opened(read_timeout_s=0.2), post(faults.url(path)))
     assert isinstance(error, httpx.ReadTimeout)
-    assert headers_received(error) is begun
+    assert (partial_of(error) is not None) is begun
 
 
 async def test_a_request_may_bring_its_own_read_timeout(opened, faults, post):
@@ -390,7 +391,7 @@ async def test_an_answer_that_inflates_beyond_the_cap_is_refused(opened, faults)
 async def test_an_answer_that_does_not_inflate_says_so(opened, faults):
     error = await failure_of(opened(), asking_for_gzip(faults.url("not_gzip")))
     assert isinstance(error, AnswerUndecodable)
-    assert headers_received(error)
+    assert partial_of(error) is not None
 
 
 # Addresses and certificates.
