@@ -15,6 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from batchgen.tokens import Usage
+
 # The parameters that reach the wire as they are. `response_format` says how a picture travels, not which picture
 # it is, so it is no part of a request's identity: changing it buys nothing again.
 PARAMETERS = ("prompt", "quality", "size", "output_format", "response_format", "seconds")
@@ -184,6 +186,13 @@ def read_canonical(canonical: bytes | str) -> CanonicalRequest:
     return _canonical_decoder.decode(canonical)
 
 
+def inputs_of(request: Request | CanonicalRequest) -> tuple[str, ...]:
+    """Return the digests of all input pictures and masks of a request."""
+    return tuple(
+        one if isinstance(one, str) else one.digest for one in (*request.image, request.mask) if one is not None
+    )
+
+
 def key_of(canonical: bytes) -> str:
     """Return the key of a canonical request: 32 hexadecimal digits."""
     return blake2b(canonical, digest_size=16).hexdigest()
@@ -196,23 +205,28 @@ def number_of(key: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPicture:
-    """One entry of an answer: hosted at ``url``, or inline as ``base64`` text that is not decoded yet."""
+    """A picture of an answer: hosted at ``url``, inline as ``base64`` that is not decoded yet, or as ``content``."""
 
     url: str | None = None
     base64: bytes | None = None
     revised_prompt: str | None = None
+    content: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
     """What came back for a paid request: at least one picture, and what the service says about it.
 
-    ``cost_microusd`` is ``None`` if the service stated no cost that is a finite number ≥ 0.
+    ``cost_microusd`` is ``None`` if the service stated no cost that is a finite number ≥ 0; ``cost_source`` is where
+    the cost stood, and ``cost_flag`` what is odd about it. ``latency_ms`` is ``None`` if the service stated none.
     """
 
     pictures: tuple[AnswerPicture, ...]
     cost_microusd: int | None
     latency_ms: int | None
+    cost_source: str = "answer"
+    cost_flag: str | None = None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +234,8 @@ class Experience:
     """The cost and time of a run folder's requests so far: all of one model, or those that asked ``like`` this.
 
     ``like`` has quality, size and seconds, each empty if a request left the choice. ``billed`` counts the answers
-    with a stated cost, from which the three amounts are. ``median_ms`` is the time from sending to the answer.
+    with a cost that was stated, or follows from stated tokens: the three amounts are from those. ``median_ms`` is the
+    time from sending to the answer.
     """
 
     model: str

@@ -23,7 +23,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from batchgen.manifest import load_manifest
+from batchgen.manifest import flat, load_manifest
 from batchgen.planning.plan import Plan, make_plan
 from batchgen.planning.prices import PriceBook
 from batchgen.provider.interface import Failed, Verdict
@@ -210,7 +210,7 @@ async def resumed_s(manifest, folder):
             plan,
             service,
             folder,
-            PriceBook({"maker/one": 40_000}, None),
+            PriceBook({"maker/one": flat(40_000)}, None),
             options=Options(confirmed=True),
             on_engine=[].append,
         )

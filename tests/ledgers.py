@@ -3,7 +3,7 @@
 import hashlib
 import io
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
@@ -85,6 +85,8 @@ class LedgerBuilder:
 
     def answer(self, ticket, bill, *, latency_ms=2_000):
         self.now_ms += latency_ms or 0
+        if bill.source is None and not bill.flag:
+            bill = replace(bill, source="manifest" if bill.estimated_microusd else "answer")
         transitions.answer(
             self.db,
             ticket=ticket,
@@ -96,10 +98,14 @@ class LedgerBuilder:
             now_ms=self.now_ms,
         )
 
-    def store(self, request, *, billed=40_000, estimated=0, flag=None, latency_ms=2_000, kinds=("PNG",), name=None):
+    def store(
+        self, request, *, billed=40_000, estimated=0, flag=None, latency_ms=2_000, kinds=("PNG",), name=None, **more
+    ):
         """The whole way of a request that goes well; returns the files."""
         ticket = self.send(request)
-        self.answer(ticket, Bill(billed, estimated, flag), latency_ms=latency_ms)
+        source = "manifest" if flag or estimated else "answer"
+        bill = Bill(billed, estimated, flag, **{"source": source, **more})
+        self.answer(ticket, bill, latency_ms=latency_ms)
         return self.publish(request, ticket, kinds=kinds, name=name)
 
     def publish(self, request, ticket, *, kinds=("PNG",), name=None):

@@ -20,17 +20,30 @@ ROOT = Path(batchgen.__file__).parent
 # What each room may import; `running` takes the manifest's frozen types, `planning` those of a catalogue.
 ARROWS = {
     "errors": set(),
+    "base64_text": set(),
     "encoding": set(),
     "money": set(),
+    "tokens": set(),
     "version": set(),
     "plugins": {"errors"},
-    "request": {"errors"},
-    "manifest": {"errors", "money", "plugins", "request", "wording"},
-    "planning": {"errors", "money", "request", "version", "manifest", "provider", "wording"},
-    "provider": {"errors", "money", "plugins", "request", "version", "simulator", "wording"},
-    "store": {"encoding", "errors", "money", "request", "wording"},
+    "request": {"errors", "tokens"},
+    "manifest": {"errors", "money", "plugins", "request", "tokens", "wording"},
+    "planning": {"errors", "money", "request", "tokens", "version", "manifest", "provider", "wording"},
+    "provider": {"base64_text", "errors", "money", "plugins", "request", "tokens", "version", "simulator", "wording"},
+    "store": {"base64_text", "encoding", "errors", "money", "request", "tokens", "wording"},
     "commands": set(),
-    "running": {"errors", "money", "request", "version", "manifest", "planning", "provider", "store", "wording"},
+    "running": {
+        "errors",
+        "money",
+        "request",
+        "tokens",
+        "version",
+        "manifest",
+        "planning",
+        "provider",
+        "store",
+        "wording",
+    },
     "report": {"encoding", "errors", "money", "request", "store", "wording"},
     "compare": {"encoding", "errors", "money", "request", "store", "report", "wording"},
     "wording": set(),
@@ -44,10 +57,10 @@ ARROWS["__main__"] = {"cli"}
 
 # The doors of rooms that show only a part of themselves to these.
 DOORS = {
-    ("running", "provider"): {"batchgen.provider.interface"},
+    ("running", "provider"): {"batchgen.provider.interface", "batchgen.provider.arrival"},
     ("planning", "provider"): {"batchgen.provider.interface"},
     ("running", "manifest"): {"batchgen.manifest"},
-    ("testing", "provider"): {"batchgen.provider.interface"},
+    ("testing", "provider"): {"batchgen.provider.interface", "batchgen.provider.arrival"},
 }
 
 

@@ -10,13 +10,19 @@ import typer
 
 from batchgen.cli.shared_options import Folder
 from batchgen.errors import UsageError
+from batchgen.wording import counted
 
 
 def adopt(
     folder: Folder,
     key: Annotated[str, typer.Argument(metavar="KEY", show_default=False, help="The request's key, or its beginning.")],
     source: Annotated[
-        str, typer.Argument(metavar="FILE|URL", show_default=False, help="The picture's file or address.")
+        str,
+        typer.Argument(
+            metavar="FILE|URL",
+            show_default=False,
+            help="The picture's file or address, or an answer kept below the run folder's .batchgen/answers.",
+        ),
     ],
 ) -> None:
     """Attach a picture recovered by hand to a request in doubt, so that it is not paid for again."""
@@ -24,7 +30,7 @@ def adopt(
     from batchgen.store.media.sniff import NotAPicture
 
     try:
-        adopted = command.adopt(folder, key, _content(source))
+        adopted = command.adopt(folder, key, _content(folder, source))
     except NotAPicture as error:
         raise UsageError(f"{source}: {error}") from error
     sys.stderr.write(f"request {adopted.key} is stored; `batchgen report {folder}` brings the report up to date\n")
@@ -34,13 +40,27 @@ def adopt(
         sys.stdout.write(f"{folder / adopted.file}\n")
 
 
-def _content(source: str) -> bytes:
+def _content(folder: Path, source: str) -> bytes:
     if "://" in source:
         return _fetched(source)
+    if source.endswith(".body"):
+        return _from_answer(folder, source)
     try:
         return Path(source).read_bytes()
     except OSError as error:
         raise UsageError(f"{source}: can't be read: {error.strerror}") from error
+
+
+def _from_answer(folder: Path, source: str) -> bytes:
+    """Return the first picture in a kept answer, and tell of others."""
+    from batchgen.commands.adopt import pictures_of_answer
+
+    pictures = pictures_of_answer(folder, source)
+    if pictures is None:
+        raise UsageError(f"{source}: no picture is found in this answer; save the picture to a file and adopt that")
+    if pictures.count > 1:
+        sys.stderr.write(f"{source} holds {counted(pictures.count, 'picture')}; the first is taken\n")
+    return pictures.content if pictures.content is not None else _fetched(pictures.url or "")
 
 
 def _fetched(url: str) -> bytes:

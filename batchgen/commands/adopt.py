@@ -14,12 +14,16 @@ import anyio.to_thread
 from batchgen.commands.job import existing_folder
 from batchgen.errors import StoppedEarly, UsageError
 from batchgen.planning.naming import opaque_stem
+from batchgen.provider.answer_reader import read_answer
+from batchgen.provider.arrival import from_rest
 from batchgen.request import State
+from batchgen.store.folder.kept_answers import read_kept
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import Name, View
 from batchgen.store.ledger import transitions
 from batchgen.store.ledger.ledger import Ledger, now_ms, open_ledger
 from batchgen.store.ledger.reader import Reader
+from batchgen.store.media.inline_pictures import content_of
 from batchgen.store.media.sniff import inspect
 from batchgen.store.pictures.on_disk import put_picture, shard_of
 
@@ -43,6 +47,30 @@ def adopt(folder: str | Path, key: str, content: bytes) -> Adopted:
     fails.
     """
     return anyio.run(_adopted, existing_folder(folder), key, content)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPictures:
+    """The pictures in a kept answer: how many there are, and the first, as its bytes or as its address."""
+
+    count: int
+    content: bytes | None = None
+    url: str | None = None
+
+
+def pictures_of_answer(folder: str | Path, name: str) -> KeptPictures | None:
+    """Return the pictures in a kept answer, a path or a name below ``answers/``; ``None`` if it holds none.
+
+    Raise :class:`UsageError` if there is no such file.
+    """
+    text = read_kept(Path(name)) or read_kept(existing_folder(folder).answers / Path(name).name)
+    if text is None:
+        raise UsageError(f"{name}: there is no such answer, here or below {existing_folder(folder).answers}")
+    pictures = read_answer(from_rest(text)).pictures
+    if not pictures:
+        return None
+    first = pictures[0]
+    return KeptPictures(len(pictures), None if first.url else content_of(first), first.url)
 
 
 async def _adopted(folder: RunFolder, key: str, content: bytes) -> Adopted:

@@ -9,6 +9,7 @@ from batchgen.errors import UsageError
 from batchgen.manifest import Manifest, load_manifest
 from batchgen.manifest.file_names import elsewhere_problem
 from batchgen.planning.plan import Plan, make_plan
+from batchgen.planning.price_list import openai_prices
 from batchgen.planning.prices import PriceBook
 from batchgen.planning.video_pricing import usual_length_s
 from batchgen.provider.choose import Service
@@ -64,6 +65,7 @@ def planned(manifest: Manifest, notice: Callable[[str], None] | None) -> Plan:
 
 
 def prices_of(manifest: Manifest, catalogue: Catalogue | None, folder: RunFolder) -> PriceBook:
-    """Return what requests cost, by the manifest, the catalogue and what was billed in ``folder``."""
+    """Return what requests cost, by the manifest, the catalogue, a price list and what was paid in ``folder``."""
     seen = experience(folder.ledger, provider=manifest.provider.kind)
-    return PriceBook(manifest.prices, catalogue, seen, usual_s=usual_length_s(manifest))
+    price_list = openai_prices() if manifest.provider.kind == "openai" else None
+    return PriceBook(manifest.prices, catalogue, seen, usual_s=usual_length_s(manifest), price_list=price_list)

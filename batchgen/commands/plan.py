@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -14,6 +15,7 @@ from batchgen.manifest import Manifest
 from batchgen.planning.forecast import Forecast, StateLookup
 from batchgen.planning.forecast import forecast as count
 from batchgen.planning.plan import Plan, make_plan
+from batchgen.planning.prices import PriceBook
 from batchgen.planning.reasons import Explained, Reason, by_reason, explained, look_over
 from batchgen.provider.choose import look_up_catalogue
 from batchgen.running import orphans
@@ -80,14 +82,19 @@ def outlook(
             lookup = remembered(run_folder)
         simulated = loaded.provider.kind == "simulator"
         sources = stack.enter_context(closing(Sources(loaded.reuse, own=run_folder, simulated=simulated)))
+        prices = prices_of(loaded, found.catalogue, run_folder)
         counted = count(
             planned,
-            prices_of(loaded, found.catalogue, run_folder),
+            prices,
             lookup,
             elsewhere=sources.find if loaded.reuse else None,
             first=first,
             limits=loaded.limits,
-            notices=(*([found.notice] if found.notice else []), *map(str, planned.warnings)),
+            notices=(
+                *([found.notice] if found.notice else []),
+                *_of_list(prices, planned.outline.models),
+                *map(str, planned.warnings),
+            ),
         )
         left = orphans.told(diff, open_stems(planned, diff)) if diff else None
         relatives = Relatives(diff) if diff and left and left.count and counted.new else None
@@ -98,3 +105,11 @@ def outlook(
             tell=tell,
         )
         return Outlook(counted, by_reason(counted.by_state, look.changed), look.first, left)
+
+
+def _of_list(prices: PriceBook, models: Sequence[str]) -> Iterator[str]:
+    """Yield from which list the prices of ``models`` are, if any are, and how old that is."""
+    price_list, listed = prices.from_list(models)
+    if price_list is not None and listed:
+        today = datetime.now(UTC).date()
+        yield f"{', '.join(listed)}: priced by {price_list.told(today)}; `prices:` in the job file goes before it"

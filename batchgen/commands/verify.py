@@ -25,6 +25,7 @@ class Discrepancy(enum.StrEnum):
     DELETED = "deleted"  # a name that its user deleted; the picture is there
     FOREIGN = "foreign"  # the disk has it and the ledger has not
     UNFINISHED = "unfinished"  # paid for and answered, and no picture yet
+    UNREAD = "unread"  # an answer is kept in which no picture is known
     LITTER = "litter"  # left by a process that died; nothing refers to it
 
 
@@ -134,16 +135,23 @@ def _unfinished(db: sqlite3.Connection, folder: RunFolder) -> Iterator[Finding]:
         yield Finding(Discrepancy.UNFINISHED, stem, key, f"paid for, and no picture yet{why}; {how}")
 
 
+_UNREAD = "an answer that may be paid for, without a picture that batchgen knows; `batchgen adopt` can use it"
+
+
 def _answers(db: sqlite3.Connection, folder: RunFolder) -> Iterator[Finding]:
     for (key, attempt_id), path in sorted(kept_answers(folder).items()):
         file = path.relative_to(folder.root).as_posix()
         found = db.execute(
-            "SELECT r.state FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.id = ? AND r.key = ?",
+            "SELECT CASE WHEN a.outcome = 'sent' OR r.state = 'answered' THEN 'needed'"
+            " WHEN a.outcome = 'billed' AND r.state = 'stored' THEN 'litter' ELSE 'unread' END"
+            " FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.id = ? AND r.key = ?",
             (attempt_id, key),
         ).fetchone()
         if found is None:
             yield Finding(Discrepancy.FOREIGN, file, key, "a paid answer that the ledger does not know; a run takes it")
-        elif found == (State.STORED,):
+        elif found == ("unread",):
+            yield Finding(Discrepancy.UNREAD, file, key, _UNREAD)
+        elif found == ("litter",):
             yield Finding(Discrepancy.LITTER, file, key, "its pictures are stored; nothing refers to it")
 
 

@@ -129,11 +129,12 @@ class _Requests:
 
 @dataclass(frozen=True, slots=True)
 class _Spent:
-    """For each request, in the same order: its money, how many answers stated a cost, and its pictures."""
+    """For each request, in the same order: money, answers with a stated cost, those with an estimate, and pictures."""
 
     billed_microusd: Integers
     estimated_microusd: Integers
     stated: Integers
+    estimated: Integers
     pictures: Integers
 
 
@@ -142,12 +143,13 @@ def _read_requests(db: sqlite3.Connection) -> _Requests:
 
 
 def _read_spent(db: sqlite3.Connection, requests: _Requests) -> _Spent:
-    of, billed, estimated, stated = integers(db, _ATTEMPTS, "attempts", width=4)
+    of, billed, estimated, stated, priced = integers(db, _ATTEMPTS, "attempts", width=5)
     (pictures,) = integers(db, _PICTURES, "pictures", width=1)
     return _Spent(
         _summed(requests, of, billed),
         _summed(requests, of, estimated),
         _summed(requests, of, stated),
+        _summed(requests, of, priced),
         _summed(requests, pictures, np.ones_like(pictures)),
     )
 
@@ -165,7 +167,7 @@ def _summed(requests: _Requests, of: Integers, amounts: Integers) -> Integers:
 def _costs(requests: _Requests, spent: _Spent, codes: Integers, titles: int) -> list[Cost]:
     """Return the cost of each of the ``titles``; ``codes`` has the index of each request's title."""
     stored = requests.stored > 0
-    estimated = stored & (spent.estimated_microusd > 0)
+    estimated = stored & ((spent.estimated_microusd > 0) | (spent.estimated > 0))
     priced = stored & ~estimated & ((spent.billed_microusd > 0) | (spent.stated > 0))
     everything = np.ones_like(stored)
 
@@ -230,7 +232,8 @@ SELECT model, provider, row, repeat, canonical, columns, axes FROM requests WHER
 
 _ATTEMPTS = """
 SELECT group_concat(request_id), group_concat(billed_microusd), group_concat(estimated_microusd),
-       group_concat(outcome = 'billed' AND cost_flag IS NULL)
+       group_concat(outcome = 'billed' AND coalesce(cost_source IN ('answer', 'usage', 'header'), 0)),
+       group_concat(outcome = 'billed' AND coalesce(cost_source NOT IN ('answer', 'usage', 'header'), 0))
 FROM attempts WHERE id >= :least AND id <= :most
 """
 

@@ -18,7 +18,8 @@ class Entry(msgspec.Struct, frozen=True):
     """One picture of a request, or a request that has none; ``ordinal`` counts the pictures of a request from 1.
 
     The three sums are those of the whole request and stand with its first picture only, so that they add up.
-    ``total_ms`` is the time from the first attempt to the file on disk.
+    ``total_ms`` is the time from the first attempt to the file on disk; ``latency_source`` says whose time the latency
+    is.
     """
 
     number: int
@@ -37,7 +38,9 @@ class Entry(msgspec.Struct, frozen=True):
     billed_microusd: int
     maybe_microusd: int
     estimated_microusd: int
+    cost_source: str | None
     latency_ms: int | None
+    latency_source: str | None
     total_ms: int | None
     answered_ms: int | None
     reason: str | None
@@ -93,7 +96,9 @@ def _entry(record: Record, ordinal: int, shot: Shot | None) -> Entry:
         record.billed_microusd if first else 0,
         record.maybe_microusd if first else 0,
         record.estimated_microusd if first else 0,
+        record.cost_source,
         record.latency_ms,
+        record.latency_source,
         record.total_ms,
         record.answered_ms,
         record.reason,

@@ -44,6 +44,7 @@ def batch(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
         "position": [entry.position for entry in entries],
         "cost": [_cost_microusd(entry) for entry in entries],
         "maybe": [entry.maybe_microusd for entry in entries],
+        "source": [texts.code(entry.cost_source) for entry in entries],
         "latency": [_number(entry.latency_ms) for entry in entries],
         "flags": [row.flags for row in rows],
         "thumb": [int(row.look is not None and not row.look.problem) for row in rows],
@@ -72,6 +73,7 @@ def details(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
         "total": [_number(entry.total_ms) for entry in entries],
         "answered": [_number(entry.answered_ms) for entry in entries],
         "estimated": [entry.estimated_microusd for entry in entries],
+        "clock": [entry.latency_source or "" for entry in entries],
     }
 
 
@@ -135,9 +137,9 @@ def _place(name: str) -> tuple[int, str]:
 
 
 def _cost_microusd(entry: Entry) -> int:
-    """Return what was surely spent on an entry, or ``NOTHING`` if it has no picture and nothing was billed."""
+    """Return what an entry cost, billed or estimated; ``NOTHING`` if nobody knows."""
     cost = entry.billed_microusd + entry.estimated_microusd
-    return cost if cost or entry.shot else NOTHING
+    return cost if cost or entry.cost_source else NOTHING
 
 
 def _twin(row: PlacedEntry) -> int:

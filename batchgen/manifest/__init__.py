@@ -19,6 +19,7 @@ from batchgen.manifest.model import (
     Retry,
 )
 from batchgen.manifest.overrides import Overrides
+from batchgen.manifest.price_tables import PriceTable, StatedPrice, flat, stated_price
 from batchgen.manifest.row_check import RowCheck
 from batchgen.manifest.rows import Row, Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime, max_failures, stop_time
@@ -38,18 +39,21 @@ __all__ = [
     "Output",
     "Overrides",
     "PictureCheck",
+    "PriceTable",
     "ProviderChoice",
     "Rate",
     "Retry",
     "Row",
     "RowCheck",
     "Rows",
+    "StatedPrice",
     "StopTime",
     "Template",
     "TemplateError",
     "Value",
     "check_value",
     "column_problem",
+    "flat",
     "json_schema",
     "load_manifest",
     "max_failures",
@@ -57,5 +61,6 @@ __all__ = [
     "path_problem",
     "segment_problem",
     "slug",
+    "stated_price",
     "stop_time",
 ]

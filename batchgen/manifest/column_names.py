@@ -10,7 +10,8 @@ from batchgen.wording import shown
 RESERVED_COLUMNS = frozenset(
     {
         *("file_name", "file_names", "key", "provider", "row", "state", "error", "message", "attempts", "simulated"),
-        *("cost_usd", "cost_source", "latency_ms", "request_ms", "total_ms", "created_at"),
+        *("cost_usd", "cost_source", "input_tokens", "output_tokens"),
+        *("latency_ms", "latency_source", "request_ms", "total_ms", "created_at"),
         *("width", "height", "format", "bytes", "sha256", "revised_prompt", "images", "inputs"),
         *("video", "videos", "duration_ms", "reused_from", "shares", "flags"),
     }

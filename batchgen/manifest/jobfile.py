@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from pydantic import WithJsonSchema as Schema
 
 from batchgen.manifest import parameter_schema, scalars
+from batchgen.manifest.price_tables import JSON_SCHEMA, StatedPrice, stated_price
 from batchgen.manifest.values import MOST_REPEATS, Value
 
 HOUR_S = 3600.0
@@ -77,6 +78,7 @@ Money = Annotated[
     PlainValidator(scalars.money),
     Schema({"type": ["number", "string"], "minimum": 0, "pattern": r"^[0-9]+(\.[0-9]+)?$"}),
 ]
+ModelPrice = Annotated[StatedPrice, PlainValidator(stated_price), Schema(JSON_SCHEMA)]
 StartRate = Annotated[
     scalars.Rate,
     PlainValidator(scalars.rate),
@@ -282,7 +284,13 @@ class JobFile(Section):
     repeat: Annotated[Repeat, Field(description="Pictures per combination")] = 1
     limits: LimitsSection = LimitsSection()
     retry: RetrySection = RetrySection()
-    prices: Annotated[dict[str, Money], Field(description="USD per picture, if a service states no cost")] = {}
+    prices: Annotated[
+        dict[str, ModelPrice],
+        Field(
+            description="USD per picture, if a service states no cost: an amount, a table by quality and size, or "
+            "per_million_tokens with what a request costs at_most"
+        ),
+    ] = {}
     output: OutputSection = OutputSection()
     reuse: Annotated[list[Text], Field(description="Run folders whose pictures are linked instead of bought")] = []
 

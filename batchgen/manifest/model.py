@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from batchgen.manifest.price_tables import StatedPrice
 from batchgen.manifest.rows import Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime
 from batchgen.manifest.template import Template
@@ -121,7 +122,7 @@ class Manifest:
     repeat: int
     limits: Limits
     retry: Retry
-    prices: Mapping[str, int]
+    prices: Mapping[str, StatedPrice]
     output: Output
     kind: Kind | None
     reuse: tuple[str, ...]

@@ -1,107 +1,110 @@
-"""What an answer means for the money, by its body first: a failed generation comes as 200, after heartbeats."""
+"""What an answer means: a generation if it holds a picture, whatever its status, else what the tables say."""
 
 from __future__ import annotations
 
 import errno
-import json
-import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 
 import httpx
-import msgspec
 
-from batchgen.money import microusd
-from batchgen.provider.error_text import meaning
+from batchgen.provider.answer_reader import Reading, read_answer
+from batchgen.provider.arrival import Arrival
+from batchgen.provider.cost import Statement, statement
+from batchgen.provider.error_text import Saying, saying, short
 from batchgen.provider.http.interface import AddressRefused, BodyTooLarge, CertificateInvalid
 from batchgen.provider.interface import Answer, Answered, Failed, Verdict
-from batchgen.provider.waiting import rate_limit, retry_after_s, stated_wait_s
-from batchgen.request import AnswerPicture, Generation
-from batchgen.wording import printable
-
-MESSAGE_CHARACTERS = 300
-# A longer latency than a week is a mistake.
-_LONGEST_LATENCY_MS = 7 * 24 * 3600 * 1000
-# Bodies of failures are kept up to this size: enough to find the money in them, too little to fill a disk.
-_KEPT_BODY_BYTES = 64 * 1024
+from batchgen.provider.verdicts import rule_for
+from batchgen.provider.waiting import rate_limit, retry_after_s
+from batchgen.request import Generation
 
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
-Redact = Callable[[str], str]
 
-# How much of a text, in characters, a message may be made of.
-_EXCERPT = 4000
+def read(arrival: Arrival, kind: str, *, base_url: str = "", sent: Collection[str] = ()) -> Answer:
+    """Return what an answer of a service means, by the table of its ``kind``. Never raises.
 
-_NULL = msgspec.Raw(b"null")
-# Decoding raises these for bytes that are no JSON, no UTF-8, nested too deep, or of another shape.
-_UNREADABLE = (ValueError, RecursionError)
-
-
-class _Entry(msgspec.Struct):
-    # Each field stays raw, so that nonsense in one of them does not cost the others.
-    url: msgspec.Raw = _NULL
-    b64_json: msgspec.Raw = _NULL
-    revised_prompt: msgspec.Raw = _NULL
+    ``sent`` are the digests of what was sent: an answer that repeats them holds no picture. Relative addresses are
+    joined with ``base_url``.
+    """
+    headers = httpx.Headers(arrival.headers)
+    reading = read_answer(arrival, base_url=base_url, sent=sent)
+    stated = statement(reading.fields, arrival.headers, kind)
+    answer = _answered(arrival, reading, stated) or _failed(arrival, reading, kind, headers, stated)
+    return replace(answer, rate_limit=rate_limit(headers))
 
 
-class _Body(msgspec.Struct):
-    # Numbers stay raw until they are read as decimals: a float in between would lose micro-dollars.
-    data: msgspec.Raw = _NULL
-    error: msgspec.Raw = _NULL
-    cost: msgspec.Raw = _NULL
-    latency: msgspec.Raw = _NULL
-    retry_after: msgspec.Raw = _NULL
-
-
-_decode_body = msgspec.json.Decoder(_Body).decode
-_decode_entries = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_entry = msgspec.json.Decoder(_Entry).decode
-_decode_text = msgspec.json.Decoder(str).decode
-
-
-@dataclass(frozen=True, slots=True)
-class _Error:
-    """An ``error`` in a body: a mapping with a message, or just a text."""
-
-    message: str
-    kind: str
-
-
-def read_response(response: httpx.Response, redact: Redact) -> Answer:
-    """Return what a complete response to a generation request means."""
-    if response.is_success:
-        answer = read_body(response.content, redact, status=response.status_code)
-    else:
-        answer = _read_refusal(response, redact)
-    return replace(answer, rate_limit=rate_limit(response.headers))
-
-
-def read_body(body: bytes, redact: Redact, *, status: int = 200) -> Answer:
-    """Return what the body of a successful status means: a generation, an error in disguise, or something unusable."""
-    parsed = _parsed(body)
-    if parsed is None:
-        message = f"the answer is no JSON: {_said(_excerpt(body), redact)}"
-        return Failed(Verdict.DOUBT, "unreadable_answer", message, status, body=body[:_KEPT_BODY_BYTES])
-    cost = _money(parsed.cost)
-    # A picture that arrived is never bought again, whatever else the answer says.
-    if pictures := _pictures(parsed.data):
-        return Answered(body, Generation(pictures, cost, _latency(parsed.latency)))
-    if (error := _error(parsed.error)) is not None:
-        return _read_error(error, parsed, body, redact, status=status)
-    return Failed(
-        Verdict.SPOILED,
-        "no_picture",
-        f"the answer holds no picture: {_said(_excerpt(body), redact)}",
-        status,
-        cost_microusd=cost,
-        body=body[:_KEPT_BODY_BYTES],
+def _answered(arrival: Arrival, reading: Reading, stated: Statement) -> Answer | None:
+    if not reading.pictures:
+        return None
+    if arrival.repeats:
+        return Failed(
+            Verdict.DOUBT,
+            "repeated_answer",
+            "the service sent the answer to the request before this one again, byte for byte",
+            arrival.status,
+        )
+    source = stated.cost_source or "answer"
+    return Answered(
+        Generation(reading.pictures, stated.cost_microusd, stated.latency_ms, source, stated.flag, stated.usage)
     )
 
 
-def read_transport_error(error: httpx.HTTPError, redact: Redact) -> Failed:
-    """Return what a missing or incomplete response means; the error's class says how much was sent."""
-    message = _said(str(error) or type(error).__name__, redact)
+def _failed(arrival: Arrival, reading: Reading, kind: str, headers: httpx.Headers, stated: Statement) -> Failed:
+    status, said = arrival.status, saying(reading)
+    if arrival.cut:
+        return Failed(Verdict.DOUBT, "answer_cut", f"{arrival.cut}: {said.message}", status)
+    if reading.job:
+        message = f"the service took a job instead of answering: {short(reading.job)}; look for its picture there"
+        return Failed(Verdict.DOUBT, "accepted_job", message, status)
+    cost = stated.cost_microusd
+    if cost:
+        reason = "billed_error" if said.is_error else "no_picture"
+        message = f"billed without a picture: {said.message}"
+        source = stated.cost_source or "answer"
+        return Failed(Verdict.SPOILED, reason, message, status, cost_microusd=cost, cost_source=source)
+    if 200 <= status < 300 and (lacking := _begun(arrival, reading)):
+        return Failed(Verdict.DOUBT, "unreadable_answer", lacking, status)
+    wait_s = retry_after_s(headers, now_epoch_s=time.time())
+    rule = rule_for(kind, status, said, states_wait=wait_s is not None)
+    return Failed(
+        rule.verdict,
+        rule.reason.format(status=status),
+        _message(arrival, said, rule.reason, headers),
+        status,
+        wait_s if wait_s is not None else said.wait_s,
+        cost_microusd=cost,
+        maybe_billed=rule.maybe_billed,
+    )
+
+
+def _begun(arrival: Arrival, reading: Reading) -> str | None:
+    """Return why a success is no whole answer: nothing came, or a document that does not end."""
+    if not arrival.body.strip():
+        return "the answer is empty"
+    if not reading.is_json and reading.text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}:
+        return f"the answer is no whole JSON: {short(reading.text)}"
+    return None
+
+
+def _message(arrival: Arrival, said: Saying, reason: str, headers: httpx.Headers) -> str:
+    match reason:
+        case "redirect":
+            to = short(headers.get("location", "nowhere"))
+            return f"the service redirects to {to}; check base_url: a paid post is never redirected"
+        case "key_rejected":
+            return f"the service rejected the key (HTTP {arrival.status}: {said.message})"
+        case "wrong_base_url":
+            return f"nothing answers at this address (HTTP {arrival.status}: {said.message})"
+        case "no_picture":
+            return f"the answer holds no picture: {said.message}"
+    return said.message if 200 <= arrival.status < 300 else f"HTTP {arrival.status}: {said.message}"
+
+
+def read_transport_error(error: httpx.HTTPError, message: str) -> Failed:
+    """Return what a missing response means; the error's class says how much was sent. ``message`` has no secrets."""
+    message = short(message or type(error).__name__)
     match error:
         case CertificateInvalid():
             return Failed(Verdict.STOP_RUN, "certificate", message)
@@ -133,186 +136,3 @@ def _errno(error: BaseException | None) -> int | None:
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
     return error.errno if error is not None else None
-
-
-def _read_error(error: _Error, parsed: _Body, body: bytes, redact: Redact, *, status: int) -> Failed:
-    message = _said(error.message, redact)
-    if cost := _money(parsed.cost):
-        return Failed(
-            Verdict.SPOILED,
-            "billed_error",
-            f"billed although it failed: {message}",
-            status,
-            cost_microusd=cost,
-            body=body[:_KEPT_BODY_BYTES],
-        )
-    said = meaning(error.message, error.kind)
-    kept = body[:_KEPT_BODY_BYTES] if said.verdict is Verdict.DOUBT else None
-    return Failed(said.verdict, said.reason, message, status, _wait_s(parsed), body=kept)
-
-
-def _read_refusal(response: httpx.Response, redact: Redact) -> Failed:
-    status = response.status_code
-    parsed = _parsed(response.content)
-    error = _error(parsed.error) if parsed else None
-    message = f"HTTP {status}: {_said(error.message if error else _excerpt(response.content), redact)}"
-    wait = retry_after_s(response.headers, now_epoch_s=time.time())
-    if wait is None and parsed:
-        wait = _wait_s(parsed)
-    said = meaning(error.message, error.kind) if error else None
-    if said and said.verdict is Verdict.STOP_RUN:
-        return Failed(Verdict.STOP_RUN, said.reason, message, status)
-    match status:
-        case 401:
-            return Failed(Verdict.STOP_RUN, "key_rejected", f"the service rejected the key ({message})", status)
-        case 402:
-            return Failed(Verdict.STOP_RUN, "insufficient_credits", message, status)
-        case 404 if error is None:
-            return Failed(Verdict.STOP_RUN, "wrong_base_url", f"nothing answers at this address ({message})", status)
-        case 408:
-            return Failed(Verdict.DOUBT, "timeout", message, status)
-        case 409 | 425:
-            return Failed(Verdict.PASSING, f"http_{status}", message, status, wait)
-        case 429 if said and said.verdict is Verdict.STOP_LANE:
-            return Failed(Verdict.STOP_LANE, said.reason, message, status)
-        case 429:
-            return Failed(Verdict.THROTTLED, "rate_limit", message, status, wait)
-        case 501 | 505:
-            return Failed(Verdict.STOP_RUN, f"http_{status}", message, status)
-        case 503:
-            return Failed(Verdict.OVERLOADED, "overloaded", message, status, wait)
-    if status < 400:
-        to = _said(response.headers.get("location", "nowhere"), redact)
-        return Failed(
-            Verdict.STOP_RUN,
-            "redirect",
-            f"the service redirects to {to}; check base_url: a paid post is never redirected",
-            status,
-        )
-    if status < 500:
-        reason = said.reason if said and said.verdict is Verdict.REFUSED else f"http_{status}"
-        return Failed(Verdict.REFUSED, reason, message, status)
-    if said:
-        # The service itself reports the failure; only a bare status leaves open whether the generation ran.
-        verdict = said.verdict if said.verdict is not Verdict.REFUSED else Verdict.UNCLEAR
-        return Failed(verdict, said.reason, message, status, wait)
-    return Failed(Verdict.DOUBT, f"http_{status}", message, status, wait, body=response.content[:_KEPT_BODY_BYTES])
-
-
-def _parsed(body: bytes) -> _Body | None:
-    """Return the fields of a body, or ``None`` if it is no JSON object even for a lenient reader."""
-    try:
-        return _decode_body(body)
-    except _UNREADABLE:
-        pass
-    try:
-        return _decode_body(_rewritten(body))
-    except _UNREADABLE:
-        return None
-
-
-def _rewritten(body: bytes) -> bytes:
-    """Return a body as strict JSON: no byte order mark, no lone surrogates, ``NaN`` and numbers as text.
-
-    OpenAI-compatible servers in Python send such answers; a picture in one is paid for.
-    """
-    stated = json.loads(
-        body.decode("utf-8-sig", "replace"), parse_float=str, parse_int=str, parse_constant=str, strict=False
-    )
-    return json.dumps(stated, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def _error(raw: msgspec.Raw) -> _Error | None:
-    """Return the error a body states; ``null``, ``false`` and whatever is empty state none."""
-    try:
-        stated = msgspec.json.decode(raw)
-    except _UNREADABLE:
-        return _Error(_excerpt(raw), "")
-    if not stated:
-        return None
-    if isinstance(stated, dict):
-        kinds = (stated.get(name) for name in ("type", "code"))
-        message = stated.get("message")
-        return _Error(
-            message if isinstance(message, str) else _excerpt(raw),
-            " ".join(kind for kind in kinds if isinstance(kind, str)),
-        )
-    return _Error(stated if isinstance(stated, str) else _excerpt(raw), "")
-
-
-def _wait_s(parsed: _Body) -> float | None:
-    """Return the wait that ``retry_after`` asks for, beside the error or inside it."""
-    for raw in (parsed.retry_after, parsed.error):
-        try:
-            stated = msgspec.json.decode(raw)
-        except _UNREADABLE:
-            continue
-        if wait := stated_wait_s(stated.get("retry_after") if isinstance(stated, dict) else stated):
-            return wait
-    return None
-
-
-def _pictures(raw: msgspec.Raw) -> tuple[AnswerPicture, ...]:
-    try:
-        entries = _decode_entries(raw)
-    except _UNREADABLE:
-        return ()
-    return tuple(picture for entry in entries if (picture := _picture(entry)) is not None)
-
-
-def _picture(raw: msgspec.Raw) -> AnswerPicture | None:
-    try:
-        entry = _decode_entry(raw)
-    except _UNREADABLE:
-        return None
-    url, base64 = _text(entry.url), _base64(entry.b64_json)
-    if url and url.startswith("data:"):
-        url, base64 = None, base64 or _base64(entry.url)
-    return AnswerPicture(url or None, base64, _text(entry.revised_prompt)) if url or base64 else None
-
-
-def _text(raw: msgspec.Raw) -> str | None:
-    try:
-        return _decode_text(raw)
-    except _UNREADABLE:
-        return None
-
-
-def _base64(raw: msgspec.Raw) -> bytes | None:
-    r"""Return the text between the quotes, not copied through ``str`` if it holds no escape but ``\/``."""
-    quoted = bytes(raw)
-    if quoted[:1] != b'"':
-        return None
-    payload = quoted[1:-1].replace(b"\\/", b"/")
-    if b"\\" in payload:
-        payload = (_text(raw) or "").encode()
-    # Some OpenAI-compatible servers answer with a whole data URI.
-    if payload.startswith(b"data:"):
-        payload = payload.partition(b",")[2]
-    return payload or None
-
-
-def _money(raw: msgspec.Raw) -> int | None:
-    # Only a number is a cost: services have sent text and `true`.
-    text = bytes(raw)
-    return microusd(text.decode()) if text[:1].isdigit() else None
-
-
-def _latency(raw: msgspec.Raw) -> int | None:
-    latency_us = _money(raw)
-    latency_ms = latency_us // 1_000_000 if latency_us is not None else None
-    return latency_ms if latency_ms is not None and latency_ms < _LONGEST_LATENCY_MS else None
-
-
-def _excerpt(body: bytes | msgspec.Raw) -> str:
-    return bytes(memoryview(body)[: 2 * _EXCERPT]).decode("utf-8", "replace")
-
-
-def _said(text: str, redact: Redact) -> str:
-    """Return ``text`` for people: without secrets, markup and control characters, in at most 300 characters."""
-    # A secret is taken out before anything is cut: half of one would not be recognised any more.
-    excerpt = redact(text[: 2 * _EXCERPT])[:_EXCERPT]
-    # Markup of a gateway's error page says nothing.
-    plain = re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", excerpt, flags=re.DOTALL)
-    plain = printable(" ".join(plain.split())) or "(empty)"
-    return plain if len(plain) <= MESSAGE_CHARACTERS else plain[: MESSAGE_CHARACTERS - 1] + "…"

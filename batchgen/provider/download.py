@@ -8,13 +8,10 @@ from collections.abc import Callable
 import httpx
 
 from batchgen.provider.http.interface import AddressRefused, BodyTooLarge
-from batchgen.provider.interface import Download, DownloadFailed
+from batchgen.provider.interface import Download, DownloadFailed, Obstacle
 from batchgen.wording import printable
 
 MAX_REDIRECTS = 3
-# Tries for each kind of failure, the first one included.
-PASSING_TRIES = 8
-GONE_TRIES = 3
 
 
 async def fetch(
@@ -31,19 +28,21 @@ async def fetch(
         if not response.is_redirect or target is None:
             return _read(response, url, redact)
         url = _joined(url, target, redact)
-    raise DownloadFailed(f"{_place(url, redact)}: more than {MAX_REDIRECTS} redirects", tries=1)
+    raise DownloadFailed(f"{_place(url, redact)}: more than {MAX_REDIRECTS} redirects", Obstacle.GONE)
 
 
 async def _get(engine: httpx.AsyncBaseTransport, url: str, redact: Callable[[str], str]) -> httpx.Response:
     try:
         return await engine.handle_async_request(httpx.Request("GET", url))
-    except (AddressRefused, BodyTooLarge, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-        raise DownloadFailed(f"{_place(url, redact)}: {redact(str(error))}", tries=1) from error
+    except (AddressRefused, httpx.UnsupportedProtocol) as error:
+        raise DownloadFailed(f"{_place(url, redact)}: {redact(str(error))}", Obstacle.LOCAL) from error
+    except (BodyTooLarge, httpx.LocalProtocolError) as error:
+        raise DownloadFailed(f"{_place(url, redact)}: {redact(str(error))}", Obstacle.NEVER) from error
     except (httpx.InvalidURL, ValueError) as error:
-        raise DownloadFailed(f"{_place(url, redact)}: this is no URL", tries=1) from error
+        raise DownloadFailed(f"{_place(url, redact)}: this is no URL", Obstacle.NEVER) from error
     except httpx.HTTPError as error:
         what = redact(str(error)) or type(error).__name__
-        raise DownloadFailed(f"{_place(url, redact)}: {what}", tries=PASSING_TRIES, passing=True) from error
+        raise DownloadFailed(f"{_place(url, redact)}: {what}") from error
 
 
 def _read(response: httpx.Response, url: str, redact: Callable[[str], str]) -> Download:
@@ -52,17 +51,17 @@ def _read(response: httpx.Response, url: str, redact: Callable[[str], str]) -> D
         return Download(response.content, response.headers.get("content-type", ""))
     where = f"{_place(url, redact)} answered {status}"
     if status == 401:
-        raise DownloadFailed(f"{where}: it wants a key, and no key is ever sent to a picture's URL", tries=1)
+        raise DownloadFailed(f"{where}: it wants a key, and no key is ever sent to a picture's URL", Obstacle.GONE)
     if status in {403, 404, 410}:
-        raise DownloadFailed(f"{where}: the picture is no longer there", tries=GONE_TRIES)
-    raise DownloadFailed(where, tries=PASSING_TRIES, passing=True)
+        raise DownloadFailed(f"{where}: the picture is not there, or not yet", Obstacle.GONE)
+    raise DownloadFailed(where)
 
 
 def _joined(url: str, target: str, redact: Callable[[str], str]) -> str:
     try:
         return urllib.parse.urljoin(url, target)
     except ValueError as error:
-        raise DownloadFailed(f"{_place(url, redact)}: it redirects to no URL", tries=1) from error
+        raise DownloadFailed(f"{_place(url, redact)}: it redirects to no URL", Obstacle.NEVER) from error
 
 
 def _check(url: str, redact: Callable[[str], str], *, plain_http: bool) -> None:
@@ -74,7 +73,7 @@ def _check(url: str, redact: Callable[[str], str], *, plain_http: bool) -> None:
     except ValueError:
         allowed, host = False, None
     if not allowed or not host:
-        raise DownloadFailed(f"{_place(url, redact)}: only https URLs are fetched", tries=1)
+        raise DownloadFailed(f"{_place(url, redact)}: only https URLs are fetched", Obstacle.LOCAL)
 
 
 def _place(url: str, redact: Callable[[str], str]) -> str:

@@ -1,70 +1,128 @@
-"""What a service's error messages mean, by their wording.
-
-The words were seen from ImageRouter's server, the providers behind it, and OpenAI-compatible servers; if several rules
-match, the first one decides.
-"""
+"""What an answer without a picture says, in the many places where services say it."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from batchgen.provider.interface import Verdict
+import msgspec
+
+from batchgen.provider.answer_reader import EXCERPT, UNREADABLE, Reading
+from batchgen.provider.waiting import stated_wait_s
+from batchgen.wording import printable
+
+MESSAGE_CHARACTERS = 300
+# Where services put the words of a refusal, beside `error`.
+_WORDS = frozenset({"message", "msg", "detail", "details", "text", "reason", "content", "refusal", "title", "status"})
+_REASONS = frozenset({"finish_reason", "finishreason", "stop_reason", "blockreason", "block_reason"})
+# Deeper, or more of them, is no message for people.
+_DEEPEST, _MOST = 8, 200
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
-    """What an error message says about its request."""
+class Saying:
+    """The words of an answer. ``message`` is for people; ``words`` is what rules look at, ``kind`` types and codes.
 
-    verdict: Verdict
-    reason: str
+    ``is_error``: the service itself states an error, as JSON. ``is_markup``: a page, which no service writes for
+    programs. ``wait_s`` is the wait that the body asks for.
+    """
 
-
-_WORDS: tuple[tuple[str, Verdict, str], ...] = (
-    # The service could not book the charge or its return: money may have gone.
-    (r"(postlog|refund)\w* usage", Verdict.DOUBT, "booking_failed"),
-    (
-        r"insufficient[ _](credit|balance|quota|fund)|out of credits|exceeded your current quota|\btop[ -]?up\b",
-        Verdict.STOP_RUN,
-        "insufficient_credits",
-    ),
-    (
-        r"payment required|deposit[ _]required|billing (hard )?limit",
-        Verdict.STOP_RUN,
-        "insufficient_credits",
-    ),
-    (r"daily (free )?limit|limit .{0,40}per day|requests per day", Verdict.STOP_LANE, "daily_limit"),
-    (r"rate[ _-]?limit|too many requests|\b429\b", Verdict.THROTTLED, "rate_limit"),
-    # Node's codes of a failed connection; ECONNREFUSED would match the rule for a refusal.
-    (r"\be(conn(refused|reset|aborted)|timedout|notfound|ai_again|pipe)\b", Verdict.PASSING, "provider_error"),
-    (r"overloaded|high demand|capacity|service unavailable|temporarily", Verdict.OVERLOADED, "overloaded"),
-    (
-        r"moderat|content[ _-]polic|flagged|safety|violat|prohibited|nsfw|sensitive|inappropriate|refus",
-        Verdict.REFUSED,
-        "moderation",
-    ),
-    (
-        r"not support|unsupported|not available|is invalid|invalid (value|size|quality|model|parameter|request)",
-        Verdict.REFUSED,
-        "invalid_request",
-    ),
-    (r"must be|too long|does not exist|not found|not allowed", Verdict.REFUSED, "invalid_request"),
-    (
-        r"try again|time(d )?-?out|internal error|unknown error|not valid json|fetch failed|hang up",
-        Verdict.PASSING,
-        "provider_error",
-    ),
-    (r"invalid_request_error", Verdict.REFUSED, "invalid_request"),
-)
-
-_RULES = tuple((re.compile(pattern, re.IGNORECASE), Meaning(verdict, reason)) for pattern, verdict, reason in _WORDS)
-
-_UNKNOWN = Meaning(Verdict.UNCLEAR, "unknown_error")
+    message: str
+    words: str
+    kind: str = ""
+    is_error: bool = False
+    is_markup: bool = False
+    wait_s: float | None = None
 
 
-def meaning(message: str, kind: str = "") -> Meaning:
-    """Return what an error with this message and this type, or type and code, means for its request."""
-    if "timeout_error" in kind.split():
-        return Meaning(Verdict.DOUBT, "timeout_error")
-    text = f"{kind} {message}"
-    return next((meaning for pattern, meaning in _RULES if pattern.search(text)), _UNKNOWN)
+def saying(reading: Reading) -> Saying:
+    """Return what an answer says that holds no picture."""
+    if not reading.is_json:
+        plain = _without_markup(reading.text)
+        is_markup = reading.text.lstrip("\ufeff \t\r\n").startswith("<")
+        return Saying(short(plain), plain, is_markup=is_markup, wait_s=stated_wait_s(plain))
+    stated = {name: value for name, raw in reading.fields.items() if (value := _decoded(raw)) not in (None, "", {}, [])}
+    error = stated.get("error") or stated.get("errors")
+    if error and error != "false":
+        message, kind = _of_error(error, stated)
+        return Saying(short(message), message[:EXCERPT], kind, is_error=True, wait_s=_wait_s(stated, message))
+    words = " ".join(_words(stated, 0))
+    failed = stated.get("success") == "false" or stated.get("status") in {"error", "failed", "FAILED"}
+    message = words or reading.text
+    return Saying(short(message), words[:EXCERPT], _kind(stated), is_error=failed, wait_s=_wait_s(stated, words))
+
+
+def _decoded(raw: msgspec.Raw) -> object:
+    if bytes(raw) in {b"false", b"true"}:
+        return bytes(raw).decode()
+    try:
+        return json.loads(bytes(raw).decode("utf-8", "replace"), parse_int=str, parse_float=str, strict=False)
+    except UNREADABLE:
+        return bytes(raw[: 2 * EXCERPT]).decode("utf-8", "replace")
+
+
+def _of_error(error: object, stated: Mapping[str, object]) -> tuple[str, str]:
+    """Return the message and the types and codes of an error: an object, a list, a text, or something else."""
+    if isinstance(error, list) and len(error) == 1:
+        error = error[0]
+    if not isinstance(error, dict):
+        # xAI's shape: the text under `error`, a code beside it.
+        return error if isinstance(error, str) else json.dumps(error, ensure_ascii=False), _kind(stated)
+    message = next((one for name in ("message", "msg", "detail") if isinstance(one := error.get(name), str)), None)
+    inner = " ".join(_words({"inner": error.get("inner_error") or error.get("innererror") or {}}, 0))
+    return message or json.dumps(error, ensure_ascii=False)[:EXCERPT], f"{_kind(error)} {inner}".strip()
+
+
+def _kind(stated: Mapping[str, object]) -> str:
+    inner = stated.get("inner_error") or stated.get("innererror")
+    kinds: list[object] = [stated.get(name) for name in ("type", "code", "status")]
+    kinds += [inner.get("code")] if isinstance(inner, dict) else []
+    return " ".join(kind for kind in kinds if isinstance(kind, str))
+
+
+def _words(value: object, depth: int, name: str = "") -> Iterator[str]:
+    """Return the texts under the names that services use for words, and what a content filter filtered."""
+    if depth > _DEEPEST:
+        return
+    match value:
+        case str() if name in _WORDS or name in _REASONS:
+            yield value[:EXCERPT]
+        case dict():
+            if name.startswith("content_filter") and re.search(r'"(filtered|detected)": true', json.dumps(value)):
+                yield "content_filter"
+            for key, inner in list(value.items())[:_MOST]:
+                yield from _words(inner, depth + 1, str(key).lower())
+        case list():
+            for inner in value[:_MOST]:
+                yield from _words(inner, depth + 1, name)
+
+
+def _wait_s(stated: Mapping[str, object], message: str) -> float | None:
+    """Return the wait that a body asks for: as ``retry_after``, beside the error or inside it, or in its words."""
+    error = stated.get("error")
+    for place in (stated, error if isinstance(error, dict) else {}):
+        for name in ("retry_after", "retryAfter", "retry_after_ms"):
+            wait = stated_wait_s(place.get(name))
+            if wait is not None:
+                return wait / 1000 if name.endswith("ms") else wait
+        for one in _dicts(place.get("details")):
+            if (wait := stated_wait_s(one.get("retryDelay"))) is not None:
+                return wait
+    return stated_wait_s(message)
+
+
+def _dicts(value: object) -> list[Mapping[str, object]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _without_markup(text: str) -> str:
+    # Markup of a gateway's error page says nothing.
+    return re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", text[:EXCERPT], flags=re.DOTALL | re.IGNORECASE)
+
+
+def short(text: str) -> str:
+    """Return ``text`` for people: without markup and control characters, in at most 300 characters."""
+    plain = printable(" ".join(_without_markup(text).split())) or "(empty)"
+    return plain if len(plain) <= MESSAGE_CHARACTERS else plain[: MESSAGE_CHARACTERS - 1] + "…"

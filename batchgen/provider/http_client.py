@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import urllib.parse
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Self
@@ -13,14 +12,21 @@ import httpx
 import msgspec
 
 from batchgen.errors import UsageError
-from batchgen.provider.answers import Redact, read_response, read_transport_error
-from batchgen.provider.credentials import Secret, redact
+from batchgen.provider.answers import read_transport_error
+from batchgen.provider.arrival import Arrival
+from batchgen.provider.credentials import Secret, redact, redact_bytes
 from batchgen.provider.download import fetch
-from batchgen.provider.http.interface import EngineOptions, open_engine, rule_for_downloads
-from batchgen.provider.interface import Answer, Download
+from batchgen.provider.http.interface import EngineOptions, open_engine, partial_of, rule_for_downloads
+from batchgen.provider.interface import Download, Failed
 from batchgen.version import __version__
 
 USER_AGENT = f"batchgen/{__version__}"
+
+# They say nothing of a request or its money, or are secrets of the connection.
+_UNKEPT_HEADERS = frozenset(
+    {"set-cookie", "connection", "keep-alive", "transfer-encoding", "content-length", "alt-svc", "report-to", "nel"}
+    | {"strict-transport-security", "content-security-policy", "access-control-allow-origin", "vary", "etag"}
+)
 
 # The cap for films, and for every download: an address does not say what it holds.
 LARGEST_FILM_BYTES = 256 << 20
@@ -44,7 +50,7 @@ class HttpClient:
         self, base_url: str, key: Secret | None, *, concurrency: int, read_timeout_s: float | None = None
     ) -> None:
         self.base_url = checked_base_url(base_url)
-        self.redact: Redact = lambda text: redact(text, [key] if key else [])
+        self._secrets = (key,) if key else ()
         self._headers = [("user-agent", USER_AGENT), ("accept", "application/json"), ("accept-encoding", "identity")]
         if key is not None:
             self._headers.append(("authorization", f"Bearer {key.reveal()}"))
@@ -71,16 +77,12 @@ class HttpClient:
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
 
-    async def post(
-        self,
-        path: str,
-        body: Body,
-        *,
-        idempotency_key: str,
-        film: bool = False,
-        read: Callable[[httpx.Response, Redact], Answer] = read_response,
-    ) -> Answer:
-        """Post once and return the outcome, by ``read`` for a complete response. Only cancellation is raised.
+    def redact(self, text: str) -> str:
+        """Return ``text`` without the key, in whatever form."""
+        return redact(text, self._secrets)
+
+    async def post(self, path: str, body: Body, *, idempotency_key: str, film: bool = False) -> Arrival | Failed:
+        """Post once; return what arrived, without the key, or why nothing did. Only cancellation is raised.
 
         A ``film`` may be larger than pictures are.
         """
@@ -90,8 +92,19 @@ class HttpClient:
         try:
             response = await self._engine.handle_async_request(request)
         except httpx.HTTPError as error:
-            return read_transport_error(error, self.redact)
-        return read(response, self.redact)
+            said = self.redact(str(error))
+            partial = partial_of(error)
+            if partial is None or not partial.body.strip():
+                return read_transport_error(error, said)
+            return self._arrival(partial.status, httpx.Headers(partial.headers), partial.body, cut=said)
+        repeats = bool(response.extensions.get("repeats"))
+        return self._arrival(response.status_code, response.headers, response.content, repeats=repeats)
+
+    def _arrival(
+        self, status: int, headers: httpx.Headers, body: bytes, *, cut: str | None = None, repeats: bool = False
+    ) -> Arrival:
+        kept = [(name, self.redact(value)) for name, value in headers.multi_items() if name not in _UNKEPT_HEADERS]
+        return Arrival(status, tuple(kept), redact_bytes(body, self._secrets), cut, repeats)
 
     async def get_json(self, path: str) -> object | None:
         """Return the decoded JSON of a free look-up, or ``None`` if it fails."""

@@ -6,13 +6,15 @@ answer to its post, after heartbeats. Results are hosted unless base64 is asked 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Self
 
 import anyio.to_thread
 
 from batchgen.money import microusd
-from batchgen.provider.answers import read_body
+from batchgen.provider.answers import read
+from batchgen.provider.arrival import Arrival
 from batchgen.provider.catalogue import read_catalogue
 from batchgen.provider.credentials import Secret
 from batchgen.provider.http_client import Body, HttpClient
@@ -53,7 +55,7 @@ class ImageRouter:
     async def __aexit__(self, *exc: object) -> None:
         await self._client.__aexit__(*exc)
 
-    async def generate(self, request: Request, *, idempotency_key: str) -> Answer:
+    async def generate(self, request: Request, *, idempotency_key: str) -> Arrival | Failed:
         try:
             body = await _body(request)
         except OSError as error:
@@ -61,8 +63,8 @@ class ImageRouter:
         film = request.kind is Kind.VIDEO
         return await self._client.post(_path(request), body, idempotency_key=idempotency_key, film=film)
 
-    def read(self, body: bytes) -> Answer:
-        return read_body(body, self._client.redact)
+    def read(self, arrival: Arrival, *, sent: Collection[str] = ()) -> Answer:
+        return read(arrival, "imagerouter", base_url=self.base_url, sent=sent)
 
     async def download(self, url: str) -> Download:
         return await self._client.download(url)

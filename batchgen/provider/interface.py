@@ -7,13 +7,14 @@ means for the money: surely not billed, billed, or unknown.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
 from batchgen.request import Generation, Request
 
 if TYPE_CHECKING:
+    from batchgen.provider.arrival import Arrival
     from batchgen.provider.credentials import Secret
 
 
@@ -43,9 +44,8 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A complete body that holds a picture or its address, and is paid for."""
+    """What an answer means that holds a picture or its address: it is paid for."""
 
-    body: bytes
     generation: Generation
     rate_limit: RateLimit | None = None
 
@@ -55,7 +55,8 @@ class Failed:
     """An attempt that brought no picture.
 
     ``reason`` is a short class such as ``moderation`` or ``connect``; ``message`` is for people, without secrets.
-    ``cost_microusd`` is what the service billed nevertheless. ``body`` is kept if it may have been billed.
+    ``cost_microusd`` is what the service billed nevertheless, ``cost_source`` where that stood; ``maybe_billed``:
+    nothing proves that it did not.
     """
 
     verdict: Verdict
@@ -64,8 +65,9 @@ class Failed:
     status: int | None = None
     retry_after_s: float | None = None
     cost_microusd: int | None = None
-    body: bytes | None = None
+    maybe_billed: bool = False
     rate_limit: RateLimit | None = None
+    cost_source: str = "answer"
 
 
 Answer = Answered | Failed
@@ -79,16 +81,21 @@ class Download:
     media_type: str
 
 
+class Obstacle(enum.StrEnum):
+    """What keeps a hosted picture away, and what follows. Downloads are free, and never cause a new request."""
+
+    PASSING = "passing"  # tried again for minutes, and by later runs
+    GONE = "gone"  # tried again for a minute, and once by each later run while services keep pictures
+    LOCAL = "local"  # a rule or a lack of this machine: not tried again in this run
+    NEVER = "never"  # the address can't be fetched at all
+
+
 class DownloadFailed(Exception):
-    """A picture's address did not give the picture. ``tries`` is the number of tries for such a failure.
+    """A picture's address did not give the picture."""
 
-    ``passing``: the picture may be there again another day.
-    """
-
-    def __init__(self, message: str, *, tries: int, passing: bool = False) -> None:
+    def __init__(self, message: str, obstacle: Obstacle = Obstacle.PASSING) -> None:
         super().__init__(message)
-        self.tries = tries
-        self.passing = passing
+        self.obstacle = obstacle
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +180,18 @@ class Provider(Protocol):
 
     async def __aexit__(self, *exc: object) -> None: ...
 
-    async def generate(self, request: Request, *, idempotency_key: str) -> Answer:
-        """Post the request once and return its outcome. Only cancellation leaves this call as an exception."""
+    async def generate(self, request: Request, *, idempotency_key: str) -> Arrival | Failed:
+        """Post the request once; return what arrived, unjudged, or why nothing did.
+
+        Only cancellation leaves this call as an exception.
+        """
         ...
 
-    def read(self, body: bytes) -> Answer:
-        """Return the answer in a body kept from an earlier process, exactly as :meth:`generate` would have read it."""
+    def read(self, arrival: Arrival, *, sent: Collection[str] = ()) -> Answer:
+        """Return what an answer means, now or in any later run.
+
+        ``sent`` are the digests of the request's inputs: an answer that only repeats them holds no picture.
+        """
         ...
 
     async def download(self, url: str) -> Download:

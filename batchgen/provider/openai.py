@@ -1,16 +1,19 @@
 """Any service with OpenAI's images endpoints: OpenAI itself, LiteLLM, LocalAI, vLLM, Together and others.
 
-They state no cost: a picture's cost is taken from the manifest's ``prices:``, and called an estimate.
+Most state no cost, some state tokens: a picture's cost is then that of the manifest's ``prices:``, else of OpenAI's
+price list, and called an estimate.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Self
 
 import anyio.to_thread
 
-from batchgen.provider.answers import read_body
+from batchgen.provider.answers import read
+from batchgen.provider.arrival import Arrival
 from batchgen.provider.credentials import Secret
 from batchgen.provider.http_client import HttpClient
 from batchgen.provider.interface import Answer, Catalogue, Download, Failed, Model, Verdict
@@ -42,7 +45,7 @@ class OpenAI:
     async def __aexit__(self, *exc: object) -> None:
         await self._client.__aexit__(*exc)
 
-    async def generate(self, request: Request, *, idempotency_key: str) -> Answer:
+    async def generate(self, request: Request, *, idempotency_key: str) -> Arrival | Failed:
         if request.kind is Kind.VIDEO:
             message = "this service's endpoints make images; for videos use imagerouter, or the provider of a plugin"
             return Failed(Verdict.REFUSED, "invalid_request", message)
@@ -62,8 +65,8 @@ class OpenAI:
             return Failed(Verdict.REFUSED, "input_gone", f"an input picture can't be read any more: {error}")
         return await self._client.post("/images/edits", multipart_body(fields, parts), idempotency_key=idempotency_key)
 
-    def read(self, body: bytes) -> Answer:
-        return read_body(body, self._client.redact)
+    def read(self, arrival: Arrival, *, sent: Collection[str] = ()) -> Answer:
+        return read(arrival, "openai", base_url=self.base_url, sent=sent)
 
     async def download(self, url: str) -> Download:
         return await self._client.download(url)

@@ -6,7 +6,7 @@ a run that was killed finds its hosted pictures again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -16,10 +16,11 @@ import anyio.to_thread
 import msgspec
 
 from batchgen.errors import StoppedEarly, UsageError
+from batchgen.provider.arrival import Arrival
 from batchgen.provider.catalogue import read_catalogue
 from batchgen.provider.credentials import Secret
 from batchgen.provider.imagerouter import ImageRouter
-from batchgen.provider.interface import Answer, Catalogue, Download
+from batchgen.provider.interface import Answer, Catalogue, Download, Failed
 from batchgen.request import Request
 
 # A simulator started for a run is for trying things out: it answers ten times as fast as the service.
@@ -69,11 +70,11 @@ class Simulator:
         except SimulatorFailed as error:
             raise StoppedEarly(f"the simulator did not start: {error}") from error
 
-    async def generate(self, request: Request, *, idempotency_key: str) -> Answer:
+    async def generate(self, request: Request, *, idempotency_key: str) -> Arrival | Failed:
         return await self._service.generate(request, idempotency_key=idempotency_key)
 
-    def read(self, body: bytes) -> Answer:
-        return self._service.read(body)
+    def read(self, arrival: Arrival, *, sent: Collection[str] = ()) -> Answer:
+        return self._service.read(arrival, sent=sent)
 
     async def download(self, url: str) -> Download:
         return await self._service.download(url)

@@ -6,6 +6,7 @@ import datetime as dt
 import email.utils
 import math
 import re
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -41,12 +42,47 @@ def retry_after_s(headers: httpx.Headers, *, now_epoch_s: float) -> float | None
     return None
 
 
-def stated_wait_s(value: object) -> float | None:
-    """Return the seconds to wait by a body's ``retry_after``, under the same rules, or ``None``."""
+def stated_wait_s(value: object, *, now_epoch_s: float | None = None) -> float | None:
+    """Return the seconds to wait by a value in a body, under the same rules, or ``None``.
+
+    It may be a number, a duration (``26s``), or a sentence with a duration or a date: "try again in 3s", "resets at
+    2026-11-29T00:00:00Z".
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    wait = _number(str(value))
+    text = str(value).strip()
+    wait = _number(text) if len(text) < _LONGEST_NUMBER else None
+    if wait is None:
+        wait = _duration(text) if _DURATION.fullmatch(text) else _in_words(text, now_epoch_s or time.time())
     return None if wait is None else max(SHORTEST_WAIT_S, wait)
+
+
+_LONGEST_NUMBER = 40
+_UNITS_S = {"ms": 0.001, "milli": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_AGAIN = r"(?:try again|retry|wait|again|resets?|available|renews?)\b[^.]{0,40}?"
+_SENTENCE = re.compile(
+    _AGAIN + r"\b(?:in|after|for)?\s*((?:\d+(?:\.\d+)?\s*"
+    r"(?:ms|milliseconds?|h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?|d(?:ays?)?)\b[\s,]*(?:and\s+)?)+)",
+    re.IGNORECASE,
+)
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|[hmsd])", re.IGNORECASE)
+_DATE = re.compile(
+    _AGAIN + r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*(Z|UTC|[+-]\d\d:?\d\d)?", re.IGNORECASE
+)
+
+
+def _in_words(text: str, now_epoch_s: float) -> float | None:
+    if match := _SENTENCE.search(text):
+        return sum(float(amount) * _UNITS_S[unit.lower()] for amount, unit in _AMOUNT.findall(match[1]))
+    if match := _DATE.search(text):
+        zone = match[2] or "Z"
+        try:
+            moment = dt.datetime.fromisoformat(match[1] + ("+00:00" if zone.upper() in {"Z", "UTC"} else zone))
+        except ValueError:
+            return None
+        wait = moment.timestamp() - now_epoch_s
+        return wait if wait > 0 else None
+    return None
 
 
 def rate_limit(headers: httpx.Headers) -> RateLimit | None:

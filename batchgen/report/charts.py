@@ -71,7 +71,7 @@ def cost_chart(groups: Sequence[Group]) -> CostChart | None:
 
 
 def latency_chart(groups: Sequence[Group]) -> LatencyChart | None:
-    """Return the latency of each group as the service states it; ``None`` if it stated none."""
+    """Return the latency of each group, stated or measured; ``None`` if none is known."""
     timed = [group for group in groups[:_BARS] if group.latency]
     longest = max((group.latency.p99 for group in timed if group.latency), default=0)
     if not longest:

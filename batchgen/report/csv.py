@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from batchgen.money import MICROUSD
-from batchgen.report.frame import MONEY
+from batchgen.report.frame import MONEY, TOKENS
 from batchgen.store.dataset.metadata import AFTER_WORDS, BEFORE_WORDS
 from batchgen.store.folder.atomic import replacing
 from batchgen.store.ledger.records import timestamp, word_names, words_of
@@ -28,7 +28,11 @@ _AFTER_WORDS = (
     "billed_usd",
     "maybe_billed_usd",
     "estimated_usd",
+    "cost_source",
+    "input_tokens",
+    "output_tokens",
     "latency_ms",
+    "latency_source",
     "total_ms",
     "pictures",
     "answered_at",
@@ -71,7 +75,7 @@ def decimal(amount_microusd: int) -> str:
 
 _TEXTS = """
 SELECT r.key, iif(r.retired_ms IS NULL OR r.state = 'stored', r.state, 'withdrawn'), r.provider, r.model, r.row,
-       r.repeat, r.canonical, r.axes, r.columns, r.latency_ms,
+       r.repeat, r.canonical, r.axes, r.columns, r.latency_ms, r.latency_source,
        max(r.ended_ms - r.first_sent_ms, 0), r.answered_ms, p.file, r.reason, r.message, r.status
 FROM requests r LEFT JOIN kept_pictures p ON p.request_id = r.id AND p.ordinal = 1 ORDER BY r.id
 """
@@ -86,12 +90,14 @@ def _own_words(db: sqlite3.Connection) -> dict[str, str]:
 
 def _rows(db: sqlite3.Connection, frame: pd.DataFrame, checks: Checks, words: Sequence[str]) -> Iterator[list[object]]:
     # The frame was read from the same snapshot in the same order: its sums need no second join.
-    columns = (frame.index, *(frame[name] for name in ("attempts", *MONEY, "pictures")))
+    columns = (frame.index, *(frame[name] for name in ("attempts", *MONEY, "cost_source", *TOKENS, "pictures")))
     flags = checks.requests
     sums = zip(*(column.tolist() for column in columns), strict=True)
-    for texts, (number, attempts, billed, maybe, estimated, pictures) in zip(db.execute(_TEXTS), sums, strict=True):
+    for texts, (number, attempts, *money, source, tokens_in, tokens_out, pictures) in zip(
+        db.execute(_TEXTS), sums, strict=True
+    ):
         key, state, provider, model, row, repeat, canonical, axes, columns, *rest = texts
-        latency_ms, total_ms, answered_ms, file, reason, message, status = rest
+        latency_ms, latency_source, total_ms, answered_ms, file, reason, message, status = rest
         own = words_of(canonical, axes, columns)
         yield [
             key,
@@ -102,10 +108,12 @@ def _rows(db: sqlite3.Connection, frame: pd.DataFrame, checks: Checks, words: Se
             repeat,
             *[inert(own.get(name)) for name in words],
             attempts,
-            decimal(billed),
-            decimal(maybe),
-            decimal(estimated),
+            *map(decimal, money),
+            inert(source),
+            tokens_in or None,
+            tokens_out or None,
             latency_ms,
+            latency_source,
             total_ms,
             pictures,
             timestamp(answered_ms),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from batchgen.errors import ExitCode
 from batchgen.money import MICROUSD, dollars
+from batchgen.store.ledger.transitions import STATED, TOKENS
 
 NONE = "\u2013"
 
@@ -30,6 +32,33 @@ _ENDINGS = {
 def amount(amount_microusd: int | None) -> str:
     """Return an exact amount, or a dash if there is none."""
     return NONE if amount_microusd is None else dollars(amount_microusd)
+
+
+def each(billed_microusd: int | None, estimated_microusd: int | None) -> str:
+    """Return what one picture costs: as billed, else as estimated, which is marked."""
+    if billed_microusd is None and estimated_microusd is not None:
+        return f"\u2248 {dollars(estimated_microusd)}"
+    return amount(billed_microusd)
+
+
+def sources(counted: Mapping[str, int]) -> str:
+    """Return where costs or times come from, the most frequent first, or a dash if nobody knows."""
+    return ", ".join(counted) or NONE
+
+
+def tokens(into: int, out: int, counted: Mapping[str, int]) -> str:
+    """Return the tokens that answers stated, and what is missing if they could not be priced by them."""
+    said = f"{into:,} in, {out:,} out"
+    priced = counted.keys() & {TOKENS, *STATED}
+    return said if priced else f"{said}; `per_million_tokens` under `prices:` would price answers by these"
+
+
+_CLOCKS = {"service": "as the service states it", "request": "the time of the request itself"}
+
+
+def clocks(counted: Mapping[str, int]) -> str:
+    """Return in words whose times latencies are, the most frequent first."""
+    return ", or ".join(_CLOCKS.get(name, name) for name in counted)
 
 
 def short_amount(amount_microusd: int) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from batchgen.request import State
 from batchgen.store.ledger.bulk import aggregated, integers, numbers, texts
+from batchgen.store.ledger.transitions import STATED
 
 Integers = npt.NDArray[np.int64]
 
@@ -19,22 +20,25 @@ Integers = npt.NDArray[np.int64]
 UNKNOWN = -1
 
 MONEY = ("billed_microusd", "maybe_microusd", "estimated_microusd")
+TOKENS = ("input_tokens", "output_tokens")
 
 
 def read_frame(db: sqlite3.Connection) -> pd.DataFrame:
     """Return one row per request of the ledger, by its number there (the index, ascending).
 
-    Columns: ``state`` (missing if it was withdrawn), ``model``, ``axes`` (JSON) as categories; ``latency_ms`` and
-    ``item_ms`` (``UNKNOWN`` if there is none); ``known_ms``, when it was answered or ended; ``reused`` (0 or 1);
-    ``pictures``, ``films`` among them and ``film_ms``, their total length; ``attempts`` and the three sums of money
-    over all attempts, in micro-dollars.
+    Columns: ``state`` (missing if it was withdrawn), ``model``, ``axes`` (JSON), ``cost_source`` and
+    ``latency_source`` (empty if unknown) as categories; ``latency_ms`` and ``item_ms`` (``UNKNOWN`` if there is none);
+    ``known_ms``, when it was answered or ended; ``reused`` (0 or 1); ``pictures``, ``films`` among them and
+    ``film_ms``, their total length; ``attempts``, the three sums of money over all attempts, in micro-dollars, and
+    those of tokens.
     """
     frame = _requests(db)
-    request_id, *amounts = integers(db, _ATTEMPTS, "attempts", width=1 + len(MONEY))
+    request_id, *amounts = integers(db, _ATTEMPTS, "attempts", width=1 + len(MONEY) + len(TOKENS))
     places = np.searchsorted(frame.index.to_numpy(), request_id)
     frame["attempts"] = np.bincount(places, minlength=len(frame))
-    for name, amount in zip(MONEY, amounts, strict=True):
+    for name, amount in zip((*MONEY, *TOKENS), amounts, strict=True):
         frame[name] = summed(amount, places, len(frame))
+    frame["cost_source"] = _cost_source(db, places, len(frame))
     frame["pictures"] = (frame["state"] == State.STORED).astype(np.int64)
     several, pictures = _few(db, _SEVERAL, width=2)
     frame.loc[several, "pictures"] = pictures
@@ -54,22 +58,26 @@ def summed(amounts: Integers, places: Integers, length: int) -> Integers:
 
 
 # The category columns come as one text: a million rows hold few different texts, each looked up once.
-# The first two parts hold no unit separator (U+001F): one is a state, and in the other JSON escapes it.
+# The first three parts hold no unit separator (U+001F): two are ours, and in the third JSON escapes it.
 _REQUESTS = """
 SELECT group_concat(id), group_concat(coalesce(latency_ms, -1)),
        group_concat(iif(reused_from IS NULL, coalesce(max(ended_ms - first_sent_ms, 0), -1), -1)),
        group_concat(reused_from IS NOT NULL), group_concat(coalesce(answered_ms, ended_ms, first_sent_ms)),
        json_group_array(
-           iif(retired_ms IS NULL OR state = 'stored', state, 'withdrawn') || char(31) || axes || char(31) || model
+           iif(retired_ms IS NULL OR state = 'stored', state, 'withdrawn') || char(31) || coalesce(latency_source, '')
+           || char(31) || axes || char(31) || model
        )
 FROM requests WHERE id >= :least AND id <= :most
 """
 
 _ATTEMPTS = """
 SELECT group_concat(request_id), group_concat(billed_microusd), group_concat(maybe_microusd),
-       group_concat(estimated_microusd)
+       group_concat(estimated_microusd), group_concat(coalesce(input_tokens, 0)),
+       group_concat(coalesce(output_tokens, 0))
 FROM attempts WHERE id >= :least AND id <= :most
 """
+
+_SOURCES = "SELECT json_group_array(coalesce(cost_source, '')) FROM attempts WHERE id >= :least AND id <= :most"
 
 _SEVERAL = "SELECT request_id, count(*) FROM pictures GROUP BY request_id HAVING count(*) > 1"
 
@@ -90,11 +98,23 @@ def _requests(db: sqlite3.Connection) -> pd.DataFrame:
     code = np.hstack([np.empty(0, dtype=np.int64), *codes])
     times = {"latency_ms": latency_ms, "item_ms": item_ms, "reused": reused, "known_ms": known_ms}
     frame = pd.DataFrame(times, index=pd.Index(ids, name="id"))
-    parts = [kind.split("\x1f", 2) for kind in kinds]
-    for place, name in enumerate(("state", "axes", "model")):
+    parts = [kind.split("\x1f", 3) for kind in kinds]
+    for place, name in enumerate(("state", "latency_source", "axes", "model")):
         frame[name] = _category([part[place] for part in parts], code)
     frame["state"] = frame["state"].cat.set_categories([state.value for state in State])
     return frame
+
+
+def _cost_source(db: sqlite3.Connection, places: Integers, length: int) -> pd.Categorical:
+    """Return for each request the source of its cost: that of the newest attempt, an estimate before a stated one."""
+    known: dict[str, int] = {"": 0}
+    found = [source for (joined,) in aggregated(db, _SOURCES, "attempts") for source in texts(joined)]
+    codes = np.fromiter((known.setdefault(source, len(known)) for source in found), np.int64, len(found))
+    estimates = np.array([source not in {"", *STATED} for source in known])[codes]
+    of_request = np.zeros(length, dtype=np.int64)
+    for chosen in ((codes > 0) & ~estimates, estimates):
+        of_request[places[chosen]] = codes[chosen]
+    return _category(list(known), of_request)
 
 
 def _category(values: list[str], code: Integers) -> pd.Categorical:

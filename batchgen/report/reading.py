@@ -31,6 +31,7 @@ from batchgen.request import State
 from batchgen.store.dataset.mark import mark_of
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger import names
+from batchgen.store.ledger.reader import COUNT_UNREAD
 from batchgen.store.ledger.records import is_simulated
 from batchgen.store.looks.flags import Checks
 
@@ -82,6 +83,7 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, 
             errors=read_errors(db),
             orphans=read_orphans(db),
             withdrawn=int(frame["state"].isna().sum()),
+            unread=db.execute(COUNT_UNREAD).fetchone()[0],
             deleted=len(names.deleted(db)),
             mark=mark_of(db),
             checks=checks,

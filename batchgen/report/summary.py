@@ -20,7 +20,10 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Counts, money and times of a group of requests. The ``*_usd`` fields repeat ``*_microusd`` for readers."""
+    """Counts, money and times of a group of requests. The ``*_usd`` fields repeat ``*_microusd`` for readers.
+
+    ``cost_sources`` and ``latency_sources`` count pictures by where their cost and latency come from.
+    """
 
     requests: int
     pictures: int
@@ -37,8 +40,13 @@ class Figures:
     estimated_microusd: int
     estimated_usd: float
     billed_per_picture_usd: float | None
+    estimated_per_picture_usd: float | None
+    cost_sources: Mapping[str, int]
+    input_tokens: int
+    output_tokens: int
     billed_per_second_usd: float | None
     latency_ms: Percentiles | None
+    latency_sources: Mapping[str, int]
     item_ms: Percentiles | None
     pictures_per_minute: float | None
 
@@ -83,7 +91,8 @@ class Summary(Figures):
 
     ``orphans`` are the stored requests that the manifest no longer asked for when it was last read as a whole, ``kept``
     of them until their replacements are stored, and ``withdrawn`` those without a picture; no other count has these.
-    ``deleted`` names were deleted by hand. ``mark`` is that of the last run which ended in order: batchgen's own.
+    ``unread`` answers are kept in which no picture is known. ``deleted`` names were deleted by hand. ``mark`` is that
+    of the last run which ended in order: batchgen's own.
     """
 
     schema: int
@@ -96,6 +105,7 @@ class Summary(Figures):
     last_run: LastRun | None
     orphans: Mapping[str, Any] | None
     withdrawn: int
+    unread: int
     deleted: int
     mark: str | None
     checks: CheckFigures
@@ -119,6 +129,7 @@ def summary_of(
     errors: Sequence[ErrorClass],
     orphans: Mapping[str, Any] | None = None,
     withdrawn: int = 0,
+    unread: int = 0,
     deleted: int = 0,
     mark: str | None = None,
     checks: Checks,
@@ -137,6 +148,7 @@ def summary_of(
         last_run=_last_run(last) if last else None,
         orphans=orphans,
         withdrawn=withdrawn,
+        unread=unread,
         deleted=deleted,
         mark=mark,
         checks=CheckFigures(flagged=len(checks.flags), unseen=checks.unseen, flags=checks.counts),
@@ -161,6 +173,7 @@ def _last_run(run: RunEntry) -> LastRun:
 
 def _figures(group: Group) -> dict[str, Any]:
     per_picture, per_second = group.billed_per_picture_microusd, group.billed_per_second_microusd
+    estimated = group.estimated_per_picture_microusd
     return {
         "requests": group.requests,
         "pictures": group.pictures,
@@ -177,8 +190,13 @@ def _figures(group: Group) -> dict[str, Any]:
         "estimated_microusd": group.estimated_microusd,
         "estimated_usd": usd(group.estimated_microusd),
         "billed_per_picture_usd": None if per_picture is None else usd(per_picture),
+        "estimated_per_picture_usd": None if estimated is None else usd(estimated),
+        "cost_sources": group.cost_sources,
+        "input_tokens": group.input_tokens,
+        "output_tokens": group.output_tokens,
         "billed_per_second_usd": None if per_second is None else usd(per_second),
         "latency_ms": group.latency,
+        "latency_sources": group.latency_sources,
         "item_ms": group.item,
         "pictures_per_minute": group.pictures_per_minute,
     }

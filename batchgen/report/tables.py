@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from batchgen.report.frame import MONEY, UNKNOWN, Integers, summed
+from batchgen.report.frame import MONEY, TOKENS, UNKNOWN, Integers, summed
 from batchgen.request import State
+from batchgen.store.ledger.transitions import STATED
 
 # Ordered for readers: what is stored, what is still to come, what failed.
 STATES = (
@@ -44,7 +45,9 @@ class Group:
 
     The three sums of money are over all attempts, however the request ended, and are never added up. Withdrawn requests
     are in these sums, but in no count of requests.
-    ``latency`` is as the service states it, ``item`` the time from the first attempt to the stored file. ``reused``
+    ``latency`` is as the service states it, or the time of the request itself: ``latency_sources``; ``item`` is the
+    time from the first attempt to the stored file. ``cost_sources`` count pictures by what their cost was read or
+    counted from; of ``unpriced_pictures`` nobody knows a cost. ``reused``
     requests, with their ``reused_pictures``, were taken from another folder and cost nothing here. ``films`` count as
     pictures too; ``filmed_ms`` is the length of those bought here, for ``filmed_microusd``.
     """
@@ -54,6 +57,11 @@ class Group:
     pictures: int
     states: Mapping[State, int]
     estimated_pictures: int
+    unpriced_pictures: int
+    cost_sources: Mapping[str, int]
+    latency_sources: Mapping[str, int]
+    input_tokens: int
+    output_tokens: int
     reused: int
     reused_pictures: int
     films: int
@@ -106,8 +114,13 @@ class Group:
     @property
     def billed_per_picture_microusd(self) -> int | None:
         """Everything billed, spoiled answers too, per picture that was bought here at a stated cost."""
-        priced = self.pictures - self.estimated_pictures - self.reused_pictures
+        priced = self.pictures - self.estimated_pictures - self.unpriced_pictures - self.reused_pictures
         return round(self.billed_microusd / priced) if priced else None
+
+    @property
+    def estimated_per_picture_microusd(self) -> int | None:
+        """Everything estimated, per picture whose cost is an estimate."""
+        return round(self.estimated_microusd / self.estimated_pictures) if self.estimated_pictures else None
 
     @property
     def billed_per_second_microusd(self) -> int | None:
@@ -191,9 +204,12 @@ def _groups(frame: pd.DataFrame, by: pd.Categorical[str], active_ms: int) -> tup
     pairs = (places * len(State) + states)[states >= 0]
     counts = np.bincount(pairs, minlength=len(names) * len(State)).reshape(len(names), len(State))
     bought_films = (inside["film_ms"] > 0) & (inside["reused"] == 0) & (inside["estimated_microusd"] == 0)
-    columns = {name: inside[name] for name in ("pictures", "attempts", "reused", "films", *MONEY)} | {
+    unpriced = (inside["cost_source"] == "") & (inside["billed_microusd"] == 0) & (inside["reused"] == 0)
+    estimated = ~inside["cost_source"].isin(["", *STATED])
+    columns = {name: inside[name] for name in ("pictures", "attempts", "reused", "films", *MONEY, *TOKENS)} | {
         "retries": (inside["attempts"] - 1).clip(lower=0),
-        "estimated_pictures": inside["pictures"].where(inside["estimated_microusd"] > 0, 0),
+        "estimated_pictures": inside["pictures"].where(estimated | (inside["estimated_microusd"] > 0), 0),
+        "unpriced_pictures": inside["pictures"].where(unpriced & (inside["estimated_microusd"] == 0), 0),
         "reused_pictures": inside["pictures"].where(inside["reused"] > 0, 0),
         "filmed_ms": inside["film_ms"].where(bought_films, 0),
         "filmed_microusd": inside["billed_microusd"].where(bought_films, 0),
@@ -202,6 +218,10 @@ def _groups(frame: pd.DataFrame, by: pd.Categorical[str], active_ms: int) -> tup
     made = sums["pictures"] - sums["reused_pictures"]
     stored = inside["state"] == State.STORED
     latency = percentiles(inside["latency_ms"].where(stored, UNKNOWN).to_numpy(), places, len(names))
+    cost_sources, latency_sources = (
+        _sources(inside[name].array, inside["pictures"].to_numpy(), places, len(names))
+        for name in ("cost_source", "latency_source")
+    )
     item = percentiles(inside["item_ms"].where(stored, UNKNOWN).to_numpy(), places, len(names))
     return tuple(
         Group(
@@ -209,12 +229,29 @@ def _groups(frame: pd.DataFrame, by: pd.Categorical[str], active_ms: int) -> tup
             requests=int(counts[code].sum()),
             states={state: int(counts[code, _PLACES[state]]) for state in STATES},
             latency=latency[code],
+            cost_sources=cost_sources[code],
+            latency_sources=latency_sources[code],
             item=item[code],
             pictures_per_minute=int(made[code]) * 60_000 / active_ms if active_ms else None,
             **{column: int(amounts[code]) for column, amounts in sums.items()},
         )
         for code, name in enumerate(names)
     )
+
+
+def _sources(sources: pd.Categorical, pictures: Integers, places: Integers, groups: int) -> list[Mapping[str, int]]:
+    """Return for each group how many pictures there are of each known source, the most first."""
+    names = [str(name) for name in sources.categories]
+    sums = summed(pictures, places * len(names) + sources.codes.astype(np.int64), groups * len(names))
+    counted = sums.reshape(groups, len(names)).tolist()
+    return [
+        {
+            name: count
+            for count, name in sorted(zip(row, names, strict=True), key=lambda one: (-one[0], one[1]))
+            if name and count
+        }
+        for row in counted
+    ]
 
 
 def _axis(frame: pd.DataFrame, combinations: Sequence[Mapping[str, str]], name: str) -> pd.Categorical[str]:

@@ -71,7 +71,15 @@ def _money(report: Report) -> Table:
         each += f", {figures.amount(total.billed_per_second_microusd)} a second"
     grid.add_row("billed", figures.amount(total.billed_microusd), each)
     grid.add_row("maybe billed", figures.amount(total.maybe_microusd), "no answer arrived")
-    grid.add_row("estimated", figures.amount(total.estimated_microusd), "the service stated no cost")
+    grid.add_row("estimated", figures.amount(total.estimated_microusd), _estimate(total))
+    if total.cost_sources:
+        grid.add_row("priced by", "", visible(figures.sources(total.cost_sources)))
+    if total.output_tokens:
+        grid.add_row("tokens", "", figures.tokens(total.input_tokens, total.output_tokens, total.cost_sources))
+    if total.latency:
+        grid.add_row(
+            "latency", figures.span(total.latency.p50), f"half within; {figures.clocks(total.latency_sources)}"
+        )
     grid.add_row(
         "success",
         figures.share(total.success_rate),
@@ -81,11 +89,17 @@ def _money(report: Report) -> Table:
     return grid
 
 
+def _estimate(total: Group) -> str:
+    if total.estimated_per_picture_microusd is None:
+        return "no answer without a stated cost"
+    return f"{figures.each(None, total.estimated_per_picture_microusd)} a {total.unit}; the service stated no cost"
+
+
 def _groups(name: str, groups: tuple[Group, ...]) -> Iterable[Table | Text]:
     films = any(group.filmed_ms for group in groups)
     unit = "film" if all(group.unit == "film" for group in groups) else "picture"
     titles = ("stored", "success", "billed", f"a {unit}", *(["a second"] if films else []), "p50", "p95")
-    table = _table((name, "left"), *[(title, "right") for title in titles])
+    table = _table((name, "left"), *[(title, "right") for title in titles], ("by", "left"))
     for group in groups[:_ROWS]:
         latency = group.latency
         table.add_row(
@@ -93,10 +107,11 @@ def _groups(name: str, groups: tuple[Group, ...]) -> Iterable[Table | Text]:
             f"{group.stored:,}/{group.requests:,}",
             figures.share(group.success_rate),
             figures.amount(group.billed_microusd),
-            figures.amount(group.billed_per_picture_microusd),
+            figures.each(group.billed_per_picture_microusd, group.estimated_per_picture_microusd),
             *([figures.amount(group.billed_per_second_microusd)] if films else []),
             figures.span(latency.p50 if latency else None),
             figures.span(latency.p95 if latency else None),
+            _plain(figures.sources(group.cost_sources)),
         )
     yield table
     if len(groups) > _ROWS:

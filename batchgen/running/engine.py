@@ -8,26 +8,27 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 import anyio.to_thread
 
 from batchgen.errors import BatchgenError, LedgerDamaged
+from batchgen.money import dollars
 from batchgen.provider.interface import Failed, Verdict
 from batchgen.request import State
 from batchgen.running.buy.budget import RetryTokens
-from batchgen.running.buy.publish import Paid, Publisher
+from batchgen.running.buy.publish import Paid, Published, Publisher
 from batchgen.running.buy.purchase import Bought, NotBought, Purchase
 from batchgen.running.buy.recover import Recovered
 from batchgen.running.buy.retry import Again, StopLane, StopRun, Tries
 from batchgen.running.desk import Desk
 from batchgen.running.events import Ended, Event, Notice, Progress, Retrying, Stopping
-from batchgen.running.schedule.breaker import Refusals
+from batchgen.running.schedule.breaker import EQUAL_ANSWERS, Alike, kind_of
 from batchgen.running.schedule.feeder import Feeder
 from batchgen.running.schedule.lanes import Job, Lane, Lanes
 from batchgen.running.schedule.pool import Pool
-from batchgen.running.schedule.rate_limits import CUT_LOST, CUT_THROTTLED
+from batchgen.running.schedule.rate_limits import CUT_LOST, CUT_THROTTLED, THROTTLED_FOR_S
 from batchgen.store.ledger.transitions import Outcome
 
 PROGRESS_EVERY_S = 0.2
@@ -36,6 +37,8 @@ _FINISHING = 8
 _RECOVERING = 16
 # The status of a key that may not do this: the first three answers alike end the run.
 _FORBIDDEN = 403
+# After words of an empty account that has money: time for what is in flight to land, and free what it reserves.
+SHORTAGE_WAIT_S = 5.0
 # Before anything has ever answered, a service that can't be reached gets this long.
 _UNREACHABLE_S = 15.0
 
@@ -70,7 +73,8 @@ class Engine:
         self._pool = Pool(self._lanes, self._work, workers=desk.ceiling + max(_FINISHING, desk.ceiling // 4))
         self._feeder = Feeder(desk)
         self._tokens = RetryTokens()
-        self._forbidden = Refusals()
+        self._forbidden = Alike()
+        self._local = Alike(forgets=True)
         self._publisher = Publisher(desk, self._tell)
         self._purchase = Purchase(
             desk, tokens=self._tokens, stopped=lambda: self._lanes.stopped is not None, abandon=self._abandon
@@ -154,29 +158,28 @@ class Engine:
         match outcome:
             case Bought():
                 self._sent += 1
-                self._learn_success(job, outcome, started)
+                self._learn_answer(job, outcome)
                 release()
-                await self._publish(job, outcome)
+                await self._publish(job, outcome, started)
             case NotBought():
                 self._sent += 1
-                self._learn_failure(job, outcome)
+                self._learn_failure(job, await self._against_balance(job, outcome))
                 release()
             case _:
                 self._lanes.by_model[job.request.model].breaker.unsent()
                 release()
 
-    def _learn_success(self, job: Job, bought: Bought, started: float) -> None:
+    def _learn_answer(self, job: Job, bought: Bought) -> None:
         lane = self._lanes.by_model[job.request.model]
-        lane.limit.succeeded(started)
         lane.breaker.succeeded(anyio.current_time())
-        lane.refusals.succeeded()
-        self._forbidden.succeeded()
+        lane.throttling.over()
+        lane.cost(job, bought.bill.billed_microusd + bought.bill.estimated_microusd)
         if bought.answer.rate_limit:
             lane.rate.heard(bought.answer.rate_limit, anyio.current_time())
         self._answered = True
 
-    async def _publish(self, job: Job, bought: Bought) -> None:
-        state = await self._publisher.publish(
+    async def _publish(self, job: Job, bought: Bought, started: float) -> None:
+        published = await self._publisher.publish(
             Paid(
                 bought.ticket.request_id,
                 job.key,
@@ -186,31 +189,88 @@ class Engine:
                 bought.bill.billed_microusd,
             )
         )
-        if state is State.STORED:
+        self._learn_published(published, self._lanes.by_model[job.request.model], started)
+        if published.state is State.STORED:
             self._feeder.forget(job.key)
-        self._ended[state] += 1
+        self._ended[published.state] += 1
+
+    def _learn_published(self, published: Published, lane: Lane | None, started: float) -> None:
+        """Let limits grow on answers that brought pictures; stop for what keeps every picture away."""
+        if published.state is State.STORED:
+            self._local.succeeded()
+            self._forbidden.succeeded()
+            if lane is not None:
+                lane.limit.succeeded(started)
+                lane.alike.succeeded()
+                lane.shortages = 0
+            return
+        if published.is_local and self._local.noticed(published.reason):
+            self.drain(
+                f"{EQUAL_ANSWERS} paid answers could not be made pictures on this machine: {published.message}. They "
+                "are kept; once that is mended, running again finishes them without paying"
+            )
+        elif lane is not None and not published.is_local and lane.alike.noticed(published.reason):
+            lane.closed = lane.closed or self._said_alike(published.message or "no picture")
+
+    def _said_alike(self, message: str) -> str:
+        return (
+            f"the first {EQUAL_ANSWERS} answers brought no picture, all alike: {message}. They are kept below "
+            f"{self._desk.folder.answers}, or in the ledger, and are read again by every run; "
+            "`response_format: b64_json`, another setting or a plugin may mend it"
+        )
+
+    async def _against_balance(self, job: Job, outcome: NotBought) -> NotBought:
+        """Hold the words of an empty account against the balance that the service states.
+
+        ImageRouter passes on the words of its own suppliers, and reserves the highest price of every request in
+        flight: with money left, one model is short and not the run.
+        """
+        if not isinstance(outcome.next, StopRun) or outcome.failed.reason != "insufficient_credits":
+            return outcome
+        self._lanes.holds += 1
+        try:
+            balance_microusd = await self._desk.provider.balance_microusd()
+        finally:
+            self._lanes.holds -= 1
+        if balance_microusd is None or balance_microusd < max(1, job.reserve_microusd or 0):
+            return outcome
+        lane = self._lanes.by_model[job.request.model]
+        lane.shortages += 1
+        others = self._lanes.in_flight - 1
+        if others and lane.shortages < EQUAL_ANSWERS:
+            lane.limit.cut(CUT_THROTTLED, now := anyio.current_time())
+            lane.hold_until(now + SHORTAGE_WAIT_S)
+            return replace(outcome, next=Again(SHORTAGE_WAIT_S, job.tries))
+        why = (
+            f"{outcome.failed.message} (the account still has {dollars(balance_microusd)}: "
+            "it is the service's supplier of this model that has none)"
+        )
+        return replace(outcome, next=StopLane(why))
 
     def _learn_failure(self, job: Job, outcome: NotBought) -> None:
         now = anyio.current_time()
         failed, lane = outcome.failed, self._lanes.by_model[job.request.model]
         if failed.rate_limit:
             lane.rate.heard(failed.rate_limit, now)
+        if failed.verdict is not Verdict.THROTTLED:
+            lane.throttling.over()
         if failed.verdict in {Verdict.THROTTLED, Verdict.OVERLOADED}:
             lane.limit.cut(CUT_THROTTLED, now)
         elif failed.verdict is Verdict.DOUBT:
             lane.limit.cut(CUT_LOST, now)
         lane.breaker.failed(failed.verdict, now)
         self._notice_unreachable(failed.reason, failed.message, now)
-        self._notice_hopeless(lane, failed)
         self._follow(job, outcome, lane, now)
+        self._notice_hopeless(lane, failed, now)
 
     def _follow(self, job: Job, outcome: NotBought, lane: Lane, now: float) -> None:
         failed = outcome.failed
         match outcome.next:
             case Again(wait_s, tries):
-                if failed.verdict is Verdict.THROTTLED and failed.retry_after_s is not None:
-                    lane.hold_until(now + failed.retry_after_s)
-                lane.wait(Job(job.request, job.reserve_microusd, job.estimate_microusd, tries), now + wait_s)
+                if failed.verdict is Verdict.THROTTLED:
+                    held_s = lane.throttling.noticed(now, failed.retry_after_s)
+                    lane.hold_until(now + (held_s or 0))
+                lane.wait(replace(job, tries=tries), now + wait_s)
                 self._tell(Retrying(job.key, job.request.model, failed.reason, failed.message, wait_s))
                 return
             case StopRun(why):
@@ -274,14 +334,21 @@ class Engine:
         if now - self._unreachable_since >= _UNREACHABLE_S:
             self.drain(f"the service can't be reached: {message}")
 
-    def _notice_hopeless(self, lane: Lane, failed: Failed) -> None:
-        """Close the lane of a model that refuses everything or fails for too long; drain if the service forbids all."""
-        if failed.status == _FORBIDDEN and (why := self._forbidden.noticed(failed)):
-            self.drain(why)
-        elif why := lane.refusals.noticed(failed):
-            lane.closed = lane.closed or why
+    def _notice_hopeless(self, lane: Lane, failed: Failed, now: float) -> None:
+        """Close the lane of a model that brings nothing, or nothing for too long; drain if the service forbids all."""
+        kind = kind_of(failed)
+        if failed.status == _FORBIDDEN and kind is not None:
+            if self._forbidden.noticed(kind):
+                self.drain(f"the first {EQUAL_ANSWERS} requests were all refused alike: {failed.message}")
+        elif kind is not None and lane.alike.noticed(kind):
+            refused = failed.verdict is Verdict.REFUSED
+            why = f"the first {EQUAL_ANSWERS} requests were all refused alike: {failed.message}"
+            lane.closed = lane.closed or (why if refused else self._said_alike(failed.message))
         elif lane.breaker.beyond(self._desk.policy.max_wait_s):
             lane.closed = lane.closed or f"the model kept failing: {failed.message}"
+        elif lane.throttling.hopeless(now):
+            minutes = round(THROTTLED_FOR_S / 60)
+            lane.closed = lane.closed or f"nothing but throttled answers for {minutes} minutes: {failed.message}"
 
     async def _finish_recovered(self, recovered: Sequence[Recovered]) -> None:
         todo = iter(recovered)
@@ -301,13 +368,21 @@ class Engine:
     async def _finish_one(self, one: Recovered) -> None:
         left = one.unfinished
         if one.generation is None:
-            message = "the body of the paid answer can't be read any more"
-            await self._desk.ledger.spoil(left.request_id, reason="body_lost", message=message, downloads=0)
+            message = "the paid answer is gone, or holds no picture that this batchgen finds"
+            await self._desk.ledger.spoil(left.request_id, reason="no_picture", message=message, downloads=0)
             self._ended[State.SPOILED] += 1
             return
         pictures = one.generation.pictures
-        paid = Paid(left.request_id, left.key, left.model, pictures, one.kept, billed_microusd=0, asked=one.asked)
-        self._ended[await self._publisher.publish(paid)] += 1
+        paid = Paid(
+            *(left.request_id, left.key, left.model, pictures, one.kept),
+            billed_microusd=0,
+            asked=one.asked,
+            tried=left.downloads > 0,
+            answered_ms=left.answered_ms,
+        )
+        published = await self._publisher.publish(paid)
+        self._learn_published(published, self._lanes.by_model.get(left.model), math.inf)
+        self._ended[published.state] += 1
 
     async def _report(self) -> None:
         while True:

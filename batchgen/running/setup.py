@@ -19,7 +19,7 @@ from batchgen.planning.plan import Plan
 from batchgen.planning.prices import PriceBook
 from batchgen.provider.interface import Provider
 from batchgen.running.buy.budget import Budget, Night, Risk
-from batchgen.running.buy.recover import settle_the_past, unfinished_answers
+from batchgen.running.buy.recover import read_again, settle_the_past, unfinished_answers
 from batchgen.running.buy.reuse import Reuse
 from batchgen.running.buy.spill import Spill
 from batchgen.running.canary import run_in_stages
@@ -83,6 +83,7 @@ async def run_plan(
             if missing:
                 await give_up(missing, opened.ledger)
                 opened.diff.look_again()
+            await read_again(opened.ledger, opened.reader, folder, provider)
             recovered = await anyio.to_thread.run_sync(
                 lambda: list(unfinished_answers(opened.reader, folder, provider, opened.diff))
             )
@@ -189,8 +190,8 @@ def _find(plan: Plan, prices: PriceBook, matches: Callable[[int], bool]) -> Iter
     """Return the requests of ``plan`` whose keys begin with numbers that match."""
     positions = [position for position, number in enumerate(plan.outline.numbers) if matches(number)]
     for request in plan.at(positions):
-        price = prices.price_of(request)
-        yield Wanted(request, plan.stem(request), price.expected_microusd if price else None)
+        price, by = prices.price_of(request), prices.priced_by(request)
+        yield Wanted(request, plan.stem(request), price.expected_microusd if price else None, by.source if by else None)
 
 
 def _missing(desk: Desk) -> list[Missing]:

@@ -1,9 +1,12 @@
+import base64
+import io
 import json
 import urllib.request
 
 import pytest
 from PIL import Image
 
+from batchgen.provider.arrival import Arrival
 from batchgen.simulator.embedded import embedded
 from batchgen.simulator.settings import Settings
 from tests.cli.conftest import EMBEDDED, MANIFEST
@@ -56,3 +59,21 @@ def test_what_can_t_be_adopted_is_said_and_changes_nothing(batchgen, doubtful, t
         assert said in done.stderr
         assert "Traceback" not in done.stderr
     assert batchgen("status", "outputs/job").stdout == before
+
+
+def test_a_picture_is_taken_out_of_a_kept_answer_by_its_file_name(batchgen, doubtful, tmp_path):
+    contents = []
+    for colour in ("teal", "red"):
+        buffer = io.BytesIO()
+        Image.new("RGB", (64, 64), colour).save(buffer, "PNG")
+        contents.append(buffer.getvalue())
+    answer = json.dumps({"odd": 1, "images": [base64.b64encode(one).decode() for one in contents]}).encode()
+    kept = tmp_path / "outputs/job/.batchgen/answers" / f"{doubtful[0]}-1.body"
+    kept.write_bytes(Arrival(500, (("content-type", "application/json"),), answer).at_rest())
+    (tmp_path / "empty.body").write_bytes(Arrival(200, (), b"{}").at_rest())
+    refused = batchgen("adopt", "outputs/job", doubtful[0], "empty.body")
+    assert (refused.returncode, "no picture is found" in refused.stderr) == (2, True)
+    done = batchgen("adopt", "outputs/job", doubtful[0], kept.name)
+    assert done.returncode == 0, done.stderr
+    assert "holds 2 pictures; the first is taken" in done.stderr
+    assert (tmp_path / done.stdout.strip()).read_bytes() == contents[0]

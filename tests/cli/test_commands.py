@@ -39,7 +39,23 @@ def test_status_tells_counts_and_money(batchgen, bought, job):
     assert done.returncode == 0
     assert "outputs/job: not running" in done.stdout
     assert "4 requests sent so far; 4 planned" in done.stdout
+    assert "priced by answer; " in done.stdout
+    assert "s as the service states" in done.stdout
     assert "trash" not in done.stdout
+
+
+def test_plan_tells_of_a_price_list_its_age_and_what_goes_before_it(batchgen, tmp_path):
+    job = tmp_path / "listed.yaml"
+    job.write_text(
+        "provider: {kind: openai, base_url: 'http://127.0.0.1:9/v1'}\nprompt: a\n"
+        "defaults: {size: 1024x1024, quality: high}\nmatrix: {model: [gpt-image-1.5, my/own]}\nprices: {my/own: 0}\n"
+    )
+    done = batchgen("plan", job)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "gpt-image-1.5: priced by OpenAI's price list as of 2026-11-28" in said
+    assert "`prices:` in the job file goes before it" in said
+    assert "my/own 1 1 $0.00 $0.00 $0.00 manifest" in said
 
 
 def test_report_rebuilds_what_was_deleted(batchgen, bought, job, tmp_path):

@@ -88,3 +88,11 @@ def test_what_was_retired_is_not_counted(ledger):
     ledger.retire(2)
     (cost,) = costs(ledger, "model").values()
     assert (cost.pictures, cost.microusd) == (1, 40_000)
+
+
+def test_what_is_free_by_the_job_file_costs_nothing_and_what_nobody_prices_is_unknown(ledger):
+    ledger.store(ledger.request("a", model="free"), billed=0, flag="not stated", source="manifest")
+    ledger.store(ledger.request("a", model="unknown"), billed=0, flag="not stated", source=None)
+    found = costs(ledger, "model")
+    assert (found["free"].microusd, found["free"].estimated) == (0, True)
+    assert found["unknown"].microusd is None

@@ -26,7 +26,8 @@ def entry(number, *, ordinal=1, state="stored", file=None):
     return Entry(
         number=number, ordinal=ordinal, key="k", state=state, position=number, row=0, repeat=1, provider="p", model="m",
         words={}, columns={}, axes={}, attempts=1, billed_microusd=0, maybe_microusd=0, estimated_microusd=0,
-        latency_ms=None, total_ms=None, answered_ms=None, reason=None, message=None, status=None, shot=shot,
+        cost_source=None, latency_ms=None, latency_source=None,
+        total_ms=None, answered_ms=None, reason=None, message=None, status=None, shot=shot,
     )  # fmt: skip
 
 

@@ -141,7 +141,8 @@ def test_a_service_that_always_fails_is_left_alone_after_a_few_requests(shop, ba
 
 
 def test_a_service_that_is_overloaded_now_and_then_gets_few_extra_posts(shop):
-    shop.rules({"chance": 0.3, "status": 503, "body": error("Service unavailable")})
+    busy = {"status": 503, "headers": {"retry-after": "0"}, "body": error("Service unavailable")}
+    shop.rules({"chance": 0.3, **busy})
     shop.write(40, concurrency=8)
     ended = shop.run()
     assert ended.code == 0, ended.err
@@ -199,8 +200,53 @@ def test_what_was_billed_and_is_no_picture_is_spoiled_and_not_asked_again(shop, 
     assert shop.run().code == 1
     assert shop.states() == {"stored": 1, "spoiled": 1}
     (line,) = shop.failures()
-    assert line["billed_usd"] + line["estimated_usd"] == pytest.approx(0.01)
+    assert line["billed_usd"] + line["maybe_billed_usd"] >= 0.01
     assert len(shop.posts()) == 2
+
+
+GATEWAYS = [
+    (503, "upstream connect error or disconnect/reset before headers. reset reason: connection termination"),
+    (504, {"error": {"message": "upstream request timeout", "type": "timeout"}}),
+    (500, {"error": {"message": "litellm.Timeout: APITimeoutError - Request timed out.", "type": "Timeout"}}),
+    (502, {"error": {"message": "socket hang up"}}),
+    (503, "busy"),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), GATEWAYS, ids=[f"{status} {n}" for n, (status, _) in enumerate(GATEWAYS)])
+def test_what_a_gateway_says_of_a_lost_answer_is_a_doubt_that_is_priced_and_held(shop, status, body):
+    shop.rules({"status": status, "body": body, "bill": True})
+    shop.write(1)
+    assert shop.run("--strict").code == 4
+    assert shop.states() == {"in doubt": 1}
+    assert len(shop.billing()) == len(shop.posts()) == 1
+    assert shop.failures()[0]["maybe_billed_usd"] > 0
+
+
+def test_a_connection_that_a_gateway_could_not_make_is_tried_again_without_a_doubt(shop):
+    shop.rules({"times": 1, "status": 503, "body": "no healthy upstream"})
+    shop.write(1)
+    assert shop.run("--strict").code == 0
+    assert len(shop.billing()) == 1
+
+
+def test_a_refusal_under_a_server_s_failure_is_asked_once(shop):
+    shop.rules({"prompt": "naughty", "status": 500, "body": error("rejected by our safety system")})
+    shop.write([{"prompt": "naughty"}, {"prompt": "nice"}])
+    assert shop.run().code == 1
+    assert shop.states() == {"stored": 1, "refused": 1}
+    assert len(shop.posts()) == 2
+
+
+def test_answers_of_an_unknown_shape_stop_after_three_and_are_kept_whole(shop):
+    shop.rules({"bill": True, "body": {"pictures_of_tomorrow": ["x" * 100_000]}})
+    shop.write(40, concurrency=2)
+    ended = shop.run()
+    assert ended.code == 3, ended.err
+    assert len(shop.posts()) <= 3 + 4
+    bodies = list((shop.out / ".batchgen/answers").glob("*.body"))
+    assert len(bodies) == len(shop.posts())
+    assert all(b"x" * 100_000 in body.read_bytes() for body in bodies)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class Mutation:
 
 
 DURABLE = "tests/faults/test_disk.py -k test_each_step_is_durable_before_the_next_one_refers_to_it"
-READ = "        return read(response, self.redact)\n"
+READ = '        repeats = bool(response.extensions.get("repeats"))\n'
 SYNC = "os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)\n    try:\n        os.fsync(handle)\n"
 COMMIT = '            self._db.execute("COMMIT")\n'
 
@@ -57,7 +57,7 @@ MUTATIONS = {
     "costs that are no finite number": Mutation(
         "tests/faults/test_money.py -k test_a_cost_that_is_no_cost_counts_as_its_estimate_and_is_flagged",
         [
-            Edit("provider/answers.py", "if text[:1].isdigit() else None", "if True else None"),
+            Edit("provider/cost.py", "if bare[:1].isdigit() else None", "if True else None"),
             Edit(
                 "money.py", "if not amount.is_finite() or amount < 0 or amount.adjusted() > 12:", "if amount.is_nan():"
             ),

@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchgen.errors import ManifestError
-from batchgen.manifest import Axis, AxisValue, Overrides, json_schema, load_manifest
+from batchgen.manifest import Axis, AxisValue, Overrides, flat, json_schema, load_manifest
 
 WHOLE = """\
 name: mugs
@@ -51,7 +51,7 @@ def test_everything_a_job_file_can_say_arrives(load, tmp_path):
     assert [row.place for row in manifest.rows] == [f"{tmp_path}/job.yaml:5", f"{tmp_path}/job.yaml:6"]
     assert manifest.defaults == {"size": "1024x1024", "output_format": "jpeg"}
     assert manifest.repeat == 4
-    assert manifest.prices == {"test/test": 2000}
+    assert manifest.prices == {"test/test": flat(2000)}
     assert manifest.output.folder == "outputs/elsewhere"
     assert manifest.output.path.names == ("subject", "style", "repeat")
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from batchgen.provider.credentials import Secret
+from batchgen.provider.interface import Failed
 from batchgen.request import Kind, Request, canonical_json, key_of
 from batchgen.simulator.embedded import embedded
 from batchgen.simulator.settings import Settings
@@ -26,6 +27,12 @@ def order():
         return Request(key=key_of(canonical), canonical=canonical, image=image, mask=mask, **identity)
 
     return order
+
+
+async def bought(provider, request):
+    """What a provider makes of the answer to a request, or why none came."""
+    came = await provider.generate(request, idempotency_key="i")
+    return came if isinstance(came, Failed) else provider.read(came)
 
 
 @pytest.fixture

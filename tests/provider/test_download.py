@@ -2,10 +2,10 @@ import httpx
 import pytest
 
 from batchgen.provider.credentials import redact
-from batchgen.provider.download import GONE_TRIES, MAX_REDIRECTS, PASSING_TRIES, fetch
+from batchgen.provider.download import MAX_REDIRECTS, fetch
 from batchgen.provider.http import failures
 from batchgen.provider.http_client import HttpClient
-from batchgen.provider.interface import DownloadFailed
+from batchgen.provider.interface import DownloadFailed, Obstacle
 
 from .conftest import KEY
 
@@ -55,7 +55,7 @@ async def test_three_redirects_are_followed_and_a_fourth_is_not(location, status
     assert (await get(redirecting(MAX_REDIRECTS))).content == b"abc"
     seen.clear()
     error = await refused(redirecting(MAX_REDIRECTS + 1))
-    assert error.tries == 1
+    assert error.obstacle is Obstacle.GONE
     assert len(seen) == MAX_REDIRECTS + 1
     assert all(request.method == "GET" and "authorization" not in request.headers for request in seen)
 
@@ -70,30 +70,29 @@ async def test_three_redirects_are_followed_and_a_fourth_is_not(location, status
 )
 async def test_only_a_whole_https_address_is_fetched(url):
     asked = []
-    assert (await refused(asked.append, url)).tries == 1
+    assert (await refused(asked.append, url)).obstacle is not Obstacle.PASSING
     redirect = httpx.Response(302, headers={"location": url.encode("utf-8", "replace")})
     if url and not url.startswith(("//", "a.webp")):
-        assert (await refused(lambda _: redirect)).tries == 1
+        assert (await refused(lambda _: redirect)).obstacle is not Obstacle.PASSING
     assert asked == []
 
 
 async def test_plain_http_is_fetched_for_a_service_on_this_machine():
     found = await get(lambda _: httpx.Response(200, content=b"abc"), "http://127.0.0.1/a", plain_http=True)
     assert found.content == b"abc"
-    assert (await refused(lambda _: None, "file:///etc/passwd", plain_http=True)).tries == 1
+    assert (await refused(lambda _: None, "file:///etc/passwd", plain_http=True)).obstacle is Obstacle.LOCAL
 
 
 @pytest.mark.parametrize(
-    ("status", "tries"),
+    ("status", "obstacle"),
     [
-        (401, 1),
-        *[(status, GONE_TRIES) for status in (403, 404, 410)],
-        *[(status, PASSING_TRIES) for status in (304, 400, 408, 429, 500, 502, 503, 504, 522)],
+        *[(status, Obstacle.GONE) for status in (401, 403, 404, 410)],
+        *[(status, Obstacle.PASSING) for status in (304, 400, 408, 429, 500, 502, 503, 504, 522)],
     ],
 )
-async def test_a_status_says_how_many_tries_it_is_worth(status, tries):
+async def test_a_status_says_how_long_its_picture_is_asked_for(status, obstacle):
     error = await refused(lambda _: httpx.Response(status))
-    assert error.tries == tries
+    assert error.obstacle is obstacle
     assert str(status) in str(error)
     assert "pictures.example/a.webp" in str(error)
 
@@ -103,22 +102,22 @@ async def test_an_address_that_wants_a_key_is_told_that_it_gets_none():
 
 
 @pytest.mark.parametrize(
-    ("failure", "tries"),
+    ("failure", "obstacle"),
     [
-        (failures.AddressRefused("private"), 1),
-        (failures.BodyTooLarge("large"), 1),
-        (httpx.UnsupportedProtocol("x"), 1),
-        (httpx.LocalProtocolError("x"), 1),
-        (failures.ConnectFailed("x"), PASSING_TRIES),
-        (failures.ReadFailed(""), PASSING_TRIES),
-        (failures.ReadTimedOut("x"), PASSING_TRIES),
-        (failures.AnswerBroken("x"), PASSING_TRIES),
-        (failures.AnswerUndecodable("x"), PASSING_TRIES),
+        (failures.AddressRefused("private"), Obstacle.LOCAL),
+        (failures.BodyTooLarge("large"), Obstacle.NEVER),
+        (httpx.UnsupportedProtocol("x"), Obstacle.LOCAL),
+        (httpx.LocalProtocolError("x"), Obstacle.NEVER),
+        (failures.ConnectFailed("x"), Obstacle.PASSING),
+        (failures.ReadFailed(""), Obstacle.PASSING),
+        (failures.ReadTimedOut("x"), Obstacle.PASSING),
+        (failures.AnswerBroken("x"), Obstacle.PASSING),
+        (failures.AnswerUndecodable("x"), Obstacle.PASSING),
     ],
 )
-async def test_a_failure_on_the_way_says_how_many_tries_it_is_worth(failure, tries):
+async def test_a_failure_on_the_way_says_whether_it_is_worth_another_try(failure, obstacle):
     error = await refused(lambda _: failure)
-    assert error.tries == tries
+    assert error.obstacle is obstacle
     assert str(error).removeprefix("https://pictures.example/a.webp: ").strip()
 
 
@@ -157,7 +156,7 @@ async def test_a_redirect_to_a_private_address_is_not_followed(client, recorder,
     recorder.answer("/a", 302, location=target)
     with pytest.raises(DownloadFailed) as caught:
         await client.download(f"{recorder.url}/a")
-    assert caught.value.tries == 1
+    assert caught.value.obstacle is Obstacle.LOCAL
 
 
 @pytest.mark.parametrize("base_url", ["https://api.example.com", "http://10.1.2.3:80", "http://0.0.0.0:1"])
@@ -167,5 +166,5 @@ async def test_a_service_elsewhere_can_not_point_to_this_machine(recorder, base_
         for url in (recorder.url, f"https://127.0.0.1:{port}", f"https://localhost:{port}", f"https://[::1]:{port}"):
             with pytest.raises(DownloadFailed) as caught:
                 await client.download(f"{url}/a")
-            assert caught.value.tries == 1
+            assert caught.value.obstacle is Obstacle.LOCAL
     assert recorder.seen == []

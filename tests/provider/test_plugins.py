@@ -79,7 +79,7 @@ def test_the_plugin_of_the_documentation_makes_pictures_end_to_end(acme, tmp_pat
     assert "nothing to buy" in again.stderr
     assert [arrived.method for arrived in service.posts] == ["POST"]
     (line,) = (json.loads(text) for text in (out / "metadata.jsonl").read_text().splitlines())
-    assert (line["provider"], line["cost_usd"], line["cost_source"]) == ("acme", 0.02, "stated")
+    assert (line["provider"], line["cost_usd"], line["cost_source"]) == ("acme", 0.02, "answer")
     assert (out / line["file_name"]).read_bytes() == picture_bytes(7)
 
 

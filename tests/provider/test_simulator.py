@@ -4,19 +4,20 @@ from batchgen.errors import UsageError
 from batchgen.provider.interface import Answered, Verdict
 from batchgen.provider.simulator import Simulator, offered
 
+from .conftest import bought
+
 pytestmark = pytest.mark.anyio
 
 
 async def test_it_is_started_for_the_run_and_gone_after_it(order, tmp_path):
     async with Simulator({"latency_s": 0}, state=tmp_path / "state", base_url=None, concurrency=2) as provider:
-        answer = await provider.generate(order(), idempotency_key="i")
+        answer = await bought(provider, order())
         assert (await provider.download(answer.generation.pictures[0].url)).content
-        assert provider.read(answer.body).generation == answer.generation
         assert (await provider.catalogue()).find("test/test")
         assert await provider.balance_microusd() == 100_000_000
     assert (tmp_path / "state").exists()
     async with Simulator({}, state=None, base_url=provider.base_url, concurrency=1) as gone:
-        failed = await gone.generate(order(), idempotency_key="i")
+        failed = await bought(gone, order())
     assert (failed.verdict, failed.reason) == (Verdict.PASSING, "connect")
 
 
@@ -24,7 +25,7 @@ async def test_one_that_runs_already_is_used(order, recorder):
     recorder.answer("/v1/openai/images/generations", 200, b'{"data":[{"url":"https://x/a"}]}')
     async with Simulator({}, state=None, base_url=recorder.url, concurrency=1) as provider:
         assert provider.base_url == recorder.url
-        assert isinstance(await provider.generate(order(), idempotency_key="i"), Answered)
+        assert isinstance(await bought(provider, order()), Answered)
     assert recorder.seen[0][2]["authorization"] == "Bearer simulator"
 
 

@@ -14,6 +14,8 @@ from batchgen.request import Input, Kind
 from batchgen.store.media.sniff import inspect
 from tests.provider.conftest import KEY
 
+from .conftest import bought
+
 pytestmark = pytest.mark.anyio
 
 VIDEOS = "/v1/openai/videos/generations"
@@ -31,7 +33,7 @@ def film(order):
 
 async def test_a_film_is_bought_and_fetched(shop, film):
     async with ImageRouter(KEY, base_url=shop.api_url, concurrency=2) as provider:
-        answer = await provider.generate(film(seconds="5"), idempotency_key="1")
+        answer = await bought(provider, film(seconds="5"))
         assert isinstance(answer, Answered)
         content = (await provider.download(answer.generation.pictures[0].url)).content
     assert inspect(content).duration_ms == 5000
@@ -42,9 +44,10 @@ async def test_words_and_addresses_go_as_json_and_files_as_a_form(recorder, film
     (tmp_path / "a.png").write_bytes(photo)
     address = Input("a", "url:a", uri="https://a.example/first.png")
     file = Input("a", f"sha256:{hashlib.sha256(photo).hexdigest()}", media_type="image/png", path=tmp_path / "a.png")
-    async with ImageRouter(KEY, base_url=recorder.url, concurrency=2) as provider:
-        for image in ((), (address,), (file,)):
-            answer = await provider.generate(film(seconds="8", image=image), idempotency_key="1")
+    for image in ((), (address,), (file,)):
+        # A connection each: the recorder gives one answer to all, which is a repeated one on the same connection.
+        async with ImageRouter(KEY, base_url=recorder.url, concurrency=2) as provider:
+            answer = await bought(provider, film(seconds="8", image=image))
             assert isinstance(answer, Answered)
     plain, with_address, with_file = recorder.seen
     assert {path for _, path, _, _ in recorder.seen} == {VIDEOS}
@@ -57,7 +60,7 @@ async def test_words_and_addresses_go_as_json_and_files_as_a_form(recorder, film
 
 async def test_a_service_that_makes_no_films_is_not_asked(recorder, film):
     async with OpenAI(KEY, base_url=recorder.url, concurrency=2) as provider:
-        answer = await provider.generate(film(), idempotency_key="1")
+        answer = await bought(provider, film())
     assert isinstance(answer, Failed)
     assert answer.verdict is Verdict.REFUSED
     assert recorder.seen == []

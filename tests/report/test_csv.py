@@ -7,6 +7,7 @@ import pytest
 
 from batchgen.report import write_report
 from batchgen.report.csv import decimal, inert
+from batchgen.tokens import Usage
 
 
 def rows(ledger):
@@ -72,3 +73,14 @@ def test_a_row_names_its_first_picture_and_counts_them(ledger):
     (row,) = rows(ledger)
 
     assert (row["file_name"], row["pictures"]) == (file, "2")
+
+
+def test_a_cost_and_a_time_stand_beside_their_sources_and_tokens(ledger):
+    ledger.begin()
+    more = {"source": "tokens", "usage": Usage(40, 10, 0, 4160)}
+    ledger.store(ledger.request("a"), billed=0, estimated=166_700, flag="not stated", latency_ms=None, **more)
+    (row,) = rows(ledger)
+
+    assert (row["estimated_usd"], row["cost_source"]) == ("0.166700", "tokens")
+    assert (row["input_tokens"], row["output_tokens"]) == ("50", "4160")
+    assert (row["latency_ms"], row["latency_source"]) == ("50", "request")

@@ -43,3 +43,19 @@ def test_an_axis_has_a_few_round_ticks_and_holds_the_longest_bar(longest):
     assert end >= longest
     assert 2 <= len(ticks) <= 6
     assert (ticks[0].at, ticks[-1].at) == (0, 100)
+
+
+def test_a_price_that_is_an_estimate_is_marked_and_an_unknown_one_is_a_dash():
+    assert figures.each(40_000, 20_000) == "$0.04"
+    assert figures.each(None, 20_000) == "\u2248 $0.02"
+    assert figures.each(None, None) == figures.NONE
+
+
+def test_tokens_that_nobody_prices_tell_what_would_price_them():
+    assert figures.tokens(1_250, 104_000, {"tokens": 3}) == "1,250 in, 104,000 out"
+    assert "per_million_tokens" in figures.tokens(1_250, 104_000, {"manifest": 3})
+
+
+def test_sources_stand_in_the_order_of_their_counts():
+    assert figures.sources({"answer": 5, "tokens": 1}) == "answer, tokens"
+    assert figures.clocks({"service": 5, "request": 1}).startswith("as the service states it, or the time")

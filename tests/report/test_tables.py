@@ -8,6 +8,7 @@ from batchgen.report.frame import UNKNOWN, read_frame
 from batchgen.report.tables import Percentiles, overall, per_axis, per_model, percentiles, spread
 from batchgen.request import State
 from batchgen.store.ledger.records import snapshot
+from batchgen.tokens import Usage
 
 
 @pytest.fixture
@@ -119,8 +120,8 @@ def test_the_frame_is_read_without_a_query_per_request(eventful):
         db.set_trace_callback(queries.append)
         read_frame(db)
 
-    # Three for the requests and for the attempts each: where they begin, what they are, whether more follow.
-    assert len(queries) == 8
+    # Three for the requests, and twice for the attempts: where they begin, what they are, whether more follow.
+    assert len(queries) == 11
 
 
 def test_samples_come_from_every_model_in_turn(ledger):
@@ -140,3 +141,22 @@ def test_stored_pictures_alone_count_for_latency(ledger):
     ledger.fail(ledger.request("b"), State.SPOILED, billed_microusd=5)
     with snapshot(ledger.folder.ledger) as db:
         assert overall(read_frame(db), active_ms=1).item == Percentiles(1_100, 1_100, 1_100, 1_100)
+
+
+def test_pictures_are_counted_by_where_their_cost_and_latency_come_from(ledger):
+    ledger.begin()
+    ledger.store(ledger.request("a"), billed=40_000, source="header")
+    for prompt in ("b", "c"):
+        counted = {"source": "tokens", "usage": Usage(40, 10, 0, 4160)}
+        ledger.store(ledger.request(prompt), billed=0, estimated=166_700, flag="not stated", latency_ms=None, **counted)
+    ledger.store(ledger.request("d"), billed=0, flag="not stated", source=None)
+    ledger.store(ledger.request("e"), billed=0, flag="not stated", source="manifest")
+    with snapshot(ledger.folder.ledger) as db:
+        total = overall(read_frame(db), active_ms=1)
+
+    assert total.cost_sources == {"tokens": 2, "header": 1, "manifest": 1}
+    assert total.latency_sources == {"service": 3, "request": 2}
+    assert (total.unpriced_pictures, total.estimated_pictures) == (1, 3)
+    assert (total.input_tokens, total.output_tokens) == (100, 8_320)
+    assert total.billed_per_picture_microusd == 40_000
+    assert total.estimated_per_picture_microusd == round(2 * 166_700 / 3)

@@ -3,7 +3,7 @@
 import pytest
 
 from batchgen.planning import survey_cache
-from batchgen.running.buy import retry
+from batchgen.running.buy import publish, retry
 from tests.running.shop import Customer, Shop
 
 
@@ -12,6 +12,8 @@ def brisk(monkeypatch):
     """Back-off takes a hundredth of a second; how long it really is, `test_retry` proves."""
     monkeypatch.setattr(retry, "_backoff", lambda state: 0.01)
     monkeypatch.setattr(retry, "SHORTEST_WAIT_S", 0.01)
+    monkeypatch.setattr(retry, "LONGEST_GONE_WAIT_S", 0.01)
+    monkeypatch.setattr(publish, "GONE_FOR_S", 0.05)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import anyio
 from batchgen.manifest import load_manifest
 from batchgen.planning.plan import make_plan
 from batchgen.planning.prices import PriceBook
+from batchgen.provider.arrival import Arrival
 from batchgen.provider.interface import Answered, Download, DownloadFailed, Failed, Verdict
 from batchgen.request import AnswerPicture, Generation, State
 from batchgen.running.options import Options
@@ -19,6 +20,7 @@ from batchgen.store.folder.plan_cache import memo_in
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.ledger import open_ledger
 from batchgen.store.ledger.records import snapshot
+from batchgen.tokens import Usage
 from tests import ledgers
 
 PRICE = 40_000
@@ -30,6 +32,11 @@ def sold(number, *, large=False):
     content = base64.b64encode(PICTURES[number % 250]).decode()
     padding = "x" * 70_000 if large else ""
     return json.dumps({"data": [{"b64_json": content}], "cost": PRICE, "padding": padding}).encode()
+
+
+def counted(number, tokens):
+    """The body of a good answer that states tokens instead of a cost."""
+    return json.dumps(json.loads(sold(number)) | {"cost": None, "tokens": tokens}).encode()
 
 
 def b64(content):
@@ -69,6 +76,7 @@ class Shop:
         self.latency_s = 0.0
         self.large = False
         self.at_work = anyio.Event()
+        self.balance_left = None
 
     async def __aenter__(self):
         return self
@@ -98,15 +106,28 @@ class Shop:
             step = sold(len(self.accepted), large=self.large)
         if isinstance(step, Exception):
             raise step
-        return step if isinstance(step, Failed) else self.read(step)
+        return step if isinstance(step, Failed | Arrival) else Arrival(200, (), step)
 
-    def read(self, body):
-        stated = json.loads(body)
+    def read(self, arrival, *, sent=()):
+        try:
+            stated = json.loads(arrival.body)
+            entries = stated["data"]
+        except (ValueError, KeyError):
+            return self.unread(arrival)
         pictures = tuple(
             AnswerPicture(entry.get("url"), entry["b64_json"].encode() if "b64_json" in entry else None)
-            for entry in stated["data"]
+            for entry in entries
         )
-        return Answered(body, Generation(pictures, stated["cost"], 5))
+        usage = Usage(image_out=stated["tokens"]) if "tokens" in stated else None
+        return Answered(Generation(pictures, stated["cost"], 5, usage=usage))
+
+    def unread(self, arrival):
+        """What an answer without a picture means, by its words."""
+        if arrival.cut:
+            return Failed(Verdict.DOUBT, "answer_cut", arrival.cut, arrival.status)
+        if b"moderation" in arrival.body:
+            return Failed(Verdict.REFUSED, "moderation", "it was so", arrival.status, maybe_billed=True)
+        return Failed(Verdict.SPOILED, "no_picture", "the answer holds no picture", arrival.status)
 
     async def download(self, url):
         self.downloads[url] += 1
@@ -119,7 +140,7 @@ class Shop:
         return None
 
     async def balance_microusd(self):
-        return None
+        return self.balance_left
 
 
 class Customer:

@@ -249,8 +249,8 @@ async def test_a_picture_that_cannot_be_fetched_now_is_fetched_by_the_next_run_w
     url, other = "https://pictures/1", "https://pictures/2"
     body = json.dumps({"data": [{"url": other}, {"url": url}], "cost": PRICE}).encode()
     me = customer(mug=[body]).order(["mug"])
-    broken = DownloadFailed("the host answered 500", tries=2, passing=True)
-    me.shop.hosted = {url: [broken, broken, PICTURES[1]], other: [PICTURES[0], PICTURES[0]]}
+    broken = DownloadFailed("the host answered 500")
+    me.shop.hosted = {url: [*[broken] * 8, PICTURES[1]], other: [PICTURES[0], PICTURES[0]]}
     finished = await me.run()
     assert finished.exit_code == ExitCode.STOPPED
     assert "without paying" in finished.reason

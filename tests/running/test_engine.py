@@ -8,13 +8,13 @@ import anyio
 import pytest
 
 from batchgen.errors import ExitCode, LedgerDamaged
-from batchgen.provider.interface import DownloadFailed, RateLimit, Verdict
+from batchgen.provider.interface import DownloadFailed, Obstacle, RateLimit, Verdict
 from batchgen.request import State
 from batchgen.running.buy import publish, purchase
 from batchgen.running.events import Ended, Retrying, Started, Stopping
 from batchgen.running.schedule import feeder
 from batchgen.running.schedule.selection import Selection
-from tests.running.shop import PICTURES, PRICE, b64, failed, hang, hosted, sold
+from tests.running.shop import PICTURES, PRICE, b64, counted, failed, hang, hosted, sold
 
 pytestmark = pytest.mark.anyio
 
@@ -71,7 +71,7 @@ async def test_what_never_works_is_left_for_another_day(customer):
 
 
 @pytest.mark.parametrize(
-    ("verdict", "state", "billed"), [(Verdict.REFUSED, State.REFUSED, 0), (Verdict.SPOILED, State.SPOILED, PRICE)]
+    ("verdict", "state", "billed"), [(Verdict.REFUSED, State.REFUSED, PRICE), (Verdict.SPOILED, State.SPOILED, PRICE)]
 )
 async def test_what_lasts_is_sent_again_only_when_asked(customer, verdict, state, billed):
     me = customer(mug=[failed(verdict, cost_microusd=PRICE)]).order(["mug", *OTHERS])
@@ -242,6 +242,34 @@ async def test_a_budget_holds_with_many_in_flight(customer, budget_usd):
     assert me.shop.posts == int(budget_usd * 1e6) // PRICE
 
 
+TOKENS = {"per_million_tokens": {"text_in": 5, "image_in": 10, "image_out": 40}}
+
+
+def of_tokens(customer, tokens, at_most, budget_usd, concurrency):
+    mugs = [f"mug {number}" for number in range(25)]
+    me = customer(**{mug: [counted(number, tokens)] for number, mug in enumerate(mugs)})
+    limits = {"budget_usd": budget_usd, "concurrency": concurrency}
+    return me.order(mugs, prices={"maker/one": TOKENS | {"at_most": at_most}}, limits=limits)
+
+
+@pytest.mark.parametrize(("tokens", "at_most"), [(4160, 0.1664), (4160, 0.25), (272, 0.1664)])
+async def test_answers_priced_by_tokens_never_pass_a_budget_while_none_is_dearer_than_stated(customer, tokens, at_most):
+    me = of_tokens(customer, tokens, at_most, 0.5, 16)
+    me.shop.latency_s = 0.005
+    await me.run()
+    spent = me.engine._desk.budget
+    assert spent.estimated_microusd == me.shop.posts * tokens * 40 <= 500_000
+    assert (spent.billed_microusd, spent.maybe_microusd) == (0, 0)
+    assert me.shop.posts >= 2
+
+
+async def test_an_answer_dearer_than_its_worst_case_raises_the_reservation_from_then_on(customer):
+    me = of_tokens(customer, 4160, 0.01, 0.5, 1)
+    finished = await me.run()
+    assert "another request may cost $0.1664" in finished.reason
+    assert (me.shop.posts, me.engine._desk.budget.estimated_microusd) == (3, 3 * 166_400)
+
+
 async def test_money_in_doubt_counts_against_the_budget(customer):
     me = customer(mug=[failed(Verdict.DOUBT)]).order(["mug", *OTHERS], limits={"budget_usd": 0.4, "concurrency": 1})
     await me.run(strict=True)
@@ -249,18 +277,21 @@ async def test_money_in_doubt_counts_against_the_budget(customer):
 
 
 async def test_a_hosted_picture_is_fetched_again_and_never_bought_again(customer):
-    broken, url = DownloadFailed("the host answered 500", tries=8), "https://pictures/1"
+    broken, url = DownloadFailed("the host answered 500"), "https://pictures/1"
     me = customer(mug=[hosted(url)]).order(["mug"])
     me.shop.hosted[url] = [broken, broken, PICTURES[0]]
     assert (await me.run()).exit_code == ExitCode.OK
     assert (me.shop.posts, me.shop.downloads[url]) == (1, 3)
 
 
-@pytest.mark.parametrize(("content", "tries"), [(None, 3), (b"<html>", 1), (PICTURES[0][:-20], 1)])
+@pytest.mark.parametrize(
+    ("content", "tries"),
+    [(DownloadFailed("no URL", Obstacle.NEVER), 2), (b"<html>", 1), (PICTURES[0][:-20], 1)],
+)
 async def test_a_paid_picture_that_cannot_be_had_is_spoiled_and_not_bought_again(customer, content, tries):
     url = "https://pictures/1"
     me = customer(mug=[hosted(url)]).order(["mug"])
-    me.shop.hosted[url] = [content or DownloadFailed("gone", tries=3)] * 9
+    me.shop.hosted[url] = [content] * 9
     assert (await me.run()).exit_code == ExitCode.FAILURES
     assert me.states() == {"mug": State.SPOILED}
     await me.run()

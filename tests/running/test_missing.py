@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sqlite3
 
 import pytest
 
@@ -18,7 +19,12 @@ MUGS = ["red", "blue", "green"]
 AGAIN = Selection(missing=True)
 
 
-def delete(me, *prompts):
+def delete(me, *prompts, answers=True):
+    """Delete pictures, their names and, if ``answers``, the kept answers that hold them."""
+    if answers:
+        with sqlite3.connect(me.folder.ledger) as db:
+            db.execute("UPDATE requests SET body = NULL")
+        db.close()
     with snapshot(me.folder.ledger) as db:
         for prompt in prompts:
             (original,) = db.execute(
@@ -43,6 +49,15 @@ async def test_a_lost_picture_is_bought_again_only_when_asked(customer):
     assert me.shop.prompts == {"red": 1, "blue": 2, "green": 1}
     assert list(verify(me.folder, read_data=True)) == []
     assert (await me.run(checked=False, selection=AGAIN)).result.sent == 0
+
+
+async def test_a_lost_picture_that_a_kept_answer_still_holds_comes_back_without_paying(customer):
+    me = customer().order(MUGS)
+    await me.run()
+    delete(me, "blue", answers=False)
+    finished = await me.run(checked=False, selection=AGAIN)
+    assert (finished.exit_code, me.shop.posts, set(me.states().values())) == (ExitCode.OK, 3, {State.STORED})
+    assert list(verify(me.folder, read_data=True)) == []
 
 
 async def test_it_comes_back_under_the_name_it_had(customer):

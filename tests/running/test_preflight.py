@@ -3,13 +3,14 @@
 import pytest
 
 from batchgen.errors import UsageError
+from batchgen.manifest import flat
 from batchgen.manifest.model import Limits
 from batchgen.planning.prices import PriceBook
 from batchgen.running.options import Options
 from batchgen.running.preflight import refuse_unconfirmed
 from batchgen.running.schedule.selection import Selection
 
-PRICES = PriceBook({"cheap": 1_000, "dear": 1_000_000}, None)
+PRICES = PriceBook({"cheap": flat(1_000), "dear": flat(1_000_000)}, None)
 LIMITS = Limits(concurrency=4, adaptive=True, rate=None, budget_microusd=None, lanes=())
 BUDGETED = Limits(concurrency=4, adaptive=True, rate=None, budget_microusd=1_000_000_000, lanes=())
 

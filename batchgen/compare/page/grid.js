@@ -142,17 +142,18 @@ const grid = (() => {
 
   /** What a column says of its cells: mean cost, median latency and success. */
   const figures = (column) => {
-    const { costs, latencies, stored, ended } = made.stats.get(column.index);
-    return [words.roughly(view.mean(costs)), words.span(view.median(latencies)), words.share(stored, ended)];
+    const { costs, sources, latencies, stored, ended } = made.stats.get(column.index);
+    const each = words.roughly(view.mean(costs));
+    return [words.sure(sources) ? each : `≈ ${each}`, words.span(view.median(latencies)), words.share(stored, ended), [...sources].join(", ")];
   };
 
   const headCell = (column, index) => {
     const title = view.label(column.code);
-    const [cost, latency, success] = figures(column);
+    const [cost, latency, success, sources] = figures(column);
     // A figure and its unit stay together.
     const said = [cost, latency, success].map((text) => text.replaceAll(" ", "\u00a0")).join(" · ");
     return make("div", { class: "colhead", role: "columnheader", "aria-colindex": index + 2,
-      title: `${column.over === null ? "" : `${view.label(column.over)}\n`}${title}\nmean cost ${cost}, median latency ${latency}, success ${success}` },
+      title: `${column.over === null ? "" : `${view.label(column.over)}\n`}${title}\nmean cost ${cost}${sources && ` (by ${sources})`}, median latency ${latency}, success ${success}` },
       column.over !== null && make("i", {}, view.label(column.over)), make("b", {}, title), make("span", {}, said));
   };
 

@@ -8,7 +8,7 @@ const table = (() => {
   const texts = [];
   const codes = new Map();
   const dimensions = [];
-  const columns = { state: [], reason: [], position: [], cost: [], maybe: [], latency: [], flags: [], thumb: [], twin: [] };
+  const columns = { state: [], reason: [], position: [], cost: [], maybe: [], source: [], latency: [], flags: [], thumb: [], twin: [] };
   const more = {};
   const wanted = new Map();
   let facts = null;
@@ -51,7 +51,7 @@ const table = (() => {
     const put = (column, values, read) => batch.at.forEach((place, index) => (column[place] = read(values[index])));
     for (const { kind, name, codes: values } of batch.dimensions) put(dimensionOf(kind, name).codes, values, lookup);
     for (const [name, column] of Object.entries(columns)) {
-      put(column, batch[name], name === "state" || name === "reason" ? lookup : (number) => number);
+      put(column, batch[name], name === "state" || name === "reason" || name === "source" ? lookup : (number) => number);
     }
     // What an entry doesn't have is as good as empty.
     for (const { codes: known } of dimensions) for (const place of batch.at) known[place] ??= -1;
@@ -120,6 +120,7 @@ const table = (() => {
     get length() { return table.places.length; },
     state: (place) => text(columns.state[place]),
     // As a person reads it: the ledger joins its words.
+    source: (place) => text(columns.source[place]),
     reason: (place) => text(columns.reason[place]).replaceAll("_", " "),
   };
 })();

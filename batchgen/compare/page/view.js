@@ -193,10 +193,11 @@ const view = (() => {
     const { cost, latency } = table.columns;
     for (const [cell, place] of found) {
       const column = cell % width;
-      if (!stats.has(column)) stats.set(column, { costs: [], latencies: [], stored: 0, ended: 0 });
+      if (!stats.has(column)) stats.set(column, { costs: [], sources: new Set(), latencies: [], stored: 0, ended: 0 });
       const sum = stats.get(column);
       const stored = table.state(place) === "stored";
       if (cost[place] >= 0) sum.costs.push(cost[place]);
+      if (cost[place] >= 0 && table.source(place)) sum.sources.add(table.source(place));
       if (stored && latency[place] >= 0) sum.latencies.push(latency[place]);
       sum.stored += Number(stored);
       sum.ended += Number(stored || FAILED.has(table.state(place)));

@@ -28,6 +28,9 @@ const words = (() => {
     return `$${count(Number(whole))}.${fraction.slice(0, 2)}${fraction.slice(2).replace(/0+$/, "")}`;
   };
 
+  /** Whether costs from these sources were all stated by a service; any other source makes an estimate. */
+  const sure = (sources) => [...sources].every((source) => ["answer", "usage", "header", "reused"].includes(source));
+
   /** A mean need not be exact to the last place. */
   const roughly = (microusd) => {
     if (microusd === null) return NONE;
@@ -113,5 +116,5 @@ const words = (() => {
     fading = setTimeout(() => notice.remove(), 2500);
   };
 
-  return { visible, count, several, money, roughly, span, share, size, moment, short, make, button, address, isFilm, shown, copy, say, NONE };
+  return { visible, count, several, money, roughly, sure, span, share, size, moment, short, make, button, address, isFilm, shown, copy, say, NONE };
 })();

@@ -215,7 +215,8 @@ const zoom = (() => {
     const facts = [
       ["status", table.state(place)], ["reason", table.reason(place)], ["message", detail.message], ["wrong", view.badge(place)],
       ["cost", words.money(cost[place])], ["maybe billed", maybe[place] && words.money(maybe[place])],
-      ["of it estimated", detail.estimated && words.money(detail.estimated)], ["latency", words.span(latency[place])],
+      ["of it estimated", detail.estimated && words.money(detail.estimated)], ["priced by", table.source(place)],
+      ["latency", words.span(latency[place])], ["measured by", latency[place] >= 0 && detail.clock],
       ["in all", words.span(detail.total)], ["attempts", detail.attempts], ["picture", file],
       ...Object.entries(request.columns(place)).filter(([name]) => name !== "picture"), ["answered", words.moment(detail.answered)],
       ["revised prompt", detail.revised], ["file", detail.file], ["key", detail.key], ["sha256", detail.sha256]];

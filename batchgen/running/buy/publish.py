@@ -12,19 +12,24 @@ import anyio
 import anyio.to_thread
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from batchgen.provider.interface import DownloadFailed
+from batchgen.provider.interface import DownloadFailed, Obstacle
 from batchgen.request import AnswerPicture, State
 from batchgen.running.buy.retry import download_wait_s
 from batchgen.running.desk import Desk
 from batchgen.running.events import Ended, Listener
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import Name
+from batchgen.store.ledger.ledger import now_ms
 from batchgen.store.ledger.transitions import StoredPicture
-from batchgen.store.media.inline_pictures import decoded
+from batchgen.store.media.inline_pictures import content_of
 from batchgen.store.media.sniff import NotAPicture
 from batchgen.store.pictures.on_disk import put_picture, shard_of
 from batchgen.wording import counted
 
+_PASSING_TRIES = 8
+GONE_FOR_S = 60.0
+# ImageRouter keeps hosted pictures for 30 days, others for an hour.
+KEPT_BY_SERVICES_MS = 30 * 24 * 3_600_000
 # Disks gain nothing from more writers, and each holds a picture in memory.
 _FILE_THREADS = 16
 
@@ -34,6 +39,7 @@ class Paid:
     """A paid answer whose pictures are to be stored. ``kept`` is the file below ``answers/``, if any, with the answer.
 
     ``asked`` says whether the plan still asks for the answer; if not, it takes no name from another picture.
+    ``tried``: an earlier run looked for its pictures in vain. ``answered_ms`` is ``None`` for an answer of this run.
     """
 
     request_id: int
@@ -43,10 +49,25 @@ class Paid:
     kept: Path | None
     billed_microusd: int
     asked: bool = True
+    tried: bool = False
+    answered_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Published:
+class Published:
+    """What became of an answer. ``is_local``: this machine keeps its pictures away, and not the service.
+
+    ``message`` says what its pictures lack, if not all are stored.
+    """
+
+    state: State
+    reason: str | None = None
+    message: str | None = None
+    is_local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
     """The names of the stored pictures, and why the others are not stored."""
 
     names: Sequence[Name]
@@ -61,26 +82,27 @@ class Publisher:
         self._listen = listen
         self._threads = anyio.CapacityLimiter(_FILE_THREADS)
 
-    async def publish(self, paid: Paid) -> State:
-        """Return ``stored``, ``spoiled``, or ``answered`` if the pictures may still be fetched in another run.
+    async def publish(self, paid: Paid) -> Published:
+        """Store what an answer holds: it is then stored, spoiled, or answered if another run may still do so.
 
         One good picture is enough: the message says what the others lack. Raise :class:`LedgerFailed` and
         :class:`OSError` if the disk fails.
         """
         tries = _Count()
         try:
-            published = await self._published(paid, tries)
-        except (DownloadFailed, NotAPicture) as error:
-            reason, state = await self._give_up(paid.request_id, error, tries)
-            self._listen(Ended(paid.key, paid.model, state, None, paid.billed_microusd, reason, str(error)))
-            return state
+            stored = await self._stored(paid, tries)
+        except (DownloadFailed, NotAPicture, MemoryError) as error:
+            published = await self._give_up(paid, error, tries)
+            reason, message = published.reason, published.message
+            self._listen(Ended(paid.key, paid.model, published.state, None, paid.billed_microusd, reason, message))
+            return published
         if paid.kept is not None:
             # Litter from here on; a process that dies before this line leaves a file nobody reads.
             with contextlib.suppress(FileNotFoundError):
                 await anyio.to_thread.run_sync(paid.kept.unlink)
-        file = await self._named(published.names)
-        self._listen(Ended(paid.key, paid.model, State.STORED, file, paid.billed_microusd, message=published.message))
-        return State.STORED
+        file = await self._named(stored.names)
+        self._listen(Ended(paid.key, paid.model, State.STORED, file, paid.billed_microusd, message=stored.message))
+        return Published(State.STORED, message=stored.message)
 
     async def _named(self, names: Sequence[Name]) -> str | None:
         """Make the names of a stored picture; return the first name."""
@@ -89,28 +111,37 @@ class Publisher:
         self._desk.ledger.settled(await anyio.to_thread.run_sync(settle, limiter=self._threads))
         return wanted[0].file if wanted else None
 
-    async def _give_up(self, request_id: int, error: DownloadFailed | NotAPicture, tries: _Count) -> tuple[str, State]:
+    async def _give_up(self, paid: Paid, error: DownloadFailed | NotAPicture | MemoryError, tries: _Count) -> Published:
+        """Record why an answer is no picture: by its own fault for good, else until another run."""
         ledger = self._desk.ledger
-        reason = "not_a_picture" if isinstance(error, NotAPicture) else "download"
-        if isinstance(error, DownloadFailed) and error.passing:
-            await ledger.postpone(request_id, reason=reason, message=str(error), downloads=tries.made)
-            return reason, State.ANSWERED
-        await ledger.spoil(request_id, reason=reason, message=str(error), downloads=tries.made)
-        return reason, State.SPOILED
+        if isinstance(error, MemoryError):
+            message = "there is not memory enough for its picture; lower limits.concurrency"
+            await ledger.postpone(paid.request_id, reason="memory", message=message, downloads=tries.made)
+            return Published(State.ANSWERED, "memory", message, is_local=True)
+        reason, message = "not_a_picture", str(error)
+        if isinstance(error, DownloadFailed):
+            reason = "download"
+            if error.obstacle is Obstacle.LOCAL:
+                reason = "download_refused"
+            if error.obstacle is not Obstacle.NEVER and not (error.obstacle is Obstacle.GONE and _expired(paid)):
+                await ledger.postpone(paid.request_id, reason=reason, message=message, downloads=tries.made)
+                return Published(State.ANSWERED, reason, message, is_local=error.obstacle is Obstacle.LOCAL)
+        await ledger.spoil(paid.request_id, reason=reason, message=message, downloads=tries.made)
+        return Published(State.SPOILED, reason, message)
 
-    async def _published(self, paid: Paid, tries: _Count) -> _Published:
+    async def _stored(self, paid: Paid, tries: _Count) -> _Stored:
         """Store the good pictures and record them. Raise the error of the first bad picture if none is good."""
         stored: list[StoredPicture] = []
         lacking: list[DownloadFailed | NotAPicture] = []
         for picture in paid.pictures:
             try:
-                stored.append(await self._put(picture, paid.key, len(stored) + 1, tries))
+                stored.append(await self._put(picture, paid, len(stored) + 1, tries))
             except (DownloadFailed, NotAPicture) as error:
                 lacking.append(error)
-        passing = next((one for one in lacking if isinstance(one, DownloadFailed) and one.passing), None)
-        if passing or not stored:
+        missing = next((one for one in lacking if _may_come(one)), None)
+        if missing or not stored:
             # The next try finds stored pictures by their bytes.
-            raise passing or lacking[0]
+            raise missing or lacking[0]
         message = None
         if lacking:
             message = (
@@ -125,23 +156,23 @@ class Publisher:
             takes_names=paid.asked,
         )
         self._desk.space.saw(sum(picture.bytes for picture in stored))
-        return _Published(names, message)
+        return _Stored(names, message)
 
-    async def _put(self, picture: AnswerPicture, key: str, ordinal: int, tries: _Count) -> StoredPicture:
-        if picture.base64 is not None:
-            content = partial(decoded, picture.base64)
+    async def _put(self, picture: AnswerPicture, paid: Paid, ordinal: int, tries: _Count) -> StoredPicture:
+        if picture.url is None:
+            content = partial(content_of, picture)
         else:
-            assert picture.url is not None
-            content = partial(_itself, await self._downloaded(picture.url, tries))
-        put = partial(_put, self._desk.folder, key, ordinal, content, picture.revised_prompt)
+            content = partial(_itself, await self._downloaded(picture.url, paid, tries))
+        put = partial(_put, self._desk.folder, paid.key, ordinal, content, picture.revised_prompt)
         return await anyio.to_thread.run_sync(self._desk.space.kept, put, limiter=self._threads)
 
-    async def _downloaded(self, url: str, tries: _Count) -> bytes:
+    async def _downloaded(self, url: str, paid: Paid, tries: _Count) -> bytes:
+        begun = anyio.current_time()
         async for attempt in AsyncRetrying(
             sleep=anyio.sleep,
             retry=retry_if_exception(lambda error: isinstance(error, DownloadFailed)),
-            stop=_no_tries_left,
-            wait=lambda state: download_wait_s(state.attempt_number),
+            stop=lambda state: not _is_tried_again(state, paid, anyio.current_time() - begun),
+            wait=lambda state: download_wait_s(state.attempt_number, gone=_obstacle(state) is Obstacle.GONE),
             reraise=True,
         ):
             with attempt:
@@ -159,9 +190,28 @@ class _Count:
         self.made = 0
 
 
-def _no_tries_left(state: RetryCallState) -> bool:
+def _obstacle(state: RetryCallState) -> Obstacle | None:
     error = state.outcome.exception() if state.outcome else None
-    return isinstance(error, DownloadFailed) and state.attempt_number >= error.tries
+    return error.obstacle if isinstance(error, DownloadFailed) else None
+
+
+def _is_tried_again(state: RetryCallState, paid: Paid, elapsed_s: float) -> bool:
+    match _obstacle(state):
+        case Obstacle.PASSING:
+            return state.attempt_number < _PASSING_TRIES
+        case Obstacle.GONE:
+            # Storage that lags behind answers 403 and 404 before it has the picture.
+            return not paid.tried and elapsed_s < GONE_FOR_S
+    return False
+
+
+def _may_come(error: DownloadFailed | NotAPicture) -> bool:
+    return isinstance(error, DownloadFailed) and error.obstacle is not Obstacle.NEVER
+
+
+def _expired(paid: Paid) -> bool:
+    """Return whether no service keeps the pictures of so old an answer any more."""
+    return paid.answered_ms is not None and now_ms() - paid.answered_ms > KEPT_BY_SERVICES_MS
 
 
 def _put(

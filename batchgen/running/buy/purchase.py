@@ -5,11 +5,11 @@ Whatever ends an attempt is written to the ledger before its slot and its reserv
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import anyio.lowlevel
@@ -17,17 +17,21 @@ import anyio.to_thread
 
 from batchgen.errors import LedgerDamaged, LedgerFailed
 from batchgen.money import plausible
-from batchgen.provider.interface import Answer, Answered, Failed, Verdict
-from batchgen.request import State
+from batchgen.provider.arrival import Arrival
+from batchgen.provider.interface import Answer, Answered, Failed, Provider, Verdict
+from batchgen.request import Generation, State, inputs_of
 from batchgen.running.buy.budget import RetryTokens
 from batchgen.running.buy.retry import Again, Leave, Next, after
 from batchgen.running.desk import Desk
 from batchgen.store.folder.kept_answers import LARGEST_ROW_BYTES, write_answer
 from batchgen.store.ledger.ledger import now_ms
-from batchgen.store.ledger.transitions import Bill, Outcome, Ticket
+from batchgen.store.ledger.transitions import TOKENS, Bill, Outcome, Ticket
+from batchgen.tokens import PricedBy
 
 if TYPE_CHECKING:
     from batchgen.running.schedule.lanes import Job
+
+_CONFLICT = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ class Purchase:
                 run_id=self._desk.run_id,
                 reserved_microusd=reserved,
                 estimate_microusd=job.estimate_microusd,
+                priced_by=job.priced_by,
             )
         finally:
             if ticket is None:
@@ -112,7 +117,7 @@ class Purchase:
     async def _send(self, job: Job, ticket: Ticket) -> Bought | NotBought:
         started = anyio.current_time()
         try:
-            answer = await self._post(job, ticket)
+            came = await self._post(job, ticket)
         except BaseException as error:
             # Cancelled, or a bug of ours: either way the request may be at the service.
             with anyio.CancelScope(shield=True):
@@ -122,49 +127,50 @@ class Purchase:
         # The answer is paid for: nothing may keep it from the ledger now, not even the end of the run.
         recorded: Bought | NotBought
         with anyio.CancelScope(shield=True):
-            if isinstance(answer, Answered):
-                recorded = await self._record(ticket, answer, duration_ms)
+            if isinstance(came, Failed):
+                recorded = await self._record_failure(job, ticket, came, None, duration_ms)
+            elif isinstance(answer := read_by(self._desk.provider, came, inputs_of(job.request)), Answered):
+                recorded = await self._record(ticket, answer, came, duration_ms)
             else:
-                recorded = await self._record_failure(job, ticket, answer, duration_ms)
+                recorded = await self._record_failure(job, ticket, answer, came, duration_ms)
         return recorded
 
-    async def _post(self, job: Job, ticket: Ticket) -> Answer:
+    async def _post(self, job: Job, ticket: Ticket) -> Arrival | Failed:
         # Heartbeats defeat every time-out between bytes: the whole call needs a time-out of its own.
         deadline_s = self._desk.policy.deadline_s_of(job.request.kind)
         with anyio.move_on_after(deadline_s) as deadline:
-            answer = await self._desk.provider.generate(job.request, idempotency_key=ticket.idempotency_key)
+            came = await self._desk.provider.generate(job.request, idempotency_key=ticket.idempotency_key)
         if deadline.cancelled_caught:
             message = f"no answer within {deadline_s:g} s; the service may still finish and bill it"
             return Failed(Verdict.DOUBT, "deadline", message)
-        return answer
+        return came
 
-    async def _record(self, ticket: Ticket, answer: Answered, duration_ms: int) -> Bought:
-        bill = bill_of(answer.generation.cost_microusd, ticket)
+    async def _record(self, ticket: Ticket, answer: Answered, arrival: Arrival, duration_ms: int) -> Bought:
+        bill = bill_of(answer.generation, ticket)
         self._desk.budget.settle(
             ticket.reserved_microusd,
             billed_microusd=bill.billed_microusd,
             estimated_microusd=bill.estimated_microusd,
         )
-        kept = await self._kept(ticket, answer.body)
+        body = arrival.at_rest()
+        kept = await self._kept(ticket, body) if len(body) > LARGEST_ROW_BYTES else None
         try:
             await self._desk.ledger.answer(
                 ticket,
                 bill=bill,
-                body=answer.body if kept is None else None,
+                body=body if kept is None else None,
                 kept=kept,
                 latency_ms=answer.generation.latency_ms,
                 duration_ms=duration_ms,
             )
         except (LedgerFailed, LedgerDamaged):
             if kept is None:
-                await anyio.to_thread.run_sync(self._desk.spill.take, ticket, answer)
+                await anyio.to_thread.run_sync(self._desk.spill.take, ticket, body, answer.generation.pictures)
             raise
         return Bought(ticket, answer, bill, kept)
 
     async def _kept(self, ticket: Ticket, body: bytes) -> Path | None:
-        """Return the file that holds a large body; without a file, the body belongs into the ledger's row."""
-        if len(body) <= LARGEST_ROW_BYTES:
-            return None
+        """Return the file that holds an answer; without a file, the answer belongs into the ledger's row."""
         try:
             write = partial(write_answer, self._desk.folder, ticket.key, ticket.attempt_id, body)
             return await anyio.to_thread.run_sync(self._desk.space.kept, write)
@@ -173,7 +179,12 @@ class Purchase:
             self._desk.space.fail(error)
             return None
 
-    async def _record_failure(self, job: Job, ticket: Ticket, failed: Failed, duration_ms: int) -> NotBought:
+    async def _record_failure(
+        self, job: Job, ticket: Ticket, failed: Failed, arrival: Arrival | None, duration_ms: int
+    ) -> NotBought:
+        if failed.status == _CONFLICT and job.tries.doubts:
+            # The service knows this idempotency key: the attempt before may have been carried out.
+            failed = replace(failed, verdict=Verdict.DOUBT)
         decision = after(
             failed,
             job.tries,
@@ -183,8 +194,10 @@ class Purchase:
             price_microusd=job.reserve_microusd,
             now=anyio.current_time(),
         )
-        outcome = _outcome(failed, decision, ticket)
-        await self._end(ticket, outcome, duration_ms)
+        body = arrival.at_rest() if arrival is not None else None
+        kept = await self._kept(ticket, body) if body is not None and _may_be_paid(failed, body) else None
+        outcome = _outcome(failed, decision, ticket, body if kept is None else None, kept)
+        await self._end(ticket, outcome, duration_ms, folders=[kept.parent] if kept is not None else [])
         return NotBought(failed, decision, outcome)
 
     async def _doubt(self, job: Job, ticket: Ticket, error: BaseException, duration_ms: int) -> None:
@@ -201,11 +214,15 @@ class Purchase:
         with anyio.CancelScope(shield=True):
             await self._end(ticket, outcome, None)
 
-    async def _end(self, ticket: Ticket, outcome: Outcome, duration_ms: int | None) -> None:
+    async def _end(
+        self, ticket: Ticket, outcome: Outcome, duration_ms: int | None, *, folders: Sequence[Path] = ()
+    ) -> None:
         try:
-            await self._desk.ledger.fail(ticket, outcome, duration_ms=duration_ms)
+            await self._desk.ledger.fail(ticket, outcome, duration_ms=duration_ms, folders=folders)
         except (LedgerFailed, LedgerDamaged):
-            if outcome.billing == "not billed":
+            if outcome.body is not None and outcome.billing != "not billed":
+                await anyio.to_thread.run_sync(self._desk.spill.take, ticket, outcome.body, ())
+            elif outcome.billing == "not billed":
                 await anyio.to_thread.run_sync(self._desk.spill.note_unbilled, ticket)
             raise
         finally:
@@ -217,27 +234,60 @@ class Purchase:
             )
 
 
-def bill_of(cost_microusd: int | None, ticket: Ticket) -> Bill:
-    """Return the bill of an answer: its stated cost if plausible, else the estimate, flagged with the reason."""
+def read_by(provider: Provider, arrival: Arrival, sent: Collection[str]) -> Answer:
+    """Return what ``provider`` makes of an answer."""
+    try:
+        return provider.read(arrival, sent=sent)
+    except Exception as error:  # noqa: BLE001 - a bug of a reader, or of a plugin's, must not cost what has arrived
+        return Failed(Verdict.DOUBT, "bug", f"the answer could not be read: {error!r}", arrival.status)
+
+
+class _Estimated(Protocol):
+    @property
+    def estimate_microusd(self) -> int | None: ...
+
+    @property
+    def priced_by(self) -> PricedBy | None: ...
+
+
+def bill_of(generation: Generation, ticket: _Estimated) -> Bill:
+    """Return the bill of an answer: its stated cost if plausible, else an estimate, flagged with the reason.
+
+    Tokens that the service stated, at prices that it did not, make the best estimate; else it is the expected price.
+    """
+    cost_microusd, usage, priced_by = generation.cost_microusd, generation.usage, ticket.priced_by
     if cost_microusd is not None and plausible(cost_microusd, ticket.estimate_microusd):
-        return Bill(billed_microusd=cost_microusd)
+        return Bill(
+            billed_microusd=cost_microusd, flag=generation.cost_flag, source=generation.cost_source, usage=usage
+        )
     flag = "not stated" if cost_microusd is None else "implausible"
-    return Bill(estimated_microusd=ticket.estimate_microusd or 0, flag=flag)
+    of_tokens = priced_by.rates.cost_microusd(usage) if priced_by and priced_by.rates and usage else None
+    if of_tokens is not None and plausible(of_tokens, ticket.estimate_microusd):
+        return Bill(estimated_microusd=of_tokens, flag=flag, source=TOKENS, usage=usage)
+    source = priced_by.source if priced_by else None
+    return Bill(estimated_microusd=ticket.estimate_microusd or 0, flag=flag, source=source, usage=usage)
 
 
-def _outcome(failed: Failed, decision: Next, ticket: Ticket) -> Outcome:
-    spoiled, doubt = failed.verdict is Verdict.SPOILED, failed.verdict is Verdict.DOUBT
-    billed = bill_of(failed.cost_microusd, ticket) if spoiled else Bill()
+def _may_be_paid(failed: Failed, body: bytes) -> bool:
+    """Return whether an answer without a known picture is kept whole in a file: money may be in it."""
+    return failed.verdict in {Verdict.SPOILED, Verdict.DOUBT} or len(body) > LARGEST_ROW_BYTES
+
+
+def _outcome(failed: Failed, decision: Next, ticket: Ticket, body: bytes | None, kept: Path | None) -> Outcome:
+    """Return how an attempt ended; without a stated cost, nobody knows what an answer without a picture cost."""
+    stated = failed.cost_microusd is not None and plausible(failed.cost_microusd, ticket.estimate_microusd)
+    unknown = failed.verdict in {Verdict.SPOILED, Verdict.DOUBT} or failed.maybe_billed
     return Outcome(
         state=_state(failed, decision),
         reason=failed.reason,
         message=failed.message,
         status=failed.status,
-        billed_microusd=billed.billed_microusd,
-        estimated_microusd=billed.estimated_microusd,
-        maybe_microusd=ticket.reserved_microusd if doubt else 0,
+        billed_microusd=failed.cost_microusd or 0 if stated else 0,
+        source=failed.cost_source if stated else None,
+        maybe_microusd=ticket.reserved_microusd if unknown and not stated else 0,
         not_before_ms=now_ms() + round(decision.wait_s * 1000) if isinstance(decision, Again) else None,
-        body=failed.body,
+        body=body,
+        kept=kept.name if kept is not None else None,
     )
 
 

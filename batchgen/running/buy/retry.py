@@ -17,6 +17,7 @@ from batchgen.running.buy.budget import RetryTokens, Risk
 
 SHORTEST_WAIT_S = 0.2
 LONGEST_BACKOFF_S = 60.0
+LONGEST_GONE_WAIT_S = 15.0
 # An error that nobody can explain is worth two more tries at most.
 UNCLEAR_TRIES = 3
 # Throttled requests are bounded by time and not by count: the service asked them to come back.
@@ -48,6 +49,7 @@ class Tries:
     unbilled: int = 0
     doubts: int = 0
     throttled_since: float | None = None
+    throttles: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,10 @@ def may_repeat(doubts: int, policy: Policy, risk: Risk, price_microusd: int | No
     return policy.retry_doubt and doubts <= 1 and risk.covers(price_microusd)
 
 
-def download_wait_s(tries: int) -> float:
-    """Return the wait before the next try at a free download; 4 tries span about a minute at most."""
+def download_wait_s(tries: int, *, gone: bool) -> float:
+    """Return the wait before the next try at a free download: full jitter, or steady steps for what is not there."""
+    if gone:
+        return min(LONGEST_GONE_WAIT_S, 2.0 ** (tries - 1))
     return max(SHORTEST_WAIT_S, _backoff(_state(tries)))
 
 
@@ -137,8 +141,9 @@ def _after_throttle(failed: Failed, tries: Tries, policy: Policy, now: float) ->
         return StopRun(f"the service asks to wait {asked:,.0f} s, longer than the {policy.max_wait_s:,.0f} s allowed")
     if now - since > THROTTLED_FOR_S:
         return Leave(State.WAITING)
-    wait_s = _spread(asked) if asked is not None else _backoff(_state(1))
-    return Again(wait_s, replace(tries, throttled_since=since))
+    throttles = tries.throttles + 1
+    wait_s = _spread(asked) if asked is not None else _backoff(_state(throttles))
+    return Again(wait_s, replace(tries, throttled_since=since, throttles=throttles))
 
 
 def _after_unbilled(failed: Failed, tries: Tries, policy: Policy, tokens: RetryTokens) -> Next:

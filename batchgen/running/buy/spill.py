@@ -9,15 +9,15 @@ import contextlib
 import os
 import shlex
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from batchgen.provider.interface import Answered
 from batchgen.request import AnswerPicture
 from batchgen.store.folder.atomic import sync_folder
 from batchgen.store.folder.kept_answers import mark_unbilled, write_answer
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.transitions import Ticket
-from batchgen.store.media.inline_pictures import decoded
+from batchgen.store.media.inline_pictures import content_of
 from batchgen.store.media.sniff import NotAPicture, inspect
 
 
@@ -33,25 +33,28 @@ class Spill:
         self._spill = spill
         self.messages: list[str] = []
 
-    def take(self, ticket: Ticket, answer: Answered) -> None:
-        """Keep ``answer`` below ``answers/``, for the next run, or else at a place that a message names for a person.
+    def take(self, ticket: Ticket, body: bytes, pictures: Sequence[AnswerPicture]) -> None:
+        """Keep an answer below ``answers/``, for the next run, or else at a place that a message names for a person.
 
         For a thread, not for the event loop.
         """
         try:
-            write_answer(self._folder, ticket.key, ticket.attempt_id, answer.body)
+            write_answer(self._folder, ticket.key, ticket.attempt_id, body)
             sync_folder(self._folder.answers)
         except OSError:
-            self._name(ticket, answer)
+            self._name(ticket, body, pictures)
 
     def note_unbilled(self, ticket: Ticket) -> None:
         """Note beside the ledger, which can't record any more, that this attempt cost nothing and is no doubt."""
         with contextlib.suppress(OSError):
             mark_unbilled(self._folder, ticket.key, ticket.attempt_id)
 
-    def _name(self, ticket: Ticket, answer: Answered) -> None:
-        places = [self._place(ticket, picture) for picture in answer.generation.pictures]
+    def _name(self, ticket: Ticket, body: bytes, pictures: Sequence[AnswerPicture]) -> None:
+        places = [self._place(ticket, picture) for picture in pictures]
         found = [place for place in places if place is not None]
+        if not found and not pictures:
+            with contextlib.suppress(OSError):
+                found = [str(self._spilled(ticket.key, body, "body"))]
         if not found:
             self.messages.append(
                 f"request {ticket.key} is paid for, and its picture could be kept nowhere: no disk takes it. "
@@ -68,7 +71,7 @@ class Spill:
         if picture.url is not None:
             return picture.url
         with contextlib.suppress(OSError, NotAPicture):
-            content = decoded(picture.base64 or b"")
+            content = content_of(picture)
             return str(self._spilled(ticket.key, content, inspect(content).extension))
         return None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
+from collections.abc import Hashable
 
 from batchgen.provider.interface import Failed, Verdict
 
@@ -16,8 +17,8 @@ WINDOW_ATTEMPTS = 10
 WINDOW_SHARE = 0.5
 FIRST_PROBE_S = 15.0
 LONGEST_PROBE_S = 300.0
-# So many refusals of one kind, and not one success, mean that the model won't take any of these requests.
-EQUAL_REFUSALS = 3
+# So many answers of one kind, and not one picture, mean that none of these requests will bring one.
+EQUAL_ANSWERS = 3
 
 _COUNTED = frozenset({Verdict.DOUBT, Verdict.PASSING, Verdict.OVERLOADED, Verdict.UNCLEAR})
 
@@ -87,22 +88,40 @@ class Breaker:
         return len(self._recent) >= WINDOW_ATTEMPTS and failures >= WINDOW_SHARE * len(self._recent)
 
 
-class Refusals:
-    """The count of equal refusals by a model, or by the service, that refuses everything for one reason."""
+class Alike:
+    """The count of answers that were alike and brought no picture, as long as none brought one.
 
-    def __init__(self) -> None:
-        self._equal: Counter[tuple[int | None, str]] = Counter()
-        self._answered = False
+    ``forgets``: a picture in between only begins the count anew.
+    """
+
+    def __init__(self, *, forgets: bool = False) -> None:
+        self._forgets = forgets
+        self._equal: Counter[Hashable] = Counter()
+        self._stored = False
 
     def succeeded(self) -> None:
-        self._answered = True
+        """Note that an answer brought a picture."""
+        self._stored = True
+        if self._forgets:
+            self._equal.clear()
 
-    def noticed(self, failed: Failed) -> str | None:
-        """Return why nothing more should be sent, once so many equal refusals came and not one answer."""
-        if failed.verdict is not Verdict.REFUSED or failed.reason == "moderation":
-            return None
-        kind = (failed.status, failed.reason)
+    def noticed(self, kind: Hashable) -> bool:
+        """Return whether this answer without a picture is one too many of its ``kind``."""
         self._equal[kind] += 1
-        if self._answered or self._equal[kind] < EQUAL_REFUSALS:
-            return None
-        return f"the first {EQUAL_REFUSALS} requests were all refused alike: {failed.message}"
+        return self._equal[kind] >= EQUAL_ANSWERS and (self._forgets or not self._stored)
+
+
+def kind_of(failed: Failed) -> Hashable | None:
+    """Return what makes two failures alike; ``None`` for those that say nothing of the requests after them.
+
+    A refusal by a content filter speaks of its prompt alone. What a gateway says, and a connection that is cut, passes:
+    the breaker sees to that.
+    """
+    if failed.verdict is Verdict.REFUSED:
+        return None if failed.reason in {"moderation", "refused"} else (failed.status, failed.reason)
+    if failed.reason == "answer_cut":
+        return None
+    answered = failed.status is not None and 200 <= failed.status < 300
+    if failed.verdict is Verdict.SPOILED or (failed.verdict is Verdict.DOUBT and answered):
+        return failed.verdict, failed.reason
+    return None

@@ -156,6 +156,7 @@ class Feeder:
             reserve_microusd=price.high_microusd if price else None,
             estimate_microusd=price.expected_microusd if price else None,
             tries=Tries(doubts=standing.doubts if standing else 0),
+            priced_by=self._desk.prices.priced_by(request),
         )
         if standing is None or standing.state in self._selection.again or self._is_sent_again(standing, job):
             # Twins further down the same chunk are equal to this one.

@@ -11,14 +11,15 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from batchgen.request import Request
+from batchgen.request import Request, like
 from batchgen.running.buy.budget import Budget
 from batchgen.running.buy.retry import Tries
 from batchgen.running.events import Wait
-from batchgen.running.schedule.breaker import LONGEST_PROBE_S, Breaker, Refusals
-from batchgen.running.schedule.rate_limits import ConcurrencyLimit, StartRate
+from batchgen.running.schedule.breaker import LONGEST_PROBE_S, Alike, Breaker
+from batchgen.running.schedule.rate_limits import ConcurrencyLimit, StartRate, Throttling
+from batchgen.tokens import PricedBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Job:
     reserve_microusd: int | None
     estimate_microusd: int | None
     tries: Tries = field(default_factory=Tries)
+    priced_by: PricedBy | None = None
 
     @property
     def key(self) -> str:
@@ -50,11 +52,14 @@ class Lane:
         self.limit = limit
         self.rate = rate
         self.breaker = Breaker()
-        self.refusals = Refusals()
+        self.alike = Alike()
+        self.throttling = Throttling()
+        self.shortages = 0
         self.in_flight = 0
         self.fed = False
         self.closed: str | None = None
         self.gate_until = -math.inf
+        self._dearest: dict[tuple[str, str, str], int] = {}
         self._retries: deque[Job] = deque()
         self._fresh: deque[Job] = deque()
         self._waiting: list[tuple[float, int, Job]] = []
@@ -89,10 +94,24 @@ class Lane:
         """Send nothing before ``due``: the service asked for a pause."""
         self.gate_until = max(self.gate_until, due)
 
+    def cost(self, job: Job, cost_microusd: int) -> None:
+        """Note what an answer cost: if that is more than was reserved, as much is reserved for its like from now on."""
+        if job.reserve_microusd is not None and cost_microusd > job.reserve_microusd:
+            alike = like(job.request.parameters)
+            self._dearest[alike] = max(cost_microusd, self._dearest.get(alike, 0))
+
     def next_job(self, now: float) -> Job | None:
+        """Return the job to be sent next, with its worst-case price as it is known by now."""
         while self._waiting and self._waiting[0][0] <= now:
             self._retries.append(heapq.heappop(self._waiting)[2])
-        return self._retries[0] if self._retries else self._fresh[0] if self._fresh else None
+        job = self._retries[0] if self._retries else self._fresh[0] if self._fresh else None
+        return self._at_dearest(job) if job is not None and self._dearest else job
+
+    def _at_dearest(self, job: Job) -> Job:
+        dearest = self._dearest.get(like(job.request.parameters), 0)
+        if job.reserve_microusd is None or job.reserve_microusd >= dearest:
+            return job
+        return replace(job, reserve_microusd=dearest)
 
     def start(self, now: float) -> None:
         """Take the job that :meth:`next_job` showed."""
@@ -121,6 +140,8 @@ class Lanes:
         self._budget = budget
         self.in_flight = 0
         self.stopped: str | None = None
+        # How many questions are open whose answer may stop the run.
+        self.holds = 0
 
     @property
     def done(self) -> bool:
@@ -131,7 +152,7 @@ class Lanes:
 
     def pick(self, now: float) -> Job | NothingDue:
         """Return the next job, counted as in flight and with its price reserved, or when to ask again."""
-        if self.stopped is not None or self.in_flight >= self._ceiling:
+        if self.stopped is not None or self.holds or self.in_flight >= self._ceiling:
             return NothingDue(math.inf)
         until = math.inf
         too_dear: str | None = None

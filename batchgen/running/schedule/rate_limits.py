@@ -7,6 +7,7 @@ latency gradient: the latency of pictures varies by model and size, so one would
 from __future__ import annotations
 
 import math
+import random
 
 from batchgen.provider.interface import RateLimit
 
@@ -14,12 +15,53 @@ START = 4
 CUT_THROTTLED = 0.7
 CUT_LOST = 0.8
 DEBOUNCE_S = 15.0
+SHORTEST_ROUND_S = 1.0
 # A round counts only if the limit was really used.
 SATURATED = 0.8
 # Follow a stated limit at this share of it: other programs may use the same account.
 SHARE = 0.8
 # A reset further away than this is no window of a start rate, more likely an epoch.
 LONGEST_PAUSE_S = 15 * 60.0
+
+# Two throttled answers in a row may be one burst; from the third on, the lane as a whole waits longer each time.
+_PATIENT_ROUNDS = 2
+LONGEST_THROTTLE_S = 300.0
+# A lane that is answered nothing but "too many requests" for so long is closed: its quota is used up.
+THROTTLED_FOR_S = 10 * 60.0
+
+
+class Throttling:
+    """The throttled answers of a lane since its last other answer: waits that nobody states grow with them."""
+
+    def __init__(self) -> None:
+        self._since = math.inf
+        self._rounds = 0
+        self._round_ends = -math.inf
+
+    def over(self) -> None:
+        """Note an answer that was not throttled."""
+        self._since, self._rounds = math.inf, 0
+
+    def noticed(self, now: float, stated_s: float | None) -> float | None:
+        """Return how long the lane is to send nothing, by what the service states, or else by full jitter that grows.
+
+        ``None``: one request's own back-off will do.
+        """
+        self._since = min(self._since, now)
+        if now >= self._round_ends:
+            self._rounds += 1
+            self._round_ends = now + SHORTEST_ROUND_S
+        if stated_s is not None:
+            return stated_s
+        if self._rounds <= _PATIENT_ROUNDS:
+            return None
+        wait_s = random.uniform(0.5, 1) * min(LONGEST_THROTTLE_S, 2.0**self._rounds)  # noqa: S311 - jitter, no secret
+        self._round_ends = now + wait_s
+        return wait_s
+
+    def hopeless(self, now: float) -> bool:
+        """Return whether nothing but throttled answers came for too long."""
+        return now - self._since >= THROTTLED_FOR_S
 
 
 class ConcurrencyLimit:

@@ -39,11 +39,17 @@ _OPAQUE = re.compile(r".*/\d{9,}-([0-9a-f]{8})\.[a-z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A request of the plan, the stem of its name, and what it is expected to cost, if anybody knows."""
+    """A request of the plan, the stem of its name, what it is expected to cost and who says so, if anybody knows."""
 
     request: Request
     stem: str
     expected_microusd: int | None
+    price_source: str | None = None
+
+    @property
+    def bill(self) -> Bill:
+        """The bill of an answer of which nothing tells what it cost."""
+        return Bill(estimated_microusd=self.expected_microusd or 0, flag="recovered", source=self.price_source)
 
 
 # Finds the requests of a plan by the first 64 bits of their keys.
@@ -355,7 +361,7 @@ class _Healing:
             if asked is None:
                 self._done.unknown.append(path.relative_to(self._folder.root).as_posix())
                 continue
-            bill = Bill(estimated_microusd=asked.expected_microusd or 0, flag="recovered")
+            bill = asked.bill
             if lost and state in {State.SPOILED, State.DOUBT}:
                 # The line that a lost ledger left is of the attempt that brought the body.
                 ticket, stated = self._last_attempt(key)
@@ -369,7 +375,7 @@ class _Healing:
 
     def _last_attempt(self, key: str) -> tuple[Ticket, Bill]:
         request_id, attempt_id, *bill = self._db.execute(
-            "SELECT r.id, a.id, a.billed_microusd, a.estimated_microusd, a.cost_flag FROM requests r"
+            "SELECT r.id, a.id, a.billed_microusd, a.estimated_microusd, a.cost_flag, a.cost_source FROM requests r"
             " JOIN attempts a ON a.request_id = r.id WHERE r.key = ? ORDER BY a.ordinal DESC LIMIT 1",
             (key,),
         ).fetchone()
@@ -396,20 +402,19 @@ class _Healing:
         return {one.request.key: one for one in self._find(wanted.__contains__) if one.request.key in keys}
 
     def _estimated(self, asked: Wanted) -> int:
-        bill = Bill(estimated_microusd=asked.expected_microusd or 0, flag="recovered")
-        return self._billed(asked.request, asked.stem, bill, self._now_ms, self._now_ms)
+        return self._billed(asked.request, asked.stem, asked.bill, self._now_ms, self._now_ms)
 
     def _estimated_again(self, key: str) -> int:
         """Record an answer to a request that the ledger knows as unanswered, and return the request's number."""
-        request_id, estimate, attempts = self._db.execute(
-            "SELECT id, coalesce(estimate_microusd, 0), (SELECT count(*) FROM attempts WHERE request_id = requests.id)"
-            " FROM requests WHERE key = ?",
+        request_id, estimate, source, attempts = self._db.execute(
+            "SELECT id, coalesce(estimate_microusd, 0), price_source,"
+            " (SELECT count(*) FROM attempts WHERE request_id = requests.id) FROM requests WHERE key = ?",
             (key,),
         ).fetchone()
         self._db.execute(
             "INSERT INTO attempts (request_id, run_id, ordinal, outcome, sent_ms, reserved_microusd,"
-            " estimated_microusd, cost_flag) VALUES (?, ?, ?, 'billed', ?, 0, ?, 'recovered')",
-            (request_id, self._run(), attempts + 1, self._now_ms, estimate),
+            " estimated_microusd, cost_source, cost_flag) VALUES (?, ?, ?, 'billed', ?, 0, ?, ?, 'recovered')",
+            (request_id, self._run(), attempts + 1, self._now_ms, estimate, source),
         )
         return int(request_id)
 

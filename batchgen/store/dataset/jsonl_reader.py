@@ -14,8 +14,9 @@ from typing import Any
 from batchgen.money import MICROUSD
 from batchgen.request import DELIVERY, PARAMETERS, Input, Kind, Request, State, canonical_json, key_of
 from batchgen.store.dataset.metadata import AFTER_WORDS, BEFORE_WORDS
-from batchgen.store.ledger.transitions import Bill, Outcome
+from batchgen.store.ledger.transitions import STATED, Bill, Outcome
 from batchgen.store.media.sniff import Format
+from batchgen.tokens import MOST_TOKENS, Usage
 
 Line = Mapping[str, Any]
 
@@ -39,7 +40,10 @@ class ListedPicture:
 
 @dataclass(frozen=True, slots=True)
 class PaidLines:
-    """A request whose answer was paid for, here or in the folder ``reused_from``, with every picture of the answer."""
+    """A request whose answer was paid for, here or in the folder ``reused_from``, with every picture of the answer.
+
+    ``latency_ms`` is what the service stated.
+    """
 
     request: Request
     pictures: tuple[ListedPicture, ...]
@@ -73,7 +77,7 @@ def read_paid(lines: Sequence[Line], *, index: int) -> PaidLines:
             tuple(map(_picture, lines)),
             _bill(lines),
             answered_ms=_moment(first.get("created_at")),
-            latency_ms=_milliseconds(first, "latency_ms"),
+            latency_ms=None if first.get("latency_source") == "request" else _milliseconds(first, "latency_ms"),
             request_ms=_milliseconds(first, "request_ms"),
             total_ms=_milliseconds(first, "total_ms"),
             reused_from=_words(first).get("reused_from"),
@@ -167,9 +171,24 @@ def _picture(line: Line) -> ListedPicture:
 def _bill(lines: Sequence[Line]) -> Bill:
     """Return the cost of one answer's pictures together: see :func:`batchgen.store.dataset.metadata.write_dataset`."""
     cost_microusd = sum(_microusd(line["cost_usd"]) for line in lines)
-    if lines[0]["cost_source"] == "stated":
-        return Bill(billed_microusd=cost_microusd)
-    return Bill(estimated_microusd=cost_microusd, flag="not stated")
+    source = lines[0]["cost_source"]
+    if source in STATED:
+        return Bill(billed_microusd=cost_microusd, source=source, usage=_usage(lines[0]))
+    return Bill(
+        estimated_microusd=cost_microusd,
+        flag="not stated",
+        source=source if isinstance(source, str) else None,
+        usage=_usage(lines[0]),
+    )
+
+
+def _usage(line: Line) -> Usage | None:
+    """Return the tokens of a line, which does not say what they stood for."""
+    counts = {name: line[name] for name in ("input_tokens", "output_tokens") if line.get(name) is not None}
+    if not counts:
+        return None
+    into, out = (min(max(int(counts.get(name, 0)), 0), MOST_TOKENS) for name in ("input_tokens", "output_tokens"))
+    return Usage(text_in=into, image_out=out, stated=counts)
 
 
 def _microusd(amount_usd: float | None) -> int:

@@ -23,6 +23,11 @@ def kept_answers(folder: RunFolder) -> dict[tuple[str, int], Path]:
     return _noted(folder, ".body")
 
 
+def read_kept(path: Path) -> bytes | None:
+    """Return the answer at ``path``; ``None`` if there is no plain file."""
+    return path.read_bytes() if path.is_file() and not path.is_symlink() else None
+
+
 def mark_unbilled(folder: RunFolder, key: str, attempt_id: int) -> None:
     """Note beside the ledger that an attempt was surely not billed. For a thread, not for the event loop."""
     # An empty file: there is room for its name if there is none for anything else.

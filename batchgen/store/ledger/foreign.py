@@ -42,9 +42,9 @@ def strange_value(db: sqlite3.Connection) -> str | None:
 
 
 _TEXT_COLUMNS = {
-    "requests": "provider, kind, model, canonical, columns, axes, stem, reason, message, reused_from",
+    "requests": "provider, kind, model, canonical, columns, axes, stem, price_source, reason, message, reused_from",
     "shares": "key, columns, axes, stem",
-    "attempts": "cost_flag, reason, message",
+    "attempts": "cost_source, cost_flag, reason, message",
     "pictures": "sha256, format, revised_prompt",
     "names": "file",
     "runs": "version, manifest, provider, base_url, reason, orphans",
@@ -68,6 +68,11 @@ _CANONICAL = (
     "json_valid({0}) AND json_type({0}, '$.parameters') IS 'object'"
     " AND NOT EXISTS (SELECT 1 FROM json_each({0}, '$.parameters') WHERE type <> 'text')"
 )
+_RATES = (
+    "json_valid({0}) AND json_type({0}) IS 'object' AND json_type({0}, '$.image_out') IS 'integer'"
+    " AND NOT EXISTS (SELECT 1 FROM json_each({0}) WHERE type <> 'null' AND (type <> 'integer' OR value < 0))"
+)
+_TOKENS = "{0} BETWEEN 0 AND 1000000000"
 # A billion dollars: sums of a million of them stay whole numbers.
 _MONEY = "{0} BETWEEN 0 AND 1000000000000000"
 
@@ -90,5 +95,8 @@ _STRANGE = {
     "money": "attempts WHERE "
     + _not(_MONEY, "reserved_microusd", "billed_microusd", "maybe_microusd", "estimated_microusd"),
     "estimates": f"requests WHERE estimate_microusd IS NOT NULL AND ({_not(_MONEY, 'estimate_microusd')})",
+    "rates of tokens": f"requests WHERE token_rates IS NOT NULL AND NOT ({_RATES.format('token_rates')})",
+    "counts of tokens": "attempts WHERE " + _not(_TOKENS, "input_tokens", "output_tokens"),
+    "usage": "attempts WHERE usage IS NOT NULL AND NOT json_valid(usage)",
     "ends of runs": "runs WHERE NOT json_valid(coalesce(orphans, '{}'))",
 }

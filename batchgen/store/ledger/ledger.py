@@ -21,6 +21,7 @@ from batchgen.store.ledger import names, transitions
 from batchgen.store.ledger.schema import connect, has_log, translated
 from batchgen.store.ledger.transitions import Bill, Outcome, StoredPicture, Ticket
 from batchgen.store.ledger.writer import Change, Writer, open_writer
+from batchgen.tokens import PricedBy
 
 T = TypeVar("T")
 
@@ -63,7 +64,14 @@ class Ledger:
         )
 
     async def intend(
-        self, request: Request, *, stem: str, run_id: int, reserved_microusd: int, estimate_microusd: int | None
+        self,
+        request: Request,
+        *,
+        stem: str,
+        run_id: int,
+        reserved_microusd: int,
+        estimate_microusd: int | None,
+        priced_by: PricedBy | None = None,
     ) -> Ticket | None:
         """Return the right to post ``request`` once, already durable; ``None`` if the request must not be posted.
 
@@ -77,6 +85,7 @@ class Ledger:
             run_id=run_id,
             reserved_microusd=reserved_microusd,
             estimate_microusd=estimate_microusd,
+            priced_by=priced_by,
             now_ms=now_ms(),
         )
 
@@ -116,9 +125,29 @@ class Ledger:
             folders=[kept.parent] if kept else [],
         )
 
-    async def fail(self, ticket: Ticket, outcome: Outcome, *, duration_ms: int | None) -> None:
+    async def understand(
+        self, request_id: int, attempt_id: int, *, bill: Bill, kept: str | None, latency_ms: int | None
+    ) -> None:
+        """Record that an answer that was kept unread holds pictures."""
         await self._writer.commit(
-            partial(transitions.fail, ticket=ticket, outcome=outcome, duration_ms=duration_ms, now_ms=now_ms())
+            partial(
+                transitions.understand,
+                request_id=request_id,
+                attempt_id=attempt_id,
+                bill=bill,
+                kept=kept,
+                latency_ms=latency_ms,
+                now_ms=now_ms(),
+            )
+        )
+
+    async def fail(
+        self, ticket: Ticket, outcome: Outcome, *, duration_ms: int | None, folders: Sequence[Path] = ()
+    ) -> None:
+        """Record an attempt without a picture; its answer's file is in one of ``folders``, which are synced first."""
+        await self._writer.commit(
+            partial(transitions.fail, ticket=ticket, outcome=outcome, duration_ms=duration_ms, now_ms=now_ms()),
+            folders=folders,
         )
 
     async def store(

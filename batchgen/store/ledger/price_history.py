@@ -50,12 +50,15 @@ def _experience(model: str, like: _Like | None, answers: Iterable[tuple[int | No
     )
 
 
-# A cost with a flag is an estimate of ours; what was spoiled was billed all the same, and counts.
+# A cost by tokens is as sure as the prices that are stated for those; any other estimate says nothing new. What was
+# spoiled was billed all the same, and counts.
 _ANSWERS = """
 SELECT r.model, coalesce(json_extract(r.canonical, '$.parameters.quality'), ''),
        coalesce(json_extract(r.canonical, '$.parameters.size'), ''),
        coalesce(json_extract(r.canonical, '$.parameters.seconds'), ''),
-       CASE WHEN a.cost_flag IS NULL THEN a.billed_microusd END, a.duration_ms
+       CASE WHEN a.cost_source IN ('answer', 'usage', 'header') THEN a.billed_microusd
+            WHEN a.cost_source = 'tokens' THEN a.estimated_microusd END,
+       a.duration_ms
 FROM attempts a JOIN requests r ON r.id = a.request_id
 WHERE a.id > (SELECT coalesce(max(id), 0) FROM attempts) - ? AND a.outcome = 'billed' AND r.provider = ?
 """

@@ -16,7 +16,8 @@ import msgspec
 from batchgen.request import State
 from batchgen.store.ledger.plan_diff import Orphans
 from batchgen.store.ledger.schema import connect_read_only, reading
-from batchgen.store.ledger.transitions import Ticket
+from batchgen.store.ledger.transitions import Ticket, rates_of
+from batchgen.tokens import PricedBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,46 @@ class Unfinished:
     stem: str
     body: bytes | None
     answer: str | None
+    canonical: str
+    downloads: int
+    answered_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """An attempt that a process which died had on its way, and the canonical JSON of what it asked for."""
+
+    ticket: Ticket
+    canonical: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An answer in which no picture was known when it came: in its row (``body``), or a file below ``answers/``.
+
+    ``lost``: its pictures were stored, and are gone.
+    """
+
+    request_id: int
+    attempt_id: int
+    key: str
+    body: bytes | None
+    answer: str | None
+    canonical: str
+    estimate_microusd: int | None
+    lost: bool
+    priced_by: PricedBy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """The stored requests whose cost and latency come from the same sources: how many, and the means of both."""
+
+    cost_source: str | None
+    latency_source: str | None
+    requests: int
+    cost_microusd: int
+    latency_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,27 +170,52 @@ class Reader:
         """Return every paid answer that is not on disk yet, in the order of arrival."""
         rows = self._rows(
             # An index knows what is not stored.
-            "SELECT id, key, model, stem, body, answer FROM requests WHERE state <> 'stored' AND state = 'answered'"
+            "SELECT id, key, model, stem, body, answer, canonical, downloads, coalesce(answered_ms, 0) FROM requests"
+            " WHERE state <> 'stored' AND state = 'answered'"
             " ORDER BY answered_ms, id"
         )
         return [Unfinished(*row) for row in rows]
 
-    def sent(self) -> Mapping[int, Ticket]:
+    def unread(self, attempts: Iterable[int], *, version: str) -> list[Unread]:
+        """Return the answers without a known picture of requests that have none, the newest first.
+
+        ``attempts`` have an answer in a file. What was read as a picture and was none is left out, unless another
+        ``version`` of batchgen judged so.
+        """
+        rows = self._rows(_UNREAD, json.dumps(list(attempts)), version)
+        return [
+            Unread(
+                request_id,
+                attempt_id,
+                key,
+                None if in_file else body,
+                f"{key}-{attempt_id}.body" if in_file else None,
+                canonical,
+                estimate,
+                bool(lost),
+                _priced_by(*price),
+            )
+            for request_id, attempt_id, in_file, key, body, canonical, estimate, lost, *price in rows
+        ]
+
+    def sent(self) -> Mapping[int, InFlight]:
         """Return what an earlier process left on its way, by attempt."""
         rows = self._rows(
-            "SELECT a.id, r.id, r.key, a.reserved_microusd, r.estimate_microusd"
-            " FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.outcome = 'sent'"
+            "SELECT a.id, r.id, r.key, r.canonical, a.reserved_microusd, r.estimate_microusd, r.price_source,"
+            " r.token_rates FROM attempts a JOIN requests r ON r.id = a.request_id WHERE a.outcome = 'sent'"
         )
         return {
-            attempt_id: Ticket(request_id, attempt_id, key, "", reserved, estimate)
-            for attempt_id, request_id, key, reserved, estimate in rows
+            attempt_id: InFlight(
+                Ticket(request_id, attempt_id, key, "", reserved, estimate, _priced_by(*price)), canonical
+            )
+            for attempt_id, request_id, key, canonical, reserved, estimate, *price in rows
         }
 
     def finished(self, attempts: Iterable[int]) -> Mapping[int, str]:
-        """Return those of ``attempts`` whose request is stored, with its key."""
+        """Return those of ``attempts`` that were paid for and whose request is stored, with its key."""
         rows = self._rows(
             "SELECT a.id, r.key FROM attempts a JOIN requests r ON r.id = a.request_id"
-            " WHERE r.state = 'stored' AND a.id IN (SELECT value FROM json_each(?))",
+            " WHERE r.state = 'stored' AND a.outcome = 'billed' AND a.id IN (SELECT value FROM json_each(?))",
             json.dumps(list(attempts)),
         )
         return dict(rows)
@@ -198,6 +264,15 @@ class Reader:
         """Return how many requests are in each state, without those that nothing asks for any more."""
         return {State(state): count for state, count in self._rows(_COUNT)}
 
+    def count_unread(self) -> int:
+        """Return how many requests have an answer in which no picture is known, and no other picture."""
+        ((count,),) = self._rows(COUNT_UNREAD)
+        return int(count)
+
+    def each(self) -> list[Each]:
+        """Return what stored requests cost and take, by where both figures come from, the most frequent first."""
+        return [Each(*row) for row in self._rows(_EACH)]
+
     def count_reused(self) -> int:
         """Return how many stored requests, without retired ones, have pictures of another folder, unpaid for here."""
         ((count,),) = self._rows("SELECT count(*) FROM requests WHERE reused_from IS NOT NULL AND retired_ms IS NULL")
@@ -214,7 +289,33 @@ class Reader:
             return self.db.execute(statement, values).fetchall()
 
 
+# Answers are kept until somebody knows their pictures; what was stored and is lost has no such answer.
+COUNT_UNREAD = """
+SELECT count(*) FROM requests WHERE state <> 'stored' AND state IN ('spoiled', 'in doubt')
+AND (answer IS NOT NULL OR body IS NOT NULL) AND reason IS NOT 'lost'
+"""
+_UNREAD = """
+SELECT r.id, a.id, f.value IS NOT NULL, r.key, r.body, r.canonical, r.estimate_microusd, r.reason IS 'lost',
+       r.price_source, r.token_rates
+FROM requests r JOIN attempts a ON a.request_id = r.id JOIN runs ON runs.id = r.run_id
+LEFT JOIN json_each(?) f ON f.value = a.id
+WHERE r.state <> 'stored' AND r.state NOT IN ('answered', 'sent')
+  AND (f.value IS NOT NULL OR (r.body IS NOT NULL AND r.state IN ('spoiled', 'in doubt')
+       AND a.id = (SELECT max(id) FROM attempts WHERE request_id = r.id)))
+  AND NOT (r.reason IS 'not_a_picture' AND runs.version = ?)
+ORDER BY a.id DESC
+"""
+_EACH = """
+SELECT a.cost_source, r.latency_source, count(*), cast(round(avg(a.billed_microusd + a.estimated_microusd)) AS INTEGER),
+       cast(round(avg(r.latency_ms)) AS INTEGER)
+FROM requests r JOIN attempts a ON a.request_id = r.id AND a.outcome = 'billed'
+WHERE r.state = 'stored' GROUP BY a.cost_source, r.latency_source ORDER BY count(*) DESC
+"""
 _COUNT = "SELECT state, count(*) FROM requests WHERE retired_ms IS NULL GROUP BY state"
+
+
+def _priced_by(source: str | None, rates: str | None) -> PricedBy | None:
+    return None if source is None else PricedBy(source, rates_of(rates))
 
 
 def _json_array(words: Iterable[str]) -> str:

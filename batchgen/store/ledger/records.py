@@ -20,6 +20,7 @@ import msgspec
 from batchgen.encoding import json_text
 from batchgen.request import PARAMETERS, State, read_canonical
 from batchgen.store.ledger.schema import connect_read_only, reading
+from batchgen.store.ledger.transitions import STATED
 
 ENDED_OTHERWISE = (State.REFUSED, State.SPOILED, State.DOUBT, State.WAITING)
 
@@ -55,6 +56,8 @@ class Record(msgspec.Struct, frozen=True):
     """One request as it stands: what was asked, how the request ended, and what all its attempts cost together.
 
     ``number`` is the ledger's own, ``position`` the place in the plan. ``request_ms`` is the last attempt's.
+    ``cost_source`` is what the cost was read or counted from, that of an estimate if any part is one, ``reused`` if
+    nothing was sent, and ``None`` if no cost is known.
     """
 
     number: int
@@ -70,12 +73,15 @@ class Record(msgspec.Struct, frozen=True):
     axes: Mapping[str, str]
     attempts: int
     answers: int
-    unpriced: int
     billed_microusd: int
     maybe_microusd: int
     estimated_microusd: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_source: str | None
     request_ms: int | None
     latency_ms: int | None
+    latency_source: str | None
     total_ms: int | None
     answered_ms: int | None
     reason: str | None
@@ -91,17 +97,6 @@ class Record(msgspec.Struct, frozen=True):
         If one name is several of these, the parameter counts before the column, and that before the axis' title.
         """
         return {**self.axes, **self.columns, **self.parameters}
-
-    @property
-    def cost_source(self) -> str | None:
-        """Return ``stated`` by the service, ``estimated`` if any part of the cost is, ``reused`` if nothing was sent.
-
-        ``None`` if no cost is known.
-        """
-        if self.estimated_microusd:
-            return "estimated"
-        known = self.billed_microusd or self.answers > self.unpriced
-        return "stated" if known else "reused" if self.reused_from is not None else None
 
 
 @contextmanager
@@ -239,24 +234,35 @@ def _batch(db: sqlite3.Connection, wanted: str) -> Iterator[Record]:
         found = tuple(pictures.get(place, ()))
         # In the order of Record's fields.
         identity = number, key, state, position, provider, model, row, repeat
-        fields: list[Any] = [*identity, *described, *spent.get(place, _NOTHING), *rest, found]
+        fields: list[Any] = [*identity, *described, *spent.get(place, _REUSED if rest[-1] else _NOTHING), *rest, found]
         yield Record(*fields)
 
 
 _Spent = tuple[Any, ...]
 
-# Attempts, answers, unpriced ones among them, the three sums, and how long the last attempt took.
-_NOTHING: _Spent = (0, 0, 0, 0, 0, 0, None)
+# Attempts, answers, the three sums, tokens in and out, the source of the cost, and how long the last attempt took.
+_NOTHING: _Spent = (0, 0, 0, 0, 0, None, None, None, None)
+_REUSED: _Spent = (0, 0, 0, 0, 0, None, None, "reused", None)
+_SUMS = 4
 
 
 def _added(before: _Spent, one: Sequence[Any]) -> _Spent:
-    attempts, *sums, _ = before
-    return (attempts + 1, *map(add, sums, one), one[-1])
+    """Return the sums with one more attempt; an estimate stays one, whatever is stated later."""
+    attempts, *sums = before[: 1 + _SUMS]
+    *tokens, source, _ = before[1 + _SUMS :]
+    counted = [_sum(*pair) for pair in zip(tokens, one[_SUMS : _SUMS + 2], strict=True)]
+    newest = one[-2] if one[-2] is not None and (source is None or source in STATED) else source
+    return (attempts + 1, *map(add, sums, one), *counted, newest, one[-1])
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first if second is None else first + second
 
 
 _REQUESTS = """
 SELECT wanted.key, r.canonical, r.columns, r.axes, r.id, r.key, r.state, r.position, r.provider, r.model, r.row,
-       r.repeat, r.latency_ms, iif(r.reused_from IS NULL, max(r.ended_ms - r.first_sent_ms, 0), NULL),
+       r.repeat, r.latency_ms, r.latency_source,
+       iif(r.reused_from IS NULL, max(r.ended_ms - r.first_sent_ms, 0), NULL),
        coalesce(r.answered_ms, r.ended_ms), r.reason, r.message, r.status, r.reused_from
 FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value
 """
@@ -268,8 +274,8 @@ WHERE n.request_id = ?1 AND n.state IN ('wanted', 'made') ORDER BY s.position, n
 """
 
 _ATTEMPTS = """
-SELECT wanted.key, a.outcome = 'billed', a.outcome = 'billed' AND a.cost_flag IS NOT NULL, a.billed_microusd,
-       a.maybe_microusd, a.estimated_microusd, a.duration_ms
+SELECT wanted.key, a.outcome = 'billed', a.billed_microusd, a.maybe_microusd, a.estimated_microusd, a.input_tokens,
+       a.output_tokens, a.cost_source, a.duration_ms
 FROM json_each(?) wanted JOIN attempts a ON a.request_id = wanted.value ORDER BY wanted.key, a.ordinal
 """
 

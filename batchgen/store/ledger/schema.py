@@ -22,7 +22,7 @@ from batchgen.store.ledger.foreign import is_at_home, settle_in, strange_value
 APPLICATION_ID = 0x6267656E
 
 # Raised with every change of the tables. Ledgers that were never released have no way up from older ones.
-VERSION = 4
+VERSION = 5
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -44,6 +44,8 @@ CREATE TABLE runs (
 
 -- `retired_ms`: no manifest asks for the request any more, and its names are taken away or it ended without a picture.
 -- `discarded_ms`: its bytes were deleted because a person said so. `answer` is a file below answers/.
+-- `price_source` says where the estimate comes from, `token_rates` what tokens cost, as JSON. `latency_ms` is stated by
+-- the service, or the time of the request itself: `latency_source`.
 CREATE TABLE requests (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
@@ -61,6 +63,8 @@ CREATE TABLE requests (
     axes TEXT NOT NULL,
     stem TEXT NOT NULL,
     estimate_microusd INTEGER,
+    price_source TEXT,
+    token_rates TEXT,
     run_id INTEGER NOT NULL REFERENCES runs (id),
     first_sent_ms INTEGER NOT NULL,
     answered_ms INTEGER,
@@ -69,6 +73,7 @@ CREATE TABLE requests (
     body BLOB,
     answer TEXT,
     latency_ms INTEGER,
+    latency_source TEXT CHECK (latency_source IN ('service', 'request')),
     downloads INTEGER NOT NULL DEFAULT 0,
     reason TEXT,
     message TEXT,
@@ -91,6 +96,8 @@ CREATE TABLE shares (
     PRIMARY KEY (key, position)
 ) STRICT, WITHOUT ROWID;
 
+-- `cost_source` says what the cost was read or counted from, `cost_flag` what is odd about it. `usage` are the numbers
+-- that a service stated of its tokens, as JSON.
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,
     request_id INTEGER NOT NULL REFERENCES requests (id),
@@ -103,7 +110,11 @@ CREATE TABLE attempts (
     billed_microusd INTEGER NOT NULL DEFAULT 0,
     maybe_microusd INTEGER NOT NULL DEFAULT 0,
     estimated_microusd INTEGER NOT NULL DEFAULT 0,
+    cost_source TEXT,
     cost_flag TEXT,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    usage TEXT,
     status INTEGER,
     reason TEXT,
     message TEXT

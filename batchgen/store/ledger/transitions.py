@@ -9,11 +9,14 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from batchgen.encoding import json_text
 from batchgen.request import Request, State
 from batchgen.store.folder.view import Name
 from batchgen.store.ledger import names
 from batchgen.store.media.sniff import Format
+from batchgen.tokens import PricedBy, TokenRates, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +33,28 @@ class Ticket:
     idempotency_key: str
     reserved_microusd: int
     estimate_microusd: int | None
+    priced_by: PricedBy | None = None
+
+
+# The sources of a cost that a service stated itself, and of an estimate that follows from tokens it stated. The words
+# of other estimates say whose price each is.
+STATED = ("answer", "usage", "header")
+TOKENS = "tokens"
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What an answer cost. ``flag`` says why the stated cost was not believed, if it was not."""
+    """What an answer cost.
+
+    ``source`` is what the cost was read or counted from: one of ``STATED`` for what is billed, else ``TOKENS`` or the
+    source of the price; ``None`` if nobody knows a price. ``flag`` says what is odd about what the service stated.
+    """
 
     billed_microusd: int = 0
     estimated_microusd: int = 0
     flag: str | None = None
+    source: str | None = None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +70,11 @@ class StoredPicture:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a request ended whose attempt brought no picture, in the words of the report."""
+    """How a request ended whose attempt brought no picture, in the words of the report.
+
+    The answer, if one came, is its ``body``, or the file ``kept`` below ``answers/``. ``source`` is where the billed
+    cost stood.
+    """
 
     state: State
     reason: str
@@ -65,13 +85,21 @@ class Outcome:
     estimated_microusd: int = 0
     not_before_ms: int | None = None
     body: bytes | None = None
+    kept: str | None = None
+    source: str | None = None
 
     @property
     def billing(self) -> str:
         """Return how the attempt counts in the bill."""
         if self.state is State.DOUBT:
             return "in doubt"
-        return "billed" if self.state is State.SPOILED else "not billed"
+        answered = self.state is State.SPOILED or self.billed_microusd or self.maybe_microusd
+        return "billed" if answered else "not billed"
+
+    @property
+    def flag(self) -> str | None:
+        """Return why the cost of an answer is no known one."""
+        return "unknown" if self.billing == "billed" and self.maybe_microusd else None
 
 
 def begin_run(
@@ -119,6 +147,7 @@ def intend(
     reserved_microusd: int,
     estimate_microusd: int | None,
     now_ms: int,
+    priced_by: PricedBy | None = None,
 ) -> Ticket | None:
     """Record that ``request`` is about to be posted, and return the right to; ``None`` if it must not be posted.
 
@@ -132,6 +161,7 @@ def intend(
         stem=stem,
         run_id=run_id,
         estimate_microusd=estimate_microusd,
+        priced_by=priced_by,
         now_ms=now_ms,
     )
     if request_id is None:
@@ -150,7 +180,16 @@ def intend(
         f"{request.key}-{doubtful or attempts + 1}",
         reserved_microusd,
         estimate_microusd,
+        priced_by,
     )
+
+
+def rates_of(text: str | None) -> TokenRates | None:
+    """Return the token prices that a row of the ledger keeps as JSON."""
+    return None if text is None else _rates.decode(text)
+
+
+_rates = msgspec.json.Decoder(TokenRates)
 
 
 def _entered(
@@ -162,18 +201,20 @@ def _entered(
     run_id: int,
     estimate_microusd: int | None,
     now_ms: int,
+    priced_by: PricedBy | None = None,
 ) -> int | None:
     """Return the number of a request, now in ``state``; ``None`` if the request is on its way or has been answered."""
     row = db.execute(
         """
         INSERT INTO requests (key, state, position, row, repeat, provider, kind, model, canonical, columns, axes,
-                              stem, estimate_microusd, run_id, first_sent_ms)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                              stem, estimate_microusd, price_source, token_rates, run_id, first_sent_ms)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (key) DO UPDATE SET state = excluded.state, run_id = excluded.run_id, not_before_ms = NULL,
-            reason = NULL, message = NULL, status = NULL, body = NULL, ended_ms = NULL, retired_ms = NULL,
-            discarded_ms = NULL,
+            reason = NULL, message = NULL, status = NULL, body = NULL, answer = NULL, ended_ms = NULL,
+            retired_ms = NULL, discarded_ms = NULL,
             columns = excluded.columns, axes = excluded.axes, position = excluded.position, row = excluded.row,
-            stem = excluded.stem, estimate_microusd = excluded.estimate_microusd
+            stem = excluded.stem, estimate_microusd = excluded.estimate_microusd,
+            price_source = excluded.price_source, token_rates = excluded.token_rates
         WHERE state NOT IN ('sent', 'answered', 'stored')
         RETURNING id
         """,
@@ -191,6 +232,8 @@ def _entered(
             json_text(request.axes),
             stem,
             estimate_microusd,
+            priced_by.source if priced_by else None,
+            json_text(priced_by.rates) if priced_by and priced_by.rates else None,
             run_id,
             now_ms,
         ),
@@ -222,15 +265,59 @@ def answer(
 
     Its ``body`` stands in the row, or else in the file ``kept`` below ``answers/``.
     """
+    _bill(db, ticket.attempt_id, bill, duration_ms)
+    db.execute(
+        "UPDATE requests SET state = 'answered', body = ?, answer = ?, latency_ms = ?, latency_source = ?,"
+        " answered_ms = ?, reason = NULL, message = NULL WHERE id = ?",
+        (body, kept, *_latency(latency_ms, duration_ms), now_ms, ticket.request_id),
+    )
+
+
+def _bill(db: sqlite3.Connection, attempt_id: int, bill: Bill, duration_ms: int | None) -> None:
+    usage = bill.usage
     db.execute(
         "UPDATE attempts SET outcome = 'billed', duration_ms = ?, billed_microusd = ?, maybe_microusd = 0,"
-        " estimated_microusd = ?, cost_flag = ? WHERE id = ?",
-        (duration_ms, bill.billed_microusd, bill.estimated_microusd, bill.flag, ticket.attempt_id),
+        " estimated_microusd = ?, cost_source = ?, cost_flag = ?, input_tokens = ?, output_tokens = ?, usage = ?"
+        " WHERE id = ?",
+        (
+            duration_ms,
+            bill.billed_microusd,
+            bill.estimated_microusd,
+            bill.source,
+            bill.flag,
+            usage.input_tokens if usage else None,
+            usage.output_tokens if usage else None,
+            json_text(usage.stated) if usage and usage.stated else None,
+            attempt_id,
+        ),
     )
+
+
+def _latency(stated_ms: int | None, duration_ms: int | None) -> tuple[int | None, str | None]:
+    """Return the latency that a service stated, else the time of the request itself, and which of them it is."""
+    if stated_ms is not None:
+        return stated_ms, "service"
+    return duration_ms, None if duration_ms is None else "request"
+
+
+def understand(
+    db: sqlite3.Connection,
+    *,
+    request_id: int,
+    attempt_id: int,
+    bill: Bill,
+    kept: str | None,
+    latency_ms: int | None,
+    now_ms: int,
+) -> None:
+    """Record that an answer that was kept unread holds pictures: it is paid for, and is finished like any other."""
+    (duration_ms,) = db.execute("SELECT duration_ms FROM attempts WHERE id = ?", (attempt_id,)).fetchone()
+    _bill(db, attempt_id, bill, duration_ms)
     db.execute(
-        "UPDATE requests SET state = 'answered', body = ?, answer = ?, latency_ms = ?, answered_ms = ?, reason = NULL,"
-        " message = NULL WHERE id = ?",
-        (body, kept, latency_ms, now_ms, ticket.request_id),
+        "UPDATE requests SET state = 'answered', answer = ?, latency_ms = ?, latency_source = ?,"
+        " answered_ms = coalesce(answered_ms, ?), reason = NULL, message = NULL, status = NULL, ended_ms = NULL"
+        " WHERE id = ?",
+        (kept, *_latency(latency_ms, duration_ms), now_ms, request_id),
     )
 
 
@@ -245,13 +332,15 @@ def fail(
     """Record an attempt without a picture, and the state it leaves its request in."""
     db.execute(
         "UPDATE attempts SET outcome = ?, duration_ms = ?, billed_microusd = ?, maybe_microusd = ?,"
-        " estimated_microusd = ?, status = ?, reason = ?, message = ? WHERE id = ?",
+        " estimated_microusd = ?, cost_source = ?, cost_flag = ?, status = ?, reason = ?, message = ? WHERE id = ?",
         (
             outcome.billing,
             duration_ms,
             outcome.billed_microusd,
             outcome.maybe_microusd,
             outcome.estimated_microusd,
+            outcome.source,
+            outcome.flag,
             outcome.status,
             outcome.reason,
             outcome.message,
@@ -259,8 +348,8 @@ def fail(
         ),
     )
     db.execute(
-        "UPDATE requests SET state = ?, not_before_ms = ?, status = ?, reason = ?, message = ?, body = ?, ended_ms = ?"
-        " WHERE id = ?",
+        "UPDATE requests SET state = ?, not_before_ms = ?, status = ?, reason = ?, message = ?, body = ?, answer = ?,"
+        " ended_ms = ? WHERE id = ?",
         (
             outcome.state,
             outcome.not_before_ms,
@@ -268,6 +357,7 @@ def fail(
             outcome.reason,
             outcome.message,
             outcome.body,
+            outcome.kept,
             None if outcome.state is State.WAITING else now_ms,
             ticket.request_id,
         ),
@@ -343,7 +433,7 @@ def reuse(
         return None
     found = store(db, request_id=request_id, pictures=pictures, downloads=0, now_ms=now_ms)
     db.execute(
-        "UPDATE requests SET reused_from = ?, answered_ms = ?, latency_ms = NULL WHERE id = ?",
+        "UPDATE requests SET reused_from = ?, answered_ms = ?, latency_ms = NULL, latency_source = NULL WHERE id = ?",
         (reused_from, answered_ms, request_id),
     )
     return found
@@ -383,8 +473,9 @@ def settle_doubt(db: sqlite3.Connection, *, request_id: int) -> None:
     The attempt counts at its estimate, since nobody stated a cost.
     """
     db.execute(
-        "UPDATE attempts SET outcome = 'billed', maybe_microusd = 0, cost_flag = 'adopted', estimated_microusd ="
-        " (SELECT coalesce(estimate_microusd, 0) FROM requests WHERE id = :id)"
+        "UPDATE attempts SET outcome = 'billed', maybe_microusd = 0, cost_flag = 'adopted', cost_source = price_source,"
+        " estimated_microusd = coalesce(estimate_microusd, 0)"
+        " FROM (SELECT price_source, estimate_microusd FROM requests WHERE id = :id)"
         " WHERE outcome IN ('in doubt', 'sent') AND id = (SELECT max(id) FROM attempts WHERE request_id = :id)",
         {"id": request_id},
     )

@@ -208,7 +208,7 @@ async def test_a_lost_ledger_remembers_where_its_pictures_came_from(tmp_path, be
     lines = [json.loads(line) for line in (customer.folder.root / "metadata.jsonl").read_text().splitlines()]
     assert [(line["cost_source"], line["cost_usd"], line["reused_from"]) for line in lines] == [
         ("reused", 0, str(before.folder.root)),
-        ("stated", 0.04, None),
+        ("answer", 0.04, None),
     ]
     for path in customer.folder.state.glob("ledger.db*"):
         path.unlink()

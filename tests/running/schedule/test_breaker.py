@@ -5,7 +5,7 @@ import math
 import pytest
 
 from batchgen.provider.interface import Failed, Verdict
-from batchgen.running.schedule.breaker import Breaker, Refusals
+from batchgen.running.schedule.breaker import Alike, Breaker, kind_of
 
 FAILING = [Verdict.DOUBT, Verdict.PASSING, Verdict.OVERLOADED, Verdict.UNCLEAR]
 HEALTHY = [verdict for verdict in Verdict if verdict not in FAILING]
@@ -110,21 +110,45 @@ def refused(status=400, reason="invalid_request", verdict=Verdict.REFUSED):
     return Failed(verdict, reason, "no such size", status)
 
 
-def test_three_equal_refusals_and_no_answer_name_the_reason():
-    refusals = Refusals()
-    assert [refusals.noticed(refused()) for _ in range(2)] == [None, None]
-    assert "no such size" in refusals.noticed(refused())
+def test_the_third_equal_answer_without_a_picture_is_one_too_many():
+    alike = Alike()
+    assert [alike.noticed(kind_of(refused())) for _ in range(3)] == [False, False, True]
 
 
-def test_refusals_of_different_kinds_and_moderation_are_single_cases():
-    refusals = Refusals()
+def test_answers_of_different_kinds_are_single_cases():
+    alike = Alike()
     kinds = [refused(400), refused(404), refused(413), refused(415), refused(400), refused(404)]
-    assert not any(refusals.noticed(kind) for kind in kinds)
-    assert not any(refusals.noticed(refused(reason="moderation")) for _ in range(10))
-    assert not any(refusals.noticed(refused(verdict=Verdict.PASSING)) for _ in range(10))
+    assert not any(alike.noticed(kind_of(kind)) for kind in kinds)
 
 
-def test_a_model_that_has_answered_once_may_refuse_as_often_as_it_likes():
-    refusals = Refusals()
-    refusals.succeeded()
-    assert not any(refusals.noticed(refused()) for _ in range(10))
+@pytest.mark.parametrize(
+    "failed",
+    [
+        *(refused(reason="moderation"), refused(verdict=Verdict.PASSING), refused(502, verdict=Verdict.DOUBT)),
+        Failed(Verdict.DOUBT, "timeout", "no answer"),
+    ],
+)
+def test_what_speaks_of_one_prompt_or_of_a_passing_state_is_never_alike(failed):
+    assert kind_of(failed) is None
+
+
+@pytest.mark.parametrize("verdict", [Verdict.SPOILED, Verdict.DOUBT])
+def test_successes_in_which_nobody_finds_a_picture_are_alike_by_their_reason(verdict):
+    first, second = (refused(200, reason=reason, verdict=verdict) for reason in ("no_picture", "accepted_job"))
+    assert kind_of(first) == kind_of(first) != kind_of(second)
+
+
+def test_a_model_that_has_brought_a_picture_may_refuse_as_often_as_it_likes():
+    alike = Alike()
+    alike.succeeded()
+    assert not any(alike.noticed("refused") for _ in range(10))
+
+
+def test_what_this_machine_lacks_counts_anew_after_each_picture():
+    alike = Alike(forgets=True)
+    said = []
+    for _ in range(3):
+        said += [alike.noticed("memory") for _ in range(2)]
+        alike.succeeded()
+    assert not any(said)
+    assert [alike.noticed("memory") for _ in range(3)] == [False, False, True]

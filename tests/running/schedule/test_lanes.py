@@ -130,6 +130,17 @@ def test_a_dear_lane_waits_for_a_cheaper_retry_before_it_ends_the_run():
     assert picked(chooser, 1, now=7.0) == ["2"]
 
 
+def test_an_answer_dearer_than_its_reservation_raises_that_of_its_like_from_then_on():
+    one = lane("a")
+    one.add([job("1", price=10), job("2", price=10)])
+    chooser = lanes(one)
+    first = chooser.pick(0.0)
+    one.cost(first, 25)
+    one.cost(first, 15)
+    assert chooser.pick(0.0).reserve_microusd == 25
+    assert chooser._budget.reserved_microusd == 10 + 25
+
+
 def test_a_job_without_a_known_price_reserves_nothing():
     one = lane("a")
     one.add([Job(job("1").request, None, None)])

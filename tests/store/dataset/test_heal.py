@@ -613,7 +613,7 @@ JUNK = [
             "repeat": 1,
             "row": 0,
             "cost_usd": 1,
-            "cost_source": "stated",
+            "cost_source": "answer",
             "format": "png",
             "width": 1,
             "height": 1,

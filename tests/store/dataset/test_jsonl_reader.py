@@ -14,7 +14,7 @@ PAID = {
     "shelf": "3",
     "row": 7,
     "cost_usd": 0.04,
-    "cost_source": "stated",
+    "cost_source": "answer",
     "latency_ms": 5,
     "request_ms": 8,
     "total_ms": 13,
@@ -59,13 +59,19 @@ def test_a_picture_s_line_gives_request_money_and_times():
     assert paid.request.columns == {"shelf": "3"}
     assert [picture.file for picture in paid.pictures] == ["images/00000/a.png", "images/00000/a-2.png"]
     assert (paid.bill.billed_microusd, paid.bill.estimated_microusd, paid.bill.flag) == (40_000, 0, None)
+    assert paid.bill.source == "answer"
     assert (paid.answered_ms, paid.latency_ms, paid.request_ms, paid.total_ms) == (2_500, 5, 8, 13)
     assert (paid.simulated, paid.reused_from) == (True, None)
 
 
 def test_a_cost_that_nobody_stated_is_an_estimate():
-    bill = read_paid([keyed(PAID) | {"cost_source": "estimated"}], index=1).bill
+    bill = read_paid([keyed(PAID) | {"cost_source": "tokens", "input_tokens": 50, "output_tokens": 4160}], index=1).bill
     assert (bill.billed_microusd, bill.estimated_microusd, bill.flag) == (0, 40_000, "not stated")
+    assert (bill.source, bill.usage.input_tokens, bill.usage.output_tokens) == ("tokens", 50, 4160)
+
+
+def test_the_request_s_own_time_is_not_taken_for_the_service_s():
+    assert read_paid([keyed(PAID) | {"latency_source": "request"}], index=1).latency_ms is None
 
 
 def test_a_failure_s_line_gives_request_outcome_and_attempts():

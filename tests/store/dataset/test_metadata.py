@@ -15,6 +15,7 @@ from batchgen.store.folder.view import View
 from batchgen.store.ledger import names
 from batchgen.store.ledger.row_metadata import Described, share
 from batchgen.store.ledger.transitions import Bill
+from batchgen.tokens import Usage
 from tests import ledgers
 
 
@@ -97,7 +98,7 @@ def test_every_line_has_the_same_keys_and_the_file_name_first(ledger):
     assert list(first) == list(second)
     assert list(first)[:6] == ["file_name", "key", "provider", "model", "prompt", "quality"]
     assert (first["style"], second["style"]) == (None, "ink")
-    assert second["latency_ms"] is None
+    assert (second["latency_ms"], second["latency_source"]) == (50, "request")
 
 
 def test_lines_follow_the_plan_not_the_order_of_answers(ledger):
@@ -126,10 +127,11 @@ def test_costs_of_an_answer_with_several_pictures_add_up_to_the_bill(ledger):
 @pytest.mark.parametrize(
     ("money", "cost_usd", "source"),
     [
-        pytest.param({"billed": 40_000}, 0.04, "stated", id="stated"),
-        pytest.param({"billed": 0}, 0.0, "stated", id="stated as nothing"),
-        pytest.param({"billed": 0, "estimated": 50_000, "flag": "not stated"}, 0.05, "estimated", id="estimated"),
-        pytest.param({"billed": 0, "flag": "not stated"}, None, None, id="unknown"),
+        pytest.param({"billed": 40_000}, 0.04, "answer", id="stated"),
+        pytest.param({"billed": 0, "source": "usage"}, 0.0, "usage", id="stated as nothing"),
+        pytest.param({"billed": 0, "estimated": 50_000, "flag": "not stated"}, 0.05, "manifest", id="estimated"),
+        pytest.param({"billed": 0, "flag": "not stated"}, 0.0, "manifest", id="free by the job file"),
+        pytest.param({"billed": 0, "flag": "not stated", "source": None}, None, None, id="unknown"),
     ],
 )
 def test_a_cost_says_where_it_comes_from(ledger, money, cost_usd, source):
@@ -137,6 +139,26 @@ def test_a_cost_says_where_it_comes_from(ledger, money, cost_usd, source):
     (line,) = metadata(ledger)
 
     assert (line["cost_usd"], line["cost_source"]) == (cost_usd, source)
+
+
+def test_an_estimate_of_one_attempt_makes_the_cost_of_a_request_one(ledger):
+    request = ledger.request()
+    ticket = ledger.send(request)
+    ledger.answer(ticket, Bill(0, 30_000, "not stated", "tokens", Usage(40, 10, 0, 700)))
+    ledger.db.execute("UPDATE requests SET state = 'spoiled'")
+    ledger.store(request, billed=40_000, usage=Usage(40, 0, 0, 800))
+    (line,) = metadata(ledger)
+
+    assert (line["cost_usd"], line["cost_source"]) == (0.07, "tokens")
+    assert (line["input_tokens"], line["output_tokens"]) == (90, 1_500)
+
+
+@pytest.mark.parametrize(("stated_ms", "told"), [(1_500, (1_500, "service")), (None, (50, "request"))])
+def test_a_latency_that_no_service_states_is_the_request_s_own_time(ledger, stated_ms, told):
+    ledger.store(ledger.request(), latency_ms=stated_ms)
+    (line,) = metadata(ledger)
+
+    assert (line["latency_ms"], line["latency_source"]) == told
 
 
 def test_a_repeated_request_costs_what_all_its_attempts_cost(ledger):

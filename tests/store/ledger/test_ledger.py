@@ -166,7 +166,7 @@ async def test_what_a_dead_process_had_on_its_way_is_in_doubt_at_its_reserved_pr
         await book.bring_to(request("answered"), State.ANSWERED)
     async with opened(path) as book:
         with reading(path) as reader:
-            assert [ticket.key for ticket in reader.sent().values()] == [request("on its way").key]
+            assert [one.ticket.key for one in reader.sent().values()] == [request("on its way").key]
         assert await book.ledger.doubt_what_was_sent() == 1
     with reading(path) as reader:
         assert reader.spent() == Spent(4, 7, 0, 0)

@@ -46,13 +46,19 @@ def test_costs_that_were_estimated_and_attempts_that_were_not_billed_do_not_coun
 def test_only_the_newest_attempts_count(ledger, monkeypatch):
     monkeypatch.setattr(module, "NEWEST", 2)
     for cost in (90_000, 10_000, 20_000):
-        ledger.answer(ledger.send(ledger.request(str(cost))), Bill(cost))
+        ledger.answer(ledger.send(ledger.request(str(cost))), Bill(cost, source="answer"))
     assert told(ledger)["maker/one", None].most_microusd == 20_000
 
 
 def test_a_model_without_a_stated_cost_still_tells_its_time(ledger):
     ledger.store(ledger.request("a"), billed=0, estimated=5, flag="not stated", latency_ms=950)
     assert told(ledger)["maker/one", None] == Experience("maker/one", None, 0, 0, 0, 0, 1_000)
+
+
+def test_what_stated_tokens_came_to_counts_as_what_was_paid(ledger):
+    ledger.store(ledger.request("a"), billed=0, estimated=166_700, flag="not stated", source="tokens")
+    seen = told(ledger)["maker/one", None]
+    assert (seen.billed, seen.most_microusd) == (1, 166_700)
 
 
 def test_another_provider_s_answers_are_none_of_ours(ledger):
