@@ -169,6 +169,13 @@ class LedgerDamaged(BatchgenError):
     exit_code = ExitCode.DAMAGED
 
 
+def cant_write(what: str, error: OSError) -> BatchgenError:
+    """Return the error of a command that makes files from a run folder: another account's folder is no fault of it."""
+    if isinstance(error, PermissionError):
+        return UsageError(f"{what}: this account may not write there; run as its owner, or copy the folder")
+    return StoppedEarly(f"{what}: {error.strerror or error}")
+
+
 def shortage_of(error: BaseException) -> str | None:
     """Return what this machine lacks and what may mend that, if the error says so; else ``None``.
 

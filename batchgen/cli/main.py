@@ -28,6 +28,9 @@ def _run(argv: Sequence[str] | None) -> int:
     except BatchgenError as error:
         say(str(error))
         return error.exit_code
+    except PermissionError as error:
+        say(f"{error.filename or 'a file'}: this account may not use it ({(error.strerror or 'denied').lower()})")
+        return ExitCode.USAGE
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - whatever arrives here is a bug of ours and is shown as one
