@@ -81,6 +81,7 @@ class Fault:
     after: int = 0  # not the first n matching requests
     first: int = 0  # only the first n matching requests
     every: int = 0  # only every nth matching request
+    repeats: bool = False  # only requests whose body came before
     probability: float = 1.0
     status: int = 0  # http_status, download_status, download_late, odd_answer, error_answer: not the usual one
     html: bool = False  # http_status: a gateway's page instead of JSON
@@ -141,10 +142,11 @@ class Faults:
         """Yield the active faults of a kind that strikes by something else than turn and chance."""
         return (fault for fault in self.active if fault.kind == kind and fnmatchcase(model, fault.model))
 
-    def striking(self, kinds: frozenset[FaultKind], model: str, *identity: object) -> Fault | None:
-        """Return the first active fault of these kinds that strikes the request ``identity``, and count the request."""
+    def striking(self, kinds: frozenset[FaultKind], model: str, body: str, attempt: int = 0) -> Fault | None:
+        """Return the first active fault of these kinds that strikes this attempt (from 0), and count the request."""
+        identity = (body, attempt)
         for index, fault in enumerate(self.active):
-            if fault.kind in kinds and fnmatchcase(model, fault.model):
+            if fault.kind in kinds and fnmatchcase(model, fault.model) and (attempt or not fault.repeats):
                 self._met[index] += 1
                 if self._strikes(fault, index, identity):
                     return fault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -65,7 +66,8 @@ class Wardrobe:
 
     async def _partial(self, picture: SoldPicture) -> str:
         """Return what a stream shows on the way: a whole picture, but another one than the one sold."""
-        sketch = replace(picture.drawing, seed=f"partial {picture.drawing.seed}")
+        # As long as a seed is: a film has it in its comment.
+        sketch = replace(picture.drawing, seed=hashlib.sha256(f"partial {picture.drawing.seed}".encode()).hexdigest())
         return pybase64.b64encode_as_string(await self._service.drawn(replace(picture, drawing=sketch)))
 
 

@@ -23,6 +23,7 @@ from tests.simulator.conftest import GENERATIONS
 PAID = "google/imagen-4"
 TOKENS = "openai/gpt-image-1"
 OPENAI = "/v1/images/generations"
+FILM, FILMS = "ir/test-video", "/v1/openai/videos/generations"
 
 
 def strings(value):
@@ -308,6 +309,18 @@ def test_a_supplier_runs_dry_while_the_customer_has_money(start):
 def test_a_fault_may_wait_for_its_first_n_requests(shop):
     shop.switch_on({"kind": "error_answer", "error": "credits_xai", "after": 2, "first": 1})
     assert [shop.buy(f"after {n}").status_code for n in range(4)] == [200, 200, 403, 200]
+
+
+def test_a_fault_may_strike_repeats_alone(shop):
+    shop.switch_on({"kind": "error_answer", "error": "conflict", "repeats": True})
+    assert [shop.buy(prompt).status_code for prompt in ("once", "twice", "twice", "other")] == [200, 200, 409, 200]
+
+
+def test_a_film_can_be_dressed_too(shop):
+    shop.switch_on({"kind": "odd_answer", "frame": "sse", "place": "outputs"})
+    *partials, last = re.findall(r'"b64_json":"([^"]+)"', shop.buy(model=FILM, path=FILMS).text)
+    assert {decoded(one)[4:8] for one in (*partials, last)} == {b"ftyp"}
+    assert last not in partials
 
 
 def test_a_link_can_be_late(shop):
