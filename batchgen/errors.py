@@ -169,6 +169,34 @@ class LedgerDamaged(BatchgenError):
     exit_code = ExitCode.DAMAGED
 
 
+def cant_write(what: str, error: OSError) -> BatchgenError:
+    """Return the error of a command that makes files from a run folder: another account's folder is no fault of it."""
+    if isinstance(error, PermissionError):
+        return UsageError(f"{what}: this account may not write there; run as its owner, or copy the folder")
+    return StoppedEarly(f"{what}: {error.strerror or error}")
+
+
+def shortage_of(error: BaseException) -> str | None:
+    """Return what this machine lacks and what may mend that, if the error says so; else ``None``.
+
+    Of a group of errors, the first one that says so counts.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(shortage_of, error.exceptions)), None)
+    if isinstance(error, MemoryError):
+        return (
+            "this machine has no memory left for batchgen. What was bought is recorded and nothing is spoiled; close "
+            "other programs or lower limits.concurrency, and run again"
+        )
+    # CPython's words for `pthread_create` failing, as in a container with a limit on its processes.
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return (
+            "this machine lets batchgen start no more threads (can't start new thread). What was bought is recorded; "
+            "raise `ulimit -u` or the container's limit of processes, and run again"
+        )
+    return None
+
+
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """Return ``did you mean 'prompt'?`` with the known word closest to ``word``, or an empty string.
 

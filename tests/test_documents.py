@@ -2,18 +2,26 @@
 
 import json
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 
+import httpx
 import pytest
 
 from batchgen import load_manifest, plan
 from batchgen.simulator.embedded import embedded
 from batchgen.simulator.settings import Settings
 from tests.documents import ROOT, blocks, commands, typed
+from tests.program import PROGRAM
 
-DOCUMENTS = ["README.md", "docs/manifest.md", "docs/nights.md", "docs/ranking.md", "docs/report.md"]
+DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in ("manifest", "nights", "ranking", "report", "simulator"))]
+
+
+# The test below starts these, and ends them.
+UNTIL_CTRL_C = "until Ctrl-C"
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +48,24 @@ def batchgen_commands(document):
 def test_the_commands_of_a_document_work_one_after_the_other_as_printed(document, workplace, service):
     assert batchgen_commands(document)
     for note, command in batchgen_commands(document):
+        if note == UNTIL_CTRL_C:
+            continue
         key = {"IMAGEROUTER_API_KEY": "simulator", "IMAGEROUTER_BASE_URL": service} if note == "with a key" else {}
         done = typed(command, workplace, **key)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.process
+def test_a_command_that_serves_until_ctrl_c_says_where_and_ends_with_it():
+    served = [line for document in DOCUMENTS for note, line in batchgen_commands(document) if note == UNTIL_CTRL_C]
+    assert served
+    for line in served:
+        with subprocess.Popen([PROGRAM, *shlex.split(line)[1:]], stdout=subprocess.PIPE, text=True) as process:
+            url = process.stdout.readline().strip()
+            assert httpx.get(f"{url}/_simulator/health", trust_env=False).status_code == 200
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
 
 
 def test_every_field_of_the_summary_is_in_the_table(workplace):

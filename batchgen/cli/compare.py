@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchgen.cli.shared_options import Folder
-from batchgen.errors import StoppedEarly, UsageError
+from batchgen.errors import UsageError, cant_write
 from batchgen.wording import counted
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def compare(
 
         written = write_page(place, _progress)
     except OSError as error:
-        raise StoppedEarly(f"{folder}: {error}") from error
+        raise cant_write(str(folder), error) from error
     pictures = counted(written.entries, "cell")
     if written.without_thumbnail:
         pictures += f", {written.without_thumbnail:,} without a thumbnail ({written.problem})"

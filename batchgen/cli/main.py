@@ -10,7 +10,7 @@ from typer.main import get_command
 from batchgen.cli.app import app
 from batchgen.cli.console import say
 from batchgen.cli.streams import forgiving
-from batchgen.errors import BatchgenError, ExitCode
+from batchgen.errors import BatchgenError, ExitCode, shortage_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,9 +28,15 @@ def _run(argv: Sequence[str] | None) -> int:
     except BatchgenError as error:
         say(str(error))
         return error.exit_code
+    except PermissionError as error:
+        say(f"{error.filename or 'a file'}: this account may not use it ({(error.strerror or 'denied').lower()})")
+        return ExitCode.USAGE
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - whatever arrives here is a bug of ours and is shown as one
+        if short := shortage_of(error):
+            say(short)
+            return ExitCode.STOPPED
         from batchgen.cli.crash_report import crash_report
 
         sys.stderr.write(f"{crash_report(error)}\n")

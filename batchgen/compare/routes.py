@@ -45,9 +45,9 @@ _PAGE_TYPES = {".js": "text/javascript", ".css": "text/css"}
 _PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
-def application(folder: RunFolder, ledger: LedgerWatch, port: int) -> ASGIApp:
-    """Return the application with all routes, behind the checks of host and origin."""
-    return OriginCheck(_routes(folder, ledger), port)
+def application(folder: RunFolder, ledger: LedgerWatch, port: int, token: str) -> ASGIApp:
+    """Return the application with all routes below ``/token/``, behind the checks of token, host and origin."""
+    return OriginCheck(_routes(folder, ledger), port, token)
 
 
 def _routes(folder: RunFolder, ledger: LedgerWatch) -> Starlette:

@@ -59,7 +59,7 @@ def test_a_report_that_can_t_be_written_is_said_without_a_traceback(batchgen, bo
     (tmp_path / "outputs/job/report.csv").mkdir()
     done = batchgen("report", "outputs/job")
     assert done.returncode == 3
-    assert done.stderr == "batchgen: outputs/job: the report can't be written there: Is a directory\n"
+    assert done.stderr == "batchgen: outputs/job: the report can't be written: Is a directory\n"
 
 
 def test_plan_folds_only_names_of_models_that_are_too_long_for_their_column(batchgen, job):

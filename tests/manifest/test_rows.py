@@ -2,6 +2,7 @@ import csv
 import io
 import itertools
 import json
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -228,3 +229,21 @@ def test_rows_that_a_csv_writer_wrote_come_back_unchanged(rows, written, quoting
     clean = [tuple(text.replace("\r", "") or "x" for text in row) for row in written]
     writer.writerows(clean)
     assert [tuple(row.values()) for row in values(rows("a.csv", file.getvalue()))] == clean
+
+
+def cpu_s(work):
+    began_s = time.process_time()
+    work()
+    return time.process_time() - began_s
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_row_of_many_thousand_columns_takes_time_in_proportion(tmp_path, suffix):
+    path = tmp_path / f"wide.{suffix}"
+    names = [f"c{number}" for number in range(40_000)]
+    if suffix == "csv":
+        path.write_text(",".join(names) + "\n" + ",".join("v" * len(names)) + "\n", encoding="utf-8")
+    else:
+        path.write_text(json.dumps({name: [1] for name in names}) + "\n", encoding="utf-8")
+    # Looking through all columns for each of them takes a minute.
+    assert cpu_s(lambda: list(open_rows(path, path.name))) < 5

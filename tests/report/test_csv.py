@@ -49,13 +49,22 @@ def test_every_touched_request_has_a_row(eventful):
 
 def test_awkward_text_survives(ledger):
     ledger.begin()
-    values = ["NA", "007", 'quote " and , comma', "two\nlines", "東京 🫖"]
+    values = ["NA", "007", 'quote " and , comma', "two\nlines", "two\rlines", "\r\n", "東京 🫖"]
     for value in values:
         ledger.store(ledger.request(value, columns={"label": value}))
 
-    assert [row["label"] for row in rows(ledger)] == values
+    assert [row["label"] for row in rows(ledger)] == [inert(value) for value in values]
     table = pd.read_csv(ledger.folder.root / "report.csv", dtype=str, keep_default_na=False)
-    assert table["prompt"].tolist() == values
+    assert table["prompt"].tolist() == [inert(value) for value in values]
+
+
+def test_rows_end_with_a_line_feed_alone(ledger):
+    ledger.begin()
+    ledger.store(ledger.request("two\rlines"))
+    write_report(ledger.folder)
+    content = (ledger.folder.root / "report.csv").read_bytes()
+    assert content.count(b"\n") == 2
+    assert content.count(b"\r") == 1
 
 
 def test_a_column_of_the_user_with_a_name_of_ours_is_told_apart(ledger):

@@ -101,13 +101,15 @@ def _header_problems(names: tuple[str, ...], place: str) -> Iterator[tuple[str, 
     if names[0].lower() == "sep=":
         yield "'sep=' is Excel's own line and no header", place, "remove it; the separator is found without it"
         return
+    seen: set[str] = set()
     for position, name in enumerate(names, start=1):
         if not name:
             yield f"column {position} of the header has no name", place, "name it or remove the column"
-        elif name in names[: position - 1]:
+        elif name in seen:
             yield f"column {position} of the header repeats {shown(name)}", place, "rename one of the two"
         elif problem := column_problem(name):
             yield problem, place, "is the file UTF-16? save it as UTF-8" if "\0" in name else ""
+        seen.add(name)
 
 
 def _delimiter(path: Path, file: str) -> str:

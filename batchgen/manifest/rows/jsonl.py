@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,8 +91,7 @@ class _UnknownFieldError(_BadLineError):
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise _BadLineError(f"the name {shown(twice)} stands twice in an object")
     return record
 
@@ -125,14 +125,28 @@ def _record(line: str) -> dict[str, Any]:
 
 def _texts(record: Mapping[str, Any], line: str) -> dict[str, Value]:
     """Return the values as text; ``null`` is a value that was not given."""
+    plain = _Plain(line)
     return {
-        name: value if type(value) is str else _text(name, value, line)
+        name: value if type(value) is str else _text(name, value, plain)
         for name, value in record.items()
         if value is not None
     }
 
 
-def _text(name: str, value: Any, line: str) -> Value:
+@dataclass(slots=True)
+class _Plain:
+    """A line with its numbers as numbers: decoded once, and only if a column wants it."""
+
+    line: str
+    _record: Any = None
+
+    def value(self, name: str) -> Any:
+        if self._record is None:
+            self._record = json.loads(self.line)
+        return self._record[name] if name in self._record else self._record["body"][name]
+
+
+def _text(name: str, value: Any, plain: _Plain) -> Value:
     if isinstance(value, bool):
         return "true" if value else "false"
     if name == "image" and isinstance(value, list) and value and all(isinstance(one, str) for one in value):
@@ -140,8 +154,7 @@ def _text(name: str, value: Any, line: str) -> Value:
     if name in PARAMETERS or name == "repeat":
         raise _BadLineError(f"{name} must be a text, found {shown(value)}")
     # A column of the user's own may hold anything; it is kept as JSON, with its numbers as numbers.
-    record = json.loads(line)
-    return json.dumps(record[name] if name in record else record["body"][name], ensure_ascii=False)
+    return json.dumps(plain.value(name), ensure_ascii=False)
 
 
 def _batch_values(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def shrink(job: LookTask) -> Look:
             _save(small, Path(job.target))
     except UnidentifiedImageError:
         return Look(job.sha256, "no picture that can be made small")
+    except MemoryError:
+        return Look(job.sha256, "more memory than a thumbnail may take")
     except Exception as error:  # noqa: BLE001 - on damaged bytes, Pillow's plugins raise errors of any type
         return Look(job.sha256, f"{type(error).__name__}: {error}"[:200])
     return _seen(job.sha256, small)
