@@ -21,8 +21,9 @@ from batchgen.manifest.model import (
     ProviderChoice,
     Retry,
 )
+from batchgen.manifest.parameters import Parameters
 from batchgen.manifest.rows import InlineRows, Row, Rows
-from batchgen.manifest.template import Template
+from batchgen.manifest.template import Template, names_in
 from batchgen.manifest.values import Value, normalised
 from batchgen.request import Kind
 
@@ -54,9 +55,15 @@ def frozen(job: JobFile, rows: Rows, source: Path, document: Document, *, allow_
         ),
         kind=Kind(job.kind) if job.kind is not None else None,
         reuse=tuple(dict.fromkeys(job.reuse)),
+        parameters=parameters_of(job),
         allow_outside=allow_outside,
         places=dict(_places(job, document)),
     )
+
+
+def parameters_of(job: JobFile) -> Parameters:
+    """Return every parameter of a job: a template with a mistake uses none of them."""
+    return Parameters(job.provider.kind, job.provider.parameters, frozenset(names_in(job.prompt)))
 
 
 def inline_rows(job: JobFile, document: Document) -> InlineRows:

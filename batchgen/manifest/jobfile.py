@@ -14,6 +14,7 @@ from pydantic import WithJsonSchema as Schema
 
 from batchgen.manifest import parameter_schema, scalars
 from batchgen.manifest.values import MOST_REPEATS, Value
+from batchgen.request import WireType
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
@@ -139,6 +140,9 @@ class ProviderSection(Section):
     api_key_env: Text | None = None
     simulator: Annotated[dict[str, Any], Field(description="Settings of the simulator: latency_scale, …")] = {}
     options: Annotated[dict[str, Any], Field(description="Options of a plugin's provider")] = {}
+    parameters: Annotated[
+        dict[str, WireType], Field(description="Parameters that the service takes beside the known ones, by type")
+    ] = {}
 
 
 class LaneSection(Section):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from batchgen.manifest.parameters import Parameters
 from batchgen.manifest.rows import Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime
 from batchgen.manifest.template import Template
@@ -125,5 +126,6 @@ class Manifest:
     output: Output
     kind: Kind | None
     reuse: tuple[str, ...]
+    parameters: Parameters = field(default_factory=Parameters)
     allow_outside: bool = False
     places: Mapping[tuple[str, str], str] = field(default_factory=dict)

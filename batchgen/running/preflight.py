@@ -58,7 +58,8 @@ def refuse_unpriced(planned: Mapping[str, int], prices: PriceBook, limits: Limit
     if (limits.budget_microusd is not None or options.night_microusd is not None) and unknown:
         raise UsageError(
             f"the budget can't be kept: nobody states a price for {', '.join(unknown)}; "
-            f"give it as `prices: {{{unknown[0]}: 0.04}}`"
+            f"give it as `prices: {{{unknown[0]}: 0.04}}`, or, if the service costs nothing, "
+            f"as `prices: {{{unknown[0]}: 0}}`"
         )
 
 

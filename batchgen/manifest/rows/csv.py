@@ -22,7 +22,7 @@ from batchgen.wording import shown
 
 @dataclass(frozen=True, slots=True)
 class CsvRows:
-    """The rows below the header of ``path``; ``file`` is its name in messages."""
+    """The rows below the header of ``path``; ``file`` is its name in messages, ``declared`` are further parameters."""
 
     path: Path
     file: str
@@ -30,6 +30,7 @@ class CsvRows:
     delimiter: str
     quoting: int
     skips_spaces: bool
+    declared: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[Row]:
         broken = Broken()
@@ -64,7 +65,7 @@ class CsvRows:
             if "" in fields:
                 if not any(fields):
                     continue
-                values = given(values)
+                values = given(values, self.declared)
             number += 1
             if lists and ("|" in (image := values.get("image", "")) or image.startswith("[")):
                 values = _with_list(values, f"{file}:{line}", broken)
@@ -79,7 +80,7 @@ class CsvRows:
         return message, f"put quotes around a value that holds {shown(self.delimiter)}"
 
 
-def open_csv(path: Path, file: str) -> CsvRows:
+def open_csv(path: Path, file: str, declared: frozenset[str] = frozenset()) -> CsvRows:
     """Return the rows of a CSV or TSV file. Raise :class:`ManifestError` if its header is broken."""
     delimiter = _delimiter(path, file)
     quoting = _quoting(path, file, delimiter)
@@ -94,7 +95,7 @@ def open_csv(path: Path, file: str) -> CsvRows:
     if problems:
         raise ManifestError(problems)
     spaced = len(header) > 1 and all(name.startswith(" ") for name in header[1:])
-    return CsvRows(path, file, names, delimiter, quoting, skips_spaces=spaced)
+    return CsvRows(path, file, names, delimiter, quoting, skips_spaces=spaced, declared=declared)
 
 
 def _header_problems(names: tuple[str, ...], place: str) -> Iterator[tuple[str, str, str]]:
