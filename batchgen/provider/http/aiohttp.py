@@ -14,10 +14,10 @@ from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.http.failures import CertificateInvalid, ConnectFailed, ConnectTimedOut, TransportFailure
 from batchgen.provider.http.freelist import FreeList, Origin
 from batchgen.provider.http.incoming import Answer, response
+from batchgen.provider.http.network_routes import Proxy, UnixSocket
 from batchgen.provider.http.outgoing import Outgoing, outgoing
 from batchgen.provider.http.racing import first_connected
 from batchgen.provider.http.resolving import Resolver, resolver_of_proxies
-from batchgen.provider.http.routes import Proxy, UnixSocket
 from batchgen.provider.http.tunnel import open_tunnel
 
 _TUNNEL_READ_BYTES = 4096

@@ -10,7 +10,7 @@ import anyio
 import certifi
 
 from batchgen.provider.http.addresses import AddressRule
-from batchgen.provider.http.routes import Routes
+from batchgen.provider.http.network_routes import Routes
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 

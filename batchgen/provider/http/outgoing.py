@@ -6,7 +6,7 @@ import httpx
 
 from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.http.freelist import Origin
-from batchgen.provider.http.routes import Proxy
+from batchgen.provider.http.network_routes import Proxy
 
 _PORTS = {"http": 80, "https": 443}
 # These headers are set here: the length is counted, and a whole body needs no chunks.

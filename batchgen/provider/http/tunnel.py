@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from batchgen.provider.http.failures import ProxyRefused
 from batchgen.provider.http.freelist import Origin
-from batchgen.provider.http.routes import Proxy
+from batchgen.provider.http.network_routes import Proxy
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
 _LARGEST_HEAD_BYTES = 16 * 2**10

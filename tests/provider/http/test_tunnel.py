@@ -9,8 +9,8 @@ import pytest
 
 from batchgen.provider.http import failures
 from batchgen.provider.http.addresses import AddressRule
-from batchgen.provider.http.routes import Proxy as Way
-from batchgen.provider.http.routes import Routes, UnixSocket
+from batchgen.provider.http.network_routes import Proxy as Way
+from batchgen.provider.http.network_routes import Routes, UnixSocket
 
 from .proxy import TAKEN, Proxy
 from .server import Faults

@@ -1,7 +1,7 @@
 import pytest
 
 from batchgen.provider.http.freelist import Origin
-from batchgen.provider.http.routes import Proxy, Routes, UnixSocket
+from batchgen.provider.http.network_routes import Proxy, Routes, UnixSocket
 
 HTTP, HTTPS = Proxy("p", 1), Proxy("q", 2)
 
