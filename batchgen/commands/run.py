@@ -141,7 +141,7 @@ async def _judge(manifest: Manifest, folder: RunFolder) -> _Judged:
         plan = await anyio.to_thread.run_sync(lambda: make_plan(manifest, catalogue, memo=memo_in(folder)))
     together.refuse()
     prices = await anyio.to_thread.run_sync(prices_of, manifest, catalogue, folder)
-    notices = (*([found.notice] if found.notice else []), *map(str, plan.warnings))
+    notices = (*found.notices, *map(str, plan.warnings))
     return _Judged(plan, provider, prices, notices)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from batchgen.errors import nearest
+from batchgen.manifest.access_checks import access_findings
 from batchgen.manifest.build import matrix_axis, parameters_of
 from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.document import DataPath, Mistake
@@ -37,7 +38,9 @@ def _provider(provider: ProviderSection) -> Iterator[Mistake]:
         message = f"provider must be one of {', '.join(known)}, found {shown(provider.kind)}"
         yield Mistake(("provider", "kind"), message, nearest(provider.kind, known) or "is its plugin installed?")
     if provider.base_url is not None and (problem := _base_url_problem(provider.base_url)):
-        yield Mistake(("provider", "base_url"), f"provider.base_url {problem}")
+        over_socket = "unix" in provider.base_url.partition(":")[0]
+        advice = "write 'socket: /run/images.sock' beside it" if over_socket else ""
+        yield Mistake(("provider", "base_url"), f"provider.base_url {problem}", advice)
     # The value may be a key put into the wrong place, so it is not shown.
     if provider.api_key_env is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", provider.api_key_env, re.ASCII):
         message = "provider.api_key_env must name an environment variable in capitals, such as IMAGEROUTER_API_KEY"
@@ -46,6 +49,7 @@ def _provider(provider: ProviderSection) -> Iterator[Mistake]:
         message = f"provider.simulator is only for the kind simulator, found the kind {shown(provider.kind)}"
         yield Mistake(("provider", "simulator"), message)
     yield from _declared(provider)
+    yield from access_findings(provider)
     if provider.options and provider.kind in BUILT_IN:
         suggestion = "put them under 'provider.simulator:'" if provider.kind == "simulator" else ""
         message = f"provider.options are for the provider of a plugin, found the kind {shown(provider.kind)}"

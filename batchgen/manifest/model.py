@@ -16,6 +16,22 @@ from batchgen.request import Kind
 
 
 @dataclass(frozen=True, slots=True)
+class AccessChoice:
+    """How a service is reached. ``secret_headers`` have names of variables for values; ``proxy`` may be env or none.
+
+    The files ``ca`` and ``socket`` are relative to the manifest's folder.
+    """
+
+    headers: Mapping[str, str]
+    secret_headers: Mapping[str, str]
+    query: Mapping[str, str]
+    proxy: str
+    ca: str | None
+    socket: str | None
+    key_to_own_host: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderChoice:
     """Which service is asked. ``None`` stands for the kind's own default; ``options`` are for a plugin's provider."""
 
@@ -24,6 +40,7 @@ class ProviderChoice:
     api_key_env: str | None
     simulator: Mapping[str, object]
     options: Mapping[str, object]
+    access: AccessChoice
 
 
 @dataclass(frozen=True, slots=True)

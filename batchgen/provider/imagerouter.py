@@ -18,6 +18,7 @@ from batchgen.provider.credentials import Secret
 from batchgen.provider.http_client import Body, HttpClient
 from batchgen.provider.interface import Answer, Catalogue, Download, Failed, Verdict
 from batchgen.provider.request_body import input_fields, input_parts, json_body, multipart_body, only_addresses
+from batchgen.provider.service_access import Access
 from batchgen.request import Kind, Request
 
 BASE_URL = "https://api.imagerouter.io"
@@ -35,10 +36,12 @@ class ImageRouter:
 
     name = "imagerouter"
 
-    def __init__(self, key: Secret | None, *, base_url: str = BASE_URL, concurrency: int) -> None:
+    def __init__(
+        self, key: Secret | None, *, base_url: str = BASE_URL, concurrency: int, access: Access | None = None
+    ) -> None:
         for path in _FOREIGN_PATHS:
             base_url = base_url.rstrip("/").removesuffix(path)
-        self._client = HttpClient(base_url, key, concurrency=concurrency, read_timeout_s=_SILENCE_S)
+        self._client = HttpClient(base_url, key, concurrency=concurrency, read_timeout_s=_SILENCE_S, access=access)
 
     @property
     def base_url(self) -> str:

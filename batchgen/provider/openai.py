@@ -14,6 +14,7 @@ from batchgen.provider.credentials import Secret
 from batchgen.provider.http_client import Body, HttpClient
 from batchgen.provider.interface import Answer, Catalogue, Download, Failed, Model, Verdict
 from batchgen.provider.request_body import any_address, input_parts, json_body, multipart_body, uri_of
+from batchgen.provider.service_access import Access
 from batchgen.request import Kind, Request
 
 BASE_URL = "https://api.openai.com/v1"
@@ -26,9 +27,11 @@ class OpenAI:
 
     name = "openai"
 
-    def __init__(self, key: Secret | None, *, base_url: str = BASE_URL, concurrency: int) -> None:
+    def __init__(
+        self, key: Secret | None, *, base_url: str = BASE_URL, concurrency: int, access: Access | None = None
+    ) -> None:
         # No byte comes until the picture is done: only the deadline of the whole call limits it.
-        self._client = HttpClient(base_url, key, concurrency=concurrency)
+        self._client = HttpClient(base_url, key, concurrency=concurrency, access=access)
 
     @property
     def base_url(self) -> str:
