@@ -63,7 +63,7 @@ def _declared(provider: ProviderSection) -> Iterator[Mistake]:
             yield Mistake(path, "n is refused: one request makes one picture", "use 'repeat:' for more pictures")
         elif name in FIXED:
             yield Mistake(path, f"{name} is known already, and can't be declared anew", "remove it here")
-        elif problem := column_problem(name):
+        elif problem := column_problem(name, provider.parameters):
             yield Mistake(path, problem)
 
 
@@ -152,7 +152,7 @@ def _axis_names(job: JobFile) -> Iterator[Mistake]:
     for name, path in named.items():
         if name == "repeat":
             yield Mistake(path, "repeat can't vary here", "put 'repeat:' at the top level, or use a column 'repeat'")
-        elif problem := column_problem(name):
+        elif problem := column_problem(name, parameters_of(job).types):
             yield Mistake(path, problem)
 
 

@@ -173,7 +173,7 @@ def _combinations(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mis
                 yield Mistake((section, index), f"an entry of {section} is empty", "name an axis and a value")
             for name, value in entry.items():
                 path = (section, index, name)
-                if section == "include" and (problem := column_problem(name)):
+                if section == "include" and (problem := column_problem(name, parameters_of(job).types)):
                     yield Mistake(path, problem)
                 elif name not in known and columns is not None:
                     message = f"{section} names {shown(name)}, which is neither an axis nor a variable"

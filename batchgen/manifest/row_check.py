@@ -56,7 +56,7 @@ class RowCheck:
 
     def _name_problems(self, shape: tuple[str, ...]) -> Iterator[str]:
         for name in shape:
-            message = None if name in self._known else column_problem(name)
+            message = None if name in self._known else column_problem(name, self._parameters.types)
             if message:
                 yield message
 

@@ -11,12 +11,18 @@ import httpx
 
 from batchgen.provider.http.interface import AddressRefused, BodyTooLarge
 from batchgen.provider.interface import Download, DownloadFailed
+from batchgen.version import __version__
 from batchgen.wording import printable
+
+USER_AGENT = f"batchgen/{__version__}"
 
 MAX_REDIRECTS = 3
 # Tries for each kind of failure, the first one included.
 PASSING_TRIES = 8
 GONE_TRIES = 3
+
+# Together's storage answers 403 to whoever does not say who asks.
+_NAMED = ("user-agent", USER_AGENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ async def _get(
     engine: httpx.AsyncBaseTransport, url: str, headers: Sequence[tuple[str, str]], redact: Callable[[str], str]
 ) -> httpx.Response:
     try:
-        return await engine.handle_async_request(httpx.Request("GET", url, headers=list(headers)))
+        return await engine.handle_async_request(httpx.Request("GET", url, headers=[_NAMED, *headers]))
     except (AddressRefused, BodyTooLarge, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
         raise DownloadFailed(f"{_place(url, redact)}: {redact(str(error))}", tries=1) from error
     except (httpx.InvalidURL, ValueError) as error:

@@ -15,13 +15,10 @@ import msgspec
 from batchgen.errors import UsageError
 from batchgen.provider.answers import Redact, read_response, read_transport_error
 from batchgen.provider.credentials import Secret, redact
-from batchgen.provider.download import fetch, own_host
+from batchgen.provider.download import USER_AGENT, fetch, own_host
 from batchgen.provider.http.interface import AddressRule, EngineOptions, open_engine, rule_for_downloads
 from batchgen.provider.interface import Answer, Download
 from batchgen.provider.service_access import Access
-from batchgen.version import __version__
-
-USER_AGENT = f"batchgen/{__version__}"
 
 # The cap for films, and for every download: an address does not say what it holds.
 LARGEST_FILM_BYTES = 256 << 20

@@ -106,3 +106,20 @@ def test_a_batch_line_may_hold_what_is_declared(load, write):
     write("rows.jsonl", '{"custom_id":"1","body":{"model":"m","prompt":"a","output_compression":50,"seed":4}}\n')
     (row,) = load(f"{DECLARED}rows: rows.jsonl\n").rows
     assert row.values == {"custom_id": "1", "model": "m", "prompt": "a", "output_compression": "50", "seed": "4"}
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "defaults: {model: m, width: 512}",
+        "defaults: {model: m}\nmatrix: {width: [512, 1024]}",
+        "defaults: {model: m}\nrows: [{width: 512}]",
+        "defaults: {model: m}\nrows: rows.csv",
+    ],
+)
+def test_a_declared_parameter_may_be_named_as_what_the_outputs_measure(load, write, problems_of, rest):
+    write("rows.csv", "subject,width\na,512\n")
+    declared = "provider: {kind: openai, parameters: {width: integer}}"
+    assert load(f"{declared}\nprompt: a\n{rest}\n").parameters.types["width"]
+    told = problems_of(f"provider: openai\nprompt: a\n{rest}\n")
+    assert any("'width' is taken by the outputs' own field" in one for _, one in told), told

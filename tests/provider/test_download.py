@@ -35,6 +35,13 @@ async def refused(answer, url=URL, **options):
     return caught.value
 
 
+async def test_whoever_asks_for_a_picture_is_named():
+    # Together's storage answers 403 to a request without this header.
+    seen = []
+    await get(lambda request: seen.append(request) or httpx.Response(200, content=b"abc"))
+    assert seen[0].headers["user-agent"].startswith("batchgen/")
+
+
 async def test_a_picture_comes_with_its_media_type():
     found = await get(lambda _: httpx.Response(200, content=b"abc", headers={"content-type": "image/webp"}))
     assert (found.content, found.media_type) == (b"abc", "image/webp")

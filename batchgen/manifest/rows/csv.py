@@ -91,14 +91,14 @@ def open_csv(path: Path, file: str, declared: frozenset[str] = frozenset()) -> C
     if header is None:
         raise ManifestError([Problem("the file has no header and no rows", file)])
     names = tuple(name.strip() for name in header)
-    problems = [Problem(*found) for found in _header_problems(names, f"{file}:{line}")]
+    problems = [Problem(*found) for found in _header_problems(names, f"{file}:{line}", declared)]
     if problems:
         raise ManifestError(problems)
     spaced = len(header) > 1 and all(name.startswith(" ") for name in header[1:])
     return CsvRows(path, file, names, delimiter, quoting, skips_spaces=spaced, declared=declared)
 
 
-def _header_problems(names: tuple[str, ...], place: str) -> Iterator[tuple[str, str, str]]:
+def _header_problems(names: tuple[str, ...], place: str, declared: frozenset[str]) -> Iterator[tuple[str, str, str]]:
     if names[0].lower() == "sep=":
         yield "'sep=' is Excel's own line and no header", place, "remove it; the separator is found without it"
         return
@@ -107,7 +107,7 @@ def _header_problems(names: tuple[str, ...], place: str) -> Iterator[tuple[str, 
             yield f"column {position} of the header has no name", place, "name it or remove the column"
         elif name in names[: position - 1]:
             yield f"column {position} of the header repeats {shown(name)}", place, "rename one of the two"
-        elif problem := column_problem(name):
+        elif problem := column_problem(name, declared):
             yield problem, place, "is the file UTF-16? save it as UTF-8" if "\0" in name else ""
 
 
