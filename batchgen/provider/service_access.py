@@ -126,7 +126,7 @@ def _routes(
         return Routes(), (), ()
     if settings.proxy != FROM_ENVIRONMENT:
         proxy, secrets = _proxy(settings.proxy, "provider.proxy")
-        return Routes(proxy, proxy), secrets, (_said(proxy, "provider.proxy"),)
+        return Routes(proxy, proxy), secrets, (_said(proxy, "provider.proxy", "requests and pictures"),)
     return _routes_of_environment(origin, environment)
 
 
@@ -136,19 +136,25 @@ def _routes_of_environment(
     direct = tuple(filter(None, (one.strip() for one in (_variable("NO_PROXY", environment)[1] or "").split(","))))
     found: dict[str, Proxy] = {}
     secrets: tuple[Secret, ...] = ()
-    said: dict[str, str] = {}
+    named: dict[str, str] = {}
     for scheme in ("http", "https"):
         name, value = _first_variable((f"{scheme.upper()}_PROXY", "ALL_PROXY"), environment)
         if value:
             found[scheme], passwords = _proxy(value, name)
             secrets += passwords
-            said[scheme] = _said(found[scheme], name)
+            named[scheme] = name
     routes = Routes(found.get("http"), found.get("https"), direct)
-    # Pictures may come from any host; plain http is for the service's own.
-    used = [scheme for scheme in ("http", "https") if scheme in said and (scheme == "https" or origin.scheme == "http")]
-    if routes.to(origin) is None and origin.scheme == "http":
-        used = [scheme for scheme in used if scheme != "http"]
-    return routes, secrets, tuple(dict.fromkeys(said[scheme] for scheme in used))
+    return routes, secrets, tuple(_told(routes, origin, named))
+
+
+def _told(routes: Routes, origin: Origin, named: Mapping[str, str]) -> Iterator[str]:
+    """Yield what goes through which proxy: pictures may lie on any host, over https."""
+    to_service = routes.to(origin)
+    if isinstance(to_service, Proxy):
+        what = "requests and pictures" if to_service == routes.https else "requests"
+        yield _said(to_service, named[origin.scheme], what)
+    if routes.https is not None and routes.https != to_service:
+        yield _said(routes.https, named["https"], "pictures from other hosts")
 
 
 def _first_variable(names: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, str | None]:
@@ -182,9 +188,9 @@ def _proxy(text: str, place: str) -> tuple[Proxy, tuple[Secret, ...]]:
     return Proxy(host, port, f"Basic {encoded}"), (known_secret(encoded), known_secret(password)) if password else ()
 
 
-def _said(proxy: Proxy, place: str) -> str:
+def _said(proxy: Proxy, place: str, what: str) -> str:
     return (
-        f"requests and pictures go through {printable(str(proxy))} ({place}), which finds the addresses: "
+        f"{what} go through {printable(str(proxy))} ({place}), which finds the addresses: "
         "whether one is public is checked there, not here; `proxy: none` under `provider` goes without"
     )
 

@@ -38,7 +38,11 @@ def test_each_scheme_has_its_variable_and_all_proxy_is_for_the_rest(tmp_path):
     environment = {"HTTP_PROXY": "a:1", "ALL_PROXY": "b:2"}
     found = access(tmp_path, environment)
     assert (way(found, "http"), way(found)) == (Proxy("a", 1), Proxy("b", 2))
-    assert len(found.notices) == 1
+    assert [said.partition(" go through ")[0] for said in found.notices] == ["requests and pictures"]
+    told = access(tmp_path, environment, base_url="http://lan.example/v1").notices
+    assert [said.partition(" go through ")[0] for said in told] == ["requests", "pictures from other hosts"]
+    told = access(tmp_path, {**environment, "NO_PROXY": "lan.example"}, base_url="http://lan.example/v1").notices
+    assert [said.partition(" go through ")[0] for said in told] == ["pictures from other hosts"]
 
 
 @pytest.mark.parametrize("entry", ["api.example", ".example", "*", "other, api.example:443"])
