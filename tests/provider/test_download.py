@@ -1,9 +1,12 @@
+from functools import partial
+
 import httpx
 import pytest
 
 from batchgen.provider.credentials import redact
 from batchgen.provider.download import GONE_TRIES, MAX_REDIRECTS, NOBODY, PASSING_TRIES, fetch, own_host
 from batchgen.provider.http import failures
+from batchgen.provider.http.interface import EngineOptions
 from batchgen.provider.http_client import HttpClient
 from batchgen.provider.interface import DownloadFailed
 from batchgen.provider.service_access import Access
@@ -219,3 +222,20 @@ async def test_a_service_s_own_links_get_the_key_only_if_asked_for(recorder, ask
     async with HttpClient(recorder.url, KEY, concurrency=1, access=access) as client:
         await client.download(f"{recorder.url}/a")
     assert ("authorization" in recorder.seen[0][2]) is asked_for
+
+
+async def test_links_to_a_service_in_the_local_network_are_fetched_from_its_host_alone(recorder, monkeypatch):
+    # A name that stands for an address of this network, as `http://vm:7120` in an office would.
+    async def addresses(host, port):
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr("batchgen.provider.http_client.EngineOptions", partial(EngineOptions, resolve=addresses))
+    recorder.answer("/a", 200, b"abc")
+    port = recorder.url.rpartition(":")[2]
+    async with HttpClient("http://vm:1/v1", KEY, concurrency=1) as client:
+        assert (await client.download(f"http://vm:{port}/a")).content == b"abc"
+        for url in (f"http://other:{port}/a", f"https://other:{port}/a"):
+            with pytest.raises(DownloadFailed):
+                await client.download(url)
+    assert len(recorder.seen) == 1
+    assert "authorization" not in recorder.seen[0][2]

@@ -127,37 +127,35 @@ class AiohttpEngine(httpx.AsyncBaseTransport):
         raise ConnectFailed(f"{peer}: no connection ({failure})") from failure
 
     async def _over_socket(self, origin: Origin, way: UnixSocket) -> AiohttpConnection:
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        made.settimeout(0)
+        timeout_s = self._options.connect_timeout_s
         try:
-            async with asyncio.timeout(self._options.connect_timeout_s):
-                await asyncio.get_running_loop().sock_connect(made, way.path)
-                return await self._connected(origin, made, None)
+            async with asyncio.timeout(timeout_s):
+                return await self._connected(origin, await _connected_socket(socket.AF_UNIX, way.path), None)
         except ssl.SSLCertVerificationError as error:
             raise CertificateInvalid(f"{origin}: {error.verify_message}") from error
         except TimeoutError as error:
-            raise ConnectTimedOut(f"{way}: no connection within {self._options.connect_timeout_s:g} s") from error
+            raise ConnectTimedOut(f"{way}: no connection within {timeout_s:g} s") from error
         except OSError as error:
-            made.close()
             raise ConnectFailed(f"{way}: no connection ({error})") from error
 
     async def _connected(self, origin: Origin, made: socket.socket, proxy: Proxy | None) -> AiohttpConnection:
         """Return the connection over a socket that is connected already, after the handshakes it needs."""
         loop = asyncio.get_running_loop()
         secure = origin.scheme == "https"
-        try:
-            if secure and proxy is not None:
-                send, receive = partial(loop.sock_sendall, made), partial(loop.sock_recv, made, _TUNNEL_READ_BYTES)
+        if secure and proxy is not None:
+            send, receive = partial(loop.sock_sendall, made), partial(loop.sock_recv, made, _TUNNEL_READ_BYTES)
+            try:
                 await open_tunnel(origin, proxy, send, receive)
-            _, connection = await loop.create_connection(
-                lambda: AiohttpConnection(origin, self._options.max_header_bytes),
-                sock=made,
-                ssl=self._tls if secure else None,
-                server_hostname=origin.host.strip("[]") if secure else None,
-            )
-        except BaseException:
-            made.close()
-            raise
+            except BaseException:
+                made.close()
+                raise
+        # From here on the loop owns the socket, and closes it if the handshake fails or is cancelled.
+        _, connection = await loop.create_connection(
+            lambda: AiohttpConnection(origin, self._options.max_header_bytes),
+            sock=made,
+            ssl=self._tls if secure else None,
+            server_hostname=origin.host.strip("[]") if secure else None,
+        )
         return connection
 
     @functools.cached_property
@@ -166,11 +164,17 @@ class AiohttpEngine(httpx.AsyncBaseTransport):
 
 
 async def _socket_to(port: int, address: str) -> socket.socket:
-    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    made = await _connected_socket(family, (address, port))
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
+
+
+async def _connected_socket(family: socket.AddressFamily, address: str | tuple[str, int]) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
     made.settimeout(0)
     try:
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.get_running_loop().sock_connect(made, (address, port))
+        await asyncio.get_running_loop().sock_connect(made, address)
     except BaseException:
         made.close()
         raise

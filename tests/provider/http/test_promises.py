@@ -447,6 +447,15 @@ async def test_refused_addresses_are_left_out_of_several(opened, faults, post):
     assert time.monotonic() - started < 8
 
 
+async def test_a_host_may_have_a_rule_of_its_own_and_no_other_host_has_it(opened, faults, post):
+    async def resolve(host, port):
+        return ["127.0.0.1"]
+
+    engine = opened(addresses=AddressRule.GLOBAL_ONLY, host_rules={"vm": AddressRule.ANY}, resolve=resolve)
+    assert (await engine.handle_async_request(post(faults.url("ok", host="vm")))).status_code == 200
+    assert isinstance(await failure_of(engine, post(faults.url("ok", host="vm.test"))), AddressRefused)
+
+
 async def test_the_next_address_is_tried_when_one_refuses(opened, faults, post):
     async def resolve(host, port):
         return ["127.0.0.3", "127.0.0.1"]

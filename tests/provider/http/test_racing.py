@@ -93,6 +93,6 @@ async def test_the_loser_of_a_race_is_closed_and_posts_nothing(opened, post):
     with Faults(host="127.0.0.1") as faults:
         engine = opened(resolve=resolve)
         for _ in range(5):
-            url = faults.url("closing", host="two.test")
+            url = faults.url("until_close", host="two.test")
             assert (await engine.handle_async_request(post(url))).is_success
-    assert faults.received["closing"] == 5
+    assert faults.received["until_close"] == 5
