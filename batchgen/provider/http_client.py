@@ -75,7 +75,7 @@ class HttpClient:
             for_downloads = replace(
                 options,
                 addresses=rule_for_downloads([address] if address else []),
-                host_rules={own.host: self._own_rule if own.headers else AddressRule.ANY},
+                host_rules={f"{own.scheme}://{own.host}": self._own_rule if own.headers else AddressRule.ANY},
                 max_body_bytes=LARGEST_FILM_BYTES,
             )
             self._own_host = own

@@ -234,7 +234,7 @@ async def test_links_to_a_service_in_the_local_network_are_fetched_from_its_host
     port = recorder.url.rpartition(":")[2]
     async with HttpClient("http://vm:1/v1", KEY, concurrency=1) as client:
         assert (await client.download(f"http://vm:{port}/a")).content == b"abc"
-        for url in (f"http://other:{port}/a", f"https://other:{port}/a"):
+        for url in (f"http://other:{port}/a", f"https://other:{port}/a", f"https://vm:{port}/a"):
             with pytest.raises(DownloadFailed):
                 await client.download(url)
     assert len(recorder.seen) == 1

@@ -26,8 +26,9 @@ class EngineOptions:
     """Limits of one engine. `read_timeout_s` runs between bytes; a deadline for a whole call is the caller's business.
 
     `idle_s` stays a second below the keep-alive of the server (ImageRouter's Node closes after 5 s).
-    `ca_files` add certificates to those of the system; verification cannot be switched off. `host_rules` are for hosts
-    to which another rule applies than `addresses`. What goes through a proxy is not resolved here, nor checked.
+    `ca_files` add certificates to those of the system; verification cannot be switched off. `host_rules` are for
+    hosts, such as `http://vm`, to which another rule applies than `addresses`. What goes through a proxy is not
+    resolved here, nor checked.
     """
 
     max_connections: int = 100

@@ -57,7 +57,7 @@ class Resolver:
 
     def _checked(self, origin: Origin, found: list[str]) -> list[str]:
         options = self._options
-        rule = options.host_rules.get(origin.host.strip("[]").lower(), options.addresses)
+        rule = options.host_rules.get(f"{origin.scheme}://{origin.host.strip('[]').lower()}", options.addresses)
         allowed = [text for text in found if rule.allows(ipaddress.ip_address(text))]
         if not allowed:
             raise AddressRefused(f"{origin}: resolves to {', '.join(found)}, and the rule here is: {rule.value}")

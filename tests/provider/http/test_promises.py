@@ -451,7 +451,7 @@ async def test_a_host_may_have_a_rule_of_its_own_and_no_other_host_has_it(opened
     async def resolve(host, port):
         return ["127.0.0.1"]
 
-    engine = opened(addresses=AddressRule.GLOBAL_ONLY, host_rules={"vm": AddressRule.ANY}, resolve=resolve)
+    engine = opened(addresses=AddressRule.GLOBAL_ONLY, host_rules={"http://vm": AddressRule.ANY}, resolve=resolve)
     assert (await engine.handle_async_request(post(faults.url("ok", host="vm")))).status_code == 200
     assert isinstance(await failure_of(engine, post(faults.url("ok", host="vm.test"))), AddressRefused)
 
