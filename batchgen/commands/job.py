@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from batchgen.errors import UsageError
-from batchgen.manifest import Manifest, load_manifest
+from batchgen.manifest import AccessChoice, Manifest, load_manifest
 from batchgen.manifest.file_names import elsewhere_problem
 from batchgen.planning.plan import Plan, make_plan
 from batchgen.planning.prices import PriceBook
 from batchgen.planning.video_pricing import usual_length_s
 from batchgen.provider.choose import Service
 from batchgen.provider.interface import Catalogue
+from batchgen.provider.service_access import AccessSettings
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.price_history import experience
 
@@ -45,7 +46,27 @@ def existing_folder(path: str | Path) -> RunFolder:
 def service_of(manifest: Manifest) -> Service:
     """Return the service a manifest names, as the provider room takes it."""
     chosen = manifest.provider
-    return Service(chosen.kind, manifest.folder, chosen.base_url, chosen.api_key_env, chosen.simulator, chosen.options)
+    return Service(
+        chosen.kind,
+        manifest.folder,
+        chosen.base_url,
+        chosen.api_key_env,
+        chosen.simulator,
+        chosen.options,
+        _access_settings(manifest.folder, chosen.access),
+    )
+
+
+def _access_settings(folder: Path, chosen: AccessChoice) -> AccessSettings:
+    return AccessSettings(
+        chosen.headers,
+        chosen.secret_headers,
+        chosen.query,
+        chosen.proxy,
+        ca=folder / Path(chosen.ca).expanduser() if chosen.ca else None,
+        socket=folder / Path(chosen.socket).expanduser() if chosen.socket else None,
+        key_to_own_host=chosen.key_to_own_host,
+    )
 
 
 def planned(manifest: Manifest, notice: Callable[[str], None] | None) -> Plan:
@@ -58,8 +79,9 @@ def planned(manifest: Manifest, notice: Callable[[str], None] | None) -> Plan:
     from batchgen.provider.choose import look_up_catalogue
 
     found = anyio.run(look_up_catalogue, service_of(manifest))
-    if found.notice and notice:
-        notice(found.notice)
+    if notice:
+        for one in found.notices:
+            notice(one)
     return make_plan(manifest, found.catalogue)
 
 

@@ -87,7 +87,7 @@ def outlook(
             elsewhere=sources.find if loaded.reuse else None,
             first=first,
             limits=loaded.limits,
-            notices=(*([found.notice] if found.notice else []), *map(str, planned.warnings)),
+            notices=(*found.notices, *map(str, planned.warnings)),
         )
         left = orphans.told(diff, open_stems(planned, diff)) if diff else None
         relatives = Relatives(diff) if diff and left and left.count and counted.new else None

@@ -24,7 +24,13 @@ from batchgen.request import State
 from batchgen.running.engine import Engine
 from batchgen.running.events import Listener, Notice, silent
 from batchgen.running.options import Options, min_free_bytes, within
-from batchgen.running.preflight import refuse_no_match, refuse_partial_prune, refuse_unconfirmed, refuse_unpriced
+from batchgen.running.preflight import (
+    refuse_no_match,
+    refuse_partial_prune,
+    refuse_unconfirmed,
+    refuse_unpriced,
+    unpriced_notice,
+)
 from batchgen.running.result import Finished
 from batchgen.running.setup import run_plan
 from batchgen.running.signals import interruptible
@@ -141,7 +147,8 @@ async def _judge(manifest: Manifest, folder: RunFolder) -> _Judged:
         plan = await anyio.to_thread.run_sync(lambda: make_plan(manifest, catalogue, memo=memo_in(folder)))
     together.refuse()
     prices = await anyio.to_thread.run_sync(prices_of, manifest, catalogue, folder)
-    notices = (*([found.notice] if found.notice else []), *map(str, plan.warnings))
+    unpriced = unpriced_notice(plan.count_by_model(), prices)
+    notices = (*found.notices, *map(str, plan.warnings), *([unpriced] if unpriced else []))
     return _Judged(plan, provider, prices, notices)
 
 

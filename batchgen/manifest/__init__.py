@@ -8,6 +8,7 @@ from batchgen.manifest.input_pictures import PictureCheck
 from batchgen.manifest.jobfile import json_schema
 from batchgen.manifest.load import load_manifest
 from batchgen.manifest.model import (
+    AccessChoice,
     Axis,
     AxisValue,
     CombinationRule,
@@ -28,6 +29,7 @@ from batchgen.manifest.values import PARAMETERS, Value, check_value, normalised
 __all__ = [
     "PARAMETERS",
     "RESERVED_COLUMNS",
+    "AccessChoice",
     "Axis",
     "AxisValue",
     "CombinationRule",

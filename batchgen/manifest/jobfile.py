@@ -14,6 +14,7 @@ from pydantic import WithJsonSchema as Schema
 
 from batchgen.manifest import parameter_schema, scalars
 from batchgen.manifest.values import MOST_REPEATS, Value
+from batchgen.request import WireType
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
@@ -131,6 +132,25 @@ class Section(BaseModel):
         return {name: value for name, value in found.items() if value is not None or name not in cls.model_fields}
 
 
+class FromEnvironment(Section):
+    """The name of the environment variable with a secret value."""
+
+    env: Text
+
+
+class DownloadsSection(Section):
+    """How pictures are fetched from their addresses."""
+
+    authorization: Annotated[
+        Literal["same-host"] | None, Field(description="same-host: send the key to links on the service's own host")
+    ] = None
+
+
+HeaderValue = Annotated[
+    Annotated[FromEnvironment, Tag("as mapping")] | Annotated[Text, Tag("as value")], Discriminator(_settings_form)
+]
+
+
 class ProviderSection(Section):
     """The service, its address and its key."""
 
@@ -139,6 +159,15 @@ class ProviderSection(Section):
     api_key_env: Text | None = None
     simulator: Annotated[dict[str, Any], Field(description="Settings of the simulator: latency_scale, …")] = {}
     options: Annotated[dict[str, Any], Field(description="Options of a plugin's provider")] = {}
+    parameters: Annotated[
+        dict[str, WireType], Field(description="Parameters that the service takes beside the known ones, by type")
+    ] = {}
+    headers: Annotated[dict[str, HeaderValue], Field(description="More headers; secrets as {env: NAME}")] = {}
+    query: Annotated[dict[str, Text], Field(description="Added to each address, such as api-version")] = {}
+    proxy: Annotated[Text | None, Field(description="env (the default), none, or http://host:port")] = None
+    ca: Annotated[Text | None, Field(description="A PEM file with certificates to trust beside the system's")] = None
+    socket: Annotated[Text | None, Field(description="The path of a socket on which the service listens")] = None
+    downloads: DownloadsSection = DownloadsSection()
 
 
 class LaneSection(Section):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.axis_sources import listed
-from batchgen.manifest.build import frozen, inline_rows
+from batchgen.manifest.build import frozen, inline_rows, parameters_of
 from batchgen.manifest.checks import findings, settings_of
 from batchgen.manifest.cross_checks import findings_between
 from batchgen.manifest.document import Document, Mistake
@@ -20,6 +20,7 @@ from batchgen.manifest.input_pictures import PictureCheck
 from batchgen.manifest.jobfile import JobFile
 from batchgen.manifest.model import Manifest
 from batchgen.manifest.overrides import Overrides
+from batchgen.manifest.parameters import Parameters
 from batchgen.manifest.row_check import RowCheck
 from batchgen.manifest.rows import SUFFIXES, InlineRows, Rows, open_rows
 from batchgen.manifest.schema_errors import dotted, shaped
@@ -46,14 +47,22 @@ def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Ma
     job = shape.job
     found = [*written.findings, *axes.findings, *shape.findings, *findings(job)]
     others = [*axes.problems]
+    parameters = parameters_of(job)
     rows = _rows(job, source, document, others, allow_outside=flags.allow_outside)
     if read.whole and shape.whole and axes.whole and rows is not None:
         found += findings_between(job, rows.columns)
-    if rows is None or found or others or not read.whole or (isinstance(rows, InlineRows) and _row_problems(rows)):
+    if (
+        rows is None
+        or found
+        or others
+        or not read.whole
+        or (isinstance(rows, InlineRows) and _row_problems(rows, parameters))
+    ):
         # Making a plan opens every picture; here no plan is made, so pictures are checked now.
         pictures = PictureCheck(source.parent, allow_outside=flags.allow_outside)
         found += _picture_findings(job, pictures)
-        raise ManifestError([*read.problems, *document.problems(found), *others, *_row_problems(rows or (), pictures)])
+        in_rows = _row_problems(rows or (), parameters, pictures)
+        raise ManifestError([*read.problems, *document.problems(found), *others, *in_rows])
     return frozen(job, rows, source, document, allow_outside=flags.allow_outside)
 
 
@@ -102,7 +111,7 @@ def _rows(
         # A table on the command line was chosen by the user; a job file may come from anybody.
         if document.lines and not allow_outside:
             _refuse_outside(source.parent, file, job.rows, place)
-        return open_rows(file, str(file), place)
+        return open_rows(file, str(file), place, declared=frozenset(parameters_of(job).types))
     except ManifestError as error:
         problems += error.problems
         return None
@@ -123,9 +132,11 @@ def _picture_findings(job: JobFile, check: PictureCheck) -> Iterator[Mistake]:
             yield Mistake(path, f"{dotted(path)}: {message}")
 
 
-def _row_problems(rows: Rows | tuple[()], pictures: PictureCheck | None = None) -> list[Problem]:
+def _row_problems(
+    rows: Rows | tuple[()], parameters: Parameters, pictures: PictureCheck | None = None
+) -> list[Problem]:
     columns = () if isinstance(rows, tuple | InlineRows) else rows.columns
-    check = RowCheck(columns)
+    check = RowCheck(columns, parameters)
     problems: list[Problem] = []
     try:
         for row in islice(rows, None if isinstance(rows, InlineRows) else _ROWS_LOOKED_AT):

@@ -7,11 +7,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from batchgen.manifest.parameters import Parameters
 from batchgen.manifest.rows import Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime
 from batchgen.manifest.template import Template
 from batchgen.manifest.values import Value
 from batchgen.request import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class AccessChoice:
+    """How a service is reached. ``secret_headers`` have names of variables for values; ``proxy`` may be env or none.
+
+    The files ``ca`` and ``socket`` are relative to the manifest's folder.
+    """
+
+    headers: Mapping[str, str]
+    secret_headers: Mapping[str, str]
+    query: Mapping[str, str]
+    proxy: str
+    ca: str | None
+    socket: str | None
+    key_to_own_host: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +40,7 @@ class ProviderChoice:
     api_key_env: str | None
     simulator: Mapping[str, object]
     options: Mapping[str, object]
+    access: AccessChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,5 +143,6 @@ class Manifest:
     output: Output
     kind: Kind | None
     reuse: tuple[str, ...]
+    parameters: Parameters = field(default_factory=Parameters)
     allow_outside: bool = False
     places: Mapping[tuple[str, str], str] = field(default_factory=dict)

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from batchgen.errors import Problem
 from batchgen.manifest.column_names import column_problem
+from batchgen.manifest.parameters import Parameters
 from batchgen.manifest.rows import Row
-from batchgen.manifest.values import PARAMETERS, Value, check_value
+from batchgen.manifest.values import Value
 
 # Sizes and models repeat, pictures do not: remembering more distinct values than this saves nothing.
 _MOST_KNOWN = 10_000
-
-_CHECKED = (*PARAMETERS, "repeat")
 
 
 class RowCheck:
@@ -22,10 +21,11 @@ class RowCheck:
     judged in every row. ``columns`` that were judged already are not judged again.
     """
 
-    def __init__(self, columns: tuple[str, ...] | None = None) -> None:
+    def __init__(self, columns: tuple[str, ...] | None = None, parameters: Parameters | None = None) -> None:
+        self._parameters = parameters or Parameters()
         self._known = frozenset(columns or ())
         self._shapes: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._judged: dict[str, set[Value]] = {name: set() for name in _CHECKED}
+        self._judged: dict[str, set[Value]] = {name: set() for name in (*self._parameters.names, "repeat")}
 
     def __call__(self, row: Row) -> list[Problem]:
         values = row.values
@@ -56,12 +56,12 @@ class RowCheck:
 
     def _name_problems(self, shape: tuple[str, ...]) -> Iterator[str]:
         for name in shape:
-            message = None if name in self._known else column_problem(name)
+            message = None if name in self._known else column_problem(name, self._parameters.types)
             if message:
                 yield message
 
     def _judge_value(self, name: str, value: Value) -> str | None:
-        message = check_value(name, value)
+        message = self._parameters.check(name, value)
         judged = self._judged[name]
         if name != "prompt" and len(judged) < _MOST_KNOWN:
             judged.add(value)

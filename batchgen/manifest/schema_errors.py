@@ -104,14 +104,14 @@ def finding(found: ErrorDetails, path: DataPath, known: Sequence[str] = ()) -> M
 def _rule(found: ErrorDetails) -> str:
     if found["type"] == "value_error":
         return str(found["ctx"]["error"])
-    if found["type"] == "literal_error":
+    if found["type"] in ("literal_error", "enum"):
         return f"must be {found['ctx']['expected']}"
     return f"must be {_EXPECTED.get(found['type'], found['msg'])}"
 
 
 def _word_meant(found: ErrorDetails) -> str:
     """Return the allowed word that was probably meant."""
-    if found["type"] != "literal_error" or not isinstance(found["input"], str):
+    if found["type"] not in ("literal_error", "enum") or not isinstance(found["input"], str):
         return ""
     return nearest(found["input"].strip().lower(), re.findall("'([^']+)'", found["ctx"]["expected"]))
 
@@ -190,6 +190,9 @@ def _without_credentials(data: dict[str, Any]) -> tuple[dict[str, Any], list[Dat
 def _credentials(data: object, path: DataPath) -> Iterator[DataPath]:
     if isinstance(data, Mapping):
         for name, value in data.items():
+            if (path == ("provider", "headers") and isinstance(value, Mapping)) or path == ("provider", "downloads"):
+                # A header may well be named so, with a variable's name as its value; the other says who gets the key.
+                continue
             if is_credential(name) and path[:1] != ("rows",):
                 yield (*path, name)
             else:
@@ -201,4 +204,6 @@ def _credentials(data: object, path: DataPath) -> Iterator[DataPath]:
 
 def _credential(path: DataPath) -> Mistake:
     message = f"{dotted(path)} is refused: a job file is no place for a key"
+    if path[:2] == ("provider", "headers"):
+        return Mistake(path, message, f"write '{path[-1]}: {{env: NAME}}', and set NAME in the environment")
     return Mistake(path, message, "put it into the environment or a '.env' file, and remove it here")

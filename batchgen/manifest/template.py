@@ -45,6 +45,14 @@ class Template:
         return self._format if self._pick is None else self._format % self._pick(values)
 
 
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Return the names in the template ``text``: none if there is no text, or if it is no template."""
+    try:
+        return Template(text).names if text is not None else ()
+    except TemplateError:
+        return ()
+
+
 def literal(text: str) -> str:
     """Return the template that renders to exactly this text."""
     return text.replace("{", "{{").replace("}", "}}")

@@ -40,14 +40,22 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 def check_value(name: str, value: Value) -> str | None:
     """Return what is wrong with a parameter's or variable's value and what is allowed, as a message; else ``None``."""
+    problem = check_text(name, value)
+    if problem or isinstance(value, tuple):
+        return problem
+    rule = _RULES.get(name)
+    return rule(name, value) if rule else None
+
+
+def check_text(name: str, value: Value) -> str | None:
+    """Return why a value is no text that can be sent and written, whatever its name means; else ``None``."""
     if isinstance(value, tuple):
         return _list_problem(name, value)
     unwritable = _UNWRITABLE.search(value)
     if unwritable:
         where = f"character {unwritable.start() + 1}"
         return f"{printable(name)} holds {shown(unwritable[0])} at {where}, which can't be written to a file"
-    rule = _RULES.get(name)
-    return rule(name, value) if rule else None
+    return None
 
 
 def normalised(name: str, value: Value) -> Value:

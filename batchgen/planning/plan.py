@@ -18,7 +18,7 @@ from batchgen.planning.naming import opaque_stem
 from batchgen.planning.request_factory import RequestFactory
 from batchgen.planning.survey import Survey, Surveyor
 from batchgen.planning.survey_cache import fingerprint, memo_of, survey_of
-from batchgen.planning.unmatched import unmatched_combinations, unmatched_models
+from batchgen.planning.unmatched import unmatched_combinations, unmatched_models, unsent_parameters
 from batchgen.provider.interface import Catalogue
 from batchgen.request import Request
 from batchgen.wording import counted
@@ -65,6 +65,7 @@ class Plan:
             *self.survey.warnings,
             *unmatched_models(self.manifest, self.count_by_model(), self._catalogue_check),
             *unmatched_combinations(self._combinations),
+            *unsent_parameters(self.manifest),
         )
 
     @cached_property

@@ -16,12 +16,12 @@ from batchgen.planning.catalogue_check import CatalogueCheck
 from batchgen.planning.combinations import Combination, matches
 from batchgen.planning.inputs import Inputs
 from batchgen.planning.naming import named_stem
-from batchgen.request import PARAMETERS, CanonicalForm, Input, Kind, Request, encoded, key_of
+from batchgen.request import PARAMETERS as SENT
+from batchgen.request import CanonicalForm, Input, Kind, Request, WireType, encoded, key_of
 
 # By name, as a row gives them: texts, and for `image` perhaps a list.
 _Values = Mapping[str, Any]
 _INPUTS = frozenset({"image", "mask"})
-_CALL = frozenset(PARAMETERS) | _INPUTS | {"model", "repeat"}
 # Parameters that a catalogue covers.
 _IN_CATALOGUE = _INPUTS | {"model", "size", "quality", "seconds"}
 
@@ -74,6 +74,8 @@ class RequestFactory:
         self._manifest, self._combination, self._shape = manifest, combination, frozenset(shape)
         self._inputs, self._catalogue_check = inputs, catalogue_check
         self._template = manifest.prompt
+        self._sent = tuple(dict.fromkeys((*SENT, *manifest.parameters.types)))
+        call_names = {*self._sent, *_INPUTS, "model", "repeat"}
         # Values that are always the same; `None` if a row, or a template for it, sets them.
         values: dict[str, Value | None] = {
             **manifest.defaults,
@@ -85,10 +87,10 @@ class RequestFactory:
         self.alike = not varying & _IN_CATALOGUE
         self.judged = False
         self._row_parameters = tuple(
-            name for name in PARAMETERS if name in varying and not (name == "prompt" and self._template)
+            name for name in self._sent if name in varying and not (name == "prompt" and self._template)
         )
-        self._fixed_parameters = _parameters(values)
-        self._column_names = tuple(name for name in values if name not in _CALL)
+        self._fixed_parameters = _parameters(self._sent, values)
+        self._column_names = tuple(name for name in values if name not in call_names)
         self._needed = frozenset(self._template.names if self._template else ())
         self._has_inputs = bool(_INPUTS & values.keys())
         # Then a row's own values are its columns, with nothing added or left out.
@@ -100,7 +102,8 @@ class RequestFactory:
         )
         self._repeat_varies = "repeat" in shape
         self._repeats = range(1, manifest.repeat + 1)
-        self._varying = varying & _CALL - {"repeat"}
+        self._varying = varying & call_names - {"repeat"}
+        self._types = _wire_types(manifest, values)
         self._only_prompt_varies = self._varying == {"prompt"}
         self._forms: dict[Kind, CanonicalForm] = {}
         # The only form, if the model and so the kind is the same for every row.
@@ -189,6 +192,7 @@ class RequestFactory:
                 call.columns,
                 self._axes,
                 path,
+                self._types,
             )
             made.append(request)
             index += 1
@@ -202,7 +206,7 @@ class RequestFactory:
 
     def _parameters_of(self, values: _Values) -> Mapping[str, str]:
         if self._row_parameters:
-            varying = _parameters({name: values[name] for name in self._row_parameters})
+            varying = _parameters(self._row_parameters, values)
             fixed = {**varying, **self._fixed_parameters}
         else:
             fixed = self._fixed_parameters
@@ -233,6 +237,7 @@ class RequestFactory:
             parameters=self._fixed_parameters,
             image=image,
             mask=mask,
+            types=self._types,
         )
         self._form = form if self.model else None
         return form
@@ -273,9 +278,15 @@ def unknown_name(name: str, known: Mapping[str, object]) -> BadRequest:
     return BadRequest(f"a template uses {{{name}}}, but no row, axis or default sets {name!r}; {hint}")
 
 
-def _parameters(values: Mapping[str, Value | None]) -> dict[str, str]:
-    """Return the parameters among the values, as they are sent."""
-    return {name: str(normalised(name, value)) for name in PARAMETERS if isinstance(value := values.get(name), str)}
+def _parameters(names: Sequence[str], values: Mapping[str, Value | None]) -> dict[str, str]:
+    """Return the parameters of these ``names`` among the values, as they are sent."""
+    return {name: str(normalised(name, value)) for name in names if isinstance(value := values.get(name), str)}
+
+
+def _wire_types(manifest: Manifest, values: Mapping[str, object]) -> Mapping[str, WireType]:
+    """Return the types of those parameters of a request that are no text."""
+    types = manifest.parameters.types.items()
+    return {name: kind for name, kind in types if name in values and kind is not WireType.TEXT}
 
 
 def _listed(value: Value | None) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ class Surveyor:
         self._rules = rules
         self._idle_rules = list(rules)
         self._factories = factories
-        self._check_row = RowCheck(manifest.rows.columns)
+        self._check_row = RowCheck(manifest.rows.columns, manifest.parameters)
         self._picture_check = PictureCheck(manifest.folder, allow_outside=manifest.allow_outside)
         self._problems: dict[Problem, None] = {}
         self._warnings: dict[str, Problem] = {}

@@ -43,6 +43,7 @@ def fingerprint(manifest: Manifest, catalogue: Catalogue | None) -> str:
         KEY_VERSION,
         array("Q", [1]).tobytes() + array("I", [1]).tobytes(),
         manifest.provider.kind,
+        sorted(manifest.parameters.types.items()),
         _text(manifest.prompt),
         manifest.rows.fingerprint(),
         manifest.defaults,

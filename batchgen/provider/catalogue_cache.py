@@ -31,11 +31,20 @@ _LARGEST_BYTES = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class CatalogueLookup:
-    """A service's catalogue: a fresh one, or a copy that is ``age_s`` old. ``notice`` is for the user."""
+    """A service's catalogue: a fresh one, or a copy that is ``age_s`` old.
+
+    ``notice`` is for the user, and so is what there is to tell of the ``ways`` to the service.
+    """
 
     catalogue: Catalogue | None
     age_s: float | None = None
     notice: str | None = None
+    ways: tuple[str, ...] = ()
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """All that is for the user."""
+        return (*self.ways, *([self.notice] if self.notice else []))
 
 
 async def look_up(provider: Provider) -> CatalogueLookup:

@@ -18,9 +18,10 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".txt")
 __all__ = ["SUFFIXES", "InlineRows", "Row", "Rows", "TextRows", "open_rows"]
 
 
-def open_rows(path: Path, file: str, place: str = "") -> Rows:
+def open_rows(path: Path, file: str, place: str = "", *, declared: frozenset[str] = frozenset()) -> Rows:
     """Return the rows of a file. ``file`` names it in messages; ``place`` is the location that asks for it.
 
+    ``declared`` are the parameters that the service takes beside those that every one has.
     Raise :class:`ManifestError` if it can't be read, is of no known type, has a broken header, or has no rows.
     """
     file = printable(file)
@@ -29,16 +30,16 @@ def open_rows(path: Path, file: str, place: str = "") -> Rows:
         message = f"{file} is of no known type; rows come from {', '.join(SUFFIXES)}"
         raise ManifestError([Problem(message, place or file)])
     refuse_unless_readable(path, file, place)
-    rows = _opened(path, file, suffix)
+    rows = _opened(path, file, suffix, declared)
     if not _has_a_row(rows):
         raise ManifestError([Problem("the file has no rows: nothing to generate", file)])
     return rows
 
 
-def _opened(path: Path, file: str, suffix: str) -> Rows:
+def _opened(path: Path, file: str, suffix: str, declared: frozenset[str]) -> Rows:
     if suffix == ".jsonl":
-        return JsonlRows(path, file)
-    return TextRows(path, file) if suffix == ".txt" else open_csv(path, file)
+        return JsonlRows(path, file, declared)
+    return TextRows(path, file) if suffix == ".txt" else open_csv(path, file, declared)
 
 
 def _has_a_row(rows: Rows) -> bool:

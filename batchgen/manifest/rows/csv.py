@@ -22,7 +22,7 @@ from batchgen.wording import shown
 
 @dataclass(frozen=True, slots=True)
 class CsvRows:
-    """The rows below the header of ``path``; ``file`` is its name in messages."""
+    """The rows below the header of ``path``; ``file`` is its name in messages, ``declared`` are further parameters."""
 
     path: Path
     file: str
@@ -30,6 +30,7 @@ class CsvRows:
     delimiter: str
     quoting: int
     skips_spaces: bool
+    declared: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[Row]:
         broken = Broken()
@@ -64,7 +65,7 @@ class CsvRows:
             if "" in fields:
                 if not any(fields):
                     continue
-                values = given(values)
+                values = given(values, self.declared)
             number += 1
             if lists and ("|" in (image := values.get("image", "")) or image.startswith("[")):
                 values = _with_list(values, f"{file}:{line}", broken)
@@ -79,7 +80,7 @@ class CsvRows:
         return message, f"put quotes around a value that holds {shown(self.delimiter)}"
 
 
-def open_csv(path: Path, file: str) -> CsvRows:
+def open_csv(path: Path, file: str, declared: frozenset[str] = frozenset()) -> CsvRows:
     """Return the rows of a CSV or TSV file. Raise :class:`ManifestError` if its header is broken."""
     delimiter = _delimiter(path, file)
     quoting = _quoting(path, file, delimiter)
@@ -90,14 +91,14 @@ def open_csv(path: Path, file: str) -> CsvRows:
     if header is None:
         raise ManifestError([Problem("the file has no header and no rows", file)])
     names = tuple(name.strip() for name in header)
-    problems = [Problem(*found) for found in _header_problems(names, f"{file}:{line}")]
+    problems = [Problem(*found) for found in _header_problems(names, f"{file}:{line}", declared)]
     if problems:
         raise ManifestError(problems)
     spaced = len(header) > 1 and all(name.startswith(" ") for name in header[1:])
-    return CsvRows(path, file, names, delimiter, quoting, skips_spaces=spaced)
+    return CsvRows(path, file, names, delimiter, quoting, skips_spaces=spaced, declared=declared)
 
 
-def _header_problems(names: tuple[str, ...], place: str) -> Iterator[tuple[str, str, str]]:
+def _header_problems(names: tuple[str, ...], place: str, declared: frozenset[str]) -> Iterator[tuple[str, str, str]]:
     if names[0].lower() == "sep=":
         yield "'sep=' is Excel's own line and no header", place, "remove it; the separator is found without it"
         return
@@ -107,7 +108,7 @@ def _header_problems(names: tuple[str, ...], place: str) -> Iterator[tuple[str, 
             yield f"column {position} of the header has no name", place, "name it or remove the column"
         elif name in seen:
             yield f"column {position} of the header repeats {shown(name)}", place, "rename one of the two"
-        elif problem := column_problem(name):
+        elif problem := column_problem(name, declared):
             yield problem, place, "is the file UTF-16? save it as UTF-8" if "\0" in name else ""
         seen.add(name)
 

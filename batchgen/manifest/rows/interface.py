@@ -86,6 +86,10 @@ def file_fingerprint(path: Path) -> str:
         return hashlib.file_digest(content, hashlib.blake2b).hexdigest()
 
 
-def given(values: Mapping[str, Value]) -> dict[str, Value]:
+def given(values: Mapping[str, Value], declared: frozenset[str]) -> dict[str, Value]:
     """Return the values without the parameters that are left empty: those take the defaults."""
-    return {name: value for name, value in values.items() if value != "" or name not in _PARAMETERS}
+    return {
+        name: value
+        for name, value in values.items()
+        if value != "" or (name not in _PARAMETERS and name not in declared)
+    }

@@ -26,10 +26,14 @@ _BATCH_IGNORED = frozenset({"user"})
 
 @dataclass(frozen=True, slots=True)
 class JsonlRows:
-    """One row per line of ``path`` that is not blank; ``file`` is its name in messages."""
+    """One row per line of ``path`` that is not blank; ``file`` is its name in messages.
+
+    ``declared`` are further parameters that the body of a batch line may hold.
+    """
 
     path: Path
     file: str
+    declared: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> None:
@@ -48,7 +52,7 @@ class JsonlRows:
                     number += 1
                     place = f"{self.file}:{line}"
                     try:
-                        values = _values(text)
+                        values = _values(text, self.declared)
                     except _BadLineError as error:
                         if isinstance(error, _UnknownFieldError) and error.message in told:
                             continue
@@ -81,10 +85,10 @@ class _BadLineError(ValueError):
 class _UnknownFieldError(_BadLineError):
     """A field of the body that the service does not take; told once, since every line of the file may have it."""
 
-    def __init__(self, name: str) -> None:
-        allowed = f"it may hold {', '.join(sorted(_BATCH_BODY))}; a column of your own stands beside body"
+    def __init__(self, name: str, known: frozenset[str]) -> None:
+        allowed = f"it may hold {', '.join(sorted(known))}; a column of your own stands beside body"
         super().__init__(
-            f"body.{name} is not supported: the service takes no {shown(name)}", nearest(name, _BATCH_BODY) or allowed
+            f"body.{name} is not supported: the service takes no {shown(name)}", nearest(name, known) or allowed
         )
 
 
@@ -100,13 +104,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_int=str, parse_float=str, parse_constant=str)
 
 
-def _values(line: str) -> dict[str, Value]:
+def _values(line: str, declared: frozenset[str]) -> dict[str, Value]:
     record = _record(line)
     # Only an escape can bring a half of a character into valid UTF-8.
     if "\\u" in line and (half := _HALF.search(json.dumps(record, ensure_ascii=False))):
         raise _BadLineError(f"the line holds {shown(half[0])}, half a character, which can't be written to a file")
     if "body" in record and ("custom_id" in record or "url" in record):
-        return _texts(_batch_values(record), line)
+        return _texts(_batch_values(record, declared), line)
     return _texts(record, line)
 
 
@@ -157,7 +161,7 @@ def _text(name: str, value: Any, plain: _Plain) -> Value:
     return json.dumps(plain.value(name), ensure_ascii=False)
 
 
-def _batch_values(record: Mapping[str, Any]) -> dict[str, Any]:
+def _batch_values(record: Mapping[str, Any], declared: frozenset[str]) -> dict[str, Any]:
     """Return what an OpenAI Batch line asks for; ``custom_id`` and all else beside the body are columns."""
     url, method = record.get("url"), record.get("method")
     if url is not None and not str(url).endswith(_BATCH_ENDPOINTS):
@@ -167,14 +171,15 @@ def _batch_values(record: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(record["body"], dict):
         raise _BadLineError(f"body must be an object with the request's parameters, found {shown(record['body'])}")
     body = {name: value for name, value in record["body"].items() if value is not None and name not in _BATCH_IGNORED}
+    known = _BATCH_BODY | declared
     for name in body:
-        if name not in _BATCH_BODY:
-            raise _UnknownFieldError(name)
+        if name not in known:
+            raise _UnknownFieldError(name, known)
     pictures = body.pop("n", None)
     if pictures not in (None, "1"):
         body["repeat"] = pictures
     beside = {name: value for name, value in record.items() if name not in _BATCH_LINE}
     for name in beside:
-        if name in PARAMETERS or name == "repeat":
+        if name in PARAMETERS or name in declared or name == "repeat":
             raise _BadLineError(f"{name} must stand inside of body, found it beside body")
     return {**beside, **body}
