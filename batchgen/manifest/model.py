@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from batchgen.errors import Problem
 from batchgen.manifest.rows import Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime
 from batchgen.manifest.template import Template
@@ -105,7 +106,8 @@ class Manifest:
 
     ``kind`` is ``None`` if each model's own kind counts. The folders of ``reuse`` are relative to the current one.
     Rows and pictures may lie outside ``folder`` only if ``allow_outside``. ``places`` say where each entry of
-    ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name.
+    ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name. ``notices`` tell what is
+    odd and stops nothing.
     """
 
     name: str
@@ -127,3 +129,4 @@ class Manifest:
     reuse: tuple[str, ...]
     allow_outside: bool = False
     places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    notices: tuple[Problem, ...] = ()
