@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 
 from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
+from batchgen.commands.ownership import foreign_owner
 from batchgen.manifest import Manifest
 from batchgen.planning.forecast import Forecast, StateLookup
 from batchgen.planning.forecast import forecast as count
@@ -78,6 +79,7 @@ def outlook(
             lookup = diff.states
         elif is_lost(run_folder):
             lookup = remembered(run_folder)
+        owner = foreign_owner(planned, run_folder)
         simulated = loaded.provider.kind == "simulator"
         sources = stack.enter_context(closing(Sources(loaded.reuse, own=run_folder, simulated=simulated)))
         counted = count(
@@ -87,7 +89,7 @@ def outlook(
             elsewhere=sources.find if loaded.reuse else None,
             first=first,
             limits=loaded.limits,
-            notices=(*([found.notice] if found.notice else []), *map(str, planned.warnings)),
+            notices=(*filter(None, (owner, found.notice)), *map(str, planned.warnings)),
         )
         left = orphans.told(diff, open_stems(planned, diff)) if diff else None
         relatives = Relatives(diff) if diff and left and left.count and counted.new else None

@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 
 from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
+from batchgen.commands.ownership import claim
 from batchgen.errors import ExitCode, LedgerDamaged, Together
 from batchgen.manifest import Manifest
 from batchgen.planning.plan import Plan, make_plan
@@ -102,8 +103,9 @@ async def run_async(
             await anyio.to_thread.run_sync(_refuse_early, judged, run_folder, options)
             opened = run_folder.opened(force_unlock=options.force_unlock)
             await anyio.to_thread.run_sync(stack.enter_context, opened)
+            moved = await anyio.to_thread.run_sync(claim, judged.plan, run_folder)
             async with judged.provider:
-                for notice in judged.notices:
+                for notice in (*([moved] if moved else []), *judged.notices):
                     (listen or silent)(Notice(notice))
                 finished = await run_plan(
                     judged.plan,
