@@ -23,7 +23,7 @@ from batchgen.provider.choose import choose_provider, look_up_catalogue
 from batchgen.provider.interface import Provider
 from batchgen.request import State
 from batchgen.running.engine import Engine
-from batchgen.running.events import Listener, Notice, silent
+from batchgen.running.events import Listener, Notice, Reading, silent
 from batchgen.running.options import Options, min_free_bytes, within
 from batchgen.running.preflight import refuse_no_match, refuse_partial_prune, refuse_unconfirmed, refuse_unpriced
 from batchgen.running.result import Finished
@@ -99,7 +99,7 @@ async def run_async(
     run_folder = RunFolder(folder_of(loaded, folder))
     with ExitStack() as stack:
         async with interruptible() if signals else _uninterrupted() as watch:
-            judged = await _judge(loaded, run_folder)
+            judged = await _judge(loaded, run_folder, options, listen or silent)
             await anyio.to_thread.run_sync(_refuse_early, judged, run_folder, options)
             opened = run_folder.opened(force_unlock=options.force_unlock)
             await anyio.to_thread.run_sync(stack.enter_context, opened)
@@ -129,8 +129,11 @@ class _Judged:
     notices: tuple[str, ...]
 
 
-async def _judge(manifest: Manifest, folder: RunFolder) -> _Judged:
-    """Raise :class:`UsageError` with all that is wrong with the provider's key and address and with the plan."""
+async def _judge(manifest: Manifest, folder: RunFolder, options: Options, listen: Listener) -> _Judged:
+    """Raise :class:`UsageError` with all that is wrong with the provider's key and address and with the plan.
+
+    A plan too large for an unconfirmed run is only counted: :func:`_refuse_early` refuses it.
+    """
     service = service_of(manifest)
     together = Together()
     with together.noted():
@@ -140,7 +143,15 @@ async def _judge(manifest: Manifest, folder: RunFolder) -> _Judged:
         found = await look_up_catalogue(service)
         catalogue = found.catalogue
     with together.noted():
-        plan = await anyio.to_thread.run_sync(lambda: make_plan(manifest, catalogue, memo=memo_in(folder)))
+        plan = await anyio.to_thread.run_sync(
+            lambda: make_plan(
+                manifest,
+                catalogue,
+                memo=memo_in(folder),
+                count_only=not options.confirmed and options.selection.limit is None and _is_new(folder, manifest),
+                watch=lambda requests: listen(Reading(requests)),
+            )
+        )
     together.refuse()
     prices = await anyio.to_thread.run_sync(prices_of, manifest, catalogue, folder)
     notices = (*([found.notice] if found.notice else []), *map(str, plan.warnings))
@@ -151,12 +162,17 @@ def _refuse_early(judged: _Judged, folder: RunFolder, options: Options) -> None:
     """Raise :class:`UsageError` for what a run refuses to begin, if that can be said before there is a folder."""
     min_free_bytes(options)
     refuse_partial_prune(options)
-    refuse_no_match(judged.plan, options.selection)
+    if judged.plan.counts is None:
+        refuse_no_match(judged.plan, options.selection)
     counts, limits = judged.plan.count_by_model(), judged.plan.manifest.limits
     refuse_unpriced(counts, judged.prices, limits, options)
-    # Else the ledger, or another folder, says what is left to buy.
-    if not folder.exists and not is_lost(folder) and not judged.plan.manifest.reuse:
+    if _is_new(folder, judged.plan.manifest):
         refuse_unconfirmed(counts, judged.prices, options, limits)
+
+
+def _is_new(folder: RunFolder, manifest: Manifest) -> bool:
+    """Return whether the plan alone says what is left to buy, and neither a ledger nor another folder."""
+    return not folder.exists and not is_lost(folder) and not manifest.reuse
 
 
 def _reported(folder: RunFolder, finished: Finished) -> RunResult:

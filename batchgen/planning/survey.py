@@ -23,6 +23,8 @@ MAX_PROBLEMS = 200
 MAX_WARNINGS = 20
 # Any prompt this short is within the limit; a longer one is checked.
 _SURELY_SHORT = 1_000
+# Whoever watches hears of every so many combinations of one row.
+_WATCHED = 1_000
 _64_BITS = 2**64 - 1
 
 
@@ -48,12 +50,14 @@ class Surveyor:
         catalogue_check: CatalogueCheck,
         rules: tuple[Mapping[str, str], ...],
         factories: Callable[[Row], Iterable[RequestFactory]],
+        watch: Callable[[int], None] | None = None,
     ) -> None:
         self._manifest = manifest
         self._catalogue_check = catalogue_check
         self._rules = rules
         self._idle_rules = list(rules)
         self._factories = factories
+        self._watch = watch
         self._check_row = RowCheck(manifest.rows.columns)
         self._picture_check = PictureCheck(manifest.folder, allow_outside=manifest.allow_outside)
         self._problems: dict[Problem, None] = {}
@@ -70,6 +74,11 @@ class Surveyor:
         """Whether enough mistakes were found to stop reading."""
         return len(self._problems) >= MAX_PROBLEMS
 
+    @property
+    def count(self) -> int:
+        """Return how many requests were found so far."""
+        return len(self._keys)
+
     def row(self, row: Row) -> None:
         """Check one row, in every combination."""
         shape = tuple(row.values)
@@ -81,7 +90,9 @@ class Surveyor:
                 self._input_refused(message, row)
             return
         factories = self._factories(row)
-        for factory in factories:
+        for made, factory in enumerate(factories):
+            if self._watch and made and made % _WATCHED == 0:
+                self._watch(self.count)
             if self._rules:
                 self._idle_rules = [rule for rule in self._idle_rules if not factory.drops(row, (rule,))]
                 if factory.drops(row, self._rules):
@@ -101,15 +112,18 @@ class Surveyor:
 
     def found(self) -> Survey:
         """Return the survey of all rows so far."""
-        counts = self._keys.count_by_model()
-        if not counts and not self._problems:
+        for odd in unmatched_rows(self._manifest, self._idle_rules):
+            self._warnings.setdefault(odd.message, odd)
+        return self.found_in_part(self._keys.count_by_model())
+
+    def found_in_part(self, counts: Mapping[str, int]) -> Survey:
+        """Return the survey of a sample of a plan that has so many requests to each model."""
+        if not any(counts.values()) and not self._problems:
             message = "every combination is excluded: nothing to generate; remove a rule under 'exclude:'"
             self._problems[Problem(message, str(self._manifest.source))] = None
         for model, count in counts.items():
             if model.endswith(FREE_SUFFIX) and count > FREE_A_DAY:
                 self._warn(f"{counted(count, 'request')} to {model}: free models give {FREE_A_DAY} pictures a day", "")
-        for odd in unmatched_rows(self._manifest, self._idle_rules):
-            self._warnings.setdefault(odd.message, odd)
         return Survey(
             tuple(self._problems),
             tuple(self._warnings.values())[:MAX_WARNINGS],
