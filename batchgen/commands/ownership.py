@@ -8,6 +8,7 @@ from pathlib import Path
 
 from batchgen.errors import FolderMismatch
 from batchgen.manifest import Manifest
+from batchgen.manifest.row_files import STDIN
 from batchgen.planning.plan import Plan
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.made_by import MadeBy, owner_in
@@ -31,7 +32,8 @@ def claim(plan: Plan, folder: RunFolder) -> str | None:
             return None
         before = _shown(owner.seen_from(folder.root)[0])
         if _takes_over(plan.manifest, owner, folder.root) and diff.knows_any_of_plan:
-            return f"{folder.root}: the run of {before} goes on as that of {_shown(plan.manifest.source)}"
+            now = _shown(plan.manifest.source)
+            return None if now == before else f"{folder.root}: the run of {before} goes on as that of {now}"
     raise FolderMismatch(_refusal(plan.manifest, before, folder))
 
 
@@ -44,14 +46,14 @@ def foreign_owner(plan: Plan, folder: RunFolder) -> str | None:
 
 
 def _is_one_of(source: Path, owner: MadeBy, root: Path) -> bool:
-    return any(_same_file(source, place) for place in owner.seen_from(root))
+    return source != STDIN and any(_same_file(source, place) for place in owner.seen_from(root))
 
 
 def _takes_over(manifest: Manifest, owner: MadeBy, root: Path) -> bool:
     """Return whether the manifest may be the recorded one in a new place, or stands above the recorded rows now."""
     recorded = owner.seen_from(root)[0]
     rows = getattr(manifest.rows, "path", None)
-    piped = "-" in (manifest.source.name, recorded.name)
+    piped = STDIN.name in (manifest.source.name, recorded.name)
     return piped or not recorded.exists() or (isinstance(rows, Path) and _same_file(rows, recorded))
 
 
@@ -71,6 +73,8 @@ def _same_file(one: Path, other: Path) -> bool:
 
 
 def _shown(path: Path) -> str:
-    """Return a path as seen from the current folder, if it lies below that."""
+    """Return a path as seen from the current folder, if it lies below that; a pipe lies nowhere."""
+    if path.name == STDIN.name:
+        return "stdin"
     near = os.path.relpath(path)
     return printable(str(path) if near.startswith("..") and path.is_absolute() else near)

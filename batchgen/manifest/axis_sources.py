@@ -15,9 +15,11 @@ from batchgen.manifest.document import DataPath, Document, Mistake
 from batchgen.manifest.globs import files_of, left_out, titles_of
 from batchgen.manifest.jobfile import FileSection, FilesSection, RangeSection, Section
 from batchgen.manifest.ranges import numbers
+from batchgen.manifest.row_files import refuse_address
 from batchgen.manifest.rows import Row, Rows, TextRows, open_rows
 from batchgen.manifest.schema_errors import dotted, finding
 from batchgen.manifest.text_files import inside
+from batchgen.manifest.text_lines import left_out_lines
 from batchgen.wording import counted, printable, shown
 
 # More values than this belong under `rows:`, which are streamed.
@@ -158,6 +160,7 @@ def _files(path: DataPath, section: FilesSection, base: _Base) -> _Values:
 
 def _column(path: DataPath, section: Section, base: _Base, place: str) -> _Values:
     assert isinstance(section, FileSection)
+    refuse_address(Path(section.file), place)
     try:
         file = base.folder / section.file
         if not base.allow_outside:
@@ -188,6 +191,8 @@ class _Column:
         if not found:
             raise self._wrong("column", f"{shown(column)} holds no values")
         values = self._titled(found, columns) if self.section.title is not None else self._plain(found)
+        if isinstance(self.rows, TextRows):
+            return replace(values, odd=tuple(map(str, left_out_lines(self.rows.path, self.rows.file))))
         return replace(values, odd=self._moved_up(len(rows) - len(found)))
 
     def _moved_up(self, empty: int) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from batchgen.errors import ManifestError, Problem
 from batchgen.manifest import Manifest, Row
 from batchgen.planning.catalogue_check import CatalogueCheck
 from batchgen.planning.combinations import Combination, Combinations
+from batchgen.planning.custom_ids import repeated_ids
 from batchgen.planning.inputs import Inputs
 from batchgen.planning.key_list import KeyList
 from batchgen.planning.naming import opaque_stem
@@ -146,6 +147,8 @@ class Plan:
         _ = self.fingerprint  # of the rows as they are before they are read
         surveyor = Surveyor(self.manifest, self._catalogue_check, self._rules, self._factories, self._watch)
         self._read(surveyor)
+        for odd in repeated_ids(self.manifest):
+            surveyor.note(odd)
         return surveyor.found()
 
     def _sampled(self, counts: RequestCounts) -> Survey:

@@ -110,10 +110,14 @@ class Surveyor:
         """Note the mistakes of rows that can't be read."""
         self._problems.update(dict.fromkeys(error.problems))
 
+    def note(self, odd: Problem) -> None:
+        """Note what is odd and stops nothing."""
+        self._warnings.setdefault(str(odd), odd)
+
     def found(self) -> Survey:
         """Return the survey of all rows so far."""
         for odd in unmatched_rows(self._manifest, self._idle_rules):
-            self._warnings.setdefault(odd.message, odd)
+            self.note(odd)
         return self.found_in_part(self._keys.count_by_model())
 
     def found_in_part(self, counts: Mapping[str, int]) -> Survey:

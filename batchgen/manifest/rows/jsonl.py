@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from batchgen.errors import nearest
+from batchgen.manifest.row_files import RowFile, open_bytes, open_text
 from batchgen.manifest.rows.interface import Broken, Row, file_fingerprint
 from batchgen.manifest.text_files import not_utf8
 from batchgen.manifest.values import PARAMETERS, Value
@@ -27,7 +27,7 @@ _BATCH_IGNORED = frozenset({"user"})
 class JsonlRows:
     """One row per line of ``path`` that is not blank; ``file`` is its name in messages."""
 
-    path: Path
+    path: RowFile
     file: str
 
     @property
@@ -40,7 +40,7 @@ class JsonlRows:
         number = 0
         told: set[str] = set()
         try:
-            with self.path.open(encoding="utf-8-sig", newline="\n") as lines:
+            with open_text(self.path, newline="\n") as lines:
                 for line, text in enumerate(lines, start=1):
                     if text.isspace():
                         continue
@@ -60,7 +60,7 @@ class JsonlRows:
         broken.raise_if_any()
 
     def count(self) -> int:
-        with self.path.open("rb") as lines:
+        with open_bytes(self.path) as lines:
             return sum(1 for line in lines if not line.isspace())
 
     def fingerprint(self) -> str:
