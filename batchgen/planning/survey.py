@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from batchgen.errors import BadRequest, ManifestError, Problem, UsageError
 from batchgen.manifest import Manifest, PictureCheck, Row, RowCheck, check_value
@@ -62,6 +62,7 @@ class Surveyor:
         self._picture_check = PictureCheck(manifest.folder, allow_outside=manifest.allow_outside)
         self._problems: dict[Problem, None] = {}
         self._warnings: dict[str, Problem] = {}
+        self._told: dict[tuple[str, str], dict[str, Problem]] = {}
         self._refused: set[str] = set()
         self._keys = KeyList()
         self._alike: dict[tuple[str, ...], tuple[PromptKeys, ...]] = {}
@@ -130,7 +131,7 @@ class Surveyor:
                 self._warn(f"{counted(count, 'request')} to {model}: free models give {FREE_A_DAY} pictures a day", "")
         return Survey(
             tuple(self._problems),
-            tuple(self._warnings.values())[:MAX_WARNINGS],
+            (*self._of_catalogue(), *self._warnings.values())[:MAX_WARNINGS],
             self._keys,
             lasting=not self._problems and not self._reads_inputs,
         )
@@ -180,10 +181,22 @@ class Surveyor:
 
     def _check_catalogue(self, call: Call, row: Row | None) -> None:
         for objection in self._catalogue_check.objections(_asked(call)):
+            # What no row says is wrong in the manifest, once, and not in each of its rows.
+            at = row if row is not None and row.values.keys() & {"model", objection.about} else None
             if objection.refused:
-                self._problem(objection.message, row)
+                if objection.about != "model" or objection.message not in self._refused:
+                    self._problem(objection.message, at)
+                self._refused.add(objection.message)
             else:
-                self._warn(objection.message, self._place(row))
+                told = self._told.setdefault((call.model, objection.about), {})
+                told.setdefault(objection.message, Problem(objection.message, self._place(at)))
+
+    def _of_catalogue(self) -> Iterator[Problem]:
+        """Yield what the catalogue says of each model, once for each parameter."""
+        for told in self._told.values():
+            first, *others = told.values()
+            more = f" (so it is with {counted(len(others), 'other value')})" if others else ""
+            yield replace(first, message=first.message + more)
 
     def _check_names(self, paths: Sequence[str], position: int, names: CompactSet) -> None:
         numbers = self._keys.numbers
