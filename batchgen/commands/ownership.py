@@ -42,7 +42,7 @@ def foreign_owner(plan: Plan, folder: RunFolder) -> str | None:
     try:
         return claim(plan, folder)
     except FolderMismatch as error:
-        return str(error)
+        return f"a run would be refused: {error}"
 
 
 def _is_one_of(source: Path, owner: MadeBy, root: Path) -> bool:
@@ -60,7 +60,7 @@ def _takes_over(manifest: Manifest, owner: MadeBy, root: Path) -> bool:
 def _refusal(manifest: Manifest, before: str, folder: RunFolder) -> str:
     name, source = printable(str(folder.root)), _shown(manifest.source)
     return (
-        f"{name} holds the run of {before}, and {source} is another manifest: nothing was bought, moved or renamed. "
+        f"{name} holds the run of {before}, and {source} is another manifest. Nothing was bought, moved or renamed. "
         f"Give this one a folder of its own with --out, `name:` or --name; `reuse: [{name}]` takes what both ask for"
     )
 

@@ -158,13 +158,15 @@ class Plan:
         return surveyor.found_in_part(counts.by_model())
 
     def _read(self, surveyor: Surveyor) -> None:
+        told_at = _WATCHED
         try:
             for row in self.manifest.rows:
                 surveyor.row(row)
                 if surveyor.full:
                     break
-                if self._watch and row.number % _WATCHED == 0:
+                if self._watch and surveyor.count >= told_at:
                     self._watch(surveyor.count)
+                    told_at = surveyor.count + _WATCHED
         except ManifestError as error:
             surveyor.broken(error)
 

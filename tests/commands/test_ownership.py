@@ -47,7 +47,7 @@ def test_two_jobs_of_one_name_do_not_take_each_other_s_pictures_away(batchgen, r
         assert "outputs/prompts holds the run of a/prompts.csv, and b/prompts.csv is another manifest" in done.stderr
     assert images(tmp_path / "outputs") == before
     planned = " ".join(batchgen("plan", "b/prompts.csv", *FLAGS).stdout.split())
-    assert "note: outputs/prompts holds the run of a/prompts.csv" in planned
+    assert "note: a run would be refused: outputs/prompts holds the run of a/prompts.csv" in planned
     assert run("b/prompts.csv", "--out", "outputs/b").returncode == 0
 
 

@@ -144,3 +144,12 @@ def test_who_watches_hears_how_far_a_plan_was_read(load):
     heard = []
     make_plan(manifest, watch=heard.append)
     assert heard == [1000, 2000, 3000, 4000]
+
+
+def test_who_watches_hears_of_rows_too(load, tmp_path):
+    (tmp_path / "p.csv").write_text("p\n" + "".join(f"fox {number}\n" for number in range(12_000)), encoding="utf-8")
+    heard = []
+    make_plan(
+        load("prompt: '{p}'\ndefaults: {model: m}\nmatrix: {size: [1x1, 2x2]}\nrows: p.csv\n"), watch=heard.append
+    )
+    assert heard == [10_000, 20_000]
