@@ -51,7 +51,10 @@ _BEGINNINGS = (
 )
 _WEB_PAGE = FileKind("a web page, not a file of rows", "download the file itself; a page like this may ask to sign in")
 _XML = FileKind("XML", "export it as CSV or JSONL")
-_HTML = re.compile(rb"(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(
+    rb"(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body|title|meta|script|table|div)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 _ARRAY = FileKind("a JSON array", "write one value a line: jq -c '.[]' FILE > prompts.jsonl")
 _TEXTS = FileKind("a JSON array of texts", "write one text a line: jq -r '.[]' FILE > prompts.txt")

@@ -1,7 +1,9 @@
 """A run folder belongs to the manifest that made it, wherever both are moved to."""
 
+import io
 import shutil
 from functools import partial
+from unittest import mock
 
 import pytest
 
@@ -33,7 +35,7 @@ def run(batchgen):
 
 
 def images(folder):
-    return sorted(path.name for path in folder.rglob("images/*"))
+    return sorted(path.name for path in folder.rglob("images/**/*") if path.is_file())
 
 
 def test_two_jobs_of_one_name_do_not_take_each_other_s_pictures_away(batchgen, run, write, tmp_path):
@@ -101,3 +103,18 @@ def test_a_yaml_above_the_rows_that_were_run_alone_goes_on_with_one_line(batchge
     assert "outputs/prompts: the run of prompts.csv goes on as that of prompts.yaml" in done.stderr
     write("other.csv", "a fox", "a mug")
     assert run("other.csv", "--name", "prompts").returncode == 2
+
+
+def test_what_is_piped_in_has_no_path_and_is_known_by_what_it_asks_for(batchgen, tmp_path):
+    def piped(text):
+        stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
+        with mock.patch("sys.stdin", stdin):
+            return batchgen("run", "-", *FLAGS)
+
+    assert piped("a fox\n").returncode == 0
+    again = piped("a fox\na mug\n")
+    assert again.returncode == 0
+    assert "goes on as" not in again.stderr
+    assert len(images(tmp_path / "outputs/stdin")) == 2
+    assert piped("a whale\n").returncode == 2
+    assert len(images(tmp_path / "outputs/stdin")) == 2
