@@ -7,15 +7,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from batchgen.encoding import json_text
-from batchgen.running.events import Event, Progress
+from batchgen.running.events import Event, Progress, Reading
 
 if TYPE_CHECKING:
     from batchgen.commands.run import RunResult
 
 
 def write_event(event: Event) -> None:
-    """Write ``{"event": "ended", "key": …}``; progress is left out, since it can be counted from the other lines."""
-    if not isinstance(event, Progress):
+    """Write ``{"event": "ended", "key": …}``; progress of any kind is left out, since other lines can be counted."""
+    if not isinstance(event, Progress | Reading):
         _write({"event": type(event).__name__.lower(), **dataclasses.asdict(event)})
 
 

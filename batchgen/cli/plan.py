@@ -39,6 +39,7 @@ def plan(
     """Show how many requests a manifest makes, which are done, which are new, and the price; sends nothing."""
     from rich.console import Console
 
+    from batchgen.cli.plan_reading import reading_plan
     from batchgen.commands import plan as command
 
     manifest = options.read(job)
@@ -48,9 +49,9 @@ def plan(
         lines = write_batch_file(command.plan(manifest), batch_jsonl)
         sys.stderr.write(f"{batch_jsonl}: {counted(lines, 'line')}\n")
     tell = _tell if reasons else None
-    _print(
-        command.outlook(manifest, folder=out, first=0 if reasons else first, tell=tell), Console(), name=manifest.name
-    )
+    with reading_plan() as watch:
+        outlook = command.outlook(manifest, folder=out, first=0 if reasons else first, tell=tell, watch=watch)
+    _print(outlook, Console(), name=manifest.name)
 
 
 def _tell(one: Explained) -> None:

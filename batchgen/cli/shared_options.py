@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 Job = Annotated[
     Path,
     typer.Argument(
-        metavar="JOB", show_default=False, help="A manifest: YAML, or CSV, TSV, JSONL or text with one request a line."
+        metavar="JOB",
+        show_default=False,
+        help="A manifest: YAML; CSV, TSV, JSONL or text with one request a line; or - for rows from a pipe.",
     ),
 ]
 Folder = Annotated[

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import anyio
 
 from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
+from batchgen.commands.ownership import foreign_owner
 from batchgen.manifest import Manifest
-from batchgen.planning.forecast import Forecast, StateLookup
-from batchgen.planning.forecast import forecast as count
-from batchgen.planning.plan import Plan, make_plan
+from batchgen.planning.forecast import Forecast, StateLookup, forecast_of_counts
+from batchgen.planning.forecast import forecast as forecast_requests
+from batchgen.planning.plan import Plan, Watch, make_plan
 from batchgen.planning.reasons import Explained, Reason, by_reason, explained, look_over
 from batchgen.provider.choose import look_up_catalogue
 from batchgen.running import orphans
@@ -24,6 +26,8 @@ from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.nearest_bought import Relatives
 from batchgen.store.ledger.plan_diff import Orphans, PlanDiff
 from batchgen.store.pictures.other_folders import Sources
+
+_COUNTED = "so many combinations are counted, equal ones each; `run` makes every one of them before anything is sent"
 
 
 def plan(manifest: Manifest | str | Path) -> Plan:
@@ -61,15 +65,24 @@ def outlook(
     folder: str | Path | None = None,
     first: int = 3,
     tell: Callable[[Explained], None] | None = None,
+    watch: Watch | None = None,
 ) -> Outlook:
     """Return a forecast with the reason of each request; ``tell`` hears every one, in the plan's order.
 
-    Send nothing but a look-up of the catalogue. Raise :class:`~batchgen.errors.ManifestError`.
+    A plan of very many combinations in a new folder is counted without making each. ``watch`` hears how many requests
+    were read so far. Send nothing but a look-up of the catalogue. Raise :class:`~batchgen.errors.ManifestError`.
     """
     loaded = manifest_of(manifest)
     found = anyio.run(look_up_catalogue, service_of(loaded))
     run_folder = RunFolder(folder_of(loaded, folder))
-    planned = make_plan(loaded, found.catalogue, memo=memo_in(run_folder))
+    new = not (run_folder.exists or is_lost(run_folder) or loaded.reuse or tell)
+    planned = make_plan(loaded, found.catalogue, memo=memo_in(run_folder), count_only=new, watch=watch)
+    if planned.counts is not None:
+        notices = (*found.notices, *map(str, planned.warnings), _COUNTED)
+        some = tuple(islice(planned, first))
+        prices = prices_of(loaded, found.catalogue, run_folder)
+        counted = forecast_of_counts(planned.counts, prices, first=some, limits=loaded.limits, notices=notices)
+        return Outlook(counted, {Reason.NEW: counted.requests}, tuple(Explained(one, Reason.NEW) for one in some), None)
     with ExitStack() as stack:
         diff: PlanDiff | None = None
         lookup: StateLookup | None = None
@@ -78,16 +91,17 @@ def outlook(
             lookup = diff.states
         elif is_lost(run_folder):
             lookup = remembered(run_folder)
+        owner = foreign_owner(planned, run_folder)
         simulated = loaded.provider.kind == "simulator"
         sources = stack.enter_context(closing(Sources(loaded.reuse, own=run_folder, simulated=simulated)))
-        counted = count(
+        counted = forecast_requests(
             planned,
             prices_of(loaded, found.catalogue, run_folder),
             lookup,
             elsewhere=sources.find if loaded.reuse else None,
             first=first,
             limits=loaded.limits,
-            notices=(*found.notices, *map(str, planned.warnings)),
+            notices=(*filter(None, (owner,)), *found.notices, *map(str, planned.warnings)),
         )
         left = orphans.told(diff, open_stems(planned, diff)) if diff else None
         relatives = Relatives(diff) if diff and left and left.count and counted.new else None

@@ -23,6 +23,7 @@ from batchgen.manifest.model import (
     Retry,
 )
 from batchgen.manifest.parameters import Parameters
+from batchgen.manifest.row_files import stem_of
 from batchgen.manifest.rows import InlineRows, Row, Rows
 from batchgen.manifest.template import Template, names_in
 from batchgen.manifest.values import Value, normalised
@@ -35,7 +36,7 @@ VIDEO_DEADLINE_S = 1800.0
 def frozen(job: JobFile, rows: Rows, source: Path, document: Document, *, allow_outside: bool) -> Manifest:
     """Return the Manifest of a job file that was checked."""
     return Manifest(
-        name=job.name or slug(source.stem),
+        name=job.name or slug(stem_of(source)),
         source=source,
         folder=source.absolute().parent,
         provider=_provider(job.provider),

@@ -67,7 +67,7 @@ JobName = Annotated[str, PlainValidator(_text), Schema({"type": "string", "patte
 RowsName = Annotated[
     str,
     PlainValidator(_text),
-    Schema({"type": "string", "pattern": r"\.([cCtT][sS][vV]|[jJ][sS][oO][nN][lL]|[tT][xX][tT])$"}),
+    Schema({"type": "string", "pattern": r"\.([cCtT][sS][vV]|[jJ][sS][oO][nN][lL]|[tT][xX][tT])(\.[gG][zZ])?$"}),
 ]
 Glob = Annotated[str, PlainValidator(_text), Schema({"type": "string", "minLength": 1})]
 Setting = Annotated[Value, PlainValidator(_value), Schema(_VALUE)]

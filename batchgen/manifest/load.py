@@ -16,15 +16,18 @@ from batchgen.manifest.cross_checks import findings_between
 from batchgen.manifest.document import Document, Mistake
 from batchgen.manifest.environment import expanded
 from batchgen.manifest.extends import YAML_SUFFIXES, with_bases
+from batchgen.manifest.file_kinds import refuse_other_kind
 from batchgen.manifest.input_pictures import PictureCheck
 from batchgen.manifest.jobfile import JobFile
 from batchgen.manifest.model import Manifest
 from batchgen.manifest.overrides import Overrides
 from batchgen.manifest.parameters import Parameters
 from batchgen.manifest.row_check import RowCheck
-from batchgen.manifest.rows import SUFFIXES, InlineRows, Rows, open_rows
+from batchgen.manifest.row_files import STDIN, piped_in, refuse_address, row_suffix
+from batchgen.manifest.rows import SUFFIXES, InlineRows, Rows, TextRows, open_rows, piped_rows
 from batchgen.manifest.schema_errors import dotted, shaped
 from batchgen.manifest.text_files import inside, job_text, refuse_unless_readable
+from batchgen.manifest.text_lines import odd_lines
 from batchgen.manifest.yaml import read_judgeable_yaml
 from batchgen.wording import printable, shown
 
@@ -63,7 +66,16 @@ def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Ma
         found += _picture_findings(job, pictures)
         in_rows = _row_problems(rows or (), parameters, pictures)
         raise ManifestError([*read.problems, *document.problems(found), *others, *in_rows])
-    return frozen(job, rows, source, document, allow_outside=flags.allow_outside)
+    manifest = frozen(job, rows, source, document, allow_outside=flags.allow_outside)
+    return replace(manifest, notices=(*axes.notices, *_odd_lines(rows)))
+
+
+def _odd_lines(rows: Rows) -> tuple[Problem, ...]:
+    try:
+        return tuple(odd_lines(rows.path, rows.file)) if isinstance(rows, TextRows) else ()
+    except UnicodeDecodeError:
+        # The rows say on which line, when they are read.
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +92,19 @@ class _Read:
 
 def _document(source: Path) -> _Read:
     file = str(source)
-    suffix = source.suffix.lower()
+    if source == STDIN:
+        return _Read(Document("stdin", {"rows": file}))
+    refuse_address(source)
+    suffix = row_suffix(source)
     if suffix not in (*YAML_SUFFIXES, *SUFFIXES):
         refuse_unless_readable(source, file)
+        refuse_other_kind(source, suffix, printable(file))
         allowed = ", ".join((*YAML_SUFFIXES, *SUFFIXES))
         raise ManifestError([Problem(f"is of no known type; a job file ends in {allowed}", printable(file))])
     refuse_unless_readable(source, file)
     if suffix in SUFFIXES:
         return _Read(Document(file, {"rows": source.name}))
+    refuse_other_kind(source, suffix, printable(file))
     document, refusals = read_judgeable_yaml(job_text(source, printable(file)), file)
     problems = tuple(refusals)
     try:
@@ -107,11 +124,15 @@ def _rows(
         return inline_rows(job, document)
     place = document.place(("rows",)) if document.lines else ""
     file = source.parent / job.rows
+    declared = frozenset(parameters_of(job).types)
     try:
+        if source == STDIN and not document.lines:
+            return piped_rows(piped_in(), document.file, declared=declared)
+        refuse_address(Path(job.rows), place)
         # A table on the command line was chosen by the user; a job file may come from anybody.
         if document.lines and not allow_outside:
             _refuse_outside(source.parent, file, job.rows, place)
-        return open_rows(file, str(file), place, declared=frozenset(parameters_of(job).types))
+        return open_rows(file, str(file), place, declared=declared)
     except ManifestError as error:
         problems += error.problems
         return None

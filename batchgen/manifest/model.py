@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from batchgen.errors import Problem
 from batchgen.manifest.parameters import Parameters
 from batchgen.manifest.rows import Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime
@@ -123,7 +124,8 @@ class Manifest:
 
     ``kind`` is ``None`` if each model's own kind counts. The folders of ``reuse`` are relative to the current one.
     Rows and pictures may lie outside ``folder`` only if ``allow_outside``. ``places`` say where each entry of
-    ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name.
+    ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name. ``notices`` tell what is
+    odd and stops nothing.
     """
 
     name: str
@@ -146,3 +148,4 @@ class Manifest:
     parameters: Parameters = field(default_factory=Parameters)
     allow_outside: bool = False
     places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    notices: tuple[Problem, ...] = ()

@@ -48,7 +48,11 @@ class PriceBook:
 
     def price_of(self, request: Request) -> Price | None:
         """Return the price of this request: as :meth:`price`, by its quality, size and seconds if known."""
-        return self._looked_up(request.model, like(request.parameters))
+        return self.price_like(request.model, like(request.parameters))
+
+    def price_like(self, model: str, asked: tuple[str, str, str]) -> Price | None:
+        """Return the price of a request to ``model`` with this quality, size and length."""
+        return self._looked_up(model, asked)
 
     def median_ms(self, model: str) -> int | None:
         """Return the median time of this folder's own requests to ``model``; ``None`` before there were any."""

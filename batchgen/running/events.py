@@ -92,7 +92,14 @@ class Notice:
     message: str
 
 
-Event = Started | Retrying | Ended | Progress | Stopping | Notice
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How many requests of a plan were read so far: a large one takes minutes, before anything else is said."""
+
+    requests: int
+
+
+Event = Reading | Started | Retrying | Ended | Progress | Stopping | Notice
 Listener = Callable[[Event], None]
 
 

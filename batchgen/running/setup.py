@@ -47,6 +47,7 @@ from batchgen.store.folder.plan_cache import keep_memo
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import View
 from batchgen.store.ledger.ledger import now_ms, open_ledger
+from batchgen.store.ledger.made_by import made_by, record_owner
 from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.reader import Reader
 from batchgen.store.pictures.other_folders import Sources
@@ -215,6 +216,8 @@ async def _permitted(desk: Desk, missing: Sequence[Missing]) -> int:
 
 
 async def _begun(desk: Desk) -> int:
+    owner = made_by(desk.plan.manifest.source, desk.folder.root)
+    await desk.ledger.change(partial(record_owner, owner=owner))
     return await desk.ledger.begin_run(
         version=__version__,
         manifest=str(desk.plan.manifest.source),

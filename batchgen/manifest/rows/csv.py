@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.column_names import column_problem
+from batchgen.manifest.row_files import RowFile, open_text, row_suffix
 from batchgen.manifest.rows.interface import Broken, Row, file_fingerprint, given
 from batchgen.manifest.text_files import not_utf8
 from batchgen.manifest.values import Value
@@ -24,7 +23,7 @@ from batchgen.wording import shown
 class CsvRows:
     """The rows below the header of ``path``; ``file`` is its name in messages, ``declared`` are further parameters."""
 
-    path: Path
+    path: RowFile
     file: str
     columns: tuple[str, ...]
     delimiter: str
@@ -80,7 +79,7 @@ class CsvRows:
         return message, f"put quotes around a value that holds {shown(self.delimiter)}"
 
 
-def open_csv(path: Path, file: str, declared: frozenset[str] = frozenset()) -> CsvRows:
+def open_csv(path: RowFile, file: str, declared: frozenset[str] = frozenset()) -> CsvRows:
     """Return the rows of a CSV or TSV file. Raise :class:`ManifestError` if its header is broken."""
     delimiter = _delimiter(path, file)
     quoting = _quoting(path, file, delimiter)
@@ -113,9 +112,9 @@ def _header_problems(names: tuple[str, ...], place: str, declared: frozenset[str
         seen.add(name)
 
 
-def _delimiter(path: Path, file: str) -> str:
+def _delimiter(path: RowFile, file: str) -> str:
     """Return the tab for a ``.tsv``; else whichever of comma, semicolon and tab the header has most of."""
-    if path.suffix.lower() == ".tsv":
+    if row_suffix(path) == ".tsv":
         return "\t"
     with _reading(path, file, Broken()) as lines:
         first = next((line for line in lines.text if line.strip()), "")
@@ -123,7 +122,7 @@ def _delimiter(path: Path, file: str) -> str:
     return max(",;\t", key=bare.count)
 
 
-def _quoting(path: Path, file: str, delimiter: str) -> int:
+def _quoting(path: RowFile, file: str, delimiter: str) -> int:
     """Return whether quotes mean anything: in tab-separated text as IANA registers it they are ordinary characters.
 
     Spreadsheets quote such files all the same, so a file whose every line is a whole row is read without quotes only
@@ -138,8 +137,8 @@ def _quoting(path: Path, file: str, delimiter: str) -> int:
     return csv.QUOTE_NONE
 
 
-def _rows_with_quotes(path: Path) -> int:
-    with path.open(encoding="utf-8-sig", newline="") as text:
+def _rows_with_quotes(path: RowFile) -> int:
+    with open_text(path, newline="") as text:
         try:
             return sum(1 for fields in csv.reader(text, delimiter="\t", strict=True) if fields)
         except csv.Error:
@@ -150,7 +149,7 @@ def _rows_with_quotes(path: Path) -> int:
 class _Lines:
     """An open file, and the reader that works through it."""
 
-    text: io.TextIOWrapper
+    text: TextIO
     csv: Any = None
 
     def reader(self, **dialect: Any) -> Any:
@@ -159,9 +158,9 @@ class _Lines:
 
 
 @contextmanager
-def _reading(path: Path, file: str, broken: Broken) -> Iterator[_Lines]:
+def _reading(path: RowFile, file: str, broken: Broken) -> Iterator[_Lines]:
     """Yield the open file; raise :class:`ManifestError` with a line for what its decoder or the CSV reader raises."""
-    with path.open(encoding="utf-8-sig", newline="") as text:
+    with open_text(path, newline="") as text:
         lines = _Lines(text)
         try:
             yield lines
@@ -171,7 +170,7 @@ def _reading(path: Path, file: str, broken: Broken) -> Iterator[_Lines]:
             raise _unreadable(path, file, broken, error, lines.csv) from None
 
 
-def _unreadable(path: Path, file: str, broken: Broken, error: csv.Error, reader: Any) -> ManifestError:
+def _unreadable(path: RowFile, file: str, broken: Broken, error: csv.Error, reader: Any) -> ManifestError:
     last, begun = reader.line_num, _row_that_fails(path, reader.dialect)
     if "field larger" in str(error):
         message = f"a value of the row that begins here has more than {csv.field_size_limit():,} characters"
@@ -182,10 +181,10 @@ def _unreadable(path: Path, file: str, broken: Broken, error: csv.Error, reader:
     return broken.fatal(f"{file}:{begun}", message, 'is a quote unbalanced? write "" for one inside a quoted value')
 
 
-def _row_that_fails(path: Path, dialect: Any) -> int:
+def _row_that_fails(path: RowFile, dialect: Any) -> int:
     """Return the line on which the row begins that the CSV reader fails on."""
     begun = 1
-    with path.open(encoding="utf-8-sig", newline="") as text:
+    with open_text(path, newline="") as text:
         reader = csv.reader(text, dialect)
         try:
             for _ in reader:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from batchgen.errors import ManifestError, Problem
+from batchgen.manifest.row_files import Piped, RowFile
 from batchgen.manifest.values import PARAMETERS, Value
 
 # More broken rows than this tell the user nothing new.
@@ -80,8 +80,10 @@ class Broken:
         return ManifestError([*self._problems, Problem(message, place, suggestion)])
 
 
-def file_fingerprint(path: Path) -> str:
+def file_fingerprint(path: RowFile) -> str:
     """Return the digest of a file's bytes."""
+    if isinstance(path, Piped):
+        return hashlib.blake2b(path.content).hexdigest()
     with path.open("rb") as content:
         return hashlib.file_digest(content, hashlib.blake2b).hexdigest()
 

@@ -7,10 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from batchgen.errors import nearest
+from batchgen.manifest.row_files import RowFile, open_bytes, open_text
 from batchgen.manifest.rows.interface import Broken, Row, file_fingerprint
 from batchgen.manifest.text_files import not_utf8
 from batchgen.manifest.values import PARAMETERS, Value
@@ -31,7 +31,7 @@ class JsonlRows:
     ``declared`` are further parameters that the body of a batch line may hold.
     """
 
-    path: Path
+    path: RowFile
     file: str
     declared: frozenset[str] = frozenset()
 
@@ -45,7 +45,7 @@ class JsonlRows:
         number = 0
         told: set[str] = set()
         try:
-            with self.path.open(encoding="utf-8-sig", newline="\n") as lines:
+            with open_text(self.path, newline="\n") as lines:
                 for line, text in enumerate(lines, start=1):
                     if text.isspace():
                         continue
@@ -65,7 +65,7 @@ class JsonlRows:
         broken.raise_if_any()
 
     def count(self) -> int:
-        with self.path.open("rb") as lines:
+        with open_bytes(self.path) as lines:
             return sum(1 for line in lines if not line.isspace())
 
     def fingerprint(self) -> str:
