@@ -54,7 +54,8 @@ def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Ma
         pictures = PictureCheck(source.parent, allow_outside=flags.allow_outside)
         found += _picture_findings(job, pictures)
         raise ManifestError([*read.problems, *document.problems(found), *others, *_row_problems(rows or (), pictures)])
-    return frozen(job, rows, source, document, allow_outside=flags.allow_outside)
+    made = frozen(job, rows, source, document, allow_outside=flags.allow_outside)
+    return replace(made, flags=flags.single())
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ class Manifest:
 
     ``kind`` is ``None`` if each model's own kind counts. The folders of ``reuse`` are relative to the current one.
     Rows and pictures may lie outside ``folder`` only if ``allow_outside``. ``places`` say where each entry of
-    ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name.
+    ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name. ``flags`` stand above
+    everything that a row or a combination says.
     """
 
     name: str
@@ -127,3 +128,4 @@ class Manifest:
     reuse: tuple[str, ...]
     allow_outside: bool = False
     places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    flags: Mapping[str, Value] = field(default_factory=dict)

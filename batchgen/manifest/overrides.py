@@ -8,6 +8,7 @@ from typing import Any
 
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.document import DataPath, Document
+from batchgen.manifest.values import Value, normalised
 
 # Parameters with a flag of their own; any other is given by ``--set``.
 _FLAGS = frozenset({"model", "size", "quality"})
@@ -15,7 +16,7 @@ _FLAGS = frozenset({"model", "size", "quality"})
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Flags that override the job file. Of ``parameters`` one value is a default, several are an axis.
+    """Flags that override the job file and its rows. Of ``parameters`` one value is for all, several are an axis.
 
     ``budget_usd`` and the counts are taken as the user typed them; they are judged with the job file. Files that the
     job names may lie outside its folder only if ``allow_outside``, which no job file can set.
@@ -47,6 +48,11 @@ class Overrides:
                 _refuse_zipped(data.get("zip"), name, flag)
                 flags[_put_parameter(data, name, values)] = flag
         return replace(document, data=data, elsewhere=flags)
+
+    def single(self) -> dict[str, Value]:
+        """Return the flags with one value, which no row and no combination may set otherwise."""
+        found = {name: normalised(name, values[0]) for name, values in self.parameters.items() if len(values) == 1}
+        return found if self.repeat is None else {**found, "repeat": str(self.repeat)}
 
     def _single_values(self) -> Iterator[tuple[tuple[str, ...], str, str]]:
         flags: dict[tuple[str, ...], tuple[str, object]] = {
@@ -85,7 +91,33 @@ def _put_parameter(data: dict[str, Any], name: str, values: tuple[str, ...]) -> 
     """Set one value as a default instead of the axis, several as the axis; return the path."""
     section = "defaults" if len(values) == 1 else "matrix"
     matrix = data.get("matrix")
-    if section == "defaults" and isinstance(matrix, dict) and name in matrix:
-        data["matrix"] = {axis: found for axis, found in matrix.items() if axis != name}
+    if isinstance(matrix, dict):
+        data["matrix"] = {
+            axis: _without_setting(found, name) if section == "matrix" else found
+            for axis, found in matrix.items()
+            if section == "matrix" or axis != name
+        }
+    if isinstance(data.get("include"), list):
+        data["include"] = [one for entry in data["include"] for one in _included(entry, name, values)]
     _put(data, (section, name), values[0] if len(values) == 1 else list(values))
     return (section, name)
+
+
+def _without_setting(axis: object, name: str) -> object:
+    """Return another axis of the matrix, whose titled values leave ``name`` to the flag."""
+    if not isinstance(axis, dict) or not all(isinstance(value, dict) for value in axis.values()):
+        return axis
+    return {title: {one: found for one, found in value.items() if one != name} for title, value in axis.items()}
+
+
+def _included(entry: object, name: str, values: tuple[str, ...]) -> list[object]:
+    """Return an entry of ``include`` under a flag: with one value it is asked like the rest, else once for each value.
+
+    One that names another value than those is left out.
+    """
+    if not isinstance(entry, dict):
+        return [entry]
+    if len(values) == 1:
+        left = {one: found for one, found in entry.items() if one != name}
+        return [left] if left or not entry else []
+    return [{**entry, name: value} for value in values if entry.get(name, value) == value]

@@ -74,11 +74,13 @@ class RequestFactory:
         self._manifest, self._combination, self._shape = manifest, combination, frozenset(shape)
         self._inputs, self._catalogue_check = inputs, catalogue_check
         self._template = manifest.prompt
+        self._above_rows = combination.settings.keys() | manifest.flags.keys()
         # Values that are always the same; `None` if a row, or a template for it, sets them.
         values: dict[str, Value | None] = {
             **manifest.defaults,
             **dict.fromkeys(shape),
             **combination.settings,
+            **manifest.flags,
             **({"prompt": None} if manifest.prompt else {}),
         }
         varying = {name for name, value in values.items() if value is None}
@@ -96,9 +98,9 @@ class RequestFactory:
             self._column_names == shape
             and self._needed <= self._shape
             and not self._has_inputs
-            and not combination.settings.keys() & self._shape
+            and not self._above_rows & self._shape
         )
-        self._repeat_varies = "repeat" in shape
+        self._repeat_varies = "repeat" in shape and "repeat" not in manifest.flags
         self._repeats = range(1, manifest.repeat + 1)
         self._varying = varying & _CALL - {"repeat"}
         self._only_prompt_varies = self._varying == {"prompt"}
@@ -151,7 +153,7 @@ class RequestFactory:
         """Return the fast way to the keys; ``None`` if a row changes more in them than the prompt, or not alone."""
         if self.model is None or self._has_inputs or self._repeat_varies or not self._only_prompt_varies:
             return None
-        if self._template and not self._needed <= self._shape - self._combination.settings.keys():
+        if self._template and not self._needed <= self._shape - self._above_rows:
             return None
         return PromptKeys(self.model, self._template, self._form_of(self._kind, self.model), self._repeats)
 
@@ -198,7 +200,8 @@ class RequestFactory:
         return self._manifest.kind or self._catalogue_check.kind(model, says_seconds=self._says_seconds)
 
     def _values(self, row: Row) -> dict[str, Value]:
-        return {**self._manifest.defaults, **row.values, **self._combination.settings}
+        manifest = self._manifest
+        return {**manifest.defaults, **row.values, **self._combination.settings, **manifest.flags}
 
     def _parameters_of(self, values: _Values) -> Mapping[str, str]:
         if self._row_parameters:

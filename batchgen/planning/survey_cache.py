@@ -50,6 +50,7 @@ def fingerprint(manifest: Manifest, catalogue: Catalogue | None) -> str:
         manifest.exclude,
         manifest.include,
         manifest.repeat,
+        manifest.flags,
         sorted(manifest.prices),
         _text(manifest.output.path),
         manifest.kind,
