@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchgen.manifest.cell_check import CellCheck
 from batchgen.manifest.column_names import RESERVED_COLUMNS, column_problem
 from batchgen.manifest.file_names import path_problem, segment_problem, slug
 from batchgen.manifest.input_pictures import PictureCheck
@@ -30,6 +31,7 @@ __all__ = [
     "RESERVED_COLUMNS",
     "Axis",
     "AxisValue",
+    "CellCheck",
     "CombinationRule",
     "LaneLimit",
     "Limits",

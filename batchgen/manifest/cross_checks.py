@@ -12,7 +12,8 @@ from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.document import DataPath, Mistake
 from batchgen.manifest.including import chosen
 from batchgen.manifest.jobfile import JobFile
-from batchgen.manifest.template import Template, TemplateError
+from batchgen.manifest.look_alikes import look_alike, near_parameter
+from batchgen.manifest.template import names_in
 from batchgen.manifest.values import PARAMETERS
 from batchgen.wording import printable, shown
 
@@ -23,13 +24,6 @@ PATH_NAMES = ("repeat", "row", "key")
 _NAMED = 20
 
 _TYPOGRAPHIC = "\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb \u00a0"
-
-# Parameters of other services.
-_NO_PARAMETERS = {
-    "n": "use 'repeat:' for more pictures",
-    "seed": "the service takes no seed; use 'repeat:' for more pictures",
-    "aspect_ratio": "give 'size:', such as 1536x1024",
-}
 
 
 def findings_between(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
@@ -92,7 +86,7 @@ def _unknown_variables(job: JobFile, columns: tuple[str, ...] | None) -> Iterato
     in_paths = variables | {name for _, name in axis_paths(job)} | {*PARAMETERS, *PATH_NAMES}
     templates = ((("prompt",), job.prompt, variables), (("output", "path"), job.output.path, in_paths))
     for path, text, known in templates:
-        for name in _names_in(text):
+        for name in names_in(text):
             if name not in known:
                 allowed = f"known are {_listed(sorted(known))}" if known else "there are no variables"
                 message = f"{'.'.join(path)} uses {shown('{' + name + '}')}, which nothing sets"
@@ -108,7 +102,7 @@ def _same_look(name: str, known: Iterable[str]) -> str:
 
 def _misspelt(job: JobFile) -> Iterator[Mistake]:
     """Yield each variable that no template uses and that reads like a parameter: it would silently be a column."""
-    used = {*_names_in(job.prompt), *_names_in(job.output.path), *PARAMETERS}
+    used = {*names_in(job.prompt), *names_in(job.output.path), *PARAMETERS}
     told: set[str] = set()
     for path, name, _ in settings_of(job):
         if name not in used and name not in told and (meant := _meant(name)):
@@ -117,8 +111,8 @@ def _misspelt(job: JobFile) -> Iterator[Mistake]:
 
 
 def _meant(name: str) -> str:
-    plain = name.strip().lower().replace("-", "_")
-    return _NO_PARAMETERS.get(plain) or nearest(plain, PARAMETERS, cutoff=0.85)
+    alike = look_alike(name)
+    return f"did you mean {alike!r}?" if alike else near_parameter(name)
 
 
 def _idle_axes(job: JobFile) -> Iterator[Mistake]:
@@ -126,7 +120,7 @@ def _idle_axes(job: JobFile) -> Iterator[Mistake]:
     used = set(PARAMETERS)
     if job.prompt is not None:
         # A template for all prompts replaces every other prompt.
-        used = used - {"prompt"} | {*_names_in(job.prompt)}
+        used = used - {"prompt"} | {*names_in(job.prompt)}
     for name, values in job.matrix.items():
         settings = {setting for one in matrix_axis(job, name).values for setting in one.settings}
         if len(values) > 1 and not settings & used and not _meant(name):
@@ -134,16 +128,9 @@ def _idle_axes(job: JobFile) -> Iterator[Mistake]:
             yield Mistake(("matrix", name), message, f"name {{{name}}} in 'prompt:' or --prompt, or remove the axis")
 
 
-def _names_in(text: str | None) -> tuple[str, ...]:
-    try:
-        return Template(text).names if text is not None else ()
-    except TemplateError:
-        return ()
-
-
 def _combinations(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
     known = {name for _, name in axis_paths(job)} | _known_names(job, columns or ()) | set(PARAMETERS)
-    known |= {*_names_in(job.prompt), *_names_in(job.output.path)}
+    known |= {*names_in(job.prompt), *names_in(job.output.path)}
     for section, entries in (("exclude", job.exclude), ("include", job.include)):
         for index, entry in enumerate(entries):
             if not entry:

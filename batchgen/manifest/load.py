@@ -11,7 +11,9 @@ from pathlib import Path
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.axis_sources import listed
 from batchgen.manifest.build import frozen, inline_rows
+from batchgen.manifest.cell_check import CellCheck
 from batchgen.manifest.checks import findings, settings_of
+from batchgen.manifest.column_check import column_finding
 from batchgen.manifest.cross_checks import findings_between
 from batchgen.manifest.document import Document, Mistake
 from batchgen.manifest.environment import expanded
@@ -21,8 +23,10 @@ from batchgen.manifest.jobfile import JobFile
 from batchgen.manifest.model import Manifest
 from batchgen.manifest.overrides import Overrides
 from batchgen.manifest.row_check import RowCheck
-from batchgen.manifest.rows import SUFFIXES, InlineRows, Rows, open_rows
+from batchgen.manifest.row_rules import RowRules
+from batchgen.manifest.rows import SUFFIXES, CsvRows, InlineRows, Rows, open_rows
 from batchgen.manifest.schema_errors import dotted, shaped
+from batchgen.manifest.template_check import TemplateCheck, rules_of
 from batchgen.manifest.text_files import inside, job_text, refuse_unless_readable
 from batchgen.manifest.yaml import read_judgeable_yaml
 from batchgen.wording import printable, shown
@@ -47,15 +51,22 @@ def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Ma
     found = [*written.findings, *axes.findings, *shape.findings, *findings(job)]
     others = [*axes.problems]
     rows = _rows(job, source, document, others, allow_outside=flags.allow_outside)
+    rules = rules_of(job, flags.single())
     if read.whole and shape.whole and axes.whole and rows is not None:
         found += findings_between(job, rows.columns)
-    if rows is None or found or others or not read.whole or (isinstance(rows, InlineRows) and _row_problems(rows)):
+    templates = TemplateCheck(job, document, rules, (rows.columns if rows is not None else None) or ())
+    found += templates.mistakes()
+    odd = _Odd(rules, document.problems(templates.notices()))
+    if rows is not None:
+        others += odd.columns(rows)
+    if rows is None or found or others or not read.whole or (isinstance(rows, InlineRows) and odd.rows(rows)):
         # Making a plan opens every picture; here no plan is made, so pictures are checked now.
         pictures = PictureCheck(source.parent, allow_outside=flags.allow_outside)
         found += _picture_findings(job, pictures)
-        raise ManifestError([*read.problems, *document.problems(found), *others, *_row_problems(rows or (), pictures)])
+        problems = [*read.problems, *document.problems(found), *others, *odd.rows(rows or (), pictures)]
+        raise ManifestError(dict.fromkeys([*problems, *odd.notices]))
     made = frozen(job, rows, source, document, allow_outside=flags.allow_outside)
-    return replace(made, flags=flags.single())
+    return replace(made, flags=flags.single(), row_rules=rules, notices=tuple(dict.fromkeys(odd.notices)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +135,37 @@ def _picture_findings(job: JobFile, check: PictureCheck) -> Iterator[Mistake]:
             yield Mistake(path, f"{dotted(path)}: {message}")
 
 
-def _row_problems(rows: Rows | tuple[()], pictures: PictureCheck | None = None) -> list[Problem]:
-    columns = () if isinstance(rows, tuple | InlineRows) else rows.columns
-    check = RowCheck(columns)
-    problems: list[Problem] = []
-    try:
-        for row in islice(rows, None if isinstance(rows, InlineRows) else _ROWS_LOOKED_AT):
-            problems += check(row)
-            if pictures is not None:
-                problems += [Problem(f"row {row.number}: {message}", row.place) for message in pictures(row.values)]
-    except ManifestError as error:
-        problems += error.problems
-    return problems
+@dataclass(slots=True)
+class _Odd:
+    """The check of columns and rows under the manifest's ``rules``; collects ``notices`` of what only looks odd."""
+
+    rules: RowRules
+    notices: list[Problem]
+
+    def columns(self, rows: Rows) -> Iterator[Problem]:
+        """Yield the mistakes in the names of a table's header."""
+        if not isinstance(rows, CsvRows):
+            return
+        for name in rows.columns:
+            if found := column_finding(name, self.rules):
+                told = Problem(found.message, rows.header, found.suggestion)
+                if found.refused:
+                    yield told
+                else:
+                    self.notices.append(told)
+
+    def rows(self, rows: Rows | tuple[()], pictures: PictureCheck | None = None) -> list[Problem]:
+        """Return the mistakes of the first rows, and of all of those that stand in the job file."""
+        check = RowCheck(() if isinstance(rows, tuple | InlineRows) else rows.columns, self.rules)
+        cells = CellCheck.of(rows, self.rules)
+        problems: list[Problem] = []
+        try:
+            for row in islice(rows, None if isinstance(rows, InlineRows) else _ROWS_LOOKED_AT):
+                cells(row)
+                problems += check(row)
+                if pictures is not None:
+                    problems += [Problem(f"row {row.number}: {message}", row.place) for message in pictures(row.values)]
+        except ManifestError as error:
+            problems += error.problems
+        self.notices += check.notices
+        return [*problems, *cells.mistakes()]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from batchgen.errors import Problem
+from batchgen.manifest.row_rules import RowRules
 from batchgen.manifest.rows import Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime
 from batchgen.manifest.template import Template
@@ -106,7 +108,7 @@ class Manifest:
     ``kind`` is ``None`` if each model's own kind counts. The folders of ``reuse`` are relative to the current one.
     Rows and pictures may lie outside ``folder`` only if ``allow_outside``. ``places`` say where each entry of
     ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name. ``flags`` stand above
-    everything that a row or a combination says.
+    everything that a row or a combination says. ``notices`` are of what only looks wrong.
     """
 
     name: str
@@ -129,3 +131,5 @@ class Manifest:
     allow_outside: bool = False
     places: Mapping[tuple[str, str], str] = field(default_factory=dict)
     flags: Mapping[str, Value] = field(default_factory=dict)
+    row_rules: RowRules = field(default_factory=RowRules)
+    notices: tuple[Problem, ...] = ()

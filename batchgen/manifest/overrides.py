@@ -30,6 +30,8 @@ class Overrides:
     provider: str | None = None
     name: str | None = None
     path: str | None = None
+    columns: tuple[str, ...] = ()
+    meant: tuple[str, ...] = ()
     allow_outside: bool = False
 
     def applied(self, document: Document) -> Document:
@@ -42,6 +44,9 @@ class Overrides:
         for path, flag, value in self._single_values():
             _put(data, path, value)
             flags[path] = flag
+        for name, words in (("columns", self.columns), ("meant", self.meant)):
+            if words:
+                flags |= _added(data, name, words)
         for name, values in self.parameters.items():
             flag = f"--{name}" if name in _FLAGS else f"--set {name}"
             if values:
@@ -78,6 +83,16 @@ def _put(data: dict[str, Any], path: tuple[str, ...], value: object) -> None:
     # A section that is no mapping is a mistake of the file, and is reported there.
     if section is None or isinstance(section, dict):
         data[path[0]] = {**(section or {}), path[1]: value}
+
+
+def _added(data: dict[str, Any], name: str, words: tuple[str, ...]) -> dict[DataPath, str]:
+    """Add the words of a flag to the list of that name; return the flag as their locations."""
+    before = data.get(name)
+    # A section that is no list is a mistake of the file, and is reported there.
+    if before is not None and not isinstance(before, list):
+        return {}
+    data[name] = [*(before or ()), *words]
+    return {(name, index): f"--{name}" for index in range(len(before or ()), len(data[name]))}
 
 
 def _refuse_zipped(entries: object, name: str, flag: str) -> None:

@@ -42,9 +42,9 @@ _EXPECTED = {
     "list_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
-    "literal_error": "",
     "missing": "",
 }
+_ONE_OF = frozenset({"literal_error", "enum"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +104,14 @@ def finding(found: ErrorDetails, path: DataPath, known: Sequence[str] = ()) -> M
 def _rule(found: ErrorDetails) -> str:
     if found["type"] == "value_error":
         return str(found["ctx"]["error"])
-    if found["type"] == "literal_error":
+    if found["type"] in _ONE_OF:
         return f"must be {found['ctx']['expected']}"
     return f"must be {_EXPECTED.get(found['type'], found['msg'])}"
 
 
 def _word_meant(found: ErrorDetails) -> str:
     """Return the allowed word that was probably meant."""
-    if found["type"] != "literal_error" or not isinstance(found["input"], str):
+    if found["type"] not in _ONE_OF or not isinstance(found["input"], str):
         return ""
     return nearest(found["input"].strip().lower(), re.findall("'([^']+)'", found["ctx"]["expected"]))
 

@@ -62,6 +62,7 @@ class Plan:
     def warnings(self) -> tuple[Problem, ...]:
         """Whatever is odd about the plan and does not stop a run."""
         return (
+            *self.manifest.notices,
             *self.survey.warnings,
             *unmatched_models(self.manifest, self.count_by_model(), self._catalogue_check),
             *unmatched_combinations(self._combinations),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from batchgen.errors import BadRequest, ManifestError, Problem, UsageError
-from batchgen.manifest import Manifest, PictureCheck, Row, RowCheck, check_value
+from batchgen.manifest import CellCheck, Manifest, PictureCheck, Row, RowCheck, check_value
 from batchgen.planning.catalogue_check import FREE_A_DAY, FREE_SUFFIX, Asked, CatalogueCheck
 from batchgen.planning.compact_set import CompactSet
 from batchgen.planning.inputs import refusal
@@ -54,7 +54,8 @@ class Surveyor:
         self._rules = rules
         self._idle_rules = list(rules)
         self._factories = factories
-        self._check_row = RowCheck(manifest.rows.columns)
+        self._check_row = RowCheck(manifest.rows.columns, manifest.row_rules)
+        self._check_cells = CellCheck.of(manifest.rows, manifest.row_rules)
         self._picture_check = PictureCheck(manifest.folder, allow_outside=manifest.allow_outside)
         self._problems: dict[Problem, None] = {}
         self._warnings: dict[str, Problem] = {}
@@ -73,9 +74,10 @@ class Surveyor:
     def row(self, row: Row) -> None:
         """Check one row, in every combination."""
         shape = tuple(row.values)
-        if (alike := self._alike.get(shape)) and self._add_ordinary(row, alike):
+        sound = self._check_cells(row)
+        if sound and (alike := self._alike.get(shape)) and self._add_ordinary(row, alike):
             return
-        if problems := self._check_row(row):
+        if (problems := self._check_row(row)) or not sound:
             self._problems.update(dict.fromkeys(problems))
             for message in self._picture_check(row.values):
                 self._input_refused(message, row)
@@ -102,12 +104,15 @@ class Surveyor:
     def found(self) -> Survey:
         """Return the survey of all rows so far."""
         counts = self._keys.count_by_model()
+        self._problems.update(dict.fromkeys(self._check_cells.mistakes()))
         if not counts and not self._problems:
             message = "every combination is excluded: nothing to generate; remove a rule under 'exclude:'"
             self._problems[Problem(message, str(self._manifest.source))] = None
         for model, count in counts.items():
             if model.endswith(FREE_SUFFIX) and count > FREE_A_DAY:
                 self._warn(f"{counted(count, 'request')} to {model}: free models give {FREE_A_DAY} pictures a day", "")
+        for odd in (*self._check_row.notices, *self._check_cells.notices()):
+            self._warnings.setdefault(odd.message, odd)
         for odd in unmatched_rows(self._manifest, self._idle_rules):
             self._warnings.setdefault(odd.message, odd)
         return Survey(

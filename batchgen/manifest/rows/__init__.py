@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from batchgen.errors import ManifestError, Problem
-from batchgen.manifest.rows.csv import open_csv
+from batchgen.manifest.rows.csv import CsvRows, open_csv
 from batchgen.manifest.rows.inline import InlineRows
 from batchgen.manifest.rows.interface import Row, Rows
 from batchgen.manifest.rows.jsonl import JsonlRows
@@ -15,7 +15,7 @@ from batchgen.wording import printable
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".txt")
 
-__all__ = ["SUFFIXES", "InlineRows", "Row", "Rows", "TextRows", "open_rows"]
+__all__ = ["SUFFIXES", "CsvRows", "InlineRows", "Row", "Rows", "TextRows", "open_rows"]
 
 
 def open_rows(path: Path, file: str, place: str = "") -> Rows:

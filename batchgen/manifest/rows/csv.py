@@ -22,7 +22,7 @@ from batchgen.wording import shown
 
 @dataclass(frozen=True, slots=True)
 class CsvRows:
-    """The rows below the header of ``path``; ``file`` is its name in messages."""
+    """The rows below the ``header``, by its file and line, of ``path``; ``file`` is its name in messages."""
 
     path: Path
     file: str
@@ -30,6 +30,7 @@ class CsvRows:
     delimiter: str
     quoting: int
     skips_spaces: bool
+    header: str = ""
 
     def __iter__(self) -> Iterator[Row]:
         broken = Broken()
@@ -94,7 +95,7 @@ def open_csv(path: Path, file: str) -> CsvRows:
     if problems:
         raise ManifestError(problems)
     spaced = len(header) > 1 and all(name.startswith(" ") for name in header[1:])
-    return CsvRows(path, file, names, delimiter, quoting, skips_spaces=spaced)
+    return CsvRows(path, file, names, delimiter, quoting, skips_spaces=spaced, header=f"{file}:{line}")
 
 
 def _header_problems(names: tuple[str, ...], place: str) -> Iterator[tuple[str, str, str]]:

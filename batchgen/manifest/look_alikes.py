@@ -1,0 +1,82 @@
+"""Names that read like a request parameter and are none: what stands under them would silently not be sent."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from batchgen.errors import nearest
+from batchgen.manifest.values import PARAMETERS
+
+_TAKEN = (*PARAMETERS, "repeat")
+
+# Letters of other scripts, and digits, that look like Latin ones in most fonts (Unicode TR 39).
+_LATIN = str.maketrans(
+    "аеёорсухіїјѕԁһкмтнвгοαρινυτκεηχɑɡıłøđ01l|",  # noqa: RUF001 - they are here because they are ambiguous
+    "aeeopcyxiijsdhkmthbroapivutkenxagiiodoiii",
+)
+
+_REPEAT = "use 'repeat:' for more pictures"
+_SIZE = "give 'size:', such as 1536x1024"
+_NOT_TAKEN = "the service does not take it"
+
+# Parameters of other services and programs.
+_ELSEWHERE = {
+    **dict.fromkeys(("n", "num_images", "num_outputs", "number_of_images", "images_per_prompt"), _REPEAT),
+    **dict.fromkeys(("batch_size", "batch_count", "n_iter", "copies", "num_samples", "repeats"), _REPEAT),
+    **dict.fromkeys(("seed", "random_seed"), f"the service takes no seed; {_REPEAT}"),
+    **dict.fromkeys(("aspect_ratio", "aspect", "resolution", "dimensions", "image_size"), _SIZE),
+    **dict.fromkeys(("image_url", "image_urls", "image_path", "image_file", "image_prompt", "img", "img_url"), ""),
+    **dict.fromkeys(("init_image", "input_image", "input_images", "reference_image", "source_image"), ""),
+    **dict.fromkeys(("image_reference", "start_image", "first_frame"), ""),
+    **dict.fromkeys(("mask_image", "mask_url", "mask_path"), "give 'mask'"),
+    **dict.fromkeys(("negative_prompt", "negative"), "the service takes no negative prompt; say it in 'prompt'"),
+    **dict.fromkeys(("prompt_text", "text_prompt", "positive_prompt"), "give 'prompt'"),
+    **dict.fromkeys(("model_id", "model_name", "engine", "checkpoint"), "give 'model'"),
+    **dict.fromkeys(("duration", "duration_s", "duration_seconds", "num_frames", "fps"), "give 'seconds'"),
+    **dict.fromkeys(("file_format", "output_type", "extension"), "give 'output_format'"),
+    **dict.fromkeys(("steps", "num_inference_steps", "inference_steps", "guidance", "guidance_scale"), _NOT_TAKEN),
+    **dict.fromkeys(("cfg", "cfg_scale", "sampler", "sampler_name", "scheduler", "strength"), _NOT_TAKEN),
+    **dict.fromkeys(("denoising_strength", "clip_skip", "lora", "loras", "style_preset", "background"), _NOT_TAKEN),
+    **dict.fromkeys(("moderation", "output_compression", "input_fidelity", "partial_images"), _NOT_TAKEN),
+}
+
+
+def look_alike(name: str) -> str:
+    """Return the parameter that ``name`` is but for case, white space, look-alike letters or two swapped letters.
+
+    Return an empty text for a parameter itself and for every other name.
+    """
+    if name in _TAKEN:
+        return ""
+    form = _form(name)
+    return next((one for one in _TAKEN if form == _form(one) or _are_swapped(form, _form(one))), "")
+
+
+def near_parameter(name: str) -> str:
+    """Return advice for a name that is near to a parameter in another way, or one of other services; else nothing."""
+    form = _form(name)
+    elsewhere = next((hint for one, hint in _ELSEWHERE.items() if form == _form(one)), None)
+    if elsewhere is not None:
+        return elsewhere or "give 'image'"
+    return nearest(name.strip().lower().replace("-", "_"), _TAKEN, cutoff=0.85)
+
+
+def foreign_letter(name: str) -> str:
+    """Return the first character of ``name`` beyond ASCII by its number and name; an empty text if there is none."""
+    letter = next((one for one in name if not one.isascii()), "")
+    return f"U+{ord(letter):04X} {unicodedata.name(letter, 'without a name')}" if letter else ""
+
+
+@lru_cache(maxsize=10_000)
+def _form(name: str) -> str:
+    """Return the letters of a name as they look: in one case, of one script, without marks and separators."""
+    plain = unicodedata.normalize("NFKD", name).casefold().translate(_LATIN)
+    return "".join(one for one in plain if one.isalnum()).replace("rn", "m")
+
+
+def _are_swapped(one: str, other: str) -> bool:
+    if len(one) != len(other):
+        return False
+    first, *rest = [(a, b) for a, b in zip(one, other, strict=True) if a != b] or [("", "")]
+    return len(rest) == 1 and first == rest[0][::-1]
