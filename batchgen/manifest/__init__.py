@@ -24,7 +24,7 @@ from batchgen.manifest.row_check import RowCheck
 from batchgen.manifest.rows import Row, Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime, max_failures, stop_time
 from batchgen.manifest.template import Template, TemplateError
-from batchgen.manifest.values import PARAMETERS, Value, check_value, normalised
+from batchgen.manifest.values import PARAMETERS, Value, check_value, normal_prompt, normalised
 
 __all__ = [
     "PARAMETERS",
@@ -55,6 +55,7 @@ __all__ = [
     "json_schema",
     "load_manifest",
     "max_failures",
+    "normal_prompt",
     "normalised",
     "path_problem",
     "segment_problem",

@@ -62,6 +62,11 @@ def near_parameter(name: str) -> str:
     return nearest(name.strip().lower().replace("-", "_"), _TAKEN, cutoff=0.85)
 
 
+def are_alike(one: str, other: str) -> bool:
+    """Return whether two texts that are not the same look so, letter for letter: some are of another script."""
+    return one.casefold() != other.casefold() and len(one) == len(other) and _look(one) == _look(other)
+
+
 def foreign_letter(name: str) -> str:
     """Return the first character of ``name`` beyond ASCII by its number and name; an empty text if there is none."""
     letter = next((one for one in name if not one.isascii()), "")
@@ -71,8 +76,11 @@ def foreign_letter(name: str) -> str:
 @lru_cache(maxsize=10_000)
 def _form(name: str) -> str:
     """Return the letters of a name as they look: in one case, of one script, without marks and separators."""
-    plain = unicodedata.normalize("NFKD", name).casefold().translate(_LATIN)
-    return "".join(one for one in plain if one.isalnum()).replace("rn", "m")
+    return "".join(one for one in _look(name) if one.isalnum()).replace("rn", "m")
+
+
+def _look(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).casefold().translate(_LATIN)
 
 
 def _are_swapped(one: str, other: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 
 from batchgen.errors import nearest
@@ -51,8 +52,20 @@ def check_value(name: str, value: Value) -> str | None:
 
 
 def normalised(name: str, value: Value) -> Value:
-    """Return the value as it is sent: ``jpg`` is ``jpeg``."""
+    """Return the value as it is sent: ``jpg`` is ``jpeg``, and a prompt has one form however it was saved."""
+    if name == "prompt" and isinstance(value, str):
+        return normal_prompt(value)
     return "jpeg" if name == "output_format" and value == "jpg" else value
+
+
+def normal_prompt(text: str) -> str:
+    r"""Return a prompt with line ends as ``\n``, letters in NFC, and no white space around it.
+
+    Editors, git and spreadsheets change all three without a word; the same prompt must not be bought again.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.strip() if text.isascii() else unicodedata.normalize("NFC", text).strip()
 
 
 def _list_problem(name: str, values: tuple[str, ...]) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from batchgen.errors import BadRequest, nearest
-from batchgen.manifest import Manifest, Row, Template, Value, normalised
+from batchgen.manifest import Manifest, Row, Template, Value, normal_prompt, normalised
 from batchgen.planning.catalogue_check import CatalogueCheck
 from batchgen.planning.combinations import Combination, matches
 from batchgen.planning.inputs import Inputs
@@ -47,8 +47,7 @@ class PromptKeys:
     def prompt_of(self, row: Row) -> str:
         """Return the row's prompt, which is the same in every combination."""
         values: Mapping[str, Any] = row.values
-        prompt: str = self._template.render(values) if self._template else values["prompt"]
-        return prompt
+        return normal_prompt(self._template.render(values) if self._template else values["prompt"])
 
     def keys(self, prompt: bytes) -> list[str]:
         """Return the keys of a row's requests; ``prompt`` is the row's, as :func:`encoded`."""
@@ -215,7 +214,7 @@ class RequestFactory:
         if self._has_inputs:
             values = {name: value for name, value in values.items() if isinstance(value, str)}
         try:
-            return template.render(values)
+            return normal_prompt(template.render(values))
         except KeyError as error:
             raise unknown_name(error.args[0], values) from None
 

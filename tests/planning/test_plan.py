@@ -190,7 +190,7 @@ def test_a_key_is_unmoved_by_what_can_not_change_the_picture(plan, tmp_path, fou
         ("image: [a.png], ", ""),
         ("mask: c.png", "mask: b.png"),
         (", mask: c.png", ""),
-        ('prompt: "{subject}"', 'prompt: "{subject} "'),
+        ('prompt: "{subject}"', 'prompt: "{subject}."'),
         ('prompt: "{subject}"', 'provider: simulator\nprompt: "{subject}"'),
     ],
 )
@@ -302,7 +302,7 @@ def test_all_mistakes_are_told_at_once_up_to_a_limit(plan, tmp_path):
         ("caf\u00e9", "Cafe\u0301"),
         ("a b", "a/b"),
         ("ΣΑΣ", "σας"),
-        ("が", "か\u3099"),
+        ("a が", "a-か\u3099"),
     ],
 )
 def test_two_requests_of_one_name_are_told(plan, first, second):

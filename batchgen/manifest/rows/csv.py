@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from batchgen.errors import ManifestError, Problem
+from batchgen.manifest.cell_texts import is_quoted_after_blank
 from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.rows.interface import Broken, Row, file_fingerprint, given
 from batchgen.manifest.text_files import not_utf8
@@ -22,7 +23,10 @@ from batchgen.wording import shown
 
 @dataclass(frozen=True, slots=True)
 class CsvRows:
-    """The rows below the ``header``, by its file and line, of ``path``; ``file`` is its name in messages."""
+    """The rows below the ``header``, by its file and line, of ``path``; ``file`` is its name in messages.
+
+    ``unnamed`` columns at the right end of the header may stand empty.
+    """
 
     path: Path
     file: str
@@ -31,6 +35,7 @@ class CsvRows:
     quoting: int
     skips_spaces: bool
     header: str = ""
+    unnamed: int = 0
 
     def __iter__(self) -> Iterator[Row]:
         broken = Broken()
@@ -57,10 +62,14 @@ class CsvRows:
         for fields in reader:
             line, end = end + 1, reader.line_num
             if len(fields) != width:
-                if any(fields):
+                if not any(fields):
+                    continue
+                # Spreadsheets write columns that were once in use, and are empty now.
+                if len(fields) < width or any(fields[width:]):
                     number += 1
-                    broken.add(f"{file}:{line}", *self._wrong_width(number, fields))
-                continue
+                    self._wrong_width(number, fields, f"{file}:{line}", broken)
+                    continue
+                fields = fields[:width]  # noqa: PLW2901
             values = dict(zip(columns, fields))  # noqa: B905 - they were counted, and it costs a tenth of the loop
             if "" in fields:
                 if not any(fields):
@@ -71,13 +80,22 @@ class CsvRows:
                 values = _with_list(values, f"{file}:{line}", broken)
             yield Row(number, file, line, values)
 
-    def _wrong_width(self, number: int, fields: list[str]) -> tuple[str, str]:
+    def _wrong_width(self, number: int, fields: list[str], place: str, broken: Broken) -> None:
         width = len(self.columns)
         counted = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
         message = f"row {number} has {counted}, the header has {width}"
         if len(fields) < width:
-            return message, f"no value for {shown(self.columns[len(fields)])}"
-        return message, f"put quotes around a value that holds {shown(self.delimiter)}"
+            broken.add(place, message, f"no value for {shown(self.columns[len(fields)])}")
+        elif len(fields) <= width + self.unnamed:
+            column = next(index for index in range(width, len(fields)) if fields[index])
+            message = (
+                f"column {column + 1} of the header has no name, and row {number} has {shown(fields[column])} there"
+            )
+            broken.once(self.header, message, "name it or remove the column", key=f"column {column}")
+        elif any(is_quoted_after_blank(field.partition(self.delimiter)[0] + '"') for field in fields):
+            broken.add(place, message, f"write a quote right after the {shown(self.delimiter)}, without a blank")
+        else:
+            broken.add(place, message, f"put quotes around a value that holds {shown(self.delimiter)}")
 
 
 def open_csv(path: Path, file: str) -> CsvRows:
@@ -90,12 +108,22 @@ def open_csv(path: Path, file: str) -> CsvRows:
         line = reader.line_num
     if header is None:
         raise ManifestError([Problem("the file has no header and no rows", file)])
-    names = tuple(name.strip() for name in header)
+    written = tuple(name.strip() for name in header)
+    names = written[: max(position for position, name in enumerate(written, 1) if name)] if any(written) else written
     problems = [Problem(*found) for found in _header_problems(names, f"{file}:{line}")]
     if problems:
         raise ManifestError(problems)
     spaced = len(header) > 1 and all(name.startswith(" ") for name in header[1:])
-    return CsvRows(path, file, names, delimiter, quoting, skips_spaces=spaced, header=f"{file}:{line}")
+    return CsvRows(
+        path,
+        file,
+        names,
+        delimiter,
+        quoting,
+        skips_spaces=spaced,
+        header=f"{file}:{line}",
+        unnamed=len(written) - len(names),
+    )
 
 
 def _header_problems(names: tuple[str, ...], place: str) -> Iterator[tuple[str, str, str]]:
