@@ -63,9 +63,17 @@ def _prompt_suggestion(columns: tuple[str, ...]) -> str:
         return f"write straight quotes, or none, around {shown(other)}"
     if other:
         return f"use --prompt '{{{other}}}' or 'prompt: \"{{{other}}}\"'"
+    if columns and not any(map(_is_name, columns)):
+        return f"is the header missing? the first line has to name the columns, such as prompt,size: {_listed(columns)}"
     return "give --prompt, a column 'prompt', or 'prompt: …'" + (
         f"; the columns are {_listed(columns)}" if columns else ""
     )
+
+
+def _is_name(column: str) -> bool:
+    """Return whether a header names a column so: a word of letters, and no text, number, size or file."""
+    words = column.replace("_", " ").replace("-", " ").split()
+    return 0 < len(words) <= 2 and column.isascii() and all(word.isalpha() for word in words)
 
 
 def _listed(names: Sequence[str]) -> str:

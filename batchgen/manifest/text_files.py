@@ -9,6 +9,13 @@ from batchgen.errors import ManifestError, Problem, nearest
 from batchgen.wording import printable
 
 # 20,000 rows of YAML are about 3 MB; more rows than this belong into a CSV.
+# How files of other encodings begin; the longer marks begin with the shorter ones.
+_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 LARGEST_JOB_FILE = 128 * 1024 * 1024
 
 
@@ -48,8 +55,9 @@ def not_utf8(path: Path, file: str) -> ManifestError:
     """Return the error that names the first line of ``path`` which is no UTF-8."""
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
-                return ManifestError([Problem("the file is UTF-16, not UTF-8", f"{file}:1", "save it as UTF-8")])
+            encoding = next((name for mark, name in _MARKS.items() if line.startswith(mark)), "")
+            if number == 1 and encoding:
+                return ManifestError([Problem(f"the file is {encoding}, not UTF-8", f"{file}:1", "save it as UTF-8")])
             try:
                 line.decode()
             except UnicodeDecodeError as error:

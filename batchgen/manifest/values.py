@@ -21,6 +21,7 @@ PARAMETERS = (
 # The service's documented limit for a prompt, in characters; until autumn 2026 it was half of that.
 LONGEST_PROMPT = 20_000
 LONGEST_SIDE = 16_384
+_LEAST_SIDE = 32
 LONGEST_VIDEO_S = 60
 MOST_REPEATS = 10_000
 
@@ -31,6 +32,8 @@ ALLOWED = {
 }
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", re.ASCII)
+# What people and other programs write between two sides.
+_TIMES = re.compile(r"\s*(?:[x×✕✖⨯*хХ,:;/|_-]|\bby\b)\s*")  # noqa: RUF001 - a Cyrillic letter too
 # Some models take parts of a second; one way to write each number, since the text is part of a request's key.
 _SECONDS = re.compile(r"[1-9][0-9]?(\.[0-9]?[1-9])?", re.ASCII)
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
@@ -77,11 +80,27 @@ def _list_problem(name: str, values: tuple[str, ...]) -> str | None:
 
 
 def _size(name: str, value: str) -> str | None:
-    match = _SIZE.fullmatch(value)
-    if value == "auto" or (match and int(match[1]) <= LONGEST_SIDE and int(match[2]) <= LONGEST_SIDE):
+    if value == "auto" or _are_sides(value, least=1):
         return None
     rule = f"must be 'auto' or a text like 1024x1024 with sides from 1 to {LONGEST_SIDE}"
-    return f"{name} {rule}, found {shown(value)}"
+    meant = _size_meant(value)
+    return f"{name} {rule}, found {shown(value)}" + (f"; did you mean {meant!r}?" if meant else "")
+
+
+def _are_sides(value: str, *, least: int) -> bool:
+    match = _SIZE.fullmatch(value)
+    return match is not None and all(least <= int(side) <= LONGEST_SIDE for side in match.groups())
+
+
+def _size_meant(value: str) -> str:
+    """Return the size that people write as ``1024 X 1024``, ``1024*1024`` or ``1024x1024 px``; else an empty text."""
+    plain = _TIMES.sub("x", unicodedata.normalize("NFKC", value).strip().lower().removesuffix("px"))
+    sides = [side.strip().removesuffix("px").strip().lstrip("0") for side in plain.split("x")]
+    meant = "x".join(sides)
+    if plain == "auto":
+        return plain
+    # Two smaller numbers are a ratio, such as 16:9.
+    return meant if _are_sides(meant, least=_LEAST_SIDE) else ""
 
 
 def _choice(name: str, value: str) -> str | None:

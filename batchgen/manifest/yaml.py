@@ -14,6 +14,7 @@ import yaml
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.document import DataPath, Document, Mistake
 from batchgen.manifest.yaml_comments import cut_off
+from batchgen.manifest.yaml_hints import hint
 from batchgen.wording import printable, shown
 
 DEEPEST = 50
@@ -198,23 +199,14 @@ def _at_lines(document: Document, findings: list[tuple[int, Mistake]]) -> list[P
 def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> ManifestError:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    lines = text.splitlines()
-    written = lines[line - 1] if line <= len(lines) else ""
+    marks = [one.line for one in (error.problem_mark, error.context_mark) if one is not None]
+    lines = text.split("\n")
+    # A text that ends too early is noticed behind it, perhaps on the next line.
+    written = [lines[number] for one in marks for number in (one, one - 1) if 0 <= number < len(lines)]
+    place = f"{printable(file)}:{line}:{column}"
     return ManifestError(
-        [Problem(f"no YAML: {error.problem or error.context}", f"{printable(file)}:{line}:{column}", _hint(written))]
+        [Problem(f"no YAML: {error.problem or error.context}", place, hint(str(error.problem), *written))]
     )
-
-
-def _hint(written: str) -> str:
-    if "\t" in written:
-        return "indent with spaces, not with a tab"
-    if re.search(r":\s+\{", written):
-        return "quote a text that begins with '{'"
-    if re.search(r"[:\-{,]\s*\*", written):
-        return "quote a text that begins with '*'"
-    if re.search(r":\s+[^'\"\[{].*: ", written):
-        return "quote a text that holds ': '"
-    return ""
 
 
 def _character_error(error: yaml.reader.ReaderError, text: str, file: str) -> ManifestError:

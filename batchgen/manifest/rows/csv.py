@@ -20,6 +20,10 @@ from batchgen.manifest.text_files import not_utf8
 from batchgen.manifest.values import Value
 from batchgen.wording import shown
 
+# A data URI of 25 MB, which is the most that a picture may have, takes a third more as base64; several stand in a cell.
+LARGEST_CELL = 16 * 34_000_000
+csv.field_size_limit(LARGEST_CELL)
+
 
 @dataclass(frozen=True, slots=True)
 class CsvRows:
