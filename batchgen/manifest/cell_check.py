@@ -12,6 +12,7 @@ from typing import Self
 
 from batchgen.errors import Problem
 from batchgen.manifest.cell_texts import (
+    ERROR_MARKS,
     braces_in,
     is_quoted_after_blank,
     is_swallowing,
@@ -31,7 +32,8 @@ _SHOWN_ROWS = 5
 _MOST_KINDS = 200
 # Every word for a missing value is shorter; longer ones begin with a character of their own.
 _LONGEST_WORD = 12
-_ERROR_MARKS = frozenset("#=[<")
+# Categories and the like stand in many rows: more of them than this are judged anew.
+_MOST_KNOWN = 10_000
 
 
 @dataclass(slots=True)
@@ -65,13 +67,14 @@ class _Shape:
 
 
 class CellCheck:
-    """Called with every row, returns whether its cells are sound; the findings are asked for at the end.
+    """Called with every row and its columns, returns whether its cells are sound; findings are asked for at the end.
 
     ``columns`` are known of a table, and ``delimiter`` of one whose cells may have swallowed others.
     """
 
     def __init__(self, rules: RowRules, columns: tuple[str, ...], delimiter: str | None) -> None:
         self._rules, self._delimiter, self._columns = rules, delimiter, columns
+        self._words: set[Value] = set()
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._mistakes: dict[str, _Group] = {}
         self._notices: dict[str, _Group] = {}
@@ -82,22 +85,21 @@ class CellCheck:
         columns = () if isinstance(rows, tuple) else rows.columns or ()
         return cls(rules, columns, rows.delimiter if isinstance(rows, CsvRows) else None)
 
-    def __call__(self, row: Row) -> bool:
+    def __call__(self, row: Row, names: tuple[str, ...]) -> bool:
         values = row.values
-        names = tuple(values)
         shape = self._shapes.get(names) or self._shape_of(names, row)
         if values.get(shape.first) == shape.first and self._repeats_header(row):
             return False
         sound = not shape.needs_prompt or self._has_prompt(row)
         for name in shape.sent:
             value = values[name]
-            if (len(value) <= _LONGEST_WORD or value[0] in _ERROR_MARKS) and not self._is_a_value(row, name, value):
-                sound = False
+            if len(value) <= _LONGEST_WORD or value[0] in ERROR_MARKS:
+                sound = (value in self._words or self._is_a_value(row, name, value)) and sound
         try:
             text = "\0".join(values.values())  # type: ignore[arg-type]  # a list of pictures is looked at below
         except TypeError:
             return self._look(row, shape) and sound
-        if text.isascii() and "{" not in text and "\n" not in text and ' "' not in text and '\t"' not in text:
+        if text.isascii() and "{" not in text and "\n" not in text and '"' not in text:
             return sound
         return self._look(row, shape) and sound
 
@@ -154,6 +156,8 @@ class CellCheck:
             return True
         word = missing_value(value)
         if word is None or not self._rules.refuses(Meant.EMPTY_VALUES):
+            if len(self._words) < _MOST_KNOWN:
+                self._words.add(value)
             return True
         if name == "prompt" and not value.strip():
             # Told by the rules of a prompt, in whose words it is blank.

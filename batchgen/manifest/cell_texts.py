@@ -10,7 +10,7 @@ from batchgen.wording import shown
 # What pandas, Python, SQL, JavaScript and spreadsheets write for a value that is not there.
 _MISSING = frozenset(
     {
-        *("nan", "none", "null", "nat", "na", "n/a", "<na>", "<nan>", "undefined", "(null)", "(blank)"),
+        *("nan", "none", "null", "n/a", "<na>", "<nan>", "undefined", "(null)", "(blank)"),
         *("[object object]", "loading...", "loading…", "<none>", "#n/a", "#nv", "#n/d", "#null", "\\n"),
     }
 )
@@ -21,6 +21,7 @@ _ERROR = re.compile(
     r"|=[A-Z][A-Z0-9.]*\(.*\)|=\$?[A-Z]{1,3}\$?[0-9].*",
     re.DOTALL,
 )
+ERROR_MARKS = frozenset("#=[<EG")
 
 _BRACED = re.compile(r"\{\s*([^{}]+?)\s*\}")
 _QUOTED = re.compile(r"\s+\".*\"\s*", re.DOTALL)
@@ -38,7 +39,8 @@ def missing_value(text: str) -> str | None:
     plain = text.strip()
     if not plain:
         return "empty"
-    return shown(text) if plain.casefold() in _MISSING or _ERROR.fullmatch(plain) else None
+    is_error = plain[0] in ERROR_MARKS and _ERROR.fullmatch(plain)
+    return shown(text) if is_error or plain in {"NA", "NaT"} or plain.casefold() in _MISSING else None
 
 
 def lost_letter(text: str) -> int:

@@ -65,8 +65,15 @@ def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Ma
         found += _picture_findings(job, pictures)
         problems = [*read.problems, *document.problems(found), *others, *odd.rows(rows or (), pictures)]
         raise ManifestError(dict.fromkeys([*problems, *odd.notices]))
+    models = {("model", str(value)): document.place(path) for path, name, value in settings_of(job) if name == "model"}
     made = frozen(job, rows, source, document, allow_outside=flags.allow_outside)
-    return replace(made, flags=flags.single(), row_rules=rules, notices=tuple(dict.fromkeys(odd.notices)))
+    return replace(
+        made,
+        places={**models, **made.places},
+        flags=flags.single(),
+        row_rules=rules,
+        notices=tuple(dict.fromkeys(odd.notices)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +168,7 @@ class _Odd:
         problems: list[Problem] = []
         try:
             for row in islice(rows, None if isinstance(rows, InlineRows) else _ROWS_LOOKED_AT):
-                cells(row)
+                cells(row, tuple(row.values))
                 problems += check(row)
                 if pictures is not None:
                     problems += [Problem(f"row {row.number}: {message}", row.place) for message in pictures(row.values)]

@@ -43,10 +43,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """A contradiction of request and catalogue; ``refused`` if the service would refuse the request."""
+    """A contradiction of request and catalogue; ``refused`` if the service would refuse the request.
+
+    One ``of_model`` alone is the same whatever else the request asks.
+    """
 
     message: str
     refused: bool
+    of_model: bool = False
 
 
 class CatalogueCheck:
@@ -97,10 +101,12 @@ class CatalogueCheck:
         message = f"model {shown(name)} is not in the catalogue of {self._provider}{meant}"
         if binding:
             hint = "" if near else "; `batchgen models` lists it"
-            yield Objection(f"{message}{hint} (a model with a price under `prices:` is taken as it is)", refused=True)
+            yield Objection(
+                f"{message}{hint} (a model with a price under `prices:` is taken as it is)", refused=True, of_model=True
+            )
         elif near:
             # Self-hosted servers serve models that they don't list: only a likely typing error is worth a warning.
-            yield Objection(message, refused=False)
+            yield Objection(message, refused=False, of_model=True)
 
 
 def near_names(name: str, known: Collection[str], *, most: int = 3) -> tuple[str, ...]:

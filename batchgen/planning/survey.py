@@ -60,6 +60,7 @@ class Surveyor:
         self._problems: dict[Problem, None] = {}
         self._warnings: dict[str, Problem] = {}
         self._refused: set[str] = set()
+        self._models: set[str] = set()
         self._keys = KeyList()
         self._alike: dict[tuple[str, ...], tuple[PromptKeys, ...]] = {}
         self._reads_inputs = False
@@ -74,7 +75,7 @@ class Surveyor:
     def row(self, row: Row) -> None:
         """Check one row, in every combination."""
         shape = tuple(row.values)
-        sound = self._check_cells(row)
+        sound = self._check_cells(row, shape)
         if sound and (alike := self._alike.get(shape)) and self._add_ordinary(row, alike):
             return
         if (problems := self._check_row(row)) or not sound:
@@ -111,7 +112,11 @@ class Surveyor:
         for model, count in counts.items():
             if model.endswith(FREE_SUFFIX) and count > FREE_A_DAY:
                 self._warn(f"{counted(count, 'request')} to {model}: free models give {FREE_A_DAY} pictures a day", "")
-        for odd in (*self._check_row.notices, *self._check_cells.notices()):
+        odd_rows = (*self._check_row.notices, *self._check_cells.notices())
+        if self._problems:
+            # Nobody runs a manifest again for what only looks wrong: it is told with the mistakes.
+            self._problems.update(dict.fromkeys(odd_rows))
+        for odd in odd_rows:
             self._warnings.setdefault(odd.message, odd)
         for odd in unmatched_rows(self._manifest, self._idle_rules):
             self._warnings.setdefault(odd.message, odd)
@@ -167,10 +172,17 @@ class Surveyor:
 
     def _check_catalogue(self, call: Call, row: Row | None) -> None:
         for objection in self._catalogue_check.objections(_asked(call)):
+            place = self._place(row)
+            if objection.of_model:
+                if objection.message in self._models:
+                    continue
+                self._models.add(objection.message)
+                # A table of pictures or sizes is no place for a model that the manifest names.
+                place = self._manifest.places.get(("model", call.model), place)
             if objection.refused:
-                self._problem(objection.message, row)
+                self._problems[Problem(objection.message, place)] = None
             else:
-                self._warn(objection.message, self._place(row))
+                self._warn(objection.message, place)
 
     def _check_names(self, paths: Sequence[str], position: int, names: CompactSet) -> None:
         numbers = self._keys.numbers

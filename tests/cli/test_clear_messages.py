@@ -122,3 +122,21 @@ def test_a_manifest_in_the_place_of_its_folder_is_told_so(told):
 
 def test_a_folder_name_with_a_blank_can_be_copied_from_what_init_says(told):
     assert "next: batchgen plan 'my jobs/dataset.yaml'" in told("init", "dataset", "--into", "my jobs")[1]
+
+
+def test_an_unknown_key_does_not_hide_an_unknown_name_of_a_template(told):
+    text = "provider: simulator\nqualty: low\nprompt: '{x} on a table'\nrows: [{subject: fox}]\ndefaults: {model: m}\n"
+    code, said = told("check", "job.yaml", job__yaml=text)
+    assert code == 2
+    assert "job.yaml:2: unknown key 'qualty'" in said
+    assert "job.yaml:3: prompt uses '{x}', which nothing sets" in said
+
+
+def test_a_mistyped_model_is_told_once_where_it_stands(told):
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(32)
+    text = "provider: simulator\nrows: rows.csv\ndefaults:\n  size: auto\n  model: openai/gpt-image-11\n"
+    table = "prompt,image\n" + "make it night,{}.png\nmake it snow,{}.png\n".format("a", "b")
+    code, said = told("plan", "job.yaml", job__yaml=text, rows__csv=table, a__png=picture, b__png=picture + b"\0")
+    assert code == 2
+    assert said.count("openai/gpt-image-11") == 1
+    assert "job.yaml:5: model 'openai/gpt-image-11' is not in the catalogue" in said

@@ -162,7 +162,7 @@ def _quoting(path: Path, file: str, delimiter: str) -> int:
     if delimiter != "\t":
         return csv.QUOTE_MINIMAL
     with _reading(path, file, Broken()) as lines:
-        widths = [line.count("\t") for line in lines.text if line.strip()]
+        widths = [line.count("\t") for line in lines.text if line.strip('" \t\r\n')]
     if len(set(widths)) > 1 or len(widths) == _rows_with_quotes(path):
         return csv.QUOTE_MINIMAL
     return csv.QUOTE_NONE
@@ -171,7 +171,9 @@ def _quoting(path: Path, file: str, delimiter: str) -> int:
 def _rows_with_quotes(path: Path) -> int:
     with path.open(encoding="utf-8-sig", newline="") as text:
         try:
-            return sum(1 for fields in csv.reader(text, delimiter="\t", strict=True) if fields)
+            reader = csv.reader(text, delimiter="\t", strict=True)
+            # A row of blanks is none for the other count either.
+            return sum(1 for fields in reader if any(map(str.strip, fields)))
         except csv.Error:
             return 0
 
