@@ -63,11 +63,10 @@ def _prompt_suggestion(columns: tuple[str, ...]) -> str:
         return f"write straight quotes, or none, around {shown(other)}"
     if other:
         return f"use --prompt '{{{other}}}' or 'prompt: \"{{{other}}}\"'"
-    if columns and not any(map(_is_name, columns)):
-        return f"is the header missing? the first line has to name the columns, such as prompt,size: {_listed(columns)}"
-    return "give --prompt, a column 'prompt', or 'prompt: …'" + (
-        f"; the columns are {_listed(columns)}" if columns else ""
-    )
+    advice = "give --prompt, a column 'prompt', or 'prompt: …'"
+    if not all(map(_is_name, columns)):
+        advice = f"is the header missing? the first line has to name the columns, such as prompt,size; or {advice}"
+    return advice + (f"; the columns are {_listed(columns)}" if columns else "")
 
 
 def _is_name(column: str) -> bool:

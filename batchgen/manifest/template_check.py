@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ from batchgen.manifest.schema_errors import dotted
 from batchgen.manifest.template import Template, TemplateError, braced_words, names_in
 from batchgen.manifest.yaml_comments import is_free_text
 from batchgen.wording import shown
+
+# Of shells, Python, Mustache without braces, and people: ${style}, $style, %(style)s, <style>, [style].
+_OTHER_MARKS = re.compile(r"\$\{?(\w+)\}?|%\((\w+)\)s?|<\s*(\w+)\s*>|\[\s*(\w+)\s*\]")
 
 _PATH_NAMES = frozenset({"repeat", "row", "key", "model"})
 
@@ -48,6 +52,7 @@ class TemplateCheck:
             if (meant := undone_encoding(text)) is not None:
                 told = f"{dotted(path)} looks like UTF-8 that was read in another encoding: {shown(text)}"
                 yield Mistake(path, told, f"was {shown(meant)} meant?" if meant else "save the file as UTF-8")
+        yield from self._other_marks()
         names = self.rules.in_prompt
         if names and "prompt" in self.columns and "prompt" not in names:
             told = "the rows have prompts of their own, and the template uses none of them"
@@ -56,6 +61,15 @@ class TemplateCheck:
             if name not in self.columns:
                 told = f"columns names {shown(name)}, and the rows have no such column"
                 yield Mistake(("columns", index), told, nearest(name, self.columns))
+
+    def _other_marks(self) -> Iterator[Mistake]:
+        """Yield the names of columns in the marks of other programs' templates."""
+        known = {*self.columns, *self.rules.variables}
+        for path, text in ((("prompt",), self.job.prompt), (("output", "path"), self.job.output.path)):
+            for found in _OTHER_MARKS.finditer(text or ""):
+                if (name := next(filter(None, found.groups()))) in known:
+                    told = f"{dotted(path)} holds {shown(found[0])}, whose marks stay in the text"
+                    yield Mistake(path, told, f"write {{{name}}} to fill in {shown(name)}")
 
     def _comments(self) -> Iterator[Mistake]:
         for path, lost in self.document.cut.items():

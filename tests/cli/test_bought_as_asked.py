@@ -221,3 +221,17 @@ def test_an_empty_cell_of_the_prompt_is_told_once_with_its_rows(check):
     assert code == 2
     assert said.count("prompt") == 2
     assert "job.csv:3: rows 2, 3: the cell of 'prompt' is empty (write a prompt there, or delete the row)" in said
+
+
+@pytest.mark.parametrize("mark", ["${style}", "$style", "%(style)s", "<style>", "[style]"])
+def test_the_marks_of_another_program_s_templates_are_told(check, mark):
+    code, said = check(f'prompt: "{{subject}} {mark}"\n' + SUBJECTS, file="job.yaml")
+    assert code == 0
+    assert f"warning: job.yaml:1: prompt holds '{mark}', whose marks stay in the text (write {{style}}" in said
+
+
+def test_warnings_are_told_beside_the_mistakes(check):
+    said = check("prompt,n\ncafÃ© at night,1\ncaf\ufffd,2\n")[1]
+    assert "U+FFFD" in said
+    assert "was 'café at night' meant?" in said
+    assert "the column 'n' is not sent" in said

@@ -43,7 +43,8 @@ def test_a_file_without_a_header_is_asked_for_it(told):
     code, said = told(*CHECK, job__csv="a fox in snow,1024x1024\na mug on a table,512x512\n")
     assert code == 2
     assert (
-        "no prompt is given (is the header missing? the first line has to name the columns, such as prompt,size" in said
+        "no prompt is given (is the header missing? the first line has to name the columns, such as prompt,size; or"
+        in said
     )
 
 
