@@ -10,7 +10,8 @@ from typer.main import get_command
 from batchgen.cli.app import app
 from batchgen.cli.console import say
 from batchgen.cli.streams import forgiving
-from batchgen.errors import BatchgenError, ExitCode, shortage_of
+from batchgen.cli.word_hints import hint_for
+from batchgen.errors import BatchgenError, ExitCode, UsageError, shortage_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
+        _refuse_other_words(sys.argv[1:] if argv is None else argv)
         # Not `app()`, which would leave Typer's hook for exceptions in the program that calls.
         get_command(app)(None if argv is None else list(argv), prog_name="batchgen")
     except SystemExit as ending:
@@ -43,6 +45,12 @@ def _run(argv: Sequence[str] | None) -> int:
         say("this is a bug in batchgen; what was bought is recorded, and running again resumes")
         return ExitCode.BUG
     return ExitCode.OK
+
+
+def _refuse_other_words(words: Sequence[str]) -> None:
+    commands = {command.name for command in app.registered_commands if command.name}
+    if hint := hint_for(words, commands):
+        raise UsageError(hint)
 
 
 def _code(ending: SystemExit) -> int:

@@ -12,12 +12,13 @@ from batchgen.cli.shared_options import Job, JobOptions, Out, with_job_options
 from batchgen.wording import counted, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from rich.console import Console
     from rich.table import Table
 
     from batchgen.commands.plan import Outlook
+    from batchgen.manifest import Manifest
     from batchgen.planning.forecast import Forecast, ModelForecast
     from batchgen.planning.reasons import Explained
 
@@ -37,21 +38,28 @@ def plan(
     ] = False,
 ) -> None:
     """Show how many requests a manifest makes, which are done, which are new, and the price; sends nothing."""
-    from rich.console import Console
-
-    from batchgen.cli.plan_reading import reading_plan
-    from batchgen.commands import plan as command
-
     manifest = options.read(job)
     if batch_jsonl is not None:
+        from batchgen.commands import plan as command
         from batchgen.planning.batchfile import write_batch_file
 
         lines = write_batch_file(command.plan(manifest), batch_jsonl)
         sys.stderr.write(f"{batch_jsonl}: {counted(lines, 'line')}\n")
-    tell = _tell if reasons else None
+    show_plan(manifest, out=out, first=0 if reasons else first, tell=_tell if reasons else None)
+
+
+def show_plan(
+    manifest: Manifest, *, out: Path | None, first: int = 3, tell: Callable[[Explained], None] | None = None
+) -> None:
+    """Write what a run of ``manifest`` would buy, and for how much; send nothing."""
+    from rich.console import Console
+
+    from batchgen.cli.plan_reading import reading_plan
+    from batchgen.commands.plan import outlook
+
     with reading_plan() as watch:
-        outlook = command.outlook(manifest, folder=out, first=0 if reasons else first, tell=tell, watch=watch)
-    _print(outlook, Console(), name=manifest.name)
+        found = outlook(manifest, folder=out, first=first, tell=tell, watch=watch)
+    _print(found, Console(), name=manifest.name)
 
 
 def _tell(one: Explained) -> None:

@@ -30,11 +30,11 @@ def report(
         _refuse_kind(sheet)
     from rich.console import Console
 
+    from batchgen.commands.job import run_folder_at
     from batchgen.report import print_report, write_report
     from batchgen.store.dataset.metadata import write_dataset
-    from batchgen.store.folder.run_folder import RunFolder
 
-    place = RunFolder(folder)
+    place = run_folder_at(folder)
     if look:
         _look(place)
     try:

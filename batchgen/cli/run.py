@@ -113,11 +113,17 @@ def run(
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write events as JSON lines to stdout.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Show what `batchgen plan` shows, and send nothing.")
+    ] = False,
 ) -> None:
     """Run a manifest, or resume it: what is stored is never bought again.
 
     Ctrl-C once finishes the requests under way; twice abandons them.
     """
+    if dry_run:
+        _show_plan(job, options, out, left_out=bool(limit or only or retry))
+        return
     from batchgen.commands.job import folder_of
     from batchgen.commands.run import run as run_manifest
     from batchgen.running.options import Options
@@ -150,6 +156,14 @@ def run(
         _end(ended, as_json=json)
         notifier.ended(ended.exit_code, ended.reason)
     raise typer.Exit(ended.exit_code)
+
+
+def _show_plan(job: Path, options: JobOptions, out: Path | None, *, left_out: bool) -> None:
+    from batchgen.cli.plan import show_plan
+
+    if left_out:
+        raise UsageError("--dry-run shows the whole plan: leave out --limit, --only and --retry")
+    show_plan(options.read(job), out=out)
 
 
 def _end(ended: RunResult, *, as_json: bool) -> None:

@@ -93,6 +93,15 @@ class JobOptions:
         typer.Option("--path", metavar="TEMPLATE", help="Names for the pictures, such as '{category}/{row}'."),
     ] = None
 
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--columns", metavar="NAME[,NAME]", help="Columns of your own that read like a parameter."),
+    ] = None
+    meant: Annotated[
+        list[str] | None,
+        typer.Option("--meant", metavar="KIND[,KIND]", help="Kinds of mistake that are meant, such as braces."),
+    ] = None
+
     def read(self, job: Path) -> Manifest:
         """Return the manifest ``job`` under these options. Raises :class:`ManifestError` and :class:`UsageError`."""
         from batchgen.manifest import Overrides, load_manifest
@@ -110,6 +119,8 @@ class JobOptions:
             provider=self.provider,
             name=self.name,
             path=self.path,
+            columns=_words("--columns", self.columns),
+            meant=_words("--meant", self.meant),
             allow_outside=self.allow_outside,
         )
         return load_manifest(job, overrides=overrides)
@@ -147,6 +158,11 @@ def assignments(words: Sequence[str], option: str) -> dict[str, list[str]]:
             raise UsageError(f"{option} {word!r}: write {option} NAME=VALUE")
         found.setdefault(name, []).extend(_values(word, values, option))
     return found
+
+
+def _words(option: str, given: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the words of an option that may be given several times, with several of them each."""
+    return tuple(word for line in given or () for word in _values(line, line, option))
 
 
 def _values(word: str, values: str, option: str) -> list[str]:

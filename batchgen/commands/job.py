@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from batchgen.errors import UsageError
+from batchgen.errors import UsageError, nearest
 from batchgen.manifest import AccessChoice, Manifest, load_manifest
 from batchgen.manifest.file_names import elsewhere_problem
 from batchgen.planning.plan import Plan, make_plan
@@ -41,6 +41,21 @@ def existing_folder(path: str | Path) -> RunFolder:
     if not folder.exists:
         raise UsageError(f"{folder.root}: there is no ledger here; is this a run folder?")
     return folder
+
+
+def run_folder_at(path: str | Path) -> RunFolder:
+    """Return the run folder at ``path``, for reading. Raise :class:`UsageError` unless a run has been there."""
+    root = Path(path)
+    folder = RunFolder(root)
+    if folder.ledger.parent.is_dir():
+        # One without its ledger is damaged, and told as such by whoever reads the ledger.
+        return folder
+    if not root.exists():
+        near = nearest(root.name, (other.name for other in root.parent.iterdir())) if root.parent.is_dir() else ""
+        raise UsageError(f"{root}: there is no such folder" + (f" ({near})" if near else ""))
+    if not root.is_dir():
+        raise UsageError(f"{root} is a file; name its run folder, such as {OUTPUTS / root.stem}")
+    raise UsageError(f"{root}: there is no ledger here; is this a run folder?")
 
 
 def service_of(manifest: Manifest) -> Service:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchgen.manifest.cell_check import CellCheck
 from batchgen.manifest.column_names import RESERVED_COLUMNS, column_problem
 from batchgen.manifest.file_names import path_problem, segment_problem, slug
 from batchgen.manifest.input_pictures import PictureCheck
@@ -24,7 +25,7 @@ from batchgen.manifest.row_check import RowCheck
 from batchgen.manifest.rows import Row, Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime, max_failures, stop_time
 from batchgen.manifest.template import Template, TemplateError
-from batchgen.manifest.values import PARAMETERS, Value, check_value, normalised
+from batchgen.manifest.values import PARAMETERS, Value, check_value, normal_prompt, normalised
 
 __all__ = [
     "PARAMETERS",
@@ -32,6 +33,7 @@ __all__ = [
     "AccessChoice",
     "Axis",
     "AxisValue",
+    "CellCheck",
     "CombinationRule",
     "LaneLimit",
     "Limits",
@@ -55,6 +57,7 @@ __all__ = [
     "json_schema",
     "load_manifest",
     "max_failures",
+    "normal_prompt",
     "normalised",
     "path_problem",
     "segment_problem",

@@ -12,8 +12,8 @@ from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.document import DataPath, Mistake
 from batchgen.manifest.including import chosen
 from batchgen.manifest.jobfile import JobFile
+from batchgen.manifest.look_alikes import declare_advice, look_alike, near_parameter
 from batchgen.manifest.template import names_in
-from batchgen.request import WireType
 from batchgen.wording import printable, shown
 
 # Names that a path template knows beside the columns and variables.
@@ -23,18 +23,6 @@ PATH_NAMES = ("repeat", "row", "key")
 _NAMED = 20
 
 _TYPOGRAPHIC = "\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb \u00a0"
-
-# Parameters of other services.
-_NO_PARAMETERS = {
-    "n": "use 'repeat:' for more pictures",
-    "seed": "the service takes no seed; use 'repeat:' for more pictures, or, of a service that does, {declared}",
-    "aspect_ratio": "give 'size:', such as 1536x1024, or, of a service that takes ratios, {declared}",
-}
-# The type of a parameter that other services are known to take, for the advice to declare it.
-_LIKELY_TYPES = {
-    **dict.fromkeys(("seed", "steps", "step", "width", "height", "num_inference_steps"), WireType.INTEGER),
-    **dict.fromkeys(("guidance_scale", "strength"), WireType.NUMBER),
-}
 
 
 def findings_between(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
@@ -74,9 +62,16 @@ def _prompt_suggestion(columns: tuple[str, ...]) -> str:
         return f"write straight quotes, or none, around {shown(other)}"
     if other:
         return f"use --prompt '{{{other}}}' or 'prompt: \"{{{other}}}\"'"
-    return "give --prompt, a column 'prompt', or 'prompt: …'" + (
-        f"; the columns are {_listed(columns)}" if columns else ""
-    )
+    advice = "give --prompt, a column 'prompt', or 'prompt: …'"
+    if not all(map(_is_name, columns)):
+        advice = f"is the header missing? the first line has to name the columns, such as prompt,size; or {advice}"
+    return advice + (f"; the columns are {_listed(columns)}" if columns else "")
+
+
+def _is_name(column: str) -> bool:
+    """Return whether a header names a column so: a word of letters, and no text, number, size or file."""
+    words = column.replace("_", " ").replace("-", " ").split()
+    return 0 < len(words) <= 2 and column.isascii() and all(word.isalpha() for word in words)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -129,26 +124,21 @@ def _swallowed(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistak
 
 
 def _used_names(job: JobFile) -> set[str]:
-    """Return every name that is sent, or that a template or a rule about combinations uses."""
+    """Return every name that is sent, kept as a column, or used by a template or a rule about combinations."""
     chosen_by = (name for entry in (*job.exclude, *job.include) for name in entry)
-    return {*parameters_of(job).names, *names_in(job.prompt), *names_in(job.output.path), *chosen_by}
+    in_templates = (*names_in(job.prompt), *names_in(job.output.path))
+    return {*parameters_of(job).names, *in_templates, *chosen_by, *job.columns}
 
 
 def _meant(job: JobFile, name: str) -> str:
     """Return what was probably meant by a name that reads like a parameter."""
-    plain = name.strip().lower().replace("-", "_")
-    if advice := _NO_PARAMETERS.get(plain):
-        return advice.format(declared=_declare(plain))
-    return nearest(plain, parameters_of(job).names, cutoff=0.85)
+    names = parameters_of(job).names
+    alike = look_alike(name, names)
+    return f"did you mean {alike!r}?" if alike else near_parameter(name, names)
 
 
 def _how_to_use(name: str) -> str:
-    return f"use it as {{{printable(name)}}} in 'prompt:', or, if the service takes it, {_declare(name)}"
-
-
-def _declare(name: str) -> str:
-    kind = _LIKELY_TYPES.get(name, WireType.TEXT)
-    return f"declare it under 'provider:' as 'parameters: {{{printable(name)}: {kind}}}'"
+    return f"use it as {{{printable(name)}}} in 'prompt:', or, if the service takes it, {declare_advice(name)}"
 
 
 def _idle_axes(job: JobFile) -> Iterator[Mistake]:
@@ -159,7 +149,7 @@ def _idle_axes(job: JobFile) -> Iterator[Mistake]:
         used = used - {"prompt"} | {*names_in(job.prompt)}
     for name, values in job.matrix.items():
         settings = {setting for one in matrix_axis(job, name).values for setting in one.settings}
-        if len(values) > 1 and not settings & used and not _meant(job, name):
+        if len(values) > 1 and not settings & used and (name in job.columns or not _meant(job, name)):
             message = f"the axis {shown(name)} changes nothing: its {len(values):,} values make equal requests"
             yield Mistake(("matrix", name), message, f"name {{{name}}} in 'prompt:' or --prompt, or remove the axis")
 

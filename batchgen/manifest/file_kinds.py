@@ -139,14 +139,22 @@ def _json_kind(file: RowFile, text: str) -> FileKind | None:
     """Return which JSON a text is; ``None`` if it is none. One line of several is JSONL."""
     if text[:1] not in ("[", "{"):
         return None
-    if isinstance(_parsed(text.splitlines()[0]), dict):
+    if _begins_with_an_object(text):
         return _LINES
     with open_bytes(file) as content:
-        whole = content.read(_LARGEST_JSON)
-    found = _parsed(whole.decode("utf-8-sig", errors="replace"))
+        whole = content.read(_LARGEST_JSON).decode("utf-8-sig", errors="replace").lstrip()
+    # The first line may be longer than the beginning that was looked at.
+    if _begins_with_an_object(whole):
+        return _LINES
+    found = _parsed(whole)
     if isinstance(found, list):
         return _TEXTS if found and all(isinstance(one, str) for one in found) else _ARRAY
     return _OBJECT if isinstance(found, dict) else None
+
+
+def _begins_with_an_object(text: str) -> bool:
+    """Return whether the first line is one; JSON may hold U+2028 and other ends of lines that are none of JSONL."""
+    return isinstance(_parsed(text.partition("\n")[0]), dict)
 
 
 def _parsed(text: str) -> object:

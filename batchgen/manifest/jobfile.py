@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from pydantic import WithJsonSchema as Schema
 
 from batchgen.manifest import parameter_schema, scalars
+from batchgen.manifest.meant import Meant
 from batchgen.manifest.values import MOST_REPEATS, Value
 from batchgen.request import WireType
 
@@ -314,6 +315,8 @@ class JobFile(Section):
     prices: Annotated[dict[str, Money], Field(description="USD per picture, if a service states no cost")] = {}
     output: OutputSection = OutputSection()
     reuse: Annotated[list[Text], Field(description="Run folders whose pictures are linked instead of bought")] = []
+    columns: Annotated[list[Text], Field(description="Columns of your own whose names read like a parameter")] = []
+    meant: Annotated[list[Meant], Field(description="Kinds of mistake that are none here")] = []
 
 
 def json_schema() -> dict[str, Any]:

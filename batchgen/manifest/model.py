@@ -9,6 +9,7 @@ from typing import Literal
 
 from batchgen.errors import Problem
 from batchgen.manifest.parameters import Parameters
+from batchgen.manifest.row_rules import RowRules
 from batchgen.manifest.rows import Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime
 from batchgen.manifest.template import Template
@@ -124,8 +125,8 @@ class Manifest:
 
     ``kind`` is ``None`` if each model's own kind counts. The folders of ``reuse`` are relative to the current one.
     Rows and pictures may lie outside ``folder`` only if ``allow_outside``. ``places`` say where each entry of
-    ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name. ``notices`` tell what is
-    odd and stops nothing.
+    ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name. ``flags`` stand above
+    everything that a row or a combination says. ``notices`` tell what is odd and stops nothing.
     """
 
     name: str
@@ -148,4 +149,6 @@ class Manifest:
     parameters: Parameters = field(default_factory=Parameters)
     allow_outside: bool = False
     places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    flags: Mapping[str, Value] = field(default_factory=dict)
+    row_rules: RowRules = field(default_factory=RowRules)
     notices: tuple[Problem, ...] = ()

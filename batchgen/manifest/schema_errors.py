@@ -38,13 +38,15 @@ _SECTIONS: dict[str, type[Section]] = {
 # Variables, prompts and models come from none of these sections.
 _INDEPENDENT = frozenset({"kind", "limits", "name", "output", "prices", "provider", "repeat", "retry", "reuse"})
 
+_NEEDED = ("prompt", "rows", "defaults", "matrix", "zip", "extends", "model", "image", "exclude", "include")
+
 _EXPECTED = {
     "list_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
-    "literal_error": "",
     "missing": "",
 }
+_ONE_OF = frozenset({"literal_error", "enum"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,17 @@ def shaped(document: Document) -> Shaped:
     findings += [finding(found, path) for found, path in zip(errors, paths, strict=True)]
     for found, path in zip(errors, paths, strict=True):
         data = _without(data, path, unknown=found["type"] == "extra_forbidden")
-    return Shaped(
-        JobFile.model_validate(data), tuple(findings), whole=_INDEPENDENT.issuperset(path[0] for path in paths)
-    )
+    apart = (_stands_apart(found, path) for found, path in zip(errors, paths, strict=True))
+    return Shaped(JobFile.model_validate(data), tuple(findings), whole=all(apart))
+
+
+def _stands_apart(found: ErrorDetails, path: DataPath) -> bool:
+    """Return whether the meaning of no other part depends on one with a mistake, so that those can be judged."""
+    if path[0] in _INDEPENDENT:
+        return True
+    # An unknown key may be a section that is misspelt, or a parameter in the wrong place that others need.
+    unknown = found["type"] == "extra_forbidden" and len(path) == 1
+    return unknown and path[0] not in PARAMETERS and not nearest(str(path[0]), _NEEDED)
 
 
 def _path(location: tuple[Any, ...], data: Any) -> DataPath:
@@ -104,14 +114,14 @@ def finding(found: ErrorDetails, path: DataPath, known: Sequence[str] = ()) -> M
 def _rule(found: ErrorDetails) -> str:
     if found["type"] == "value_error":
         return str(found["ctx"]["error"])
-    if found["type"] in ("literal_error", "enum"):
+    if found["type"] in _ONE_OF:
         return f"must be {found['ctx']['expected']}"
     return f"must be {_EXPECTED.get(found['type'], found['msg'])}"
 
 
 def _word_meant(found: ErrorDetails) -> str:
     """Return the allowed word that was probably meant."""
-    if found["type"] not in ("literal_error", "enum") or not isinstance(found["input"], str):
+    if found["type"] not in _ONE_OF or not isinstance(found["input"], str):
         return ""
     return nearest(found["input"].strip().lower(), re.findall("'([^']+)'", found["ctx"]["expected"]))
 

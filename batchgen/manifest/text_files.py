@@ -9,6 +9,13 @@ from batchgen.errors import ManifestError, Problem, nearest
 from batchgen.manifest.row_files import RowFile, open_bytes
 from batchgen.wording import printable
 
+# How files of other encodings begin; the longer marks begin with the shorter ones.
+_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 # 20,000 rows of YAML are about 3 MB; more rows than this belong into a CSV.
 LARGEST_JOB_FILE = 128 * 1024 * 1024
 
@@ -51,8 +58,8 @@ def not_utf8(path: RowFile, file: str) -> ManifestError:
     """Return the error that names the first line of ``path`` which is no UTF-8."""
     with open_bytes(path) as lines:
         for number, line in enumerate(lines, start=1):
-            if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")):
-                encoding = "UTF-32" if b"\x00\x00" in line[:4] else "UTF-16"
+            encoding = next((name for mark, name in _MARKS.items() if line.startswith(mark)), "")
+            if number == 1 and encoding:
                 return ManifestError([Problem(f"the file is {encoding}, not UTF-8", f"{file}:1", "save it as UTF-8")])
             try:
                 line.decode()

@@ -246,7 +246,7 @@ def make_plan(
     if not plan.is_known and (size := _counted(plan)) > MAX_REQUESTS:
         raise ManifestError([Problem(f"{counted(size, 'request')}; {MAX_REQUESTS:,} at most", str(manifest.source))])
     if problems := plan.survey.problems:
-        raise ManifestError(problems)
+        raise ManifestError([*problems, *manifest.notices])
     return plan
 
 

@@ -60,15 +60,16 @@ def count_requests(
     if math.prod(map(len, axes)) * len(rows) > MOST_CLASSES:
         return None
     sums = _Sums(resolved)
+    flags = _Class(1, sets=_sets(manifest.flags, globs), priced=_priced(manifest.flags))
     for places in product(*(range(len(classes)) for classes in axes)):
-        one = _together(classes[place] for classes, place in zip(axes, places, strict=True))
+        one = _together((*(classes[place] for classes, place in zip(axes, places, strict=True)), flags))
         if not any(_matches(rule, one) for rule in own):
             for row in rows:
                 if not any(_matches(rule, _over(row, one)) for rule in of_rows):
                     sums.add(row, one, places)
     for included in combinations.included():
         for row in rows:
-            sums.add_included(row, included)
+            sums.add_included(row, included, flags)
     return sums.found(combinations.axes, axes)
 
 
@@ -141,7 +142,7 @@ def _row_classes(manifest: Manifest, globs: Mapping[str, frozenset[str]]) -> lis
 
 
 def _repeats(row: Row, manifest: Manifest) -> int:
-    stated = row.values.get("repeat")
+    stated = None if "repeat" in manifest.flags else row.values.get("repeat")
     return int(stated) if isinstance(stated, str) and stated.isdecimal() else manifest.repeat
 
 
@@ -182,8 +183,8 @@ class _Sums:
         for place in enumerate(places):
             self._by_class[place] += count
 
-    def add_included(self, row: _Class, included: Combination) -> None:
-        self._add({**row.priced, **_priced(included.settings)}, row.count)
+    def add_included(self, row: _Class, included: Combination, flags: _Class) -> None:
+        self._add({**row.priced, **_priced(included.settings), **flags.priced}, row.count)
         for axis, title in included.titles.items():
             self._included.setdefault(axis, Counter())[title] += row.count
 

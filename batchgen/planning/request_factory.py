@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from batchgen.errors import BadRequest, nearest
-from batchgen.manifest import Manifest, Row, Template, Value, normalised
+from batchgen.manifest import Manifest, Row, Template, Value, normal_prompt, normalised
 from batchgen.planning.catalogue_check import CatalogueCheck
 from batchgen.planning.combinations import Combination, matches
 from batchgen.planning.inputs import Inputs
@@ -47,8 +47,7 @@ class PromptKeys:
     def prompt_of(self, row: Row) -> str:
         """Return the row's prompt, which is the same in every combination."""
         values: Mapping[str, Any] = row.values
-        prompt: str = self._template.render(values) if self._template else values["prompt"]
-        return prompt
+        return normal_prompt(self._template.render(values) if self._template else values["prompt"])
 
     def keys(self, prompt: bytes) -> list[str]:
         """Return the keys of a row's requests; ``prompt`` is the row's, as :func:`encoded`."""
@@ -76,11 +75,13 @@ class RequestFactory:
         self._template = manifest.prompt
         self._sent = tuple(dict.fromkeys((*SENT, *manifest.parameters.types)))
         call_names = {*self._sent, *_INPUTS, "model", "repeat"}
+        self._above_rows = combination.settings.keys() | manifest.flags.keys()
         # Values that are always the same; `None` if a row, or a template for it, sets them.
         values: dict[str, Value | None] = {
             **manifest.defaults,
             **dict.fromkeys(shape),
             **combination.settings,
+            **manifest.flags,
             **({"prompt": None} if manifest.prompt else {}),
         }
         varying = {name for name, value in values.items() if value is None}
@@ -98,9 +99,9 @@ class RequestFactory:
             self._column_names == shape
             and self._needed <= self._shape
             and not self._has_inputs
-            and not combination.settings.keys() & self._shape
+            and not self._above_rows & self._shape
         )
-        self._repeat_varies = "repeat" in shape
+        self._repeat_varies = "repeat" in shape and "repeat" not in manifest.flags
         self._repeats = range(1, manifest.repeat + 1)
         self._varying = varying & call_names - {"repeat"}
         self._types = _wire_types(manifest, values)
@@ -154,7 +155,7 @@ class RequestFactory:
         """Return the fast way to the keys; ``None`` if a row changes more in them than the prompt, or not alone."""
         if self.model is None or self._has_inputs or self._repeat_varies or not self._only_prompt_varies:
             return None
-        if self._template and not self._needed <= self._shape - self._combination.settings.keys():
+        if self._template and not self._needed <= self._shape - self._above_rows:
             return None
         return PromptKeys(self.model, self._template, self._form_of(self._kind, self.model), self._repeats)
 
@@ -202,7 +203,8 @@ class RequestFactory:
         return self._manifest.kind or self._catalogue_check.kind(model, says_seconds=self._says_seconds)
 
     def _values(self, row: Row) -> dict[str, Value]:
-        return {**self._manifest.defaults, **row.values, **self._combination.settings}
+        manifest = self._manifest
+        return {**manifest.defaults, **row.values, **self._combination.settings, **manifest.flags}
 
     def _parameters_of(self, values: _Values) -> Mapping[str, str]:
         if self._row_parameters:
@@ -216,7 +218,7 @@ class RequestFactory:
         if self._has_inputs:
             values = {name: value for name, value in values.items() if isinstance(value, str)}
         try:
-            return template.render(values)
+            return normal_prompt(template.render(values))
         except KeyError as error:
             raise unknown_name(error.args[0], values) from None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batchgen.errors import BadRequest, ManifestError, Problem, UsageError
-from batchgen.manifest import Manifest, PictureCheck, Row, RowCheck, check_value
+from batchgen.manifest import CellCheck, Manifest, PictureCheck, Row, RowCheck, check_value
 from batchgen.planning.catalogue_check import FREE_A_DAY, FREE_SUFFIX, Asked, CatalogueCheck
 from batchgen.planning.compact_set import CompactSet
 from batchgen.planning.inputs import refusal
@@ -58,7 +58,8 @@ class Surveyor:
         self._idle_rules = list(rules)
         self._factories = factories
         self._watch = watch
-        self._check_row = RowCheck(manifest.rows.columns, manifest.parameters)
+        self._check_row = RowCheck(manifest.rows.columns, manifest.parameters, manifest.row_rules)
+        self._check_cells = CellCheck.of(manifest.rows, manifest.row_rules)
         self._picture_check = PictureCheck(manifest.folder, allow_outside=manifest.allow_outside)
         self._problems: dict[Problem, None] = {}
         self._warnings: dict[str, Problem] = {}
@@ -83,9 +84,10 @@ class Surveyor:
     def row(self, row: Row) -> None:
         """Check one row, in every combination."""
         shape = tuple(row.values)
-        if (alike := self._alike.get(shape)) and self._add_ordinary(row, alike):
+        sound = self._check_cells(row, shape)
+        if sound and (alike := self._alike.get(shape)) and self._add_ordinary(row, alike):
             return
-        if problems := self._check_row(row):
+        if (problems := self._check_row(row)) or not sound:
             self._problems.update(dict.fromkeys(problems))
             for message in self._picture_check(row.values):
                 self._input_refused(message, row)
@@ -123,12 +125,19 @@ class Surveyor:
 
     def found_in_part(self, counts: Mapping[str, int]) -> Survey:
         """Return the survey of a sample of a plan that has so many requests to each model."""
+        self._problems.update(dict.fromkeys(self._check_cells.mistakes()))
         if not any(counts.values()) and not self._problems:
             message = "every combination is excluded: nothing to generate; remove a rule under 'exclude:'"
             self._problems[Problem(message, str(self._manifest.source))] = None
         for model, count in counts.items():
             if model.endswith(FREE_SUFFIX) and count > FREE_A_DAY:
                 self._warn(f"{counted(count, 'request')} to {model}: free models give {FREE_A_DAY} pictures a day", "")
+        odd_rows = (*self._check_row.notices, *self._check_cells.notices())
+        if self._problems:
+            # Nobody runs a manifest again for what only looks wrong: it is told with the mistakes.
+            self._problems.update(dict.fromkeys(odd_rows))
+        for odd in odd_rows:
+            self.note(odd)
         return Survey(
             tuple(self._problems),
             (*self._of_catalogue(), *self._warnings.values())[:MAX_WARNINGS],
@@ -183,13 +192,17 @@ class Surveyor:
         for objection in self._catalogue_check.objections(_asked(call)):
             # What no row says is wrong in the manifest, once, and not in each of its rows.
             at = row if row is not None and row.values.keys() & {"model", objection.about} else None
+            place = self._place(at)
+            if objection.about == "model":
+                # A table of pictures or sizes is no place for a model that the manifest names.
+                place = self._manifest.places.get(("model", call.model), place)
             if objection.refused:
                 if objection.about != "model" or objection.message not in self._refused:
-                    self._problem(objection.message, at)
+                    self._problems[Problem(objection.message, place)] = None
                 self._refused.add(objection.message)
             else:
                 told = self._told.setdefault((call.model, objection.about), {})
-                told.setdefault(objection.message, Problem(objection.message, self._place(at)))
+                told.setdefault(objection.message, Problem(objection.message, place))
 
     def _of_catalogue(self) -> Iterator[Problem]:
         """Yield what the catalogue says of each model, once for each parameter."""

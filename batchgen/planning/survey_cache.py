@@ -51,6 +51,8 @@ def fingerprint(manifest: Manifest, catalogue: Catalogue | None) -> str:
         manifest.exclude,
         manifest.include,
         manifest.repeat,
+        manifest.flags,
+        (manifest.row_rules.columns, manifest.row_rules.meant),
         sorted(manifest.prices),
         _text(manifest.output.path),
         manifest.kind,

@@ -83,7 +83,7 @@ def test_explain_tells_the_requests_of_a_row_apart_and_says_that_there_are_more(
 @pytest.mark.parametrize("command", ["status", "report"])
 def test_a_folder_without_a_run_is_said_to_be_one(batchgen, tmp_path, command):
     done = batchgen(command, tmp_path)
-    assert done.returncode == 6
+    assert done.returncode == 2
     assert "is this a run folder?" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -32,7 +32,7 @@ def told(load, tmp_path):
 def test_an_unknown_model_is_told_once_where_it_stands_and_not_in_each_row(told):
     rows = "p,image\n" + "a fox,a.png\na mug,b.png\n" * 5
     ((place, message),) = told(JOB % "a/11", rows, binding=True)
-    assert place == "job.yaml"
+    assert place == "job.yaml:2"
     assert message.startswith("model 'a/11' is not in the catalogue")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.file_kinds import refuse_other_kind, rows_kind
 from batchgen.manifest.row_files import Piped, RowFile, refuse_broken_packing, row_suffix
-from batchgen.manifest.rows.csv import open_csv
+from batchgen.manifest.rows.csv import CsvRows, open_csv
 from batchgen.manifest.rows.inline import InlineRows
 from batchgen.manifest.rows.interface import Row, Rows
 from batchgen.manifest.rows.jsonl import JsonlRows
@@ -17,7 +17,7 @@ from batchgen.wording import printable
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".txt")
 
-__all__ = ["SUFFIXES", "InlineRows", "Row", "Rows", "TextRows", "open_rows", "piped_rows"]
+__all__ = ["SUFFIXES", "CsvRows", "InlineRows", "Row", "Rows", "TextRows", "open_rows", "piped_rows"]
 
 
 def open_rows(path: Path, file: str, place: str = "", *, declared: frozenset[str] = frozenset()) -> Rows:

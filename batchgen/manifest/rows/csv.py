@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from batchgen.errors import ManifestError, Problem
+from batchgen.manifest.cell_texts import is_quoted_after_blank
 from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.row_files import RowFile, open_text, row_suffix
 from batchgen.manifest.rows.interface import Broken, Row, file_fingerprint, given
@@ -18,10 +19,17 @@ from batchgen.manifest.text_files import not_utf8
 from batchgen.manifest.values import Value
 from batchgen.wording import shown
 
+# A data URI of 25 MB, which is the most that a picture may have, takes a third more as base64; several stand in a cell.
+LARGEST_CELL = 16 * 34_000_000
+csv.field_size_limit(LARGEST_CELL)
+
 
 @dataclass(frozen=True, slots=True)
 class CsvRows:
-    """The rows below the header of ``path``; ``file`` is its name in messages, ``declared`` are further parameters."""
+    """The rows below the ``header``, by its file and line, of ``path``; ``file`` is its name in messages.
+
+    ``declared`` are further parameters. ``unnamed`` columns at the right end of the header may stand empty.
+    """
 
     path: RowFile
     file: str
@@ -29,6 +37,8 @@ class CsvRows:
     delimiter: str
     quoting: int
     skips_spaces: bool
+    header: str = ""
+    unnamed: int = 0
     declared: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[Row]:
@@ -56,10 +66,14 @@ class CsvRows:
         for fields in reader:
             line, end = end + 1, reader.line_num
             if len(fields) != width:
-                if any(fields):
+                if not any(fields):
+                    continue
+                # Spreadsheets write columns that were once in use, and are empty now.
+                if len(fields) < width or any(fields[width:]):
                     number += 1
-                    broken.add(f"{file}:{line}", *self._wrong_width(number, fields))
-                continue
+                    self._wrong_width(number, fields, f"{file}:{line}", broken)
+                    continue
+                fields = fields[:width]  # noqa: PLW2901
             values = dict(zip(columns, fields))  # noqa: B905 - they were counted, and it costs a tenth of the loop
             if "" in fields:
                 if not any(fields):
@@ -70,13 +84,22 @@ class CsvRows:
                 values = _with_list(values, f"{file}:{line}", broken)
             yield Row(number, file, line, values)
 
-    def _wrong_width(self, number: int, fields: list[str]) -> tuple[str, str]:
+    def _wrong_width(self, number: int, fields: list[str], place: str, broken: Broken) -> None:
         width = len(self.columns)
         counted = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
         message = f"row {number} has {counted}, the header has {width}"
         if len(fields) < width:
-            return message, f"no value for {shown(self.columns[len(fields)])}"
-        return message, f"put quotes around a value that holds {shown(self.delimiter)}"
+            broken.add(place, message, f"no value for {shown(self.columns[len(fields)])}")
+        elif len(fields) <= width + self.unnamed:
+            column = next(index for index in range(width, len(fields)) if fields[index])
+            message = (
+                f"column {column + 1} of the header has no name, and row {number} has {shown(fields[column])} there"
+            )
+            broken.once(self.header, message, "name it or remove the column", key=f"column {column}")
+        elif any(is_quoted_after_blank(field.partition(self.delimiter)[0] + '"') for field in fields):
+            broken.add(place, message, f"write a quote right after the {shown(self.delimiter)}, without a blank")
+        else:
+            broken.add(place, message, f"put quotes around a value that holds {shown(self.delimiter)}")
 
 
 def open_csv(path: RowFile, file: str, declared: frozenset[str] = frozenset()) -> CsvRows:
@@ -89,12 +112,23 @@ def open_csv(path: RowFile, file: str, declared: frozenset[str] = frozenset()) -
         line = reader.line_num
     if header is None:
         raise ManifestError([Problem("the file has no header and no rows", file)])
-    names = tuple(name.strip() for name in header)
+    written = tuple(name.strip() for name in header)
+    names = written[: max(position for position, name in enumerate(written, 1) if name)] if any(written) else written
     problems = [Problem(*found) for found in _header_problems(names, f"{file}:{line}", declared)]
     if problems:
         raise ManifestError(problems)
     spaced = len(header) > 1 and all(name.startswith(" ") for name in header[1:])
-    return CsvRows(path, file, names, delimiter, quoting, skips_spaces=spaced, declared=declared)
+    return CsvRows(
+        path,
+        file,
+        names,
+        delimiter,
+        quoting,
+        skips_spaces=spaced,
+        header=f"{file}:{line}",
+        unnamed=len(written) - len(names),
+        declared=declared,
+    )
 
 
 def _header_problems(names: tuple[str, ...], place: str, declared: frozenset[str]) -> Iterator[tuple[str, str, str]]:
@@ -131,7 +165,7 @@ def _quoting(path: RowFile, file: str, delimiter: str) -> int:
     if delimiter != "\t":
         return csv.QUOTE_MINIMAL
     with _reading(path, file, Broken()) as lines:
-        widths = [line.count("\t") for line in lines.text if line.strip()]
+        widths = [line.count("\t") for line in lines.text if line.strip('" \t\r\n')]
     if len(set(widths)) > 1 or len(widths) == _rows_with_quotes(path):
         return csv.QUOTE_MINIMAL
     return csv.QUOTE_NONE
@@ -140,7 +174,9 @@ def _quoting(path: RowFile, file: str, delimiter: str) -> int:
 def _rows_with_quotes(path: RowFile) -> int:
     with open_text(path, newline="") as text:
         try:
-            return sum(1 for fields in csv.reader(text, delimiter="\t", strict=True) if fields)
+            reader = csv.reader(text, delimiter="\t", strict=True)
+            # A row of blanks is none for the other count either.
+            return sum(1 for fields in reader if any(map(str.strip, fields)))
         except csv.Error:
             return 0
 

@@ -63,12 +63,19 @@ class Broken:
 
     def __init__(self) -> None:
         self._problems: list[Problem] = []
+        self._told: set[str] = set()
 
     def add(self, place: str, message: str, suggestion: str = "") -> None:
         """Keep a problem. Raise :class:`ManifestError` with all of them if there are too many to go on."""
         self._problems.append(Problem(message, place, suggestion))
         if len(self._problems) >= MOST_PROBLEMS:
             self.raise_if_any()
+
+    def once(self, place: str, message: str, suggestion: str, *, key: str) -> None:
+        """Keep a problem that every row may have, for the first of them."""
+        if key not in self._told:
+            self._told.add(key)
+            self.add(place, message, suggestion)
 
     def raise_if_any(self) -> None:
         """Raise :class:`ManifestError` with every problem so far, if there is one."""
