@@ -73,12 +73,13 @@ class Problem:
 
 
 class ManifestError(UsageError):
-    """All problems of one manifest; only the first ``SHOWN`` are printed."""
+    """All problems of one manifest; only the first ``SHOWN`` are printed. ``notes`` are odd, and stop nothing."""
 
     SHOWN = 20
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], *, notes: Iterable[Problem] = ()) -> None:
         self.problems = tuple(problems)
+        self.notes = tuple(notes)
         super().__init__(self._text())
 
     def _text(self) -> str:

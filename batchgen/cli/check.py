@@ -10,6 +10,7 @@ from batchgen.errors import ManifestError, Problem, Together
 
 if TYPE_CHECKING:
     from batchgen.manifest import Manifest
+    from batchgen.planning.plan import Plan
 
 
 @with_job_options
@@ -20,13 +21,12 @@ def check(
 ) -> None:
     """Find every mistake in a manifest, with its line; uses no network."""
     from batchgen.cli.console import say
-    from batchgen.planning.plan import make_plan
     from batchgen.wording import counted
 
     manifest = options.read(job)
     together = Together()
     together.each(_check_simulator, manifest)
-    plan = together.each(make_plan, manifest)
+    plan = together.each(_plan, manifest)
     together.refuse()
     assert plan is not None
     for warning in plan.warnings:
@@ -34,6 +34,26 @@ def check(
     counts = {model: count for model, count in plan.count_by_model().items() if count}
     requests, models = counted(sum(counts.values()), "request"), counted(len(counts), "model")
     sys.stdout.write(f"{job}: no mistakes; {requests} to {models}\n")
+
+
+def _plan(manifest: Manifest) -> Plan:
+    """Return the plan of ``manifest``; tell of what is odd about it also if there are mistakes."""
+    from batchgen.cli.console import say
+    from batchgen.commands.input_memory import input_files
+    from batchgen.planning.plan import make_plan
+
+    try:
+        return make_plan(manifest, files=input_files(manifest, listen=_listen))
+    except ManifestError as error:
+        for note in error.notes:
+            say(f"warning: {note}")
+        raise
+
+
+def _listen(done: int, wanted: int) -> None:
+    from batchgen.cli.console import show_count
+
+    show_count("masks decoded", done, wanted)
 
 
 def _check_simulator(manifest: Manifest) -> None:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from batchgen.encoding import json_text
-from batchgen.running.events import Event, Progress
+from batchgen.running.events import Event, InputsDecoded, Progress
 
 if TYPE_CHECKING:
     from batchgen.commands.run import RunResult
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def write_event(event: Event) -> None:
     """Write ``{"event": "ended", "key": …}``; progress is left out, since it can be counted from the other lines."""
-    if not isinstance(event, Progress):
+    if not isinstance(event, Progress | InputsDecoded):
         _write({"event": type(event).__name__.lower(), **dataclasses.asdict(event)})
 
 

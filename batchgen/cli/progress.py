@@ -9,9 +9,10 @@ from typing import Never
 
 from tqdm import tqdm
 
+from batchgen.cli.console import show_count
 from batchgen.money import dollars
 from batchgen.request import State
-from batchgen.running.events import Event, Listener, Notice, Progress, Started, Stopping, Wait
+from batchgen.running.events import Event, InputsDecoded, Listener, Notice, Progress, Started, Stopping, Wait
 from batchgen.wording import counted, visible
 
 # Fits 80 columns with a spend, a failure count and a wait; the bar takes what is left.
@@ -43,6 +44,8 @@ class _Bar:
 
     def hear(self, event: Event) -> None:
         match event:
+            case InputsDecoded(done, wanted):
+                show_count("input pictures decoded", done, wanted)
             case Started():
                 self._start(event)
             case Progress():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from batchgen.commands.input_memory import input_files
 from batchgen.errors import UsageError
 from batchgen.manifest import Manifest, load_manifest
 from batchgen.manifest.file_names import elsewhere_problem
@@ -60,7 +61,7 @@ def planned(manifest: Manifest, notice: Callable[[str], None] | None) -> Plan:
     found = anyio.run(look_up_catalogue, service_of(manifest))
     if found.notice and notice:
         notice(found.notice)
-    return make_plan(manifest, found.catalogue)
+    return make_plan(manifest, found.catalogue, files=input_files(manifest))
 
 
 def prices_of(manifest: Manifest, catalogue: Catalogue | None, folder: RunFolder) -> PriceBook:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 
+from batchgen.commands.input_memory import input_files
 from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
 from batchgen.manifest import Manifest
 from batchgen.planning.forecast import Forecast, StateLookup
@@ -31,7 +32,8 @@ def plan(manifest: Manifest | str | Path) -> Plan:
 
     Raise :class:`~batchgen.errors.ManifestError` with every problem that shows when rows meet axes.
     """
-    return make_plan(manifest_of(manifest))
+    loaded = manifest_of(manifest)
+    return make_plan(loaded, files=input_files(loaded))
 
 
 def forecast(manifest: Manifest | str | Path, *, folder: str | Path | None = None, first: int = 3) -> Forecast:
@@ -69,7 +71,7 @@ def outlook(
     loaded = manifest_of(manifest)
     found = anyio.run(look_up_catalogue, service_of(loaded))
     run_folder = RunFolder(folder_of(loaded, folder))
-    planned = make_plan(loaded, found.catalogue, memo=memo_in(run_folder))
+    planned = make_plan(loaded, found.catalogue, memo=memo_in(run_folder), files=input_files(loaded))
     with ExitStack() as stack:
         diff: PlanDiff | None = None
         lookup: StateLookup | None = None

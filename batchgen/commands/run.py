@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 
+from batchgen.commands.input_memory import input_files
 from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
 from batchgen.errors import ExitCode, LedgerDamaged, Together
 from batchgen.manifest import Manifest
@@ -22,7 +24,7 @@ from batchgen.provider.choose import choose_provider, look_up_catalogue
 from batchgen.provider.interface import Provider
 from batchgen.request import State
 from batchgen.running.engine import Engine
-from batchgen.running.events import Listener, Notice, silent
+from batchgen.running.events import InputsDecoded, Listener, Notice, silent
 from batchgen.running.options import Options, min_free_bytes, within
 from batchgen.running.preflight import refuse_no_match, refuse_partial_prune, refuse_unconfirmed, refuse_unpriced
 from batchgen.running.result import Finished
@@ -98,7 +100,7 @@ async def run_async(
     run_folder = RunFolder(folder_of(loaded, folder))
     with ExitStack() as stack:
         async with interruptible() if signals else _uninterrupted() as watch:
-            judged = await _judge(loaded, run_folder)
+            judged = await _judge(loaded, run_folder, listen or silent)
             await anyio.to_thread.run_sync(_refuse_early, judged, run_folder, options)
             opened = run_folder.opened(force_unlock=options.force_unlock)
             await anyio.to_thread.run_sync(stack.enter_context, opened)
@@ -127,7 +129,7 @@ class _Judged:
     notices: tuple[str, ...]
 
 
-async def _judge(manifest: Manifest, folder: RunFolder) -> _Judged:
+async def _judge(manifest: Manifest, folder: RunFolder, listen: Listener) -> _Judged:
     """Raise :class:`UsageError` with all that is wrong with the provider's key and address and with the plan."""
     service = service_of(manifest)
     together = Together()
@@ -138,11 +140,18 @@ async def _judge(manifest: Manifest, folder: RunFolder) -> _Judged:
         found = await look_up_catalogue(service)
         catalogue = found.catalogue
     with together.noted():
-        plan = await anyio.to_thread.run_sync(lambda: make_plan(manifest, catalogue, memo=memo_in(folder)))
+        files = input_files(manifest, decodes=True, listen=partial(_tell_of_decoding, listen))
+        plan = await anyio.to_thread.run_sync(lambda: make_plan(manifest, catalogue, memo=memo_in(folder), files=files))
     together.refuse()
     prices = await anyio.to_thread.run_sync(prices_of, manifest, catalogue, folder)
     notices = (*([found.notice] if found.notice else []), *map(str, plan.warnings))
     return _Judged(plan, provider, prices, notices)
+
+
+def _tell_of_decoding(listen: Listener, done: int, wanted: int) -> None:
+    """Pass progress on to the event loop, from the thread that plans; end that thread's work after a first Ctrl-C."""
+    anyio.from_thread.check_cancelled()
+    anyio.from_thread.run_sync(listen, InputsDecoded(done, wanted))
 
 
 def _refuse_early(judged: _Judged, folder: RunFolder, options: Options) -> None:

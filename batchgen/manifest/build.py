@@ -56,6 +56,7 @@ def frozen(job: JobFile, rows: Rows, source: Path, document: Document, *, allow_
         reuse=tuple(dict.fromkeys(job.reuse)),
         allow_outside=allow_outside,
         places=dict(_places(job, document)),
+        orient=job.inputs.orient,
     )
 
 

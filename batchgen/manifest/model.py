@@ -105,7 +105,8 @@ class Manifest:
 
     ``kind`` is ``None`` if each model's own kind counts. The folders of ``reuse`` are relative to the current one.
     Rows and pictures may lie outside ``folder`` only if ``allow_outside``. ``places`` say where each entry of
-    ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name.
+    ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name. Input pictures are sent
+    upright, as their EXIF data say, if ``orient``.
     """
 
     name: str
@@ -127,3 +128,4 @@ class Manifest:
     reuse: tuple[str, ...]
     allow_outside: bool = False
     places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    orient: bool = False

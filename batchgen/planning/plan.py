@@ -21,6 +21,7 @@ from batchgen.planning.survey_cache import fingerprint, memo_of, survey_of
 from batchgen.planning.unmatched import unmatched_combinations, unmatched_models
 from batchgen.provider.interface import Catalogue
 from batchgen.request import Request
+from batchgen.store.inputs.input_files import InputFiles
 from batchgen.wording import counted
 
 # More requests than this are a mistake in an axis: reading them all would take minutes before the first message.
@@ -32,13 +33,22 @@ _MOST_SHAPES = 64
 class Plan:
     """The requests of one manifest, free of mistakes. Made by :func:`make_plan`."""
 
-    def __init__(self, manifest: Manifest, catalogue: Catalogue | None = None, *, memo: bytes | None = None) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        catalogue: Catalogue | None = None,
+        *,
+        memo: bytes | None = None,
+        files: InputFiles | None = None,
+    ) -> None:
         self.manifest = manifest
         self._catalogue = catalogue
         self._memo = memo
         self._combinations = Combinations(manifest.axes, manifest.exclude, manifest.include)
         self._rules = self._combinations.row_rules
-        self._inputs = Inputs(manifest.folder, allow_outside=manifest.allow_outside)
+        self._inputs = Inputs(
+            manifest.folder, allow_outside=manifest.allow_outside, orient=manifest.orient, files=files
+        )
         self._catalogue_check = CatalogueCheck(catalogue, provider=manifest.provider.kind, priced=manifest.prices)
         self._kept: dict[tuple[str, ...], tuple[RequestFactory, ...]] = {}
 
@@ -101,7 +111,7 @@ class Plan:
 
     def _surveyed(self) -> Survey:
         _ = self.fingerprint  # of the rows as they are before they are read
-        surveyor = Surveyor(self.manifest, self._catalogue_check, self._rules, self._factories)
+        surveyor = Surveyor(self.manifest, self._catalogue_check, self._rules, self._factories, self._inputs)
         try:
             for row in self.manifest.rows:
                 surveyor.row(row)
@@ -109,7 +119,10 @@ class Plan:
                     break
         except ManifestError as error:
             surveyor.broken(error)
-        return surveyor.found()
+        try:
+            return surveyor.found()
+        finally:
+            self._inputs.close()
 
     def at(self, positions: Iterable[int]) -> Iterator[Request]:
         """Yield the requests at these ascending positions of the whole plan; the others are not even made."""
@@ -155,17 +168,24 @@ class Plan:
         return factories
 
 
-def make_plan(manifest: Manifest, catalogue: Catalogue | None = None, *, memo: bytes | None = None) -> Plan:
+def make_plan(
+    manifest: Manifest,
+    catalogue: Catalogue | None = None,
+    *,
+    memo: bytes | None = None,
+    files: InputFiles | None = None,
+) -> Plan:
     """Return the plan of ``manifest``. Raise :class:`ManifestError` with every mistake found, before anything is sent.
 
     With a ``catalogue``, aliases are resolved and every request is checked against what its model takes. With the
-    ``memo`` of an earlier plan, its survey is taken over if nothing has changed.
+    ``memo`` of an earlier plan, its survey is taken over if nothing has changed. ``files`` are those of the input
+    pictures; by default, none is decoded but masks, and none is remembered.
     """
-    plan = Plan(manifest, catalogue, memo=memo)
+    plan = Plan(manifest, catalogue, memo=memo, files=files)
     if not plan.is_known and (size := _counted(plan)) > MAX_REQUESTS:
         raise ManifestError([Problem(f"{counted(size, 'request')}; {MAX_REQUESTS:,} at most", str(manifest.source))])
     if problems := plan.survey.problems:
-        raise ManifestError(problems)
+        raise ManifestError(problems, notes=plan.survey.warnings)
     return plan
 
 

@@ -9,7 +9,8 @@ from batchgen.errors import BadRequest, ManifestError, Problem, UsageError
 from batchgen.manifest import Manifest, PictureCheck, Row, RowCheck, check_value
 from batchgen.planning.catalogue_check import FREE_A_DAY, FREE_SUFFIX, Asked, CatalogueCheck
 from batchgen.planning.compact_set import CompactSet
-from batchgen.planning.inputs import refusal
+from batchgen.planning.input_survey import InputSurvey
+from batchgen.planning.inputs import Inputs, refusal
 from batchgen.planning.key_list import KeyList
 from batchgen.planning.naming import folded
 from batchgen.planning.request_factory import Call, PromptKeys, RequestFactory
@@ -48,6 +49,7 @@ class Surveyor:
         catalogue_check: CatalogueCheck,
         rules: tuple[Mapping[str, str], ...],
         factories: Callable[[Row], Iterable[RequestFactory]],
+        inputs: Inputs,
     ) -> None:
         self._manifest = manifest
         self._catalogue_check = catalogue_check
@@ -56,6 +58,7 @@ class Surveyor:
         self._factories = factories
         self._check_row = RowCheck(manifest.rows.columns)
         self._picture_check = PictureCheck(manifest.folder, allow_outside=manifest.allow_outside)
+        self._input_survey = InputSurvey(manifest, inputs)
         self._problems: dict[Problem, None] = {}
         self._warnings: dict[str, Problem] = {}
         self._refused: set[str] = set()
@@ -108,6 +111,10 @@ class Surveyor:
         for model, count in counts.items():
             if model.endswith(FREE_SUFFIX) and count > FREE_A_DAY:
                 self._warn(f"{counted(count, 'request')} to {model}: free models give {FREE_A_DAY} pictures a day", "")
+        for mistake in self._input_survey.decoded():
+            self._input_refused(mistake.message, mistake.row)
+        for odd in self._input_survey.notices():
+            self._warnings.setdefault(odd.message, odd)
         for odd in unmatched_rows(self._manifest, self._idle_rules):
             self._warnings.setdefault(odd.message, odd)
         return Survey(
@@ -121,6 +128,9 @@ class Surveyor:
         call = factory.call(row)
         for one in (*call.image, *((call.mask,) if call.mask else ())):
             if message := refusal(one):
+                self._input_refused(message, row)
+        if call.image or call.mask:
+            for message in self._input_survey.saw(call, row):
                 self._input_refused(message, row)
         prompt = call.parameters.get("prompt")
         if prompt is None:
