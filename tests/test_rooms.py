@@ -66,7 +66,7 @@ INNER = {
     "store.inputs": {"store.folder", "store.media"},
     "store.pictures": {"store.folder", "store.ledger", "store.media"},
     "store.looks": {"store.folder", "store.ledger", "store.media"},
-    "store.dataset": {"store.folder", "store.ledger", "store.media", "store.pictures", "store.looks"},
+    "store.dataset": {f"store.{part}" for part in ("folder", "inputs", "ledger", "media", "pictures", "looks")},
     "running.buy": {"running.desk", "running.events"},
     "running.schedule": {"running.buy", "running.desk", "running.events"},
 }
