@@ -17,6 +17,9 @@ from batchgen.wording import printable, shown
 
 _PICTURES = ("image", "mask")
 
+# With other mistakes in a manifest, so many pictures are read to show some of theirs too.
+_MOST_READ = 500
+
 # The names of files that say what is in them; other names promise nothing.
 _SUFFIXES = {
     **dict.fromkeys((".png", ".apng"), "png"),
@@ -55,6 +58,7 @@ class PictureCheck:
         self._folder = folder
         self._allow_outside = allow_outside
         self._judged: set[str] = set()
+        self._left = _MOST_READ
 
     def __call__(self, values: Mapping[str, Value]) -> list[str]:
         found = (self._judge(source) for name in _PICTURES for source in _listed(values.get(name)))
@@ -64,10 +68,11 @@ class PictureCheck:
         if source in self._judged or image_problem(source):
             return None
         self._judged.add(source)
-        return picture_problem(self._folder, source, allow_outside=self._allow_outside)
+        self._left -= 1
+        return picture_problem(self._folder, source, allow_outside=self._allow_outside, looks_inside=self._left >= 0)
 
 
-def picture_problem(folder: Path, source: str, *, allow_outside: bool = False) -> str | None:
+def picture_problem(folder: Path, source: str, *, allow_outside: bool = False, looks_inside: bool = True) -> str | None:
     """Return why ``source`` (a path, an https URL or a data URI) can't be sent; else ``None``."""
     try:
         if problem := image_problem(source):
@@ -77,7 +82,8 @@ def picture_problem(folder: Path, source: str, *, allow_outside: bool = False) -
         elif not is_url(source):
             with readable(source):
                 path = picture_file(folder, source, allow_outside=allow_outside)
-                judged(source, path.read_bytes())
+                if looks_inside:
+                    judged(source, path.read_bytes())
     except InputRefused as refused:
         return str(refused)
     return None
