@@ -12,6 +12,7 @@ import secrets
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -43,11 +44,14 @@ def is_copy(file: str) -> bool:
 
 
 class InputCopies:
-    """The copies in one run folder, as they lay there when this was made, and those that were made since."""
+    """The copies in one run folder, as they lay there when this was first asked, and those that were made since."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
-        self._files = _listed(folder.inputs)
+
+    @cached_property
+    def _files(self) -> dict[str, str]:
+        return _listed(self._folder.inputs)
 
     def __bool__(self) -> bool:
         return bool(self._files)
