@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Self
 
@@ -80,8 +80,9 @@ class InputFiles:
         with (
             tempfile.TemporaryDirectory(prefix="batchgen-") as folder,
             WorkerProcesses(_MODULE, most=most, time_cap_s=TIME_CAP_S) as processes,
+            # A listener that raises ends the work, and not only once the garbage is collected.
+            closing(processes.answers(_tasks(left, Path(folder)))) as answers,
         ):
-            answers = processes.answers(_tasks(left, Path(folder)))
             for done, (sha256, answer) in enumerate(zip(left, answers, strict=True), 1):
                 found[sha256] = self._noted(sha256, answer)
                 self._listen(done, len(left))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from itertools import tee
 from types import TracebackType
 from typing import Self
@@ -33,8 +34,9 @@ class LookWorkers:
     def shrink_all(self, jobs: Iterable[LookTask]) -> Iterator[Look]:
         """Return the look of each of ``jobs``, in their order; a picture that fails is a look with a problem."""
         sent, asked = tee(jobs)
-        for job, answer in zip(asked, self._processes.answers(map(msgspec.json.encode, sent)), strict=True):
-            yield self._look(job, answer)
+        with closing(self._processes.answers(map(msgspec.json.encode, sent))) as answers:
+            for job, answer in zip(asked, answers, strict=True):
+                yield self._look(job, answer)
 
     def _look(self, job: LookTask, answer: bytes | NoAnswer) -> Look:
         if answer is NoAnswer.TOO_SLOW:

@@ -9,7 +9,7 @@ import queue
 import select
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from types import TracebackType
@@ -53,7 +53,7 @@ class WorkerProcesses:
         for worker in self._workers:
             worker.end()
 
-    def answers(self, jobs: Iterable[bytes]) -> Iterator[bytes | NoAnswer]:
+    def answers(self, jobs: Iterable[bytes]) -> Generator[bytes | NoAnswer, None, None]:
         """Return the answer to each of ``jobs``, in their order."""
         rest = iter(jobs)
         with ThreadPoolExecutor(len(self._workers)) as threads:

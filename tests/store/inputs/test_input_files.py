@@ -4,6 +4,7 @@ import hashlib
 import io
 import itertools
 import os
+import threading
 import zlib
 from unittest import mock
 
@@ -146,6 +147,22 @@ def test_progress_is_told_of_what_is_really_decoded(tmp_path):
         assert heard == [(done, 6) for done in range(7)]
         files.decoded(known)
     assert len(heard) == 7
+
+
+def test_a_listener_that_raises_ends_the_work_at_once(tmp_path):
+    class Enough(Exception):
+        pass
+
+    def listen(done, _wanted):
+        if done == 2:
+            raise Enough
+
+    pictures = [photo(note=note) for note in range(60)]
+    known = {hashlib.sha256(one).hexdigest(): one for one in pictures}
+    with InputFiles(tmp_path, tmp_path / "cache", listen=listen) as files, pytest.raises(Enough):
+        files.decoded(known)
+    assert sum(files._known.decoded(digest) is not None for digest in known) == 2
+    assert not {thread.name for thread in threading.enumerate() if "ThreadPool" in thread.name}
 
 
 def test_a_file_that_changes_under_the_decoder_is_told_and_not_remembered(files, tmp_path):
