@@ -55,9 +55,11 @@ class InputSurvey:
         return found
 
     def decoded(self) -> Iterator[InputMistake]:
-        """Yield what decoding finds wrong: with masks, and with all pictures if the plan is to be sent."""
-        pictures = self._first if self._inputs.decodes else self._masks
-        wanted = [self._first[digest][0] for digest in pictures]
+        """Yield what decoding finds wrong: with masks, and with all pictures if the plan is to be sent.
+
+        What is known of a picture from an earlier run is told in any case.
+        """
+        wanted = [one for digest, (one, _) in self._first.items() if digest in self._masks or self._inputs.decodes(one)]
         for digest, found in self._inputs.decoded(wanted).items():
             one, row = self._first[digest]
             if found.problem:

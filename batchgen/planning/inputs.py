@@ -57,10 +57,9 @@ class Inputs:
         """Return what the bytes that are sent say of themselves; ``None`` for a URL, and for what is refused."""
         return self._headers.get(one.digest)
 
-    @property
-    def decodes(self) -> bool:
-        """Whether each picture is to be decoded before anything is sent."""
-        return self._files.decodes
+    def decodes(self, one: Input) -> bool:
+        """Return whether an input is decoded: before anything is sent, or if the answer is known already."""
+        return self._files.decodes or self._files.knows(one.digest.removeprefix("sha256:"))
 
     def decoded(self, wanted: Iterable[Input]) -> Mapping[str, Decoded]:
         """Return what decoding tells of each of these inputs that has bytes, by their digests."""

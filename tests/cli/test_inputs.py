@@ -44,6 +44,15 @@ def test_half_a_jpeg_is_never_sent(batchgen, edits):
     assert not folder.exists()
 
 
+def test_what_a_run_found_broken_is_no_news_to_a_check(batchgen, edits):
+    edits({"image": "a.jpg"}, a_jpg=broken())
+    assert batchgen("check", "job.yaml").returncode == 0
+    assert batchgen("run", "job.yaml").returncode == 2
+    done = batchgen("check", "job.yaml")
+    assert done.returncode == 2
+    assert "rows.jsonl:1: 'a.jpg' is cut off" in done.stderr
+
+
 def test_a_check_tells_of_broken_and_of_odd_pictures_together(batchgen, edits):
     edits({"image": "a.jpg"}, {"image": "b.png"}, a_jpg=photo("jpeg", orientation=6), b_png=photo()[:99])
     done = batchgen("check", "job.yaml")

@@ -14,7 +14,10 @@ import msgspec
 from batchgen.store.inputs.decode_worker import CHANGED, Decoded, DecodeTask
 from batchgen.store.inputs.known_inputs import InputFile, KnownInputs
 from batchgen.store.media.picture_header import PictureHeader
-from batchgen.store.media.worker_processes import TIME_CAP_S, NoAnswer, WorkerProcesses
+from batchgen.store.media.worker_processes import NoAnswer, WorkerProcesses
+
+# Longer than a result gets: what is refused here stops a run, and the machine may be busy.
+TIME_CAP_S = 60.0
 
 _MODULE = "batchgen.store.inputs.decode_worker"
 # A worker is not worth its start for fewer pictures than this.
@@ -68,6 +71,10 @@ class InputFiles:
         if (before.st_size, before.st_mtime_ns, before.st_ino) == (after.st_size, after.st_mtime_ns, after.st_ino):
             self._known.note_file(path, before, found)
         return found
+
+    def knows(self, sha256: str) -> bool:
+        """Return whether a picture was decoded before."""
+        return self._known.decoded(sha256) is not None
 
     def decoded(self, pictures: Mapping[str, Path | bytes]) -> Mapping[str, Decoded]:
         """Return what decoding tells of each picture, by its SHA-256; whatever was decoded before is known."""
