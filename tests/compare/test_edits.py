@@ -29,10 +29,16 @@ def edited(folder, note):
 def edits(tmp_path_factory):
     """Two edits of one picture each by two models, one of two pictures, and a picture made from words."""
     with folders.building(tmp_path_factory.mktemp("run") / "edits") as folder:
+
+        def paths(image):
+            return {"input_paths": "\n".join(one.source for one in image)} if image else {}
+
         day, night = edited(folder, 1), edited(folder, 2)
         for prompt, image in (("by day", (day,)), ("by night", (day, night)), ("from words", ())):
             for model in MODELS:
-                folder.store(folder.request(prompt, model=model, axes={"model": model}, image=image))
+                folder.store(
+                    folder.request(prompt, model=model, axes={"model": model}, image=image, columns=paths(image))
+                )
         folder.end()
     write_page(folder.folder)
     return folder.folder
@@ -72,6 +78,11 @@ def test_the_slider_can_be_held_against_what_was_edited(page):
     page.locator(".modes select").select_option(label="edited picture")
     page.wait_for_selector(".under img[alt='the picture that was edited']")
     assert page.locator(".pane figcaption").inner_text() == "edited picture | maker/one"
+
+
+def test_the_request_as_yaml_names_what_was_edited(page):
+    opened(page, "by night")
+    assert 'image: ["1.jpg","2.jpg"]' in page.evaluate("request.yaml(2)")
 
 
 def test_voters_see_what_was_edited(page):
