@@ -19,7 +19,6 @@ import msgspec
 
 from batchgen.store.media.picture_header import png_chunks
 from batchgen.store.media.sniff import MAX_PIXELS
-from batchgen.store.media.worker_processes import cap_memory
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -157,6 +156,8 @@ def _upright(picture: Image, folder: Path) -> str:
 
 def main() -> None:
     """Read one task a line from stdin and write one answer a line to stdout, until stdin closes."""
+    from batchgen.store.media.worker_processes import cap_memory
+
     cap_memory()
     tasks = msgspec.json.Decoder(DecodeTask)
     for line in sys.stdin.buffer:

@@ -7,14 +7,16 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from batchgen.store.inputs.decode_worker import CHANGED, Decoded, DecodeTask
 from batchgen.store.inputs.known_inputs import InputFile, KnownInputs
 from batchgen.store.media.picture_header import PictureHeader
-from batchgen.store.media.worker_processes import NoAnswer, WorkerProcesses
+
+if TYPE_CHECKING:
+    from batchgen.store.media.worker_processes import NoAnswer, WorkerProcesses
 
 # Longer than a result gets: what is refused here stops a run, and the machine may be busy.
 TIME_CAP_S = 60.0
@@ -82,6 +84,9 @@ class InputFiles:
         left = {sha256: source for sha256, source in pictures.items() if sha256 not in found}
         if not left:
             return found
+        # Here and below: most plans decode nothing, and a check is to begin at once.
+        from batchgen.store.media.worker_processes import WorkerProcesses
+
         self._listen(0, len(left))
         most = max(1, len(left) // _PICTURES_A_WORKER)
         with (
@@ -121,6 +126,8 @@ class InputFiles:
         return found
 
     def _turning(self) -> WorkerProcesses:
+        from batchgen.store.media.worker_processes import WorkerProcesses
+
         if self._turner is None:
             self._turner = self._stack.enter_context(WorkerProcesses(_MODULE, count=1, time_cap_s=TIME_CAP_S))
         return self._turner
@@ -154,6 +161,8 @@ def _tasks(pictures: Mapping[str, Path | bytes], folder: Path) -> Iterator[bytes
 
 
 def _answered(answer: bytes | NoAnswer) -> Decoded:
+    from batchgen.store.media.worker_processes import NoAnswer
+
     match answer:
         case NoAnswer.TOO_SLOW:
             return Decoded(f"was not decoded within {TIME_CAP_S:g} s")

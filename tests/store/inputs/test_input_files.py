@@ -106,7 +106,7 @@ def test_a_second_look_reads_nothing_and_decodes_nothing(tmp_path):
     with (
         InputFiles(tmp_path, tmp_path) as files,
         mock.patch("pathlib.Path.read_bytes", side_effect=AssertionError),
-        mock.patch("batchgen.store.inputs.input_files.WorkerProcesses", side_effect=AssertionError),
+        mock.patch("batchgen.store.media.worker_processes.WorkerProcesses", side_effect=AssertionError),
     ):
         assert files.look(path, read_header) == first
         assert not files.decoded({first.sha256: path})[first.sha256].problem
@@ -194,6 +194,6 @@ def test_an_upright_picture_is_kept_for_the_next_run(tmp_path):
         first = files.upright(content, digest)
     with (
         InputFiles(tmp_path, tmp_path / "cache") as files,
-        mock.patch("batchgen.store.inputs.input_files.WorkerProcesses", side_effect=AssertionError),
+        mock.patch("batchgen.store.media.worker_processes.WorkerProcesses", side_effect=AssertionError),
     ):
         assert files.upright(content, digest) == first
