@@ -77,12 +77,11 @@ class InputCopies:
 
     def _write(self, name: str, content: bytes) -> None:
         place = self._folder.inputs
-        if not place.is_symlink():
-            make_folder(place, self._folder.root)
         try:
+            make_folder(place, self._folder.root)
             handle = os.open(place, _FOLDER)
         except OSError as error:
-            if error.errno not in {errno.ELOOP, errno.ENOTDIR}:
+            if error.errno not in {errno.ELOOP, errno.ENOTDIR, errno.EEXIST}:
                 raise
             raise FolderMismatch(f"{place}: a link or a file stands where the copies of inputs belong") from error
         temporary = f".{secrets.token_hex(8)}.part"

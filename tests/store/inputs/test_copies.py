@@ -80,6 +80,12 @@ def test_a_folder_that_is_a_link_is_neither_written_nor_read(folder, picture, tm
     assert len(list((tmp_path / "elsewhere").iterdir())) == 1
 
 
+def test_a_file_in_the_place_of_the_folder_is_told(folder, picture):
+    folder.inputs.touch()
+    with pytest.raises(FolderMismatch, match="a link or a file stands where the copies of inputs belong"):
+        InputCopies(folder).keep([picture])
+
+
 def test_a_copy_that_is_a_link_is_none_and_what_the_link_leads_to_is_left_alone(folder, picture, tmp_path):
     folder.inputs.mkdir()
     (tmp_path / "secret").write_text("mine")
