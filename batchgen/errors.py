@@ -73,12 +73,13 @@ class Problem:
 
 
 class ManifestError(UsageError):
-    """All problems of one manifest; only the first ``SHOWN`` are printed."""
+    """All problems of one manifest; only the first ``SHOWN`` are printed. ``notes`` are odd, and stop nothing."""
 
     SHOWN = 20
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], *, notes: Iterable[Problem] = ()) -> None:
         self.problems = tuple(problems)
+        self.notes = tuple(notes)
         super().__init__(self._text())
 
     def _text(self) -> str:
@@ -94,6 +95,7 @@ class Together:
 
     def __init__(self) -> None:
         self._problems: dict[Problem, None] = {}
+        self._notes: dict[Problem, None] = {}
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -114,11 +116,12 @@ class Together:
     def refuse(self) -> None:
         """Raise :class:`ManifestError` with the mistakes that were kept, if there are any."""
         if self._problems:
-            raise ManifestError(self._problems)
+            raise ManifestError(self._problems, notes=self._notes)
 
     def _note(self, error: UsageError) -> None:
         problems = error.problems if isinstance(error, ManifestError) else [Problem(str(error))]
         self._problems.update(dict.fromkeys(problems))
+        self._notes.update(dict.fromkeys(error.notes if isinstance(error, ManifestError) else ()))
 
 
 class BadRequest(UsageError):

@@ -20,6 +20,10 @@ import msgspec
 PARAMETERS = ("prompt", "quality", "size", "output_format", "response_format", "seconds")
 DELIVERY = frozenset({"response_format"})
 
+# The columns of a request that say which pictures and mask it was written with; the name of an input holds no line end.
+INPUT_PATHS, MASK_PATH = "input_paths", "mask_path"
+INPUT_PATH_END = "\n"
+
 # Raised whenever the canonical form changes, so that old ledgers can be told apart rather than silently bought again.
 KEY_VERSION = 1
 
@@ -104,6 +108,11 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     axes: Mapping[str, str] = msgspec.field(default_factory=dict)
     path: str | None = None
     types: Mapping[str, WireType] = msgspec.field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The pictures to be edited, and the mask, if there is one."""
+        return self.image if self.mask is None else (*self.image, self.mask)
 
     @property
     def lane(self) -> str:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from batchgen.encoding import json_text
-from batchgen.running.events import Event, Progress, Reading
+from batchgen.running.events import Event, InputsDecoded, Progress, Reading
 
 if TYPE_CHECKING:
     from batchgen.commands.run import RunResult
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def write_event(event: Event) -> None:
     """Write ``{"event": "ended", "key": …}``; progress of any kind is left out, since other lines can be counted."""
-    if not isinstance(event, Progress | Reading):
+    if not isinstance(event, Progress | Reading | InputsDecoded):
         _write({"event": type(event).__name__.lower(), **dataclasses.asdict(event)})
 
 

@@ -11,7 +11,7 @@ from batchgen.cli.app import app
 from batchgen.cli.console import say
 from batchgen.cli.streams import forgiving
 from batchgen.cli.word_hints import hint_for
-from batchgen.errors import BatchgenError, ExitCode, UsageError, shortage_of
+from batchgen.errors import BatchgenError, ExitCode, ManifestError, UsageError, shortage_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,6 +28,8 @@ def _run(argv: Sequence[str] | None) -> int:
     except SystemExit as ending:
         return _code(ending)
     except BatchgenError as error:
+        for note in error.notes if isinstance(error, ManifestError) else ():
+            say(f"warning: {note}")
         say(str(error))
         return error.exit_code
     except PermissionError as error:

@@ -9,10 +9,21 @@ from typing import Never
 
 from tqdm import tqdm
 
+from batchgen.cli.console import show_count
 from batchgen.cli.plan_reading import ReadingLine
 from batchgen.money import dollars
 from batchgen.request import State
-from batchgen.running.events import Event, Listener, Notice, Progress, Reading, Started, Stopping, Wait
+from batchgen.running.events import (
+    Event,
+    InputsDecoded,
+    Listener,
+    Notice,
+    Progress,
+    Reading,
+    Started,
+    Stopping,
+    Wait,
+)
 from batchgen.wording import counted, visible
 
 # Fits 80 columns with a spend, a failure count and a wait; the bar takes what is left.
@@ -49,6 +60,8 @@ class _Bar:
             return
         self._reading.clear()
         match event:
+            case InputsDecoded(done, wanted):
+                show_count("input pictures decoded", done, wanted)
             case Started():
                 self._start(event)
             case Progress():

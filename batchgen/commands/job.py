@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from batchgen.commands.input_memory import input_files
 from batchgen.errors import UsageError, nearest
 from batchgen.manifest import AccessChoice, Manifest, load_manifest
 from batchgen.manifest.file_names import elsewhere_problem
@@ -97,7 +98,7 @@ def planned(manifest: Manifest, notice: Callable[[str], None] | None) -> Plan:
     if notice:
         for one in found.notices:
             notice(one)
-    return make_plan(manifest, found.catalogue)
+    return make_plan(manifest, found.catalogue, files=input_files(manifest))
 
 
 def prices_of(manifest: Manifest, catalogue: Catalogue | None, folder: RunFolder) -> PriceBook:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio
 
+from batchgen.commands.input_memory import input_files
 from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
 from batchgen.commands.ownership import foreign_owner
 from batchgen.manifest import Manifest
@@ -35,7 +36,8 @@ def plan(manifest: Manifest | str | Path) -> Plan:
 
     Raise :class:`~batchgen.errors.ManifestError` with every problem that shows when rows meet axes.
     """
-    return make_plan(manifest_of(manifest))
+    loaded = manifest_of(manifest)
+    return make_plan(loaded, files=input_files(loaded))
 
 
 def forecast(manifest: Manifest | str | Path, *, folder: str | Path | None = None, first: int = 3) -> Forecast:
@@ -76,7 +78,8 @@ def outlook(
     found = anyio.run(look_up_catalogue, service_of(loaded))
     run_folder = RunFolder(folder_of(loaded, folder))
     new = not (run_folder.exists or is_lost(run_folder) or loaded.reuse or tell)
-    planned = make_plan(loaded, found.catalogue, memo=memo_in(run_folder), count_only=new, watch=watch)
+    memo, files = memo_in(run_folder), input_files(loaded)
+    planned = make_plan(loaded, found.catalogue, memo=memo, count_only=new, watch=watch, files=files)
     if planned.counts is not None:
         notices = (*found.notices, *map(str, planned.warnings), _COUNTED)
         some = tuple(islice(planned, first))

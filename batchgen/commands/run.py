@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 
+from batchgen.commands.input_memory import input_files
 from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
 from batchgen.commands.ownership import claim
 from batchgen.errors import ExitCode, LedgerDamaged, Together
@@ -23,7 +25,7 @@ from batchgen.provider.choose import choose_provider, look_up_catalogue
 from batchgen.provider.interface import Provider
 from batchgen.request import State
 from batchgen.running.engine import Engine
-from batchgen.running.events import Listener, Notice, Reading, silent
+from batchgen.running.events import InputsDecoded, Listener, Notice, Reading, silent
 from batchgen.running.options import Options, min_free_bytes, within
 from batchgen.running.preflight import (
     refuse_no_match,
@@ -149,6 +151,7 @@ async def _judge(manifest: Manifest, folder: RunFolder, options: Options, listen
         found = await look_up_catalogue(service)
         catalogue = found.catalogue
     with together.noted():
+        files = input_files(manifest, decodes=True, listen=partial(_tell_of_decoding, listen))
         plan = await anyio.to_thread.run_sync(
             lambda: make_plan(
                 manifest,
@@ -156,6 +159,7 @@ async def _judge(manifest: Manifest, folder: RunFolder, options: Options, listen
                 memo=memo_in(folder),
                 count_only=not options.confirmed and options.selection.limit is None and _is_new(folder, manifest),
                 watch=lambda requests: listen(Reading(requests)),
+                files=files,
             )
         )
     together.refuse()
@@ -163,6 +167,12 @@ async def _judge(manifest: Manifest, folder: RunFolder, options: Options, listen
     unpriced = unpriced_notice(plan.count_by_model(), prices)
     notices = (*found.notices, *map(str, plan.warnings), *([unpriced] if unpriced else []))
     return _Judged(plan, provider, prices, notices)
+
+
+def _tell_of_decoding(listen: Listener, done: int, wanted: int) -> None:
+    """Pass progress on to the event loop, from the thread that plans; end that thread's work after a first Ctrl-C."""
+    anyio.from_thread.check_cancelled()
+    anyio.from_thread.run_sync(listen, InputsDecoded(done, wanted))
 
 
 def _refuse_early(judged: _Judged, folder: RunFolder, options: Options) -> None:

@@ -60,6 +60,7 @@ def frozen(job: JobFile, rows: Rows, source: Path, document: Document, *, allow_
         parameters=parameters_of(job),
         allow_outside=allow_outside,
         places=dict(_places(job, document)),
+        orient=job.inputs.orient,
     )
 
 

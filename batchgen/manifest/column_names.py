@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 
+from batchgen.request import INPUT_PATHS, MASK_PATH
 from batchgen.wording import shown
 
 # Fields of `metadata.jsonl` that describe a picture; request parameters and `repeat` may be columns.
@@ -13,7 +14,7 @@ RESERVED_COLUMNS = frozenset(
         *("file_name", "file_names", "key", "provider", "row", "state", "error", "message", "attempts", "simulated"),
         *("cost_usd", "cost_source", "latency_ms", "request_ms", "total_ms", "created_at"),
         *("width", "height", "format", "bytes", "sha256", "revised_prompt", "images", "inputs"),
-        *("video", "videos", "duration_ms", "reused_from", "shares", "flags"),
+        *("video", "videos", "duration_ms", "reused_from", "shares", "flags", INPUT_PATHS, MASK_PATH),
     }
 )
 

@@ -209,6 +209,14 @@ class RetrySection(Section):
     risk_usd: Annotated[Money | None, Field(description="How much may be paid twice in all")] = None
 
 
+class InputsSection(Section):
+    """What is done with input pictures and masks before they are sent."""
+
+    orient: Annotated[
+        Truth, Field(description="Turn pictures upright, as their EXIF data say, before they are sent")
+    ] = False
+
+
 class OutputSection(Section):
     """The run folder and the names of pictures."""
 
@@ -313,6 +321,7 @@ class JobFile(Section):
     limits: LimitsSection = LimitsSection()
     retry: RetrySection = RetrySection()
     prices: Annotated[dict[str, Money], Field(description="USD per picture, if a service states no cost")] = {}
+    inputs: Annotated[InputsSection, Field(description="How input pictures and masks are sent")] = InputsSection()
     output: OutputSection = OutputSection()
     reuse: Annotated[list[Text], Field(description="Run folders whose pictures are linked instead of bought")] = []
     columns: Annotated[list[Text], Field(description="Columns of your own whose names read like a parameter")] = []

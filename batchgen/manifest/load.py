@@ -68,7 +68,7 @@ def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Ma
         pictures = PictureCheck(source.parent, allow_outside=flags.allow_outside)
         found += _picture_findings(job, pictures)
         problems = [*read.problems, *document.problems(found), *others, *odd.rows(rows or (), pictures)]
-        raise ManifestError(dict.fromkeys([*problems, *odd.notices]))
+        raise ManifestError(dict.fromkeys(problems), notes=dict.fromkeys(odd.notices))
     models = {("model", str(value)): document.place(path) for path, name, value in settings_of(job) if name == "model"}
     made = frozen(job, rows, source, document, allow_outside=flags.allow_outside)
     return replace(

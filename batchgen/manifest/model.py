@@ -126,7 +126,8 @@ class Manifest:
     ``kind`` is ``None`` if each model's own kind counts. The folders of ``reuse`` are relative to the current one.
     Rows and pictures may lie outside ``folder`` only if ``allow_outside``. ``places`` say where each entry of
     ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name. ``flags`` stand above
-    everything that a row or a combination says. ``notices`` tell what is odd and stops nothing.
+    everything that a row or a combination says. ``notices`` tell what is odd and stops nothing. Input pictures are sent
+    upright, as their EXIF data say, if ``orient``.
     """
 
     name: str
@@ -152,3 +153,4 @@ class Manifest:
     flags: Mapping[str, Value] = field(default_factory=dict)
     row_rules: RowRules = field(default_factory=RowRules)
     notices: tuple[Problem, ...] = ()
+    orient: bool = False

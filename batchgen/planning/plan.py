@@ -24,6 +24,7 @@ from batchgen.planning.survey_cache import fingerprint, memo_of, survey_of
 from batchgen.planning.unmatched import unmatched_combinations, unmatched_models, unsent_parameters
 from batchgen.provider.interface import Catalogue
 from batchgen.request import Request
+from batchgen.store.inputs.input_files import InputFiles
 from batchgen.wording import counted
 
 # More requests than this are a mistake in an axis: reading them all would take minutes before the first message.
@@ -45,7 +46,7 @@ class Plan:
     """The requests of one manifest, free of mistakes. Made by :func:`make_plan`.
 
     A ``count_only`` one that is too large to be read in a second knows how many requests there are, and no key of them.
-    ``watch`` is called with the number of requests read so far, now and then.
+    ``watch`` is called with the number of requests read so far. ``files`` are those of the input pictures.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Plan:
         memo: bytes | None = None,
         count_only: bool = False,
         watch: Watch | None = None,
+        files: InputFiles | None = None,
     ) -> None:
         self.manifest = manifest
         self._count_only = count_only
@@ -64,7 +66,9 @@ class Plan:
         self._memo = memo
         self._combinations = Combinations(manifest.axes, manifest.exclude, manifest.include)
         self._rules = self._combinations.row_rules
-        self._inputs = Inputs(manifest.folder, allow_outside=manifest.allow_outside)
+        self._inputs = Inputs(
+            manifest.folder, allow_outside=manifest.allow_outside, orient=manifest.orient, files=files
+        )
         self._catalogue_check = CatalogueCheck(catalogue, provider=manifest.provider.kind, priced=manifest.prices)
         self._kept: dict[tuple[str, ...], tuple[RequestFactory, ...]] = {}
         self._samples: dict[tuple[str, ...], list[RequestFactory]] = {}
@@ -101,7 +105,12 @@ class Plan:
     @cached_property
     def survey(self) -> Survey:
         """The findings of one reading of the whole plan; made once, or known from an earlier plan's ``memo``."""
-        return self._cached_survey or (self._surveyed() if self.counts is None else self._sampled(self.counts))
+        if self._cached_survey is not None:
+            return self._cached_survey
+        try:
+            return self._surveyed() if self.counts is None else self._sampled(self.counts)
+        finally:
+            self._inputs.close()
 
     @cached_property
     def counts(self) -> RequestCounts | None:
@@ -146,7 +155,7 @@ class Plan:
 
     def _surveyed(self) -> Survey:
         _ = self.fingerprint  # of the rows as they are before they are read
-        surveyor = Surveyor(self.manifest, self._catalogue_check, self._rules, self._factories, self._watch)
+        surveyor = self._surveyor(self._factories, self._watch)
         self._read(surveyor)
         for odd in repeated_ids(self.manifest):
             surveyor.note(odd)
@@ -154,9 +163,12 @@ class Plan:
 
     def _sampled(self, counts: RequestCounts) -> Survey:
         """Return what is wrong in every value of every axis and in every row, without making each combination."""
-        surveyor = Surveyor(self.manifest, self._catalogue_check, self._rules, self._sample_of)
+        surveyor = self._surveyor(self._sample_of)
         self._read(surveyor)
         return surveyor.found_in_part(counts.by_model())
+
+    def _surveyor(self, factories: Callable[[Row], Iterable[RequestFactory]], watch: Watch | None = None) -> Surveyor:
+        return Surveyor(self.manifest, self._catalogue_check, self._rules, factories, self._inputs, watch)
 
     def _read(self, surveyor: Surveyor) -> None:
         told_at = _WATCHED
@@ -234,19 +246,22 @@ def make_plan(
     memo: bytes | None = None,
     count_only: bool = False,
     watch: Watch | None = None,
+    files: InputFiles | None = None,
 ) -> Plan:
     """Return the plan of ``manifest``. Raise :class:`ManifestError` with every mistake found, before anything is sent.
 
     With a ``catalogue``, aliases are resolved and every request is checked against what its model takes. With the
     ``memo`` of an earlier plan, its survey is taken over if nothing has changed. With ``count_only``, a plan that can't
     be read in a second is counted: every row and every value of an axis is looked at, not each combination. ``watch``
-    hears how many requests were read so far.
+    hears how many requests were read so far. ``files`` are those of the input pictures; by default, none is decoded but
+    masks, and none is remembered.
     """
-    plan = Plan(manifest, catalogue, memo=memo, count_only=count_only, watch=watch)
+    plan = Plan(manifest, catalogue, memo=memo, count_only=count_only, watch=watch, files=files)
     if not plan.is_known and (size := _counted(plan)) > MAX_REQUESTS:
         raise ManifestError([Problem(f"{counted(size, 'request')}; {MAX_REQUESTS:,} at most", str(manifest.source))])
     if problems := plan.survey.problems:
-        raise ManifestError([*problems, *manifest.notices])
+        # Nobody runs a manifest again for what only looks wrong: it is told with the mistakes.
+        raise ManifestError(problems, notes=(*manifest.notices, *plan.survey.warnings))
     return plan
 
 

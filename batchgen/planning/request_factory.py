@@ -16,8 +16,19 @@ from batchgen.planning.catalogue_check import CatalogueCheck
 from batchgen.planning.combinations import Combination, matches
 from batchgen.planning.inputs import Inputs
 from batchgen.planning.naming import named_stem
+from batchgen.request import (
+    INPUT_PATH_END,
+    INPUT_PATHS,
+    MASK_PATH,
+    CanonicalForm,
+    Input,
+    Kind,
+    Request,
+    WireType,
+    encoded,
+    key_of,
+)
 from batchgen.request import PARAMETERS as SENT
-from batchgen.request import CanonicalForm, Input, Kind, Request, WireType, encoded, key_of
 
 # By name, as a row gives them: texts, and for `image` perhaps a list.
 _Values = Mapping[str, Any]
@@ -142,13 +153,14 @@ class RequestFactory:
         values: _Values = row.values if self._row_says_all else self._values(row)
         model = self.model or self.model_of(row)
         image, mask = self._inputs_of(values) if self._has_inputs else ((), None)
+        columns: _Values = values if self._row_says_all else {name: values[name] for name in self._column_names}
         return Call(
             model,
             self._kind if self.model else self._kind_of(model),
             self._parameters_of(values),
             image,
             mask,
-            values if self._row_says_all else {name: values[name] for name in self._column_names},
+            {**columns, **_as_written(image, mask)} if image or mask else columns,
         )
 
     def prompt_keys(self) -> PromptKeys | None:
@@ -289,6 +301,12 @@ def _wire_types(manifest: Manifest, values: Mapping[str, object]) -> Mapping[str
     """Return the types of those parameters of a request that are no text."""
     types = manifest.parameters.types.items()
     return {name: kind for name, kind in types if name in values and kind is not WireType.TEXT}
+
+
+def _as_written(image: tuple[Input, ...], mask: Input | None) -> dict[str, str]:
+    """Return the columns that say which inputs were asked for: their paths, addresses, or how a data URI begins."""
+    written = {INPUT_PATHS: INPUT_PATH_END.join(one.source for one in image)} if image else {}
+    return written | ({MASK_PATH: mask.source} if mask else {})
 
 
 def _listed(value: Value | None) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from batchgen.errors import BadRequest, ManifestError, Problem, UsageError
 from batchgen.manifest import CellCheck, Manifest, PictureCheck, Row, RowCheck, check_value
 from batchgen.planning.catalogue_check import FREE_A_DAY, FREE_SUFFIX, Asked, CatalogueCheck
 from batchgen.planning.compact_set import CompactSet
-from batchgen.planning.inputs import refusal
+from batchgen.planning.input_survey import InputSurvey
+from batchgen.planning.inputs import Inputs, refusal
 from batchgen.planning.key_list import KeyList
 from batchgen.planning.naming import folded
 from batchgen.planning.request_factory import Call, PromptKeys, RequestFactory
@@ -50,6 +51,7 @@ class Surveyor:
         catalogue_check: CatalogueCheck,
         rules: tuple[Mapping[str, str], ...],
         factories: Callable[[Row], Iterable[RequestFactory]],
+        inputs: Inputs,
         watch: Callable[[int], None] | None = None,
     ) -> None:
         self._manifest = manifest
@@ -61,6 +63,7 @@ class Surveyor:
         self._check_row = RowCheck(manifest.rows.columns, manifest.parameters, manifest.row_rules)
         self._check_cells = CellCheck.of(manifest.rows, manifest.row_rules)
         self._picture_check = PictureCheck(manifest.folder, allow_outside=manifest.allow_outside)
+        self._input_survey = InputSurvey(manifest, inputs)
         self._problems: dict[Problem, None] = {}
         self._warnings: dict[str, Problem] = {}
         self._told: dict[tuple[str, str], dict[str, Problem]] = {}
@@ -132,11 +135,9 @@ class Surveyor:
         for model, count in counts.items():
             if model.endswith(FREE_SUFFIX) and count > FREE_A_DAY:
                 self._warn(f"{counted(count, 'request')} to {model}: free models give {FREE_A_DAY} pictures a day", "")
-        odd_rows = (*self._check_row.notices, *self._check_cells.notices())
-        if self._problems:
-            # Nobody runs a manifest again for what only looks wrong: it is told with the mistakes.
-            self._problems.update(dict.fromkeys(odd_rows))
-        for odd in odd_rows:
+        for mistake in self._input_survey.decoded():
+            self._input_refused(mistake.message, mistake.row)
+        for odd in (*self._input_survey.notices(), *self._check_row.notices, *self._check_cells.notices()):
             self.note(odd)
         return Survey(
             tuple(self._problems),
@@ -149,6 +150,9 @@ class Surveyor:
         call = factory.call(row)
         for one in (*call.image, *((call.mask,) if call.mask else ())):
             if message := refusal(one):
+                self._input_refused(message, row)
+        if call.image or call.mask:
+            for message in self._input_survey.saw(call, row):
                 self._input_refused(message, row)
         prompt = call.parameters.get("prompt")
         if prompt is None:

@@ -30,6 +30,7 @@ from batchgen.report.tables import Group, dearest, overall, per_axis, per_model,
 from batchgen.request import State
 from batchgen.store.dataset.mark import mark_of
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.ledger import names
 from batchgen.store.ledger.records import is_simulated
 from batchgen.store.looks.flags import Checks
@@ -70,7 +71,7 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, 
     working_ms = active_ms(runs)
     total = overall(frame, active_ms=working_ms)
     models = per_model(frame, active_ms=working_ms)
-    samples = read_samples(db, spread(frame, _SAMPLES))
+    samples = read_samples(db, spread(frame, _SAMPLES), InputCopies(folder))
     return Report(
         folder=folder.root,
         summary=summary_of(

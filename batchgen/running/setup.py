@@ -46,6 +46,7 @@ from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.plan_cache import keep_memo
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import View
+from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.ledger.ledger import now_ms, open_ledger
 from batchgen.store.ledger.made_by import made_by, record_owner
 from batchgen.store.ledger.plan_diff import PlanDiff
@@ -146,6 +147,7 @@ async def _opened(
             reader=reader,
             diff=diff,
             view=View(folder),
+            copies=await anyio.to_thread.run_sync(InputCopies, folder),
             sources=sources,
             spill=Spill(folder, options.spill),
             policy=policy_of(retry, strict=options.strict),

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from batchgen import plan
 from batchgen.testing.loopback import loopback
+from tests.photos import mask
 from tests.program import run_here
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
+PNG = mask()
 SERVICE = "provider: {kind: openai, base_url: 'ADDRESS/v1', api_key_env: A_SERVICE}\n"
 SOUND = f"{SERVICE}defaults: {{model: m}}\nprompt: a cat\nprices: {{m: 0.01}}\n"
 HEADER = "prompt,model"

@@ -13,11 +13,16 @@ from batchgen.store.media.sniff import FILMS
 from batchgen.wording import counted, visible
 
 
-def card(db: sqlite3.Connection, name: str, features: Mapping[str, str], *, simulated: bool) -> bytes:
-    """Return README.md; its front matter names the data files and their types, whatever else lies in the folder."""
+def card(
+    db: sqlite3.Connection, name: str, features: Mapping[str, str], *, simulated: bool, copies: bool = False
+) -> bytes:
+    """Return README.md; its front matter names the data files and their types, whatever else lies in the folder.
+
+    ``copies`` says that there are some of the pictures which were edited.
+    """
     kept = _kept(db)
     text = "\n\n".join(part for part in _parts(db, name, kept, simulated=simulated) if part)
-    return f"---\n{_front_matter(features, kept)}---\n\n{text}\n".encode()
+    return f"---\n{_front_matter(features, kept, copies=copies)}---\n\n{text}\n".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +51,30 @@ def _kept(db: sqlite3.Connection) -> _FileCounts:
     return _FileCounts(sum(counts.values()) - films, films, "webm" in counts)
 
 
-def _front_matter(features: Mapping[str, str], kept: _FileCounts) -> str:
+def _front_matter(features: Mapping[str, str], kept: _FileCounts, *, copies: bool) -> str:
     import yaml
 
     # Types are stated because the loader guesses them from the first 10 MB, where a column may still be empty.
-    types = [{"name": kept.column, "dtype": kept.column}]
-    types += [{"name": name, "dtype": kind} for name, kind in features.items() if name != "file_name"]
+    types: list[dict[str, object]] = [{"name": kept.column, "dtype": kept.column}]
+    types += [_feature(name, kind) for name, kind in features.items() if name != "file_name"]
     configuration = {
         "config_name": "default",
-        "data_files": [{"split": "train", "path": ["metadata.jsonl", "images/**"]}],
+        "data_files": [{"split": "train", "path": ["metadata.jsonl", "images/**", *(["inputs/**"] if copies else [])]}],
         "features": types,
     }
     # ASCII only: YAML forbids some characters that names of columns may hold.
     return str(yaml.safe_dump({"configs": [configuration]}, sort_keys=False, allow_unicode=False))
+
+
+def _feature(name: str, kind: str) -> dict[str, object]:
+    """Return a column as `datasets` knows it: the name of a list of files becomes that of a list of pictures."""
+    match kind:
+        case "images":
+            return {"name": name.removesuffix("_file_names"), "list": "image"}
+        case "strings":
+            return {"name": name, "list": "string"}
+        case _:
+            return {"name": name, "dtype": kind}
 
 
 def _parts(db: sqlite3.Connection, name: str, kept: _FileCounts, *, simulated: bool) -> list[str]:

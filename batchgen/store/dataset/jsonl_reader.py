@@ -14,6 +14,8 @@ from typing import Any
 from batchgen.money import MICROUSD
 from batchgen.request import (
     DELIVERY,
+    INPUT_PATH_END,
+    INPUT_PATHS,
     OPENAI_PARAMETERS,
     PARAMETERS,
     Input,
@@ -175,7 +177,9 @@ def _words(line: Line) -> dict[str, str]:
 def _columns(line: Line) -> dict[str, str]:
     """Return what of a line is neither ours nor the request's; without the plan, nobody can tell columns from axes."""
     ours = {*BEFORE_WORDS, *AFTER_WORDS, *PARAMETERS, "inputs", "mask"}
-    return {name: value for name, value in _words(line).items() if name not in ours}
+    columns = {name: value for name, value in _words(line).items() if name not in ours}
+    paths = line.get(INPUT_PATHS)
+    return columns | ({INPUT_PATHS: INPUT_PATH_END.join(map(str, paths))} if isinstance(paths, list) else {})
 
 
 def _picture(line: Line) -> ListedPicture:

@@ -14,10 +14,11 @@ from itertools import islice
 import msgspec
 
 from batchgen.money import usd
-from batchgen.request import State
+from batchgen.request import INPUT_PATH_END, INPUT_PATHS, State
 from batchgen.store.dataset.dataset_card import card
 from batchgen.store.folder.atomic import replace_synced, replacing
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.ledger.records import (
     ENDED_OTHERWISE,
     Record,
@@ -61,6 +62,10 @@ AFTER_WORDS: Mapping[str, str] = {
     "simulated": "bool",
 }
 
+# Of folders in which pictures were edited. `datasets` makes of the first a column `input`, with lists of pictures.
+INPUT_FILES = "input_file_names"
+EDIT_WORDS: Mapping[str, str] = {INPUT_FILES: "images", INPUT_PATHS: "strings"}
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetFiles:
@@ -82,7 +87,9 @@ def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFile
     with snapshot(folder.ledger) as db:
         simulated = is_simulated(db)
         flags = found or read_checks(db, folder)
-        words = tuple(name for name in word_names(db, (State.STORED,)) if not is_taken(name))
+        known = word_names(db, (State.STORED,))
+        words = tuple(name for name in known if not is_taken(name))
+        edits = _Edits(InputCopies(folder)) if "inputs" in known else None
         sharing = Sharing(db)
         pictures = _write_lines(
             folder,
@@ -90,13 +97,15 @@ def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFile
             (
                 line
                 for record in records(db, (State.STORED,))
-                for line in _lines_of(record, sharing, words, simulated=simulated, flags=flags)
+                for line in _lines_of(record, sharing, words, simulated=simulated, flags=flags, edits=edits)
             ),
         )
         failures = _write_lines(folder, FAILURES, map(_failure_line, records(db, ENDED_OTHERWISE)))
         _write_lines(folder, RETIRED, map(_failure_line, withdrawn_records(db)))
-        features = {**BEFORE_WORDS, **dict.fromkeys(words, "string"), **AFTER_WORDS}
-        replace_synced(folder.root / "README.md", card(db, folder.root.resolve().name, features, simulated=simulated))
+        features = {**BEFORE_WORDS, **dict.fromkeys(words, "string"), **AFTER_WORDS, **(EDIT_WORDS if edits else {})}
+        name = folder.root.resolve().name
+        copies = edits is not None and bool(edits.copies)
+        replace_synced(folder.root / "README.md", card(db, name, features, simulated=simulated, copies=copies))
     return DatasetFiles(pictures, failures)
 
 
@@ -105,11 +114,31 @@ def is_taken(name: str) -> bool:
     return name in TAKEN or name.endswith(("_file_name", "_file_names"))
 
 
-TAKEN = frozenset({*BEFORE_WORDS, *AFTER_WORDS, "file_names", "image", "images", "video", "videos"})
+TAKEN = frozenset({*BEFORE_WORDS, *AFTER_WORDS, "file_names", "image", "images", "video", "videos", INPUT_PATHS})
+
+
+@dataclass(frozen=True, slots=True)
+class _Edits:
+    """What a folder in which pictures were edited says of them in each line: lists, also of a single one."""
+
+    copies: InputCopies
+
+    def fields(self, record: Record) -> dict[str, object]:
+        written = record.columns.get(INPUT_PATHS)
+        return {
+            INPUT_PATHS: written.split(INPUT_PATH_END) if written else [],
+            INPUT_FILES: self.copies.files(record.parameters.get("inputs", "").split()),
+        }
 
 
 def _lines_of(
-    record: Record, sharing: Sharing, words: tuple[str, ...], *, simulated: bool, flags: Checks
+    record: Record,
+    sharing: Sharing,
+    words: tuple[str, ...],
+    *,
+    simulated: bool,
+    flags: Checks,
+    edits: _Edits | None,
 ) -> Iterator[dict[str, object]]:
     """Return the lines of a stored request: one for each name of each of its pictures. The first has the bill."""
     shares = sharing.of(record)
@@ -122,6 +151,7 @@ def _lines_of(
         for place, (asked, file) in enumerate(rows):
             line = _picture_line(asked, picture, file, words, first=first, simulated=simulated, flag=flag)
             first = False
+            line |= edits.fields(asked) if edits else {}
             yield line | {"shares": record.key} if place else line
 
 

@@ -123,7 +123,16 @@ def test_a_folder_that_was_there_or_holds_something_stays(tmp_path, there):
 
 OURS = [
     *(".batchgen", ".batchgen/pictures", ".batchgen/pictures/9f", ".batchgen/answers", ".batchgen/ledger.db"),
-    *(".batchgen/lock", ".batchgen/plan", "images", "metadata.jsonl", "failures.jsonl", "summary.json", "compare"),
+    *(
+        ".batchgen/lock",
+        ".batchgen/plan",
+        "images",
+        "inputs",
+        "metadata.jsonl",
+        "failures.jsonl",
+        "summary.json",
+        "compare",
+    ),
 ]
 
 
