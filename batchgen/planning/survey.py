@@ -11,6 +11,7 @@ from batchgen.planning.catalogue_check import FREE_A_DAY, FREE_SUFFIX, Asked, Ca
 from batchgen.planning.compact_set import CompactSet
 from batchgen.planning.inputs import refusal
 from batchgen.planning.key_list import KeyList
+from batchgen.planning.loader_notices import loader_notices
 from batchgen.planning.naming import folded
 from batchgen.planning.request_factory import Call, PromptKeys, RequestFactory
 from batchgen.planning.unmatched import unmatched_rows
@@ -108,7 +109,10 @@ class Surveyor:
         for model, count in counts.items():
             if model.endswith(FREE_SUFFIX) and count > FREE_A_DAY:
                 self._warn(f"{counted(count, 'request')} to {model}: free models give {FREE_A_DAY} pictures a day", "")
-        for odd in unmatched_rows(self._manifest, self._idle_rules):
+        for odd in (
+            *loader_notices(self._manifest, self._check_row.names),
+            *unmatched_rows(self._manifest, self._idle_rules),
+        ):
             self._warnings.setdefault(odd.message, odd)
         return Survey(
             tuple(self._problems),

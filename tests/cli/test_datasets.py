@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tarfile
 
 import pytest
 
@@ -89,3 +90,25 @@ def test_twelve_captions_of_three_texts_are_twelve_rows_and_three_purchases(run)
     assert len({line["key"] for line in lines}) == 3
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["requests"], summary["attempts"]) == (3, 3)
+
+
+def test_a_tar_of_pictures_named_after_numbers_with_dots_holds_one_sample_for_each(run, tmp_path):
+    rows = [{"text": f"mug {number}", "file": f"v1.{number}.png", "weight": f"0.{number}"} for number in range(4)]
+    folder = run(rows, 'output: {path: "{weight}/{file}-{weight}"}\n')
+    named = sorted(path for path in (folder / "images").rglob("*") if path.is_file())
+    assert [path.relative_to(folder / "images").as_posix() for path in named[:2]] == [
+        "0-0/v1-0-0-0.jpg",
+        "0-1/v1-1-0-1.jpg",
+    ]
+    with tarfile.open(tmp_path / "set.tar", "w") as tar:
+        for path in named:
+            tar.add(path, arcname=path.relative_to(folder / "images").with_suffix(".img"))
+    keys = [line["__key__"] for line in by_datasets(folder, "webdataset", data_files=str(tmp_path / "set.tar"))]
+    assert len(set(keys)) == len(keys) == 4
+
+
+def test_a_picture_named_by_a_file_of_the_manifest_has_one_suffix(run):
+    folder = run(
+        [{"text": "a mug", "file": "mug.png"}, {"text": "a pot", "file": "old/pot.JPG"}], 'output: {path: "{file}"}\n'
+    )
+    assert sorted(path.name for path in (folder / "images").iterdir()) == ["mug.jpg", "old-pot.jpg"]

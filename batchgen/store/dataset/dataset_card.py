@@ -155,7 +155,8 @@ table = pandas.read_parquet("path/to/this/folder/dataset.parquet")
 SELECT * FROM 'path/to/this/folder/dataset.parquet';
 ```
 
-JSON lines can't say that `2024-01-02` is text, so readers of `metadata.jsonl` have to be told to convert nothing:
+JSON lines can't say that `2024-01-02` is text, so readers of `metadata.jsonl` have to be told to convert nothing
+(pandas 3.1 and later: `dtype=False` alone does it):
 
 ```python
 lines = pandas.read_json("path/to/this/folder/metadata.jsonl", lines=True, dtype=False, convert_dates=False)
