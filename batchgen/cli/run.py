@@ -124,7 +124,7 @@ def run(
     from batchgen.running.schedule.selection import Selection
     from batchgen.running.schedule.stop_rules import Bounds, read_deadline, read_max_failures
 
-    with notifying(command=on_finish, webhook=webhook) as notifier:
+    with notifying(command=on_finish, webhook=webhook, name=Path(job).stem) as notifier:
         together = Together()
         again = together.each(_again, retry or ())
         chosen = together.each(_only, only or ())
@@ -133,7 +133,7 @@ def run(
         night_microusd = together.each(_night_budget, night_budget)
         with together.noted():
             manifest = options.read(job)
-            notifier.folder = folder_of(manifest, out)
+            notifier.folder, notifier.name = folder_of(manifest, out), manifest.name
         together.refuse()
         how = Options(
             selection=replace(again or Selection(), limit=limit, only=chosen),
@@ -147,18 +147,24 @@ def run(
         )
         with _listener(as_json=json) as listen:
             ended = run_manifest(manifest, folder=out, options=how, listen=listen)
-        _end(ended, as_json=json)
-        notifier.ended(ended.exit_code, ended.reason)
+        if not json:
+            _show(ended)
+        text = notifier.ended(ended.exit_code, ended.reason, ended.counts)
+        _end(ended, text, as_json=json)
     raise typer.Exit(ended.exit_code)
 
 
-def _end(ended: RunResult, *, as_json: bool) -> None:
+def _end(ended: RunResult, text: str, *, as_json: bool) -> None:
+    """Write the last line for programs, or the dated line for a log, and the folder to stdout."""
     if as_json:
         from batchgen.cli.jsonlines import write_ending
 
-        write_ending(ended)
+        write_ending(ended, text)
     else:
-        _show(ended)
+        sys.stdout.write(f"{ended.folder}\n")
+        # Where both streams go to one log, the dated line is its last.
+        sys.stdout.flush()
+        sys.stderr.write(f"{text}\n")
 
 
 def _night_budget(text: str) -> int:
@@ -209,7 +215,7 @@ def _listener(*, as_json: bool) -> Iterator[Listener]:
 
 
 def _show(ended: RunResult) -> None:
-    """Show people the report and how the run ended, and write its folder to stdout for programs."""
+    """Show people the report and how the run ended."""
     from rich.console import Console
 
     from batchgen.cli.reason_text import orphan_lines
@@ -220,4 +226,3 @@ def _show(ended: RunResult) -> None:
 
         print_report(ended.report, Console(stderr=True))
     sys.stderr.write("\n".join([*orphan_lines(ended.orphans if ended.report else None), ending(ended)]) + "\n")
-    sys.stdout.write(f"{ended.folder}\n")

@@ -32,6 +32,7 @@ from batchgen.store.dataset.mark import mark_of
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger import names
 from batchgen.store.ledger.records import is_simulated
+from batchgen.store.ledger.run_counts import read_counts
 from batchgen.store.looks.flags import Checks
 
 _SAMPLES = 12
@@ -84,6 +85,7 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, 
             withdrawn=int(frame["state"].isna().sum()),
             deleted=len(names.deleted(db)),
             mark=mark_of(db),
+            counts=read_counts(db),
             checks=checks,
         ),
         total=total,
