@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.shared_options import Job, JobOptions, Out, with_job_options
+from batchgen.cli.shared_options import Job, JobOptions, NightBudget, Out, read_night_budget, with_job_options
 from batchgen.wording import counted, visible
 
 if TYPE_CHECKING:
@@ -35,12 +35,14 @@ def plan(
     reasons: Annotated[
         bool, typer.Option("--reasons", help="One line for every request, which says why it would be sent or not.")
     ] = False,
+    night_budget: NightBudget = None,
 ) -> None:
     """Show how many requests a manifest makes, which are done, which are new, and the price; sends nothing."""
     from rich.console import Console
 
     from batchgen.commands import plan as command
 
+    night_microusd = None if night_budget is None else read_night_budget(night_budget)
     manifest = options.read(job)
     if batch_jsonl is not None:
         from batchgen.planning.batchfile import write_batch_file
@@ -48,9 +50,9 @@ def plan(
         lines = write_batch_file(command.plan(manifest), batch_jsonl)
         sys.stderr.write(f"{batch_jsonl}: {counted(lines, 'line')}\n")
     tell = _tell if reasons else None
-    _print(
-        command.outlook(manifest, folder=out, first=0 if reasons else first, tell=tell), Console(), name=manifest.name
-    )
+    shown = 0 if reasons else first
+    outlook = command.outlook(manifest, folder=out, first=shown, tell=tell, night_microusd=night_microusd)
+    _print(outlook, Console(), name=manifest.name)
 
 
 def _tell(one: Explained) -> None:
@@ -60,6 +62,7 @@ def _tell(one: Explained) -> None:
 
 
 def _print(outlook: Outlook, console: Console, *, name: str) -> None:
+    from batchgen.cli.budget_text import budget_lines, gone_line
     from batchgen.cli.reason_text import line, orphan_lines
 
     forecast = outlook.forecast
@@ -69,8 +72,12 @@ def _print(outlook: Outlook, console: Console, *, name: str) -> None:
     console.print(f"  {_reasons(outlook)}", highlight=False, markup=False)
     console.print(_models(forecast))
     console.print(_money(forecast), highlight=False, markup=False)
+    for text in budget_lines(outlook):
+        console.print(text, highlight=False, markup=False)
     if forecast.new and forecast.duration_s is not None:
         console.print(f"to wait: {_about(forecast.duration_s)}, as measured in this folder", highlight=False)
+    if outlook.gone:
+        console.print(gone_line(outlook.gone, restores=outlook.restores), highlight=False, markup=False)
     for notice in forecast.notices:
         console.print(f"note: {visible(notice)}", highlight=False, markup=False)
     for text in map(line, outlook.first):

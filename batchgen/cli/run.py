@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchgen.cli.notify import notifying
-from batchgen.cli.shared_options import Job, JobOptions, Out, with_job_options
+from batchgen.cli.shared_options import Job, JobOptions, NightBudget, Out, read_night_budget, with_job_options
 from batchgen.errors import Together, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -64,14 +64,7 @@ def run(
             help="Stop after N failed requests, or when P% of those that ended have failed.",
         ),
     ] = None,
-    night_budget: Annotated[
-        str | None,
-        typer.Option(
-            "--night-budget",
-            metavar="USD",
-            help="Never spend more in one night: 12 hours from its first purchase, however often it is restarted.",
-        ),
-    ] = None,
+    night_budget: NightBudget = None,
     prune: Annotated[
         bool,
         typer.Option(
@@ -130,7 +123,7 @@ def run(
         chosen = together.each(_only, only or ())
         stop_at = together.each(read_deadline, deadline)
         most_failures = together.each(read_max_failures, max_failures)
-        night_microusd = together.each(_night_budget, night_budget)
+        night_microusd = together.each(read_night_budget, night_budget)
         with together.noted():
             manifest = options.read(job)
             notifier.folder, notifier.name = folder_of(manifest, out), manifest.name
@@ -165,15 +158,6 @@ def _end(ended: RunResult, text: str, *, as_json: bool) -> None:
         # Where both streams go to one log, the dated line is its last.
         sys.stdout.flush()
         sys.stderr.write(f"{text}\n")
-
-
-def _night_budget(text: str) -> int:
-    from batchgen.manifest import scalars
-
-    try:
-        return scalars.money(text)
-    except ValueError as error:
-        raise UsageError(f"--night-budget {text!r}: it {error}") from None
 
 
 def _again(words: Sequence[str]) -> Selection:

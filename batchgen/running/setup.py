@@ -285,7 +285,7 @@ async def _budget(desk: Desk, balance_microusd: int | None) -> Budget:
 def _night(reader: Reader, options: Options) -> Night | None:
     if options.night_microusd is None:
         return None
-    return Night(options.night_microusd, reader.night(now_ms=now_ms()))
+    return Night(options.night_microusd, reader.night(now_ms=now_ms()).microusd)
 
 
 def _tell_of_start(desk: Desk, remaining_microusd: int, *, finishing: int) -> None:
