@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,8 +19,8 @@ import numpy as np
 _MAGIC = b"PAR1"
 _GZIP = 2
 _PLAIN, _RLE = 0, 3
-_OPTIONAL = 1
-_UTF8 = 0
+_REQUIRED, _OPTIONAL, _REPEATED = 0, 1, 2
+_UTF8, _LIST = 0, 3
 # A quick pass finds most of what repeats: constant columns, prompts with common words.
 _LEVEL = 1
 
@@ -28,6 +29,8 @@ Line = Mapping[str, object]
 
 class ParquetWriter:
     """Write lines to ``stream`` as one table; ``columns`` are the names with their types in the terms of `datasets`.
+
+    ``strings`` are lists of texts, and ``images`` lists of the names of files.
 
     Each call of :meth:`write` makes one row group; :meth:`close` ends the file.
     """
@@ -50,30 +53,40 @@ class ParquetWriter:
     def close(self) -> None:
         """Write what a reader looks for at the end: the names, types and places of everything."""
         root: _Struct = [(4, b"schema"), (5, len(self._columns))]
-        leaves = [self._schema(name, kind) for name, kind in self._columns.items()]
-        footer = _struct([(1, 1), (2, [root, *leaves]), (3, _Long(self._rows)), (4, self._groups), (6, b"batchgen")])
+        parts = [part for name, kind in self._columns.items() for part in self._schema(name, kind)]
+        footer = _struct([(1, 1), (2, [root, *parts]), (3, _Long(self._rows)), (4, self._groups), (6, b"batchgen")])
         self._put(footer + struct.pack("<I", len(footer)) + _MAGIC)
 
     @staticmethod
-    def _schema(name: str, kind: _Kind) -> _Struct:
+    def _schema(name: str, kind: _Kind) -> list[_Struct]:
         text: _Struct = [(6, _UTF8)] if kind.is_text else []
-        return [(1, kind.physical), (3, _OPTIONAL), (4, name.encode()), *text]
+        if not kind.is_list:
+            return [[(1, kind.physical), (3, _OPTIONAL), (4, name.encode()), *text]]
+        return [
+            [(3, _OPTIONAL), (4, name.encode()), (5, 1), (6, _LIST)],
+            [(3, _REPEATED), (4, b"list"), (5, 1)],
+            [(1, kind.physical), (3, _REQUIRED), (4, b"element"), *text],
+        ]
 
     def _chunk(self, name: str, kind: _Kind, values: Sequence[object]) -> tuple[_Struct, int]:
         """Write the values of one column and return how they are described, with their bytes before compression."""
-        present = [value for value in values if value is not None]
-        raw = _levels(values, len(present)) + kind.plain(present)
+        if kind.is_list:
+            count, levels, present = _list_levels(values)
+        else:
+            present = [value for value in values if value is not None]
+            count, levels = len(values), _levels(values, len(present))
+        raw = levels + kind.plain(present)
         packed = _gzipped(raw)
-        about: _Struct = [(1, len(values)), (2, _PLAIN), (3, _RLE), (4, _RLE)]
+        about: _Struct = [(1, count), (2, _PLAIN), (3, _RLE), (4, _RLE)]
         header = _struct([(1, 0), (2, len(raw)), (3, len(packed)), (5, about)])
         place = self._place
         self._put(header + packed)
         described: _Struct = [
             (1, kind.physical),
             (2, [_PLAIN, _RLE]),
-            (3, [name.encode()]),
+            (3, [name.encode(), *((b"list", b"element") if kind.is_list else ())]),
             (4, _GZIP),
-            (5, _Long(len(values))),
+            (5, _Long(count)),
             (6, _Long(len(header) + len(raw))),
             (7, _Long(len(header) + len(packed))),
             (9, _Long(place)),
@@ -92,6 +105,7 @@ class _Kind:
     physical: int
     plain: Callable[[Sequence[Any]], bytes]
     is_text: bool = False
+    is_list: bool = False
 
 
 def _texts(values: Sequence[str]) -> bytes:
@@ -103,6 +117,8 @@ _KINDS = {
     "string": _Kind(6, _texts, is_text=True),
     "int64": _Kind(2, lambda values: np.asarray(values, dtype="<i8").tobytes()),
     "float64": _Kind(5, lambda values: np.asarray(values, dtype="<f8").tobytes()),
+    "strings": _Kind(6, _texts, is_text=True, is_list=True),
+    "images": _Kind(6, _texts, is_text=True, is_list=True),
     "bool": _Kind(0, lambda values: np.packbits(np.asarray(values, dtype=bool), bitorder="little").tobytes()),
 }
 
@@ -115,6 +131,24 @@ def _levels(values: Sequence[object], present: int) -> bytes:
         bits = np.packbits([value is not None for value in values], bitorder="little").tobytes()
         levels = _varint(len(bits) << 1 | 1) + bits
     return struct.pack("<I", len(levels)) + levels
+
+
+def _list_levels(lists: Sequence[Any]) -> tuple[int, bytes, list[Any]]:
+    """Return how many entries ``lists`` make, which of those begin a list and which are there, and all values."""
+    begins: list[int] = []
+    there: list[int] = []
+    values: list[Any] = []
+    for one in lists:
+        begins += [0, *[1] * (len(one or ()) - 1)]
+        # 0 is a missing list, 1 an empty one.
+        there += [2] * len(one) if one else [0 if one is None else 1]
+        values += one or ()
+    return len(begins), _runs(begins) + _runs(there), values
+
+
+def _runs(levels: Sequence[int]) -> bytes:
+    runs = b"".join(_varint(len([*run]) << 1) + bytes([level]) for level, run in groupby(levels))
+    return struct.pack("<I", len(runs)) + runs
 
 
 def _gzipped(raw: bytes) -> bytes:

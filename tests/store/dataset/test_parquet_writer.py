@@ -48,6 +48,17 @@ def test_every_reader_finds_the_lines_as_they_were_written(write, groups, read):
     assert read(write(COLUMNS, *groups)) == [line for lines in groups for line in lines]
 
 
+LISTS = [["a", "b"], [], None, ["c"], ["", "d", "e" * 300], [], ["f"]]
+
+
+@pytest.mark.parametrize("read", [by_arrow, by_duckdb])
+@pytest.mark.parametrize("kind", ["strings", "images"])
+def test_lists_of_texts_come_back_as_lists_also_empty_and_missing_ones(write, read, kind):
+    lines = [{"files": files, "text": str(number)} for number, files in enumerate(LISTS)]
+    path = write({"files": kind, "text": "string"}, lines, lines[:2])
+    assert read(path) == lines + lines[:2]
+
+
 def test_types_are_those_that_were_stated_also_where_nothing_is_there(write):
     path = write(COLUMNS, [line(None, None, None, None)])
     assert list(map(str, pq.read_schema(path).types)) == ["string", "int64", "double", "bool"]
