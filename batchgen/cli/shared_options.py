@@ -43,6 +43,25 @@ Out = Annotated[
     typer.Option("--out", metavar="FOLDER", parser=_out, help="Run folder; default: the manifest's, or outputs/NAME."),
 ]
 
+NightBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--night-budget",
+        metavar="USD",
+        help="Never spend more in one night: 12 hours from its first purchase, however often it is restarted.",
+    ),
+]
+
+
+def read_night_budget(text: str) -> int:
+    """Return a night's budget in micro-dollars. Raise :class:`UsageError`."""
+    from batchgen.manifest import scalars
+
+    try:
+        return scalars.money(text)
+    except ValueError as error:
+        raise UsageError(f"--night-budget {text!r}: it {error}") from None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:

@@ -42,6 +42,7 @@ from batchgen.store.dataset.summary_patch import renew_summary
 from batchgen.store.folder.plan_cache import memo_in
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.plan_diff import Orphans
+from batchgen.store.ledger.run_counts import RunCounts
 
 if TYPE_CHECKING:
     from batchgen.report import Report, Summary
@@ -55,7 +56,7 @@ class RunResult:
     if the disk failed, so that an earlier report still stands.
     ``unrecorded`` names paid pictures that the ledger could not take, and where they are. ``orphans`` are what the
     manifest no longer asks for, if the whole of it was read; ``pruned`` of them lost their names. ``withdrawn`` ones
-    had ended without a picture, and are not asked for any more.
+    had ended without a picture, and are not asked for any more. ``counts`` are what this run itself did.
     """
 
     folder: Path
@@ -68,6 +69,7 @@ class RunResult:
     orphans: Orphans | None = None
     pruned: int = 0
     withdrawn: int = 0
+    counts: RunCounts | None = None
 
     def summary(self) -> Summary:
         """Return what ``summary.json`` says of the whole folder."""
@@ -220,6 +222,7 @@ def _reported(folder: RunFolder, finished: Finished) -> RunResult:
         orphans=finished.orphans,
         pruned=finished.pruned,
         withdrawn=finished.withdrawn,
+        counts=finished.counts,
     )
 
 

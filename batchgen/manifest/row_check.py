@@ -52,6 +52,11 @@ class RowCheck:
                     problems.append(Problem(f"row {row.number}: {message}", row.place))
         return problems
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Every column that a row has had so far."""
+        return self._known
+
     def checked(self, shape: tuple[str, ...]) -> frozenset[str]:
         """Return which values of the rows of that shape are looked at."""
         return frozenset(self._judged.keys() & {*shape})

@@ -12,6 +12,7 @@ from batchgen.planning.compact_set import CompactSet
 from batchgen.planning.input_survey import InputSurvey
 from batchgen.planning.inputs import Inputs, refusal
 from batchgen.planning.key_list import KeyList
+from batchgen.planning.loader_notices import loader_notices
 from batchgen.planning.naming import folded
 from batchgen.planning.request_factory import Call, PromptKeys, RequestFactory
 from batchgen.planning.unmatched import unmatched_rows
@@ -137,7 +138,12 @@ class Surveyor:
                 self._warn(f"{counted(count, 'request')} to {model}: free models give {FREE_A_DAY} pictures a day", "")
         for mistake in self._input_survey.decoded():
             self._input_refused(mistake.message, mistake.row)
-        for odd in (*self._input_survey.notices(), *self._check_row.notices, *self._check_cells.notices()):
+        for odd in (
+            *self._input_survey.notices(),
+            *self._check_row.notices,
+            *self._check_cells.notices(),
+            *loader_notices(self._manifest, self._check_row.names),
+        ):
             self.note(odd)
         return Survey(
             tuple(self._problems),

@@ -33,6 +33,7 @@ from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.ledger import names
 from batchgen.store.ledger.records import is_simulated
+from batchgen.store.ledger.run_counts import read_counts
 from batchgen.store.looks.flags import Checks
 
 _SAMPLES = 12
@@ -85,6 +86,7 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, 
             withdrawn=int(frame["state"].isna().sum()),
             deleted=len(names.deleted(db)),
             mark=mark_of(db),
+            counts=read_counts(db),
             checks=checks,
         ),
         total=total,

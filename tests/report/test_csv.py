@@ -11,7 +11,7 @@ from batchgen.report.csv import decimal, inert
 
 def rows(ledger):
     write_report(ledger.folder)
-    with (ledger.folder.root / "report.csv").open(newline="", encoding="utf-8") as stream:
+    with (ledger.folder.root / "report.csv").open(newline="", encoding="utf-8-sig") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -81,3 +81,15 @@ def test_a_row_names_its_first_picture_and_counts_them(ledger):
     (row,) = rows(ledger)
 
     assert (row["file_name"], row["pictures"]) == (file, "2")
+
+
+def test_excel_is_told_that_the_letters_are_utf_8_and_other_readers_find_no_mark(ledger):
+    ledger.begin()
+    ledger.store(ledger.request("Müßiggang 東京"))
+    write_report(ledger.folder)
+    content = (ledger.folder.root / "report.csv").read_bytes()
+
+    assert content.startswith(b"\xef\xbb\xbfkey,state,")
+    assert content.count(b"\xef\xbb\xbf") == 1
+    table = pd.read_csv(ledger.folder.root / "report.csv")
+    assert (table.columns[0], table["prompt"].tolist()) == ("key", ["Müßiggang 東京"])

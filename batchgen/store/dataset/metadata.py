@@ -1,12 +1,13 @@
-"""The files that make a run folder a dataset: metadata.jsonl, failures.jsonl and the card README.md.
+"""The files that make a run folder a dataset: metadata.jsonl, its twin dataset.parquet, failures.jsonl and the card.
 
-All three are derived from the ledger, replaced in one step each, and may be written again at any time, also while a
-run goes on. A name means the same type on every line, so that loaders which guess types from a part of the file guess
-right; what is missing is ``null``.
+All are derived from the ledger, replaced in one step each, and may be written again at any time, also while a run goes
+on. A name means the same type on every line, so that loaders which guess types from a part of the file guess right; the
+twin states them, for loaders that take a text such as 2024-01-02 for a date. What is missing is ``null``.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +16,8 @@ import msgspec
 
 from batchgen.money import usd
 from batchgen.request import INPUT_PATH_END, INPUT_PATHS, State
-from batchgen.store.dataset.dataset_card import card
+from batchgen.store.dataset.dataset_card import TABLE, card
+from batchgen.store.dataset.parquet_writer import ParquetWriter
 from batchgen.store.folder.atomic import replace_synced, replacing
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.inputs.copies import InputCopies
@@ -36,6 +38,9 @@ from batchgen.store.looks.flags import NONE, Checks, Flag, read_checks
 FAILURES = "failures.jsonl"
 # What ended without a picture and is no longer asked for is no failure; it is listed for a ledger that gets lost.
 RETIRED = ".batchgen/retired.jsonl"
+
+# So many lines are encoded at once: a row group of the table, too.
+_AT_ONCE = 5_000
 
 # Every field of a line that isn't a word of the request, with its type in the terms of `datasets`.
 BEFORE_WORDS: Mapping[str, str] = {"file_name": "string", "key": "string", "provider": "string", "model": "string"}
@@ -76,7 +81,7 @@ class DatasetFiles:
 
 
 def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFiles:
-    """Write the three files from the ledger as it is now, with the flags ``found``, or of this moment.
+    """Write the files from the ledger as it is now, with the flags ``found``, or of this moment.
 
     Raises :class:`LedgerDamaged`.
 
@@ -91,9 +96,10 @@ def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFile
         words = tuple(name for name in known if not is_taken(name))
         edits = _Edits(InputCopies(folder)) if "inputs" in known else None
         sharing = Sharing(db)
-        pictures = _write_lines(
+        features = {**BEFORE_WORDS, **dict.fromkeys(words, "string"), **AFTER_WORDS, **(EDIT_WORDS if edits else {})}
+        pictures = _write_table(
             folder,
-            "metadata.jsonl",
+            features,
             (
                 line
                 for record in records(db, (State.STORED,))
@@ -102,11 +108,18 @@ def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFile
         )
         failures = _write_lines(folder, FAILURES, map(_failure_line, records(db, ENDED_OTHERWISE)))
         _write_lines(folder, RETIRED, map(_failure_line, withdrawn_records(db)))
-        features = {**BEFORE_WORDS, **dict.fromkeys(words, "string"), **AFTER_WORDS, **(EDIT_WORDS if edits else {})}
-        name = folder.root.resolve().name
         copies = edits is not None and bool(edits.copies)
-        replace_synced(folder.root / "README.md", card(db, name, features, simulated=simulated, copies=copies))
+        _write_card(folder, db, features, simulated=simulated, copies=copies)
     return DatasetFiles(pictures, failures)
+
+
+def _write_card(
+    folder: RunFolder, db: sqlite3.Connection, features: Mapping[str, str], *, simulated: bool, copies: bool
+) -> None:
+    path = folder.root / "README.md"
+    before = path.read_bytes() if path.is_file() and not path.is_symlink() else None
+    name = folder.root.resolve().name
+    replace_synced(path, card(db, name, features, simulated=simulated, copies=copies, before=before))
 
 
 def is_taken(name: str) -> bool:
@@ -221,6 +234,20 @@ def _failure_line(record: Record) -> dict[str, object]:
     }
 
 
+def _write_table(folder: RunFolder, features: Mapping[str, str], lines: Iterable[Mapping[str, object]]) -> int:
+    """Write ``lines`` as JSON and as Parquet, and return how many there were."""
+    encoder = msgspec.json.Encoder()
+    count = 0
+    with replacing(folder.root / "metadata.jsonl") as text, replacing(folder.root / TABLE) as binary:
+        table = ParquetWriter(binary, features)
+        for group in _groups(lines):
+            text.write(encoder.encode_lines(group))
+            table.write(group)
+            count += len(group)
+        table.close()
+    return count
+
+
 def _write_lines(folder: RunFolder, name: str, lines: Iterable[Mapping[str, object]]) -> int:
     """Write ``lines`` as JSON and return how many there were."""
     encoder = msgspec.json.Encoder()
@@ -234,5 +261,5 @@ def _write_lines(folder: RunFolder, name: str, lines: Iterable[Mapping[str, obje
 
 def _groups(lines: Iterable[Mapping[str, object]]) -> Iterator[list[Mapping[str, object]]]:
     rest = iter(lines)
-    while group := list(islice(rest, 500)):
+    while group := list(islice(rest, _AT_ONCE)):
         yield group

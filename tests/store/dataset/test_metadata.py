@@ -200,7 +200,7 @@ def test_a_hostile_name_is_plain_text_in_the_card_and_its_front_matter(ledger):
     _, front, text = (ledger.folder.root / "README.md").read_text().split("---\n", 2)
 
     (configuration,) = yaml.safe_load(front)["configs"]
-    assert configuration["data_files"] == [{"split": "train", "path": ["metadata.jsonl", "images/**"]}]
+    assert configuration["data_files"] == [{"split": "train", "path": ["dataset.parquet", "images/**", "images/**"]}]
     assert {"name": HOSTILE, "dtype": "string"} in configuration["features"]
     assert "\\<img" in text
     assert not {"\x1b", "\u202e"} & set(text)
