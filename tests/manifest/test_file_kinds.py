@@ -53,7 +53,7 @@ def refused(load, name, content):
         (zipped(prompts="x"), "is a ZIP archive", "unpack it"),
         (WORKBOOK[:40], "is a ZIP archive that is cut short or broken", "copy or download it again"),
         (tarred(), "is a tar archive", "unpack it"),
-        (gzip.compress(b"prompt\na\n"), "is packed by gzip", "rename it to end in .gz"),
+        (gzip.compress(b"prompt\na\n", mtime=0), "is packed by gzip", "rename it to end in .gz"),
         (b"\x28\xb5\x2f\xfd\x00rest", "is packed by zstd", "zstd -d "),
         (b"7z\xbc\xaf\x27\x1c\x00", "is a 7z archive", "unpack it"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", "is an old Office file", "export it as CSV"),
@@ -136,3 +136,10 @@ def test_a_batch_file_is_jsonl(load):
     body = {"model": "m", "prompt": "a fox"}
     line = json.dumps({"custom_id": "1", "method": "POST", "url": "/v1/images/generations", "body": body})
     assert load(f"{line}\n", file="p.jsonl").rows.count() == 1
+
+
+@pytest.mark.parametrize(
+    "line", [json.dumps({"prompt": "x" * 3_000_000}), '{"prompt": "a\u2028b"}'], ids=["long", "U+2028"]
+)
+def test_one_line_of_jsonl_is_jsonl_however_long_it_is_and_whatever_it_holds(load, line):
+    assert load(f"{line}\n", file="p.jsonl", overrides=Overrides(parameters={"model": ("m",)})).rows.count() == 1
