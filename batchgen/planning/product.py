@@ -62,11 +62,12 @@ def count_requests(
     sums = _Sums(resolved)
     flags = _Class(1, sets=_sets(manifest.flags, globs), priced=_priced(manifest.flags))
     for places in product(*(range(len(classes)) for classes in axes)):
-        one = _together((*(classes[place] for classes, place in zip(axes, places, strict=True)), flags))
+        one = _together(classes[place] for classes, place in zip(axes, places, strict=True))
         if not any(_matches(rule, one) for rule in own):
+            asked = _together((one, flags))
             for row in rows:
-                if not any(_matches(rule, _over(row, one)) for rule in of_rows):
-                    sums.add(row, one, places)
+                if not any(_matches(rule, _over(row, asked)) for rule in of_rows):
+                    sums.add(row, asked, places)
     for included in combinations.included():
         for row in rows:
             sums.add_included(row, included, flags)

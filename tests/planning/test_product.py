@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from batchgen.errors import ManifestError
-from batchgen.manifest import load_manifest
+from batchgen.manifest import Overrides, load_manifest
 from batchgen.planning import plan as plan_module
 from batchgen.planning.forecast import forecast, forecast_of_counts
 from batchgen.planning.plan import Plan, make_plan
@@ -68,13 +68,20 @@ def jobs(draw):
     }
 
 
-@given(job=jobs())
+FLAGS = st.builds(
+    Overrides,
+    parameters=st.fixed_dictionaries({}, optional={"model": st.tuples(MODELS), "size": st.tuples(SIZES)}),
+    repeat=st.sampled_from([None, 2]),
+)
+
+
+@given(job=jobs(), flags=FLAGS)
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
-def test_multiplying_gives_what_counting_gives(tmp_path, job):
+def test_multiplying_gives_what_counting_gives(tmp_path, job, flags):
     path = tmp_path / "job.yaml"
     path.write_text(json.dumps(job), encoding="utf-8")
     try:
-        plan = Plan(load_manifest(path), CATALOGUE)
+        plan = Plan(load_manifest(path, overrides=flags), CATALOGUE)
     except ManifestError:
         assume(False)
     requests = list(plan)
