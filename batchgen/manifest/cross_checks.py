@@ -109,14 +109,15 @@ def _same_look(name: str, known: Iterable[str]) -> str:
 def _swallowed(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
     """Yield each name of the defaults and axes that is neither sent nor used: it would silently be a column.
 
-    An axis is used by its titles, and a default may stand in for a column that some rows leave empty.
+    An axis is used by its titles, and a default may stand in for a column that some rows leave empty: if nobody knows
+    the columns of the rows, for any.
     """
     used = _used_names(job)
     seen = used | {name for _, name in axis_paths(job)} | {*(columns or ())}
     told: set[str] = set()
     for path, name, _ in settings_of(job):
         meant = _meant(job, name)
-        if name in used or name in told or (name in seen and not meant):
+        if name in used or name in told or ((name in seen or columns is None) and not meant):
             continue
         told.add(name)
         message = f"{shown(name)} is no request parameter, and no template uses it"

@@ -123,3 +123,25 @@ def test_a_declared_parameter_may_be_named_as_what_the_outputs_measure(load, wri
     assert load(f"{declared}\nprompt: a\n{rest}\n").parameters.types["width"]
     told = problems_of(f"provider: openai\nprompt: a\n{rest}\n")
     assert any("'width' is taken by the outputs' own field" in one for _, one in told), told
+
+
+def test_a_default_may_stand_in_for_a_column_where_nobody_knows_those_of_the_rows(load, write):
+    write("rows.jsonl", '{"prompt": "a", "mood": "calm"}\n{"prompt": "b"}\n')
+    assert load("rows: rows.jsonl\ndefaults: {model: m, mood: bright}\n").rows.count() == 2
+
+
+def test_a_default_that_is_listed_under_columns_is_kept_as_one(load):
+    assert load("prompt: a\ndefaults: {model: m, series: spring}\ncolumns: [series]\n").notices == ()
+
+
+def test_a_column_is_told_as_a_parameter_of_another_service_only_if_it_is_not_declared(load, write):
+    write("rows.csv", "prompt,seed\na,1\n")
+    assert load(f"{DECLARED}rows: rows.csv\ndefaults: {{model: m}}\n").notices == ()
+    (told,) = load("rows: rows.csv\ndefaults: {model: m}\n").notices
+    assert "'parameters: {seed: integer}'" in told.suggestion
+
+
+def test_a_column_that_reads_like_a_declared_parameter_is_a_mistake(write, problems_of):
+    write("rows.csv", "prompt,Seed\na,1\n")
+    ((_, told),) = problems_of(f"{DECLARED}rows: rows.csv\ndefaults: {{model: m}}\n")
+    assert "the column 'Seed' reads like the parameter 'seed'" in told
