@@ -73,12 +73,13 @@ class Problem:
 
 
 class ManifestError(UsageError):
-    """All problems of one manifest; only the first ``SHOWN`` are printed."""
+    """All problems of one manifest; only the first ``SHOWN`` are printed. ``notes`` are odd, and stop nothing."""
 
     SHOWN = 20
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], *, notes: Iterable[Problem] = ()) -> None:
         self.problems = tuple(problems)
+        self.notes = tuple(notes)
         super().__init__(self._text())
 
     def _text(self) -> str:
@@ -94,6 +95,7 @@ class Together:
 
     def __init__(self) -> None:
         self._problems: dict[Problem, None] = {}
+        self._notes: dict[Problem, None] = {}
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -114,11 +116,12 @@ class Together:
     def refuse(self) -> None:
         """Raise :class:`ManifestError` with the mistakes that were kept, if there are any."""
         if self._problems:
-            raise ManifestError(self._problems)
+            raise ManifestError(self._problems, notes=self._notes)
 
     def _note(self, error: UsageError) -> None:
         problems = error.problems if isinstance(error, ManifestError) else [Problem(str(error))]
         self._problems.update(dict.fromkeys(problems))
+        self._notes.update(dict.fromkeys(error.notes if isinstance(error, ManifestError) else ()))
 
 
 class BadRequest(UsageError):
@@ -167,6 +170,34 @@ class LedgerDamaged(BatchgenError):
     """The ledger can't be trusted: it is left untouched and nothing is sent."""
 
     exit_code = ExitCode.DAMAGED
+
+
+def cant_write(what: str, error: OSError) -> BatchgenError:
+    """Return the error of a command that makes files from a run folder: another account's folder is no fault of it."""
+    if isinstance(error, PermissionError):
+        return UsageError(f"{what}: this account may not write there; run as its owner, or copy the folder")
+    return StoppedEarly(f"{what}: {error.strerror or error}")
+
+
+def shortage_of(error: BaseException) -> str | None:
+    """Return what this machine lacks and what may mend that, if the error says so; else ``None``.
+
+    Of a group of errors, the first one that says so counts.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(shortage_of, error.exceptions)), None)
+    if isinstance(error, MemoryError):
+        return (
+            "this machine has no memory left for batchgen. What was bought is recorded and nothing is spoiled; close "
+            "other programs or lower limits.concurrency, and run again"
+        )
+    # CPython's words for `pthread_create` failing, as in a container with a limit on its processes.
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return (
+            "this machine lets batchgen start no more threads (can't start new thread). What was bought is recorded; "
+            "raise `ulimit -u` or the container's limit of processes, and run again"
+        )
+    return None
 
 
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:

@@ -22,6 +22,10 @@ from batchgen.tokens import Usage
 PARAMETERS = ("prompt", "quality", "size", "output_format", "response_format", "seconds")
 DELIVERY = frozenset({"response_format"})
 
+# The columns of a request that say which pictures and mask it was written with; the name of an input holds no line end.
+INPUT_PATHS, MASK_PATH = "input_paths", "mask_path"
+INPUT_PATH_END = "\n"
+
 # Raised whenever the canonical form changes, so that old ledgers can be told apart rather than silently bought again.
 KEY_VERSION = 1
 
@@ -37,6 +41,25 @@ class Kind(enum.StrEnum):
 
     IMAGE = "image"
     VIDEO = "video"
+
+
+class WireType(enum.StrEnum):
+    """How a parameter stands in a JSON body; in a form it is text, whatever its type."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+
+
+# What OpenAI documents for its images endpoints beside those. Not `style` and `user`: a column of that name was meant
+# for a template, or as a note, far more often than for dall-e-3.
+OPENAI_PARAMETERS: Mapping[str, WireType] = {
+    "background": WireType.TEXT,
+    "input_fidelity": WireType.TEXT,
+    "moderation": WireType.TEXT,
+    "output_compression": WireType.INTEGER,
+}
 
 
 class State(enum.StrEnum):
@@ -69,7 +92,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     """One resolved call: what is asked for, how it is recognised, and the name of its picture.
 
     A frozen struct, not a dataclass: there may be a million, and a struct is made ten times as fast. Its mappings are
-    shared between requests and never changed.
+    shared between requests and never changed. ``types`` are those of the parameters that are no text on the wire.
     """
 
     key: str
@@ -86,11 +109,28 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     columns: Mapping[str, str] = msgspec.field(default_factory=dict)
     axes: Mapping[str, str] = msgspec.field(default_factory=dict)
     path: str | None = None
+    types: Mapping[str, WireType] = msgspec.field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The pictures to be edited, and the mask, if there is one."""
+        return self.image if self.mask is None else (*self.image, self.mask)
 
     @property
     def lane(self) -> str:
         """The queue this request waits in: one model of one provider."""
         return f"{self.provider}:{self.model}"
+
+    @property
+    def json_parameters(self) -> dict[str, object]:
+        """The parameters as they stand in a JSON body: numbers with the digits they were written with."""
+        if not self.types:
+            return dict(self.parameters)
+        return {name: _json_value(value, self.types.get(name)) for name, value in self.parameters.items()}
+
+
+def _json_value(value: str, kind: WireType | None) -> object:
+    return value if kind in (None, WireType.TEXT) else msgspec.Raw(value.encode())
 
 
 def canonical_json(
@@ -102,8 +142,12 @@ def canonical_json(
     image: tuple[Input, ...] = (),
     mask: Input | None = None,
     repeat: int = 1,
+    types: Mapping[str, WireType] | None = None,
 ) -> bytes:
-    """Return the canonical JSON of a request: sorted keys, no white space, only what can change the picture."""
+    """Return the canonical JSON of a request: sorted keys, no white space, only what can change the picture.
+
+    ``types`` are part of it only if a parameter is no text: a request of texts alone has the key it always had.
+    """
     identity: dict[str, object] = {
         "version": KEY_VERSION,
         "provider": provider,
@@ -116,6 +160,8 @@ def canonical_json(
         identity["image"] = [one.digest for one in image]
     if mask is not None:
         identity["mask"] = mask.digest
+    if typed := {name: kind for name, kind in (types or {}).items() if name in parameters and name not in DELIVERY}:
+        identity["types"] = typed
     return _encoder.encode(identity)
 
 
@@ -136,6 +182,7 @@ class CanonicalForm:
         parameters: Mapping[str, str],
         image: tuple[Input, ...] = (),
         mask: Input | None = None,
+        types: Mapping[str, WireType] | None = None,
     ) -> None:
         parameter_slots = sorted(set(varying) - {"image", "mask", "model"} - DELIVERY)
         self.slots = (*(name for name in ("image", "mask", "model") if name in varying), *parameter_slots)
@@ -147,6 +194,7 @@ class CanonicalForm:
             image=(Input("", _mark("image")),) if "image" in varying else image,
             mask=Input("", _mark("mask")) if "mask" in varying else mask,
             repeat=_REPEAT_MARK,
+            types=types,
         ).replace(b"%", b"%%")
         for name in self.slots:
             mark = _encoder.encode([_mark(name)] if name == "image" else _mark(name))
@@ -176,6 +224,7 @@ class CanonicalRequest(msgspec.Struct, frozen=True, gc=False):
     repeat: int = 1
     image: tuple[str, ...] = ()
     mask: str | None = None
+    types: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 _canonical_decoder = msgspec.json.Decoder(CanonicalRequest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 LONGEST_QUOTE = 60
 
@@ -11,6 +12,8 @@ LONGEST_QUOTE = 60
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
 )
+# Unicode has no names for these.
+_CONTROLS = {"\n": "line break", "\r": "carriage return", "\t": "tab", "\x85": "next line"}
 _SPACE = re.compile("[\t\r\n]+")
 
 
@@ -20,6 +23,14 @@ def visible(text: str) -> str:
     What scripts and emoji need, such as joiners and spaces that do not break, stays as it is.
     """
     return _UNSEEN.sub(_spelled, _SPACE.sub(" ", text))
+
+
+def named_blanks(text: str) -> str:
+    """Return prose in one line with every character named that does not show, or shows as a plain space.
+
+    Two texts that differ in one of them alone look the same otherwise: ``a⟨no-break space⟩fox``.
+    """
+    return text if text.isascii() and text.isprintable() else "".join(map(_named, text))
 
 
 def printable(text: str) -> str:
@@ -45,9 +56,19 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 
 
 def _spelled(match: re.Match[str]) -> str:
-    number = ord(match.group())
+    return _spelled_number(ord(match.group()))
+
+
+def _spelled_number(number: int) -> str:
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
 def _escaped(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
+
+def _named(character: str) -> str:
+    if character == " " or (character.isprintable() and not unicodedata.combining(character)):
+        return character
+    name = _CONTROLS.get(character) or unicodedata.name(character, "").lower()
+    return f"⟨{name}⟩" if name else _spelled_number(ord(character))

@@ -37,11 +37,13 @@ QUICK = {
     "simulator": ["tests/simulator/test_settings.py", "tests/simulator/test_sold_pictures.py"],
     "store.dataset": ["tests/store/dataset/test_jsonl_reader.py", "tests/store/dataset/test_mark.py"],
     "store.folder": ["tests/store/folder/test_run_folder.py", "tests/store/folder/test_atomic.py"],
+    "store.inputs": ["tests/store/inputs/test_known_inputs.py"],
     "store.ledger": [f"tests/store/ledger/test_{name}.py" for name in ("ledger", "schema", "writer", "bulk")],
     "store.looks": ["tests/store/looks/test_index.py", "tests/store/looks/test_near_duplicates.py"],
     "store.media": ["tests/store/media/test_sniff.py::test_a_whole_picture_is_named_by_its_bytes"],
     "store.pictures": ["tests/store/pictures/test_on_disk.py"],
     "testing": ["tests/provider/test_contract.py"],
+    "user_cache": ["tests/provider/test_catalogue_cache.py"],
     "version": ["tests/cli/test_main.py"],
     "wording": ["tests/cli/test_init.py::test_on_a_terminal_a_long_mistake_goes_on_below_its_beginning"],
     "the arrows between them": ["tests/test_rooms.py", "tests/test_quick.py"],
@@ -56,6 +58,7 @@ PROCESS = [
     "tests/running/test_resume.py",
     "tests/simulator/test_embedded.py",
     "tests/store/folder/test_lock.py",
+    "tests/store/inputs/test_input_files.py",
 ]
 
 # How long an example takes tells how busy the machine is, and nothing about the code.

@@ -1,8 +1,10 @@
 """The commands that the documents show, as a reader would type them."""
 
+import os
 import re
 import shlex
 from pathlib import Path
+from unittest import mock
 
 from tests.program import run_here
 
@@ -19,15 +21,18 @@ def blocks(document, language):
 
 
 def typed(command, folder, **environment):
-    """Run a line that begins with `batchgen`, in ``folder``; of a shell's powers it may use `> FILE`."""
+    """Run a line that begins with `batchgen`, in ``folder``; of a shell's powers it may use `> FILE` or `< FILE`."""
     lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     program, *words = lexer
     assert program == "batchgen"
     assert not re.search(r"[$`*?]", command), f"a shell would change a word of this: {command}"
     words, target = (words[:-2], words[-1]) if ">" in words[-2:-1] else (words, None)
+    words, source = (words[:-2], words[-1]) if "<" in words[-2:-1] else (words, None)
     assert not {"|", "||", "&", "&&", ";", "<", ">"} & {*words}, f"only a shell could run this: {command}"
-    done = run_here(folder, *words, **environment)
+    piped = folder / source if source else Path(os.devnull)
+    with piped.open(encoding="utf-8") as stdin, mock.patch("sys.stdin", stdin):
+        done = run_here(folder, *words, **environment)
     if target:
         (folder / target).write_text(done.stdout, encoding="utf-8")
     return done

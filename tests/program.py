@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,11 +12,17 @@ from unittest import mock
 
 from batchgen.cli.main import main
 
+# The line that a run leaves in its log: what it says changes with the clock.
+_DATED = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d \S[^\n]*\n", re.MULTILINE)
+
 PROGRAM = Path(sys.executable).with_name("batchgen")
 
 
 def run_here(folder, *words, **environment):
-    """Run `batchgen WORDS` in this process, in ``folder``, with ``environment`` added; nothing of it stays behind."""
+    """Run `batchgen WORDS` in this process, in ``folder``, with ``environment`` added; nothing of it stays behind.
+
+    The dated line of a run is in ``dated``, apart from the rest of ``stderr``.
+    """
     words = list(map(str, words))
     with (
         contextlib.chdir(folder),
@@ -24,7 +31,10 @@ def run_here(folder, *words, **environment):
         _captured(2, "stderr") as stderr,
     ):
         code = main(words)
-    return subprocess.CompletedProcess(["batchgen", *words], code, *stdout, *stderr)
+    ((said,), (told,)) = (stdout, stderr)
+    done = subprocess.CompletedProcess(["batchgen", *words], code, said, _DATED.sub("", told))
+    done.dated = "".join(_DATED.findall(told))
+    return done
 
 
 def run_as_process(folder, *words, timeout=60, **environment):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from batchgen import forecast, load_manifest, open_run, plan, run, run_async
-from batchgen.errors import ExitCode, LedgerDamaged, ManifestError
+from batchgen.errors import ExitCode, ManifestError, UsageError
 from batchgen.request import State
 from batchgen.running.events import Ended, Progress, Started
 
@@ -73,5 +73,5 @@ def test_mistakes_come_as_one_error_before_anything_is_made(tmp_path):
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(LedgerDamaged, match="is this a run folder"):
+    with pytest.raises(UsageError, match="is this a run folder"):
         open_run(tmp_path)

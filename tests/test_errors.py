@@ -59,3 +59,22 @@ def test_the_drawing_shows_each_error_below_its_base_and_with_its_exit_code(name
             error = getattr(errors, name)
             assert error.exit_code == codes[depth]
             assert error is BatchgenError or error.__base__.__name__ == above[depth - 1]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "no memory left"),
+        (RuntimeError("can't start new thread"), "ulimit -u"),
+        (ExceptionGroup("", [ValueError(), ExceptionGroup("", [MemoryError()])]), "no memory left"),
+    ],
+)
+def test_a_shortage_of_the_machine_is_told_in_words(error, words):
+    assert words in errors.shortage_of(error)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError(), RuntimeError("else"), OSError(12, "x"), ExceptionGroup("", [KeyError()])]
+)
+def test_other_errors_are_no_shortage(error):
+    assert errors.shortage_of(error) is None

@@ -266,3 +266,19 @@ def test_a_night_on_which_every_request_is_refused_leaves_the_site_its_six_pictu
     after = pictures()
     assert after.keys() == before.keys()
     assert not {*after.values()} & {*before.values()}
+
+
+def test_an_icon_whose_answer_was_lost_is_asked_for_again_within_the_starters_risk(site):
+    run, pictures = site
+    done = run(Fault(kind="reset_before", first=1))
+    assert done.returncode == 0, done.stderr
+    assert len(pictures()) == 6
+    assert "6 bought $0.306, 0 kept, 0 failed, $0.20 maybe billed" in done.dated
+
+
+def test_losses_beyond_the_starters_risk_wait_for_a_person_and_are_in_the_dated_line(site):
+    run, pictures = site
+    done = run(Fault(kind="reset_before", first=3))
+    assert done.returncode == 4, done.stderr
+    assert len(pictures()) == 4
+    assert "4 bought $0.204, 0 kept, 2 failed" in done.dated

@@ -25,11 +25,15 @@ ARROWS = {
     "money": set(),
     "tokens": set(),
     "version": set(),
+    "user_cache": set(),
     "plugins": {"errors"},
     "request": {"errors", "tokens"},
-    "manifest": {"errors", "money", "plugins", "request", "tokens", "wording"},
-    "planning": {"errors", "money", "request", "tokens", "version", "manifest", "provider", "wording"},
-    "provider": {"base64_text", "errors", "money", "plugins", "request", "tokens", "version", "simulator", "wording"},
+    "manifest": {"errors", "money", "plugins", "request", "store", "tokens", "wording"},
+    "planning": {"errors", "money", "request", "store", "tokens", "version", "manifest", "provider", "wording"},
+    "provider": {
+        *("base64_text", "errors", "money", "plugins", "request", "tokens", "version", "simulator", "user_cache"),
+        "wording",
+    },
     "store": {"base64_text", "encoding", "errors", "money", "request", "tokens", "wording"},
     "commands": set(),
     "running": {
@@ -59,6 +63,12 @@ ARROWS["__main__"] = {"cli"}
 DOORS = {
     ("running", "provider"): {"batchgen.provider.interface", "batchgen.provider.arrival"},
     ("planning", "provider"): {"batchgen.provider.interface"},
+    ("manifest", "store"): {"batchgen.store.media.picture_header"},
+    ("planning", "store"): {
+        "batchgen.store.inputs.decode_worker",
+        "batchgen.store.inputs.input_files",
+        "batchgen.store.media.picture_header",
+    },
     ("running", "manifest"): {"batchgen.manifest"},
     ("testing", "provider"): {"batchgen.provider.interface", "batchgen.provider.arrival"},
 }
@@ -69,9 +79,10 @@ INNER = {
     "store.media": set(),
     "store.folder": {"store.media"},
     "store.ledger": {"store.folder", "store.media"},
+    "store.inputs": {"store.folder", "store.media"},
     "store.pictures": {"store.folder", "store.ledger", "store.media"},
     "store.looks": {"store.folder", "store.ledger", "store.media"},
-    "store.dataset": {"store.folder", "store.ledger", "store.media", "store.pictures", "store.looks"},
+    "store.dataset": {f"store.{part}" for part in ("folder", "inputs", "ledger", "media", "pictures", "looks")},
     "running.buy": {"running.desk", "running.events"},
     "running.schedule": {"running.buy", "running.desk", "running.events"},
 }

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.wording import counted, printable, shown, visible
+from batchgen.wording import counted, named_blanks, printable, shown, visible
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,14 @@ def test_a_shown_value_prints_in_its_quotes(text):
 )
 def test_prose_keeps_what_scripts_need_and_loses_what_moves_the_cursor(text, said):
     assert visible(text) == said
+
+
+def test_characters_that_nobody_sees_are_named():
+    assert named_blanks("a\u00a0fox\u200b in\nsnow\tand\r\x00") == (
+        "a⟨no-break space⟩fox⟨zero width space⟩ in⟨line break⟩snow⟨tab⟩and⟨carriage return⟩\\x00"
+    )
+    assert named_blanks("cafe\u0301") == "cafe⟨combining acute accent⟩"
+
+
+def test_what_everybody_sees_stays_as_it_is():
+    assert named_blanks("a fox, é 🦊 赤い") == "a fox, é 🦊 赤い"

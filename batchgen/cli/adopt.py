@@ -72,7 +72,7 @@ def _fetched(url: str) -> bytes:
 
     async def download() -> bytes:
         async with open_engine(EngineOptions(max_connections=1, addresses=AddressRule.GLOBAL_ONLY)) as engine:
-            return (await fetch(engine, url, plain_http=False, redact=str)).content
+            return (await fetch(engine, url, redact=str)).content
 
     try:
         return anyio.run(download)

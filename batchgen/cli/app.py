@@ -47,7 +47,8 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
 def batchgen(
     *,
     _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Bulk image generation that never pays twice for a result."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batchgen.cli.shared_options import Job, JobOptions, with_job_options
@@ -10,6 +11,7 @@ from batchgen.errors import ManifestError, Problem, Together
 
 if TYPE_CHECKING:
     from batchgen.manifest import Manifest
+    from batchgen.planning.plan import Plan, Watch
 
 
 @with_job_options
@@ -20,20 +22,39 @@ def check(
 ) -> None:
     """Find every mistake in a manifest, with its line; uses no network."""
     from batchgen.cli.console import say
-    from batchgen.planning.plan import make_plan
+    from batchgen.cli.plan_reading import reading_plan
     from batchgen.wording import counted
 
     manifest = options.read(job)
     together = Together()
     together.each(_check_simulator, manifest)
-    plan = together.each(make_plan, manifest)
+    with reading_plan() as watch:
+        plan = together.each(partial(_plan, watch=watch), manifest)
     together.refuse()
     assert plan is not None
     for warning in plan.warnings:
         say(f"warning: {warning}")
+    if plan.counts is not None:
+        say(
+            "note: so many combinations are counted and their values checked; "
+            "`run` makes each of them before anything is sent"
+        )
     counts = {model: count for model, count in plan.count_by_model().items() if count}
     requests, models = counted(sum(counts.values()), "request"), counted(len(counts), "model")
     sys.stdout.write(f"{job}: no mistakes; {requests} to {models}\n")
+
+
+def _plan(manifest: Manifest, watch: Watch | None) -> Plan:
+    from batchgen.commands.input_memory import input_files
+    from batchgen.planning.plan import make_plan
+
+    return make_plan(manifest, count_only=True, watch=watch, files=input_files(manifest, listen=_listen))
+
+
+def _listen(done: int, wanted: int) -> None:
+    from batchgen.cli.console import show_count
+
+    show_count("masks decoded", done, wanted)
 
 
 def _check_simulator(manifest: Manifest) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchgen.cli.shared_options import Folder
-from batchgen.errors import StoppedEarly, UsageError
+from batchgen.errors import UsageError, cant_write
 from batchgen.wording import counted
 
 if TYPE_CHECKING:
@@ -26,11 +26,12 @@ def compare(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port for --serve; 0 for any free one.")] = 0,
 ) -> None:
     """Write compare.html, on which pictures are compared side by side and voted on blind; it opens from disk."""
-    from batchgen.store.folder.run_folder import RunFolder
-
     if port and not serve:
         raise UsageError("--port is of use only with --serve")
-    place = RunFolder(folder)
+
+    from batchgen.commands.job import run_folder_at
+
+    place = run_folder_at(folder)
     try:
         if serve:
             from batchgen.compare.serving import serve as serve_page
@@ -41,7 +42,7 @@ def compare(
 
         written = write_page(place, _progress)
     except OSError as error:
-        raise StoppedEarly(f"{folder}: {error}") from error
+        raise cant_write(str(folder), error) from error
     pictures = counted(written.entries, "cell")
     if written.without_thumbnail:
         pictures += f", {written.without_thumbnail:,} without a thumbnail ({written.problem})"

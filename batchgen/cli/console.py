@@ -18,6 +18,14 @@ def say(text: str) -> None:
         sys.stderr.write(f"{_wrapped(_NAME + visible(line), width)}\n")
 
 
+def show_count(what: str, done: int, wanted: int) -> None:
+    """Write ``thumbnails: 12 of 300`` to stderr, over the last such line, if stderr is a terminal."""
+    # A million pictures are shown in steps of one percent.
+    if sys.stderr.isatty() and (done == wanted or done % max(1, wanted // 100) == 0):
+        sys.stderr.write(f"\r{what}: {done:,} of {wanted:,}" + ("\n" if done == wanted else ""))
+        sys.stderr.flush()
+
+
 def _wrapped(line: str, width: int | None) -> str:
     """Return the line wrapped at ``width`` characters; paths and keys stay whole, to be copied."""
     if width is None or len(line) <= width:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -42,7 +43,9 @@ def init(
         raise UsageError(f"{error.filename} can't be written: {error.strerror}") from None
     manifest = targets[_STARTERS[kind][0]]
     sys.stdout.write(f"{manifest}\n")
-    sys.stderr.write(f"next: batchgen plan {manifest}, then batchgen run {manifest}\n")
+    # A folder may have a blank in its name, and people copy these words.
+    job = shlex.quote(str(manifest))
+    sys.stderr.write(f"next: batchgen plan {job}, then batchgen run {job}\n")
 
 
 def _starter(name: str) -> str:

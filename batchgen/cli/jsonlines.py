@@ -1,4 +1,4 @@
-"""A run for programs: each event as one JSON line on stdout; the last line says how the run ended."""
+"""A run for programs: each event as one JSON line on stdout, with its time; the last line says how the run ended."""
 
 from __future__ import annotations
 
@@ -7,23 +7,29 @@ import sys
 from typing import TYPE_CHECKING
 
 from batchgen.encoding import json_text
-from batchgen.running.events import Event, Progress
+from batchgen.money import usd
+from batchgen.running.events import Event, InputsDecoded, Progress, Reading
+from batchgen.store.ledger.ledger import now_ms
+from batchgen.store.ledger.records import timestamp
+from batchgen.store.ledger.run_counts import shown_counts
 
 if TYPE_CHECKING:
     from batchgen.commands.run import RunResult
 
 
 def write_event(event: Event) -> None:
-    """Write ``{"event": "ended", "key": …}``; progress is left out, since it can be counted from the other lines."""
-    if not isinstance(event, Progress):
-        _write({"event": type(event).__name__.lower(), **dataclasses.asdict(event)})
+    """Write ``{"event": "ended", "at": …, "key": …}``; progress of any kind is left out: other lines can be counted."""
+    if not isinstance(event, Progress | Reading | InputsDecoded):
+        _write(type(event).__name__.lower(), dataclasses.asdict(event))
 
 
-def write_ending(ended: RunResult) -> None:
-    """Write ``{"event": "finished", "exit_code": …}``, with the requests of the plan by state."""
+def write_ending(ended: RunResult, text: str) -> None:
+    """Write ``{"event": "finished", …}``: the dated line, the run's own figures, and the plan's requests by state."""
+    counts = ended.counts
     _write(
+        "finished",
         {
-            "event": "finished",
+            "text": text,
             "folder": str(ended.folder),
             "exit_code": int(ended.exit_code),
             "reason": ended.reason,
@@ -32,10 +38,14 @@ def write_ending(ended: RunResult) -> None:
             "orphans": ended.orphans.count if ended.orphans else None,
             "pruned": ended.pruned,
             "withdrawn": ended.withdrawn,
-        }
+            **shown_counts(counts),
+            "billed_usd": usd(counts.billed_microusd) if counts else None,
+            "maybe_billed_usd": usd(counts.maybe_microusd) if counts else None,
+            "estimated_usd": usd(counts.estimated_microusd) if counts else None,
+        },
     )
 
 
-def _write(event: dict[str, object]) -> None:
-    sys.stdout.write(f"{json_text(event)}\n")
+def _write(name: str, fields: dict[str, object]) -> None:
+    sys.stdout.write(f"{json_text({'event': name, 'at': timestamp(now_ms()), **fields})}\n")
     sys.stdout.flush()

@@ -57,8 +57,8 @@ def models(
         _print_json(found)
     else:
         _print_table(found)
-    if look_up.notice:
-        sys.stderr.write(f"batchgen: {look_up.notice}\n")
+    for notice in look_up.notices:
+        sys.stderr.write(f"batchgen: {notice}\n")
     if not found:
         _say_what_was_meant(words, catalogue.names)
 

@@ -14,12 +14,17 @@ import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchgen.cli.night_line import night_line
 from batchgen.errors import BatchgenError, UsageError
+
+if TYPE_CHECKING:
+    from batchgen.store.ledger.run_counts import RunCounts
 
 COMMAND_S = 60.0
 WEBHOOK_S = 10.0
@@ -27,11 +32,15 @@ WEBHOOK_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class RunNotice:
-    """How a run ended: its exit code and reason, and its folder if the run got far enough to know it."""
+    """How a run ended: its exit code and reason, and its folder if the run got far enough to know it.
+
+    ``text`` says so in one dated line, under the name that chats read.
+    """
 
     exit_code: int
     reason: str | None
     folder: Path | None
+    text: str
 
     @property
     def environment(self) -> dict[str, str]:
@@ -43,10 +52,10 @@ class RunNotice:
         return variables
 
     def to_json(self) -> bytes:
-        """Return the folder's summary.json, if there is one, with the three fields of this notice added to it."""
+        """Return the folder's summary.json, if there is one, with the four fields of this notice added to it."""
         folder = None if self.folder is None else str(self.folder.resolve())
-        own = {"exit_code": int(self.exit_code), "reason": self.reason, "folder": folder}
-        return msgspec.json.encode(self._summary() | own)
+        own = {"text": self.text, "exit_code": int(self.exit_code), "reason": self.reason, "folder": folder}
+        return msgspec.json.encode(own | self._summary() | own)
 
     def _summary(self) -> dict[str, Any]:
         if self.folder is None:
@@ -59,20 +68,26 @@ class RunNotice:
 
 
 class Notifier:
-    """Notifies once of how a run ended; ``folder`` is set as soon as it is known."""
+    """Notifies once of how a run ended; ``folder`` and the run's own ``name`` are set as soon as they are known."""
 
-    def __init__(self, command: list[str] | None, webhook: str | None) -> None:
+    def __init__(self, command: list[str] | None, webhook: str | None, *, name: str = "batchgen") -> None:
         self._command = command
         self._webhook = webhook
         self.folder: Path | None = None
+        self.name = name
 
-    def ended(self, exit_code: int, reason: str | None) -> None:
-        """Run the command and post to the webhook, if they are given; failures go to stderr."""
-        notice = RunNotice(exit_code, reason, self.folder)
+    def ended(self, exit_code: int, reason: str | None, counts: RunCounts | None = None) -> str:
+        """Run the command and post to the webhook, if they are given; failures go to stderr.
+
+        Return how the run ended in one dated line.
+        """
+        text = night_line(self.name, counts, exit_code=int(exit_code), reason=reason, now=datetime.now(UTC))
+        notice = RunNotice(exit_code, reason, self.folder, text)
         if self._command is not None:
             _complain(_run(self._command, notice))
         if self._webhook is not None:
             _complain(_post(self._webhook, notice))
+        return text
 
 
 def check_command(command: str) -> list[str]:
@@ -99,19 +114,24 @@ def check_webhook(url: str) -> str:
 
 
 @contextmanager
-def notifying(*, command: str | None, webhook: str | None) -> Iterator[Notifier]:
+def notifying(*, command: str | None, webhook: str | None, name: str) -> Iterator[Notifier]:
     """Yield the notifier for the run in the block, and notify of an error of ours that ends the block.
+
+    A log gets the dated line of such a run too; a person at a terminal reads the error itself.
 
     Raises :class:`UsageError` before the block if the command or the address can't be used.
     """
     notifier = Notifier(
         check_command(command) if command is not None else None,
         check_webhook(webhook) if webhook else None,
+        name=name,
     )
     try:
         yield notifier
     except BatchgenError as error:
-        notifier.ended(error.exit_code, str(error))
+        line = notifier.ended(error.exit_code, str(error))
+        if not sys.stderr.isatty():
+            sys.stderr.write(f"{line}\n")
         raise
 
 

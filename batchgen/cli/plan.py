@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.shared_options import Job, JobOptions, Out, with_job_options
+from batchgen.cli.shared_options import Job, JobOptions, NightBudget, Out, read_night_budget, with_job_options
 from batchgen.wording import counted, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from rich.console import Console
     from rich.table import Table
 
     from batchgen.commands.plan import Outlook
+    from batchgen.manifest import Manifest
     from batchgen.planning.forecast import Forecast, ModelForecast
     from batchgen.planning.reasons import Explained
 
@@ -35,22 +36,38 @@ def plan(
     reasons: Annotated[
         bool, typer.Option("--reasons", help="One line for every request, which says why it would be sent or not.")
     ] = False,
+    night_budget: NightBudget = None,
 ) -> None:
     """Show how many requests a manifest makes, which are done, which are new, and the price; sends nothing."""
-    from rich.console import Console
-
-    from batchgen.commands import plan as command
-
+    night_microusd = None if night_budget is None else read_night_budget(night_budget)
     manifest = options.read(job)
     if batch_jsonl is not None:
+        from batchgen.commands import plan as command
         from batchgen.planning.batchfile import write_batch_file
 
         lines = write_batch_file(command.plan(manifest), batch_jsonl)
         sys.stderr.write(f"{batch_jsonl}: {counted(lines, 'line')}\n")
     tell = _tell if reasons else None
-    _print(
-        command.outlook(manifest, folder=out, first=0 if reasons else first, tell=tell), Console(), name=manifest.name
-    )
+    show_plan(manifest, out=out, first=0 if reasons else first, tell=tell, night_microusd=night_microusd)
+
+
+def show_plan(
+    manifest: Manifest,
+    *,
+    out: Path | None,
+    first: int = 3,
+    tell: Callable[[Explained], None] | None = None,
+    night_microusd: int | None = None,
+) -> None:
+    """Write what a run of ``manifest`` would buy, and for how much; send nothing."""
+    from rich.console import Console
+
+    from batchgen.cli.plan_reading import reading_plan
+    from batchgen.commands.plan import outlook
+
+    with reading_plan() as watch:
+        found = outlook(manifest, folder=out, first=first, tell=tell, watch=watch, night_microusd=night_microusd)
+    _print(found, Console(), name=manifest.name)
 
 
 def _tell(one: Explained) -> None:
@@ -60,6 +77,7 @@ def _tell(one: Explained) -> None:
 
 
 def _print(outlook: Outlook, console: Console, *, name: str) -> None:
+    from batchgen.cli.budget_text import budget_lines, gone_line
     from batchgen.cli.reason_text import line, orphan_lines
 
     forecast = outlook.forecast
@@ -69,8 +87,12 @@ def _print(outlook: Outlook, console: Console, *, name: str) -> None:
     console.print(f"  {_reasons(outlook)}", highlight=False, markup=False)
     console.print(_models(forecast))
     console.print(_money(forecast), highlight=False, markup=False)
+    for text in budget_lines(outlook):
+        console.print(text, highlight=False, markup=False)
     if forecast.new and forecast.duration_s is not None:
         console.print(f"to wait: {_about(forecast.duration_s)}, as measured in this folder", highlight=False)
+    if outlook.gone:
+        console.print(gone_line(outlook.gone, restores=outlook.restores), highlight=False, markup=False)
     for notice in forecast.notices:
         console.print(f"note: {visible(notice)}", highlight=False, markup=False)
     for text in map(line, outlook.first):

@@ -9,9 +9,21 @@ from typing import Never
 
 from tqdm import tqdm
 
+from batchgen.cli.console import show_count
+from batchgen.cli.plan_reading import ReadingLine
 from batchgen.money import dollars
 from batchgen.request import State
-from batchgen.running.events import Event, Listener, Notice, Progress, Started, Stopping, Wait
+from batchgen.running.events import (
+    Event,
+    InputsDecoded,
+    Listener,
+    Notice,
+    Progress,
+    Reading,
+    Started,
+    Stopping,
+    Wait,
+)
 from batchgen.wording import counted, visible
 
 # Fits 80 columns with a spend, a failure count and a wait; the bar takes what is left.
@@ -40,9 +52,16 @@ class _Bar:
     def __init__(self) -> None:
         self._bar: tqdm[Never] | None = None
         self._budget = ""
+        self._reading = ReadingLine()
 
     def hear(self, event: Event) -> None:
+        if isinstance(event, Reading):
+            self._reading.tell(event.requests)
+            return
+        self._reading.clear()
         match event:
+            case InputsDecoded(done, wanted):
+                show_count("input pictures decoded", done, wanted)
             case Started():
                 self._start(event)
             case Progress():
@@ -56,6 +75,7 @@ class _Bar:
                 pass
 
     def close(self) -> None:
+        self._reading.clear()
         if self._bar is not None:
             self._bar.close()
 

@@ -33,14 +33,14 @@ def rank(
     """
     from rich.console import Console
 
+    from batchgen.commands.job import run_folder_at
     from batchgen.compare.leaderboard import FILE as DERIVED
     from batchgen.compare.leaderboard import read_leaderboard, write_leaderboard
     from batchgen.compare.ranking_text import print_standings
     from batchgen.compare.votes import FILE, merged
-    from batchgen.store.folder.run_folder import RunFolder
     from batchgen.wording import visible
 
-    place = RunFolder(folder)
+    place = run_folder_at(folder)
     own = folder / FILE
     cast = merged([*([own] if own.exists() else []), *(votes or ())])
     standings = read_leaderboard(place, cast, axis=axis, by=by)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
-from batchgen.wording import counted, visible
+from batchgen.manifest.look_alikes import are_alike
+from batchgen.wording import counted, named_blanks, visible
 
 if TYPE_CHECKING:
     from batchgen.planning.reasons import Explained, FieldChange
@@ -39,8 +41,18 @@ def difference(found: FieldChange, *, longest: int = 60) -> str:
         return f"{visible(found.field)}: {'none' if found.before is None else _quoted(value)} → " + (
             "none" if found.now is None else _quoted(value)
         )
-    before, now = shortened(found.before, found.now, longest=longest)
-    return f"{visible(found.field)}: {_quoted(visible(before))} → {_quoted(visible(now))}"
+    before, now = map(named_blanks, shortened(found.before, found.now, longest=longest))
+    letters = _letters(found.before, found.now)
+    return f"{visible(found.field)}: {_quoted(before)} → {_quoted(now)}{letters}"
+
+
+def _letters(before: str, now: str) -> str:
+    """Return the first two letters in which texts of one look differ, by their names."""
+    pair = next(((one, other) for one, other in zip(before, now, strict=False) if one != other), None)
+    if pair is None or not are_alike(before, now):
+        return ""
+    names = (f"U+{ord(one):04X} {unicodedata.name(one, 'without a name').lower()}" for one in pair)
+    return f" ({' → '.join(names)})"
 
 
 def orphan_lines(orphans: Orphans | None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchgen.cli.shared_options import Folder
-from batchgen.errors import StoppedEarly, UsageError
+from batchgen.errors import UsageError, cant_write
 from batchgen.wording import counted
 
 if TYPE_CHECKING:
@@ -30,18 +30,18 @@ def report(
         _refuse_kind(sheet)
     from rich.console import Console
 
+    from batchgen.commands.job import run_folder_at
     from batchgen.report import print_report, write_report
     from batchgen.store.dataset.metadata import write_dataset
-    from batchgen.store.folder.run_folder import RunFolder
 
-    place = RunFolder(folder)
+    place = run_folder_at(folder)
     if look:
         _look(place)
     try:
         written = write_report(place)
         write_dataset(place, written.checks)
     except OSError as error:
-        raise StoppedEarly(f"{folder}: the report can't be written there: {error.strerror or error}") from error
+        raise cant_write(f"{folder}: the report can't be written", error) from error
     print_report(written, Console())
     sys.stderr.write(f"written: {folder / 'report.html'}, report.csv, summary.json, metadata.jsonl\n")
     if sheet is not None:
@@ -64,7 +64,7 @@ def _sheets(place: RunFolder) -> None:
     try:
         sheets = write_sheets(place)
     except OSError as error:
-        raise StoppedEarly(f"{place.root}: no contact sheet could be written: {error}") from error
+        raise cant_write(f"{place.root}: no contact sheet could be written", error) from error
     said = f"{counted(sheets.pictures, 'picture')} on {counted(len(sheets.files), 'file')}"
     if sheets.blank:
         said += f", {sheets.blank:,} of them only by name: they have no thumbnail"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchgen.cli.notify import notifying
-from batchgen.cli.shared_options import Job, JobOptions, Out, with_job_options
+from batchgen.cli.shared_options import Job, JobOptions, NightBudget, Out, read_night_budget, with_job_options
 from batchgen.errors import Together, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -64,14 +64,7 @@ def run(
             help="Stop after N failed requests, or when P% of those that ended have failed.",
         ),
     ] = None,
-    night_budget: Annotated[
-        str | None,
-        typer.Option(
-            "--night-budget",
-            metavar="USD",
-            help="Never spend more in one night: 12 hours from its first purchase, however often it is restarted.",
-        ),
-    ] = None,
+    night_budget: NightBudget = None,
     prune: Annotated[
         bool,
         typer.Option(
@@ -113,27 +106,33 @@ def run(
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write events as JSON lines to stdout.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Show what `batchgen plan` shows, and send nothing.")
+    ] = False,
 ) -> None:
     """Run a manifest, or resume it: what is stored is never bought again.
 
     Ctrl-C once finishes the requests under way; twice abandons them.
     """
+    if dry_run:
+        _show_plan(job, options, out, night_budget, left_out=bool(limit or only or retry))
+        return
     from batchgen.commands.job import folder_of
     from batchgen.commands.run import run as run_manifest
     from batchgen.running.options import Options
     from batchgen.running.schedule.selection import Selection
     from batchgen.running.schedule.stop_rules import Bounds, read_deadline, read_max_failures
 
-    with notifying(command=on_finish, webhook=webhook) as notifier:
+    with notifying(command=on_finish, webhook=webhook, name=Path(job).stem) as notifier:
         together = Together()
         again = together.each(_again, retry or ())
         chosen = together.each(_only, only or ())
         stop_at = together.each(read_deadline, deadline)
         most_failures = together.each(read_max_failures, max_failures)
-        night_microusd = together.each(_night_budget, night_budget)
+        night_microusd = together.each(read_night_budget, night_budget)
         with together.noted():
             manifest = options.read(job)
-            notifier.folder = folder_of(manifest, out)
+            notifier.folder, notifier.name = folder_of(manifest, out), manifest.name
         together.refuse()
         how = Options(
             selection=replace(again or Selection(), limit=limit, only=chosen),
@@ -147,27 +146,33 @@ def run(
         )
         with _listener(as_json=json) as listen:
             ended = run_manifest(manifest, folder=out, options=how, listen=listen)
-        _end(ended, as_json=json)
-        notifier.ended(ended.exit_code, ended.reason)
+        if not json:
+            _show(ended)
+        text = notifier.ended(ended.exit_code, ended.reason, ended.counts)
+        _end(ended, text, as_json=json)
     raise typer.Exit(ended.exit_code)
 
 
-def _end(ended: RunResult, *, as_json: bool) -> None:
+def _show_plan(job: Path, options: JobOptions, out: Path | None, night_budget: str | None, *, left_out: bool) -> None:
+    from batchgen.cli.plan import show_plan
+
+    if left_out:
+        raise UsageError("--dry-run shows the whole plan: leave out --limit, --only and --retry")
+    night_microusd = None if night_budget is None else read_night_budget(night_budget)
+    show_plan(options.read(job), out=out, night_microusd=night_microusd)
+
+
+def _end(ended: RunResult, text: str, *, as_json: bool) -> None:
+    """Write the last line for programs, or the dated line for a log, and the folder to stdout."""
     if as_json:
         from batchgen.cli.jsonlines import write_ending
 
-        write_ending(ended)
+        write_ending(ended, text)
     else:
-        _show(ended)
-
-
-def _night_budget(text: str) -> int:
-    from batchgen.manifest import scalars
-
-    try:
-        return scalars.money(text)
-    except ValueError as error:
-        raise UsageError(f"--night-budget {text!r}: it {error}") from None
+        sys.stdout.write(f"{ended.folder}\n")
+        # Where both streams go to one log, the dated line is its last.
+        sys.stdout.flush()
+        sys.stderr.write(f"{text}\n")
 
 
 def _again(words: Sequence[str]) -> Selection:
@@ -209,7 +214,7 @@ def _listener(*, as_json: bool) -> Iterator[Listener]:
 
 
 def _show(ended: RunResult) -> None:
-    """Show people the report and how the run ended, and write its folder to stdout for programs."""
+    """Show people the report and how the run ended."""
     from rich.console import Console
 
     from batchgen.cli.reason_text import orphan_lines
@@ -220,4 +225,3 @@ def _show(ended: RunResult) -> None:
 
         print_report(ended.report, Console(stderr=True))
     sys.stderr.write("\n".join([*orphan_lines(ended.orphans if ended.report else None), ending(ended)]) + "\n")
-    sys.stdout.write(f"{ended.folder}\n")

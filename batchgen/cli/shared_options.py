@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 Job = Annotated[
     Path,
     typer.Argument(
-        metavar="JOB", show_default=False, help="A manifest: YAML, or CSV, TSV, JSONL or text with one request a line."
+        metavar="JOB",
+        show_default=False,
+        help="A manifest: YAML; CSV, TSV, JSONL or text with one request a line; or - for rows from a pipe.",
     ),
 ]
 Folder = Annotated[
@@ -40,6 +42,25 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="FOLDER", parser=_out, help="Run folder; default: the manifest's, or outputs/NAME."),
 ]
+
+NightBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--night-budget",
+        metavar="USD",
+        help="Never spend more in one night: 12 hours from its first purchase, however often it is restarted.",
+    ),
+]
+
+
+def read_night_budget(text: str) -> int:
+    """Return a night's budget in micro-dollars. Raise :class:`UsageError`."""
+    from batchgen.manifest import scalars
+
+    try:
+        return scalars.money(text)
+    except ValueError as error:
+        raise UsageError(f"--night-budget {text!r}: it {error}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +112,15 @@ class JobOptions:
         typer.Option("--path", metavar="TEMPLATE", help="Names for the pictures, such as '{category}/{row}'."),
     ] = None
 
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--columns", metavar="NAME[,NAME]", help="Columns of your own that read like a parameter."),
+    ] = None
+    meant: Annotated[
+        list[str] | None,
+        typer.Option("--meant", metavar="KIND[,KIND]", help="Kinds of mistake that are meant, such as braces."),
+    ] = None
+
     def read(self, job: Path) -> Manifest:
         """Return the manifest ``job`` under these options. Raises :class:`ManifestError` and :class:`UsageError`."""
         from batchgen.manifest import Overrides, load_manifest
@@ -108,6 +138,8 @@ class JobOptions:
             provider=self.provider,
             name=self.name,
             path=self.path,
+            columns=_words("--columns", self.columns),
+            meant=_words("--meant", self.meant),
             allow_outside=self.allow_outside,
         )
         return load_manifest(job, overrides=overrides)
@@ -145,6 +177,11 @@ def assignments(words: Sequence[str], option: str) -> dict[str, list[str]]:
             raise UsageError(f"{option} {word!r}: write {option} NAME=VALUE")
         found.setdefault(name, []).extend(_values(word, values, option))
     return found
+
+
+def _words(option: str, given: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the words of an option that may be given several times, with several of them each."""
+    return tuple(word for line in given or () for word in _values(line, line, option))
 
 
 def _values(word: str, values: str, option: str) -> list[str]:

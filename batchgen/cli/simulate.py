@@ -29,8 +29,22 @@ def simulate(
             "an unknown name is refused with the list of known ones.",
         ),
     ] = "{}",
+    list_faults: Annotated[
+        bool, typer.Option("--list-faults", help="Print every fault and shape of an answer there is, and end.")
+    ] = False,
 ) -> None:
-    """Run a service on this machine that behaves, bills and fails like ImageRouter, until Ctrl-C."""
+    """Run a service on this machine that behaves, bills and fails like ImageRouter, until Ctrl-C.
+
+    Each fault strikes by model, by turn or by chance: a lost answer, {"kind": "reset_before", "probability": 0.1}; a
+    picture as other services send it, {"kind": "odd_answer", "place": "images", "encoding": "gzip"}; an error of
+    somebody else, {"kind": "error_answer", "error": "credits_xai", "after": 5}; a supplier without money,
+    {"kind": "supplier_dry", "model": "google/*", "deposit_usd": 1}. docs/simulator.md describes them all.
+    """
+    if list_faults:
+        from batchgen.simulator.fault_list import fault_list
+
+        sys.stdout.write(fault_list())
+        return
     from batchgen.simulator.serve import serve
     from batchgen.simulator.settings import BadSettings, settings_from_json
     from batchgen.simulator.state_folder import FolderTaken

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def status(folder: Folder) -> None:
     """Show the state of a run folder: what is stored, what failed, what it cost, and whether a run is going on."""
     from batchgen.cli.reason_text import kept
+    from batchgen.commands.job import run_folder_at
     from batchgen.money import dollars
     from batchgen.store.folder.lock import holder
-    from batchgen.store.folder.run_folder import RunFolder
     from batchgen.store.ledger import names
     from batchgen.store.ledger.reader import Reader
 
-    place = RunFolder(folder)
+    place = run_folder_at(folder)
     with closing(Reader(place.ledger)) as reader:
         counts, reused, spent, last = reader.count(), reader.count_reused(), reader.spent(), reader.last_run()
         each = reader.each()

@@ -25,11 +25,11 @@ def verify(
     Changes nothing, and works during a run. Exit code 0: no difference; 1: some; 6: the ledger is damaged.
     """
     from batchgen.commands import verify
+    from batchgen.commands.job import run_folder_at
     from batchgen.encoding import json_text
-    from batchgen.store.folder.run_folder import RunFolder
     from batchgen.wording import counted, visible
 
-    place = RunFolder(folder)
+    place = run_folder_at(folder)
     pictures = verify.count_pictures(place)
     findings = list(verify.verify(place, read_data=read_data))
     counts = Counter(finding.difference for finding in findings)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from batchgen.errors import UsageError
-from batchgen.manifest import Manifest, load_manifest
+from batchgen.commands.input_memory import input_files
+from batchgen.errors import UsageError, nearest
+from batchgen.manifest import AccessChoice, Manifest, load_manifest
 from batchgen.manifest.file_names import elsewhere_problem
 from batchgen.planning.plan import Plan, make_plan
 from batchgen.planning.price_list import openai_prices
@@ -14,6 +15,7 @@ from batchgen.planning.prices import PriceBook
 from batchgen.planning.video_pricing import usual_length_s
 from batchgen.provider.choose import Service
 from batchgen.provider.interface import Catalogue
+from batchgen.provider.service_access import AccessSettings
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.price_history import experience
 
@@ -43,10 +45,45 @@ def existing_folder(path: str | Path) -> RunFolder:
     return folder
 
 
+def run_folder_at(path: str | Path) -> RunFolder:
+    """Return the run folder at ``path``, for reading. Raise :class:`UsageError` unless a run has been there."""
+    root = Path(path)
+    folder = RunFolder(root)
+    if folder.ledger.parent.is_dir():
+        # One without its ledger is damaged, and told as such by whoever reads the ledger.
+        return folder
+    if not root.exists():
+        near = nearest(root.name, (other.name for other in root.parent.iterdir())) if root.parent.is_dir() else ""
+        raise UsageError(f"{root}: there is no such folder" + (f" ({near})" if near else ""))
+    if not root.is_dir():
+        raise UsageError(f"{root} is a file; name its run folder, such as {OUTPUTS / root.stem}")
+    raise UsageError(f"{root}: there is no ledger here; is this a run folder?")
+
+
 def service_of(manifest: Manifest) -> Service:
     """Return the service a manifest names, as the provider room takes it."""
     chosen = manifest.provider
-    return Service(chosen.kind, manifest.folder, chosen.base_url, chosen.api_key_env, chosen.simulator, chosen.options)
+    return Service(
+        chosen.kind,
+        manifest.folder,
+        chosen.base_url,
+        chosen.api_key_env,
+        chosen.simulator,
+        chosen.options,
+        _access_settings(manifest.folder, chosen.access),
+    )
+
+
+def _access_settings(folder: Path, chosen: AccessChoice) -> AccessSettings:
+    return AccessSettings(
+        chosen.headers,
+        chosen.secret_headers,
+        chosen.query,
+        chosen.proxy,
+        ca=folder / Path(chosen.ca).expanduser() if chosen.ca else None,
+        socket=folder / Path(chosen.socket).expanduser() if chosen.socket else None,
+        key_to_own_host=chosen.key_to_own_host,
+    )
 
 
 def planned(manifest: Manifest, notice: Callable[[str], None] | None) -> Plan:
@@ -59,9 +96,10 @@ def planned(manifest: Manifest, notice: Callable[[str], None] | None) -> Plan:
     from batchgen.provider.choose import look_up_catalogue
 
     found = anyio.run(look_up_catalogue, service_of(manifest))
-    if found.notice and notice:
-        notice(found.notice)
-    return make_plan(manifest, found.catalogue)
+    if notice:
+        for one in found.notices:
+            notice(one)
+    return make_plan(manifest, found.catalogue, files=input_files(manifest))
 
 
 def prices_of(manifest: Manifest, catalogue: Catalogue | None, folder: RunFolder) -> PriceBook:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchgen.commands.job import run_folder_at
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.records import Record, records, snapshot
 
@@ -33,7 +34,10 @@ class Run:
 
 
 def open_run(folder: str | Path) -> Run:
-    """Return the run in ``folder``. Raise :class:`LedgerDamaged` if there is no ledger to read."""
-    run_folder = RunFolder(Path(folder))
+    """Return the run in ``folder``. Raise :class:`UsageError` if that is no run folder.
+
+    Raise :class:`LedgerDamaged` if its ledger is gone, or can't be read.
+    """
+    run_folder = run_folder_at(folder)
     with snapshot(run_folder.ledger):
         return Run(run_folder)

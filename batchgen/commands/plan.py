@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import anyio
 
+from batchgen.commands.input_memory import input_files
 from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
-from batchgen.manifest import Manifest
-from batchgen.planning.forecast import Forecast, StateLookup
-from batchgen.planning.forecast import forecast as count
-from batchgen.planning.plan import Plan, make_plan
+from batchgen.commands.ownership import foreign_owner
+from batchgen.manifest import Limits, Manifest
+from batchgen.planning.affordable import affordable
+from batchgen.planning.forecast import Forecast, StateLookup, forecast_of_counts
+from batchgen.planning.forecast import forecast as forecast_requests
+from batchgen.planning.plan import Plan, Watch, make_plan
 from batchgen.planning.prices import PriceBook
 from batchgen.planning.reasons import Explained, Reason, by_reason, explained, look_over
 from batchgen.provider.choose import look_up_catalogue
 from batchgen.running import orphans
-from batchgen.running.relink import open_stems
+from batchgen.running.relink import look, open_stems
 from batchgen.store.dataset.leftovers import is_lost, remembered
 from batchgen.store.folder.plan_cache import memo_in
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger import names
+from batchgen.store.ledger.ledger import now_ms
 from batchgen.store.ledger.nearest_bought import Relatives
 from batchgen.store.ledger.plan_diff import Orphans, PlanDiff
+from batchgen.store.ledger.reader import NightSpent, Reader
 from batchgen.store.pictures.other_folders import Sources
+
+_COUNTED = "so many combinations are counted, equal ones each; `run` makes every one of them before anything is sent"
 
 
 def plan(manifest: Manifest | str | Path) -> Plan:
@@ -33,7 +42,8 @@ def plan(manifest: Manifest | str | Path) -> Plan:
 
     Raise :class:`~batchgen.errors.ManifestError` with every problem that shows when rows meet axes.
     """
-    return make_plan(manifest_of(manifest))
+    loaded = manifest_of(manifest)
+    return make_plan(loaded, files=input_files(loaded))
 
 
 def forecast(manifest: Manifest | str | Path, *, folder: str | Path | None = None, first: int = 3) -> Forecast:
@@ -49,12 +59,31 @@ class Outlook:
     """A plan's ``forecast``, how many of its requests there are for each reason, and the ``first`` that are not done.
 
     ``orphans`` are what the folder holds and the manifest no longer asks for; ``None`` if there is no ledger.
+    ``budgets`` are what the folder and the night may still cost; ``gone`` names are missing from ``images/``, and come
+    back at the next run if it ``restores`` them.
     """
 
     forecast: Forecast
     reasons: Mapping[Reason, int]
     first: tuple[Explained, ...]
     orphans: Orphans | None
+    budgets: tuple[BudgetLeft, ...] = ()
+    gone: tuple[str, ...] = ()
+    restores: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLeft:
+    """A budget, of the folder or of a ``night``: what is left of it, and for how many new requests that is ``enough``.
+
+    ``ends_ms`` is when the next night may begin; ``None`` if this one has not.
+    """
+
+    night: bool
+    cap_microusd: int
+    left_microusd: int
+    enough: int
+    ends_ms: int | None = None
 
 
 def outlook(
@@ -63,15 +92,35 @@ def outlook(
     folder: str | Path | None = None,
     first: int = 3,
     tell: Callable[[Explained], None] | None = None,
+    watch: Watch | None = None,
+    night_microusd: int | None = None,
 ) -> Outlook:
     """Return a forecast with the reason of each request; ``tell`` hears every one, in the plan's order.
+
+    A plan of very many combinations in a new folder is counted without making each. ``watch`` hears how many requests
+    were read so far. ``night_microusd`` stands above the manifest's budget of a night.
 
     Send nothing but a look-up of the catalogue. Raise :class:`~batchgen.errors.ManifestError`.
     """
     loaded = manifest_of(manifest)
     found = anyio.run(look_up_catalogue, service_of(loaded))
     run_folder = RunFolder(folder_of(loaded, folder))
-    planned = make_plan(loaded, found.catalogue, memo=memo_in(run_folder))
+    new = not (run_folder.exists or is_lost(run_folder) or loaded.reuse or tell)
+    memo, files = memo_in(run_folder), input_files(loaded)
+    limits = loaded.limits if night_microusd is None else replace(loaded.limits, night_microusd=night_microusd)
+    planned = make_plan(loaded, found.catalogue, memo=memo, count_only=new, watch=watch, files=files)
+    if planned.counts is not None:
+        notices = (*found.notices, *map(str, planned.warnings), _COUNTED)
+        some = tuple(islice(planned, first))
+        prices = prices_of(loaded, found.catalogue, run_folder)
+        counted = forecast_of_counts(planned.counts, prices, first=some, limits=loaded.limits, notices=notices)
+        return Outlook(
+            counted,
+            {Reason.NEW: counted.requests},
+            tuple(Explained(one, Reason.NEW) for one in some),
+            orphans=None,
+            budgets=tuple(_budgets(limits, counted, run_folder)),
+        )
     with ExitStack() as stack:
         diff: PlanDiff | None = None
         lookup: StateLookup | None = None
@@ -80,10 +129,11 @@ def outlook(
             lookup = diff.states
         elif is_lost(run_folder):
             lookup = remembered(run_folder)
+        owner = foreign_owner(planned, run_folder)
         simulated = loaded.provider.kind == "simulator"
         sources = stack.enter_context(closing(Sources(loaded.reuse, own=run_folder, simulated=simulated)))
         prices = prices_of(loaded, found.catalogue, run_folder)
-        counted = count(
+        counted = forecast_requests(
             planned,
             prices,
             lookup,
@@ -91,7 +141,8 @@ def outlook(
             first=first,
             limits=loaded.limits,
             notices=(
-                *([found.notice] if found.notice else []),
+                *filter(None, (owner,)),
+                *found.notices,
                 *_of_list(prices, planned.outline.models),
                 *map(str, planned.warnings),
             ),
@@ -104,7 +155,15 @@ def outlook(
             whole=relatives is not None or tell is not None,
             tell=tell,
         )
-        return Outlook(counted, by_reason(counted.by_state, look.changed), look.first, left)
+        return Outlook(
+            counted,
+            by_reason(counted.by_state, look.changed),
+            look.first,
+            left,
+            tuple(_budgets(limits, counted, run_folder)),
+            tuple(_gone(run_folder)),
+            restores=loaded.output.deleted == "restore",
+        )
 
 
 def _of_list(prices: PriceBook, models: Sequence[str]) -> Iterator[str]:
@@ -113,3 +172,29 @@ def _of_list(prices: PriceBook, models: Sequence[str]) -> Iterator[str]:
     if price_list is not None and listed:
         today = datetime.now(UTC).date()
         yield f"{', '.join(listed)}: priced by {price_list.told(today)}; `prices:` in the job file goes before it"
+
+
+def _budgets(limits: Limits, forecast: Forecast, folder: RunFolder) -> Iterator[BudgetLeft]:
+    """Yield each budget there is, held against what is to be bought."""
+    spent_microusd, tonight = 0, NightSpent()
+    if folder.exists:
+        with closing(Reader(folder.ledger)) as reader:
+            spent = reader.spent()
+            spent_microusd = spent.billed_microusd + spent.maybe_microusd + spent.estimated_microusd
+            tonight = reader.night(now_ms=now_ms())
+    models = forecast.by_model.values()
+    if (cap := limits.budget_microusd) is not None:
+        left = max(0, cap - spent_microusd)
+        yield BudgetLeft(night=False, cap_microusd=cap, left_microusd=left, enough=affordable(models, left))
+    if (cap := limits.night_microusd) is not None:
+        left = max(0, cap - tonight.microusd)
+        enough = affordable(models, left)
+        yield BudgetLeft(night=True, cap_microusd=cap, left_microusd=left, enough=enough, ends_ms=tonight.ends_ms)
+
+
+def _gone(folder: RunFolder) -> list[str]:
+    """Return the names of pictures that are missing from ``images/``, or were deleted before."""
+    if not folder.exists:
+        return []
+    with closing(Reader(folder.ledger)) as reader:
+        return sorted({*look(folder, reader).gone, *names.deleted(reader.db)})

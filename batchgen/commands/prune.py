@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 from batchgen.commands.job import existing_folder, folder_of, manifest_of, planned
+from batchgen.commands.ownership import claim
 from batchgen.commands.report import write_derived
 from batchgen.errors import StoppedEarly
 from batchgen.manifest import Manifest
@@ -61,6 +62,8 @@ def prune(
     plan = planned(loaded, notice)
     run_folder = existing_folder(folder_of(loaded, folder))
     with run_folder.opened():
+        if (moved := claim(plan, run_folder)) and notice:
+            notice(moved)
         pruned = anyio.run(_pruned, run_folder, plan, delete)
         if pruned.changed:
             write_derived(run_folder)

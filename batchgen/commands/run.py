@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 
+from batchgen.commands.input_memory import input_files
 from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
+from batchgen.commands.ownership import claim
 from batchgen.errors import ExitCode, LedgerDamaged, Together
 from batchgen.manifest import Manifest
 from batchgen.planning.plan import Plan, make_plan
@@ -22,9 +25,15 @@ from batchgen.provider.choose import choose_provider, look_up_catalogue
 from batchgen.provider.interface import Provider
 from batchgen.request import State
 from batchgen.running.engine import Engine
-from batchgen.running.events import Listener, Notice, silent
+from batchgen.running.events import InputsDecoded, Listener, Notice, Reading, silent
 from batchgen.running.options import Options, min_free_bytes, within
-from batchgen.running.preflight import refuse_no_match, refuse_partial_prune, refuse_unconfirmed, refuse_unpriced
+from batchgen.running.preflight import (
+    refuse_no_match,
+    refuse_partial_prune,
+    refuse_unconfirmed,
+    refuse_unpriced,
+    unpriced_notice,
+)
 from batchgen.running.result import Finished
 from batchgen.running.setup import run_plan
 from batchgen.running.signals import interruptible
@@ -33,6 +42,7 @@ from batchgen.store.dataset.summary_patch import renew_summary
 from batchgen.store.folder.plan_cache import memo_in
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.plan_diff import Orphans
+from batchgen.store.ledger.run_counts import RunCounts
 
 if TYPE_CHECKING:
     from batchgen.report import Report, Summary
@@ -46,7 +56,7 @@ class RunResult:
     if the disk failed, so that an earlier report still stands.
     ``unrecorded`` names paid pictures that the ledger could not take, and where they are. ``orphans`` are what the
     manifest no longer asks for, if the whole of it was read; ``pruned`` of them lost their names. ``withdrawn`` ones
-    had ended without a picture, and are not asked for any more.
+    had ended without a picture, and are not asked for any more. ``counts`` are what this run itself did.
     """
 
     folder: Path
@@ -59,6 +69,7 @@ class RunResult:
     orphans: Orphans | None = None
     pruned: int = 0
     withdrawn: int = 0
+    counts: RunCounts | None = None
 
     def summary(self) -> Summary:
         """Return what ``summary.json`` says of the whole folder."""
@@ -98,12 +109,13 @@ async def run_async(
     run_folder = RunFolder(folder_of(loaded, folder))
     with ExitStack() as stack:
         async with interruptible() if signals else _uninterrupted() as watch:
-            judged = await _judge(loaded, run_folder)
+            judged = await _judge(loaded, run_folder, options, listen or silent)
             await anyio.to_thread.run_sync(_refuse_early, judged, run_folder, options)
             opened = run_folder.opened(force_unlock=options.force_unlock)
             await anyio.to_thread.run_sync(stack.enter_context, opened)
+            moved = await anyio.to_thread.run_sync(claim, judged.plan, run_folder)
             async with judged.provider:
-                for notice in judged.notices:
+                for notice in (*([moved] if moved else []), *judged.notices):
                     (listen or silent)(Notice(notice))
                 finished = await run_plan(
                     judged.plan,
@@ -127,8 +139,11 @@ class _Judged:
     notices: tuple[str, ...]
 
 
-async def _judge(manifest: Manifest, folder: RunFolder) -> _Judged:
-    """Raise :class:`UsageError` with all that is wrong with the provider's key and address and with the plan."""
+async def _judge(manifest: Manifest, folder: RunFolder, options: Options, listen: Listener) -> _Judged:
+    """Raise :class:`UsageError` with all that is wrong with the provider's key and address and with the plan.
+
+    A plan too large for an unconfirmed run is only counted: :func:`_refuse_early` refuses it.
+    """
     service = service_of(manifest)
     together = Together()
     with together.noted():
@@ -138,23 +153,45 @@ async def _judge(manifest: Manifest, folder: RunFolder) -> _Judged:
         found = await look_up_catalogue(service)
         catalogue = found.catalogue
     with together.noted():
-        plan = await anyio.to_thread.run_sync(lambda: make_plan(manifest, catalogue, memo=memo_in(folder)))
+        files = input_files(manifest, decodes=True, listen=partial(_tell_of_decoding, listen))
+        plan = await anyio.to_thread.run_sync(
+            lambda: make_plan(
+                manifest,
+                catalogue,
+                memo=memo_in(folder),
+                count_only=not options.confirmed and options.selection.limit is None and _is_new(folder, manifest),
+                watch=lambda requests: listen(Reading(requests)),
+                files=files,
+            )
+        )
     together.refuse()
     prices = await anyio.to_thread.run_sync(prices_of, manifest, catalogue, folder)
-    notices = (*([found.notice] if found.notice else []), *map(str, plan.warnings))
+    unpriced = unpriced_notice(plan.count_by_model(), prices)
+    notices = (*found.notices, *map(str, plan.warnings), *([unpriced] if unpriced else []))
     return _Judged(plan, provider, prices, notices)
+
+
+def _tell_of_decoding(listen: Listener, done: int, wanted: int) -> None:
+    """Pass progress on to the event loop, from the thread that plans; end that thread's work after a first Ctrl-C."""
+    anyio.from_thread.check_cancelled()
+    anyio.from_thread.run_sync(listen, InputsDecoded(done, wanted))
 
 
 def _refuse_early(judged: _Judged, folder: RunFolder, options: Options) -> None:
     """Raise :class:`UsageError` for what a run refuses to begin, if that can be said before there is a folder."""
     min_free_bytes(options)
     refuse_partial_prune(options)
-    refuse_no_match(judged.plan, options.selection)
+    if judged.plan.counts is None:
+        refuse_no_match(judged.plan, options.selection)
     counts, limits = judged.plan.count_by_model(), judged.plan.manifest.limits
     refuse_unpriced(counts, judged.prices, limits, options)
-    # Else the ledger, or another folder, says what is left to buy.
-    if not folder.exists and not is_lost(folder) and not judged.plan.manifest.reuse:
+    if _is_new(folder, judged.plan.manifest):
         refuse_unconfirmed(counts, judged.prices, options, limits)
+
+
+def _is_new(folder: RunFolder, manifest: Manifest) -> bool:
+    """Return whether the plan alone says what is left to buy, and neither a ledger nor another folder."""
+    return not folder.exists and not is_lost(folder) and not manifest.reuse
 
 
 def _reported(folder: RunFolder, finished: Finished) -> RunResult:
@@ -185,6 +222,7 @@ def _reported(folder: RunFolder, finished: Finished) -> RunResult:
         orphans=finished.orphans,
         pruned=finished.pruned,
         withdrawn=finished.withdrawn,
+        counts=finished.counts,
     )
 
 

@@ -14,10 +14,11 @@ from itertools import islice
 
 from batchgen.compare.entries import About, Entry, Shot, read_about, read_entries
 from batchgen.compare.journal import Changes, Journal
-from batchgen.compare.page_columns import PlacedEntry
+from batchgen.compare.page_columns import PlacedEntry, edited_by
 from batchgen.errors import LedgerDamaged
 from batchgen.store.folder.lock import holder
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.ledger.schema import connect_read_only, reading
 from batchgen.store.looks.flags import checks
 from batchgen.store.looks.index import seen
@@ -111,10 +112,12 @@ class LedgerWatch:
     def _publish(self, db: sqlite3.Connection) -> None:
         """Number what differs from what readers were given, changed flags of older rows too."""
         found = checks(db, seen([self._thumbnails.looks]))
+        copies = InputCopies(self._folder)
 
         def row_of(place: int, entry: Entry) -> PlacedEntry:
             look = self._thumbnails.look(entry.shot.sha256) if entry.shot else None
-            return PlacedEntry(place, entry, look, int(found.of(entry.shot.file)) if entry.shot else 0)
+            flags = int(found.of(entry.shot.file)) if entry.shot else 0
+            return PlacedEntry(place, entry, look, flags, edited_by(entry, copies))
 
         with self._lock:
             self._journal.number(row_of)

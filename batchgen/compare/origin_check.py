@@ -1,10 +1,12 @@
-"""The check that only the server's own page asks it.
+"""The check that only the server's own page asks it, under the address that has the token.
 
 A name that was rebound to this machine fails the check of the host (CWE-350), another site's page that of the origin
 (CWE-352). Every answer has headers that restrict what browsers do with it.
 """
 
 from __future__ import annotations
+
+import hmac
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -28,8 +30,9 @@ class OriginCheck:
     )
     _POLICY = (b"content-security-policy", f"{POLICY.format(connect=SELF)}; frame-ancestors 'none'".encode())
 
-    def __init__(self, application: ASGIApp, port: int) -> None:
+    def __init__(self, application: ASGIApp, port: int, token: str) -> None:
         self._application = application
+        self._token = token.encode()
         self._hosts = frozenset(f"{name}:{port}" for name in (HOST, "localhost"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,19 +44,32 @@ class OriginCheck:
                 message["headers"] = [*message["headers"], *more, *fresh]
             await send(message)
 
-        application = self._application if self._is_ours(Request(scope)) else _FORBIDDEN
-        await application(scope, receive, send_guarded)
+        path = self._below_token(scope["path"])
+        if path is None or not self._is_ours(Request(scope), path):
+            await _FORBIDDEN(scope, receive, send_guarded)
+        else:
+            await self._application({**scope, "path": path}, receive, send_guarded)
 
-    def _is_ours(self, request: Request) -> bool:
+    def _below_token(self, path: str) -> str | None:
+        """Return what follows the token, from its slash on; ``None`` without the token."""
+        if path == _ICON:
+            return path
+        token, slash, rest = path.removeprefix("/").partition("/")
+        known = hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._token)
+        return f"/{rest}" if known and slash else None
+
+    def _is_ours(self, request: Request, path: str) -> bool:
         """Return whether the request is for this address, and comes from its own page or from the address bar."""
         host, origin = request.headers.get("host", ""), request.headers.get("origin")
         if host not in self._hosts or (origin is not None and origin != f"http://{host}"):
             return False
         # Another page may link to this one, but its scripts and pictures may load nothing from here.
         if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
-            return request.url.path == "/" and request.headers.get("sec-fetch-mode") == "navigate"
+            return path == "/" and request.headers.get("sec-fetch-mode") == "navigate"
         # Every browser names the origin of a POST: a POST without it comes from another program, and is refused.
         return request.method in {"GET", "HEAD"} or origin is not None
 
 
-_FORBIDDEN = PlainTextResponse("this page is for its own address only", 403)
+# Browsers ask for it at the root of every origin; nothing is in the answer.
+_ICON = "/favicon.ico"
+_FORBIDDEN = PlainTextResponse("open the whole address that `batchgen compare --serve` has printed", 403)

@@ -9,6 +9,7 @@ import msgspec
 
 from batchgen.compare.entries import Entry, Shot
 from batchgen.request import PARAMETERS
+from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.looks.flags import Flag
 from batchgen.store.looks.worker import Look
 
@@ -23,13 +24,20 @@ GONE = max(Flag) << 1
 class PlacedEntry(msgspec.Struct, frozen=True):
     """One entry with what was seen of its picture; ``place`` is its number on the page, for good.
 
-    ``flags`` are those of :class:`~batchgen.store.looks.flags.Flag` and ``GONE``.
+    ``flags`` are those of :class:`~batchgen.store.looks.flags.Flag` and ``GONE``. ``edited`` are the files of the
+    pictures that the entry was made from.
     """
 
     place: int
     entry: Entry
     look: Look | None
     flags: int
+    edited: tuple[str, ...] = ()
+
+
+def edited_by(entry: Entry, copies: InputCopies) -> tuple[str, ...]:
+    """Return the files of the pictures that an entry was made from, relative to the run folder."""
+    return tuple(copies.files(entry.words.get("inputs", "").split()))
 
 
 def batch(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
@@ -74,6 +82,7 @@ def details(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
         "answered": [_number(entry.answered_ms) for entry in entries],
         "estimated": [entry.estimated_microusd for entry in entries],
         "clock": [entry.latency_source or "" for entry in entries],
+        "edited": [row.edited for row in rows],
     }
 
 

@@ -23,6 +23,7 @@ from batchgen.compare.page_columns import batch, details
 from batchgen.compare.writing import VOTES, about_json, page_file, page_html, script
 from batchgen.errors import UsageError
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.inputs.copies import INPUTS, is_copy
 from batchgen.store.looks.thumbnails import FOLDER, inside
 
 # A vote is small and comes from this machine: a client that takes longer only holds the connection.
@@ -45,9 +46,9 @@ _PAGE_TYPES = {".js": "text/javascript", ".css": "text/css"}
 _PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
-def application(folder: RunFolder, ledger: LedgerWatch, port: int) -> ASGIApp:
-    """Return the application with all routes, behind the checks of host and origin."""
-    return OriginCheck(_routes(folder, ledger), port)
+def application(folder: RunFolder, ledger: LedgerWatch, port: int, token: str) -> ASGIApp:
+    """Return the application with all routes below ``/token/``, behind the checks of token, host and origin."""
+    return OriginCheck(_routes(folder, ledger), port, token)
 
 
 def _routes(folder: RunFolder, ledger: LedgerWatch) -> Starlette:
@@ -80,6 +81,14 @@ def _routes(folder: RunFolder, ledger: LedgerWatch) -> Starlette:
             return PlainTextResponse("not found", 404)
         headers = {"Content-Security-Policy": _PICTURE_POLICY, "Cache-Control": "no-cache"}
         return FileResponse(path, media_type=_TYPES.get(shot.format, "application/octet-stream"), headers=headers)
+
+    async def edited(request: Request) -> Response:
+        file = f"{INPUTS}/{request.path_params['name']}"
+        path = inside(folder.root, file)
+        if not is_copy(file) or path is None or path.is_symlink() or not path.is_file():
+            return PlainTextResponse("not found", 404)
+        # Copies are named by their digests and never change.
+        return FileResponse(path, headers={"Cache-Control": "max-age=31536000, immutable"})
 
     async def thumbnail(request: Request) -> Response:
         path = inside(folder.root, f"{FOLDER}/{request.path_params['file']}")
@@ -116,6 +125,7 @@ def _routes(folder: RunFolder, ledger: LedgerWatch) -> Starlette:
             Route("/votes", standing, methods=["GET"]),
             Route("/votes", cast, methods=["POST"]),
             Route("/images/{file:path}", picture),
+            Route(f"/{INPUTS}/{{name}}", edited),
             Route(f"/{FOLDER}/{{file:path}}", thumbnail),
         ]
     )

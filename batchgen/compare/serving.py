@@ -1,6 +1,7 @@
 """The page served on a local address: it grows during a run, and saves votes at once.
 
-The server listens on 127.0.0.1 and answers its own page only (:mod:`batchgen.compare.origin_check`).
+The server listens on 127.0.0.1, which all accounts of a machine reach, and answers only its own page
+(:mod:`batchgen.compare.origin_check`) under the address that it told its user (:mod:`batchgen.compare.page_token`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp
 
 from batchgen.compare.ledger_watch import LedgerWatch
 from batchgen.compare.origin_check import HOST
+from batchgen.compare.page_token import page_token
 from batchgen.compare.routes import application
 from batchgen.store.folder.run_folder import RunFolder
 
@@ -32,8 +34,9 @@ def serve(folder: RunFolder, *, port: int = 0, on_ready: Callable[[str, Path], N
     ledger.look()
     with socket.create_server((HOST, port)) as listener, _watched(ledger):
         number = listener.getsockname()[1]
-        on_ready(f"http://{HOST}:{number}/", folder.root)
-        _PageServer(application(folder, ledger, number)).run([listener])
+        token = page_token(folder.root)
+        on_ready(f"http://{HOST}:{number}/{token}/", folder.root)
+        _PageServer(application(folder, ledger, number, token)).run([listener])
 
 
 class _PageServer(uvicorn.Server):

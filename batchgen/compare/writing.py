@@ -16,10 +16,11 @@ from typing import Any
 
 from batchgen.compare import votes
 from batchgen.compare.entries import About, Entry, Shot, read_about, read_entries
-from batchgen.compare.page_columns import GONE, PlacedEntry, batch, details
+from batchgen.compare.page_columns import GONE, PlacedEntry, batch, details, edited_by
 from batchgen.encoding import json_text
 from batchgen.store.folder.atomic import make_folder, replace_synced
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.ledger.records import snapshot
 from batchgen.store.looks.flags import Checks, checks
 from batchgen.store.looks.index import seen
@@ -70,7 +71,7 @@ def write_page(folder: RunFolder, listen: Callable[[ThumbnailProgress], None] = 
     _make_thumbnails(thumbnails, entries, listen)
     with snapshot(folder.ledger) as db:
         found = checks(db, seen([thumbnails.looks]))
-    rows = _rows(folder.root, entries, thumbnails.look, found)
+    rows = _rows(folder, entries, thumbnails.look, found)
     _write_files(folder.root, about, rows)
     problems = [row.look.problem for row in rows if row.look and row.look.problem]
     return WrittenPage(folder.root / "compare.html", len(entries), len(problems), problems[0] if problems else "")
@@ -104,14 +105,17 @@ def script(call: str, *values: object) -> bytes:
     return f"{call}({', '.join(map(json_text, values))});\n".encode()
 
 
-def _rows(root: Path, entries: Sequence[Entry], look: Callable[[str], Look | None], found: Checks) -> list[PlacedEntry]:
-    """Return the entries in their places, with looks and flags of their pictures."""
-    return [
-        PlacedEntry(place, entry, look(entry.shot.sha256), found.of(entry.shot.file) | _gone(root, entry.shot))
-        if entry.shot
-        else PlacedEntry(place, entry, None, 0)
-        for place, entry in enumerate(entries)
-    ]
+def _rows(
+    folder: RunFolder, entries: Sequence[Entry], look: Callable[[str], Look | None], found: Checks
+) -> list[PlacedEntry]:
+    """Return the entries in their places, with looks and flags of their pictures, and what those were made from."""
+    copies = InputCopies(folder)
+    rows = []
+    for place, entry in enumerate(entries):
+        shot, edited = entry.shot, edited_by(entry, copies)
+        flags = found.of(shot.file) | _gone(folder.root, shot) if shot else 0
+        rows.append(PlacedEntry(place, entry, look(shot.sha256) if shot else None, flags, edited))
+    return rows
 
 
 def _gone(root: Path, shot: Shot) -> int:

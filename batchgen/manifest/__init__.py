@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from batchgen.manifest.cell_check import CellCheck
 from batchgen.manifest.column_names import RESERVED_COLUMNS, column_problem
 from batchgen.manifest.file_names import path_problem, segment_problem, slug
 from batchgen.manifest.input_pictures import PictureCheck
 from batchgen.manifest.jobfile import json_schema
 from batchgen.manifest.load import load_manifest
 from batchgen.manifest.model import (
+    AccessChoice,
     Axis,
     AxisValue,
     CombinationRule,
@@ -24,13 +26,15 @@ from batchgen.manifest.row_check import RowCheck
 from batchgen.manifest.rows import Row, Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime, max_failures, stop_time
 from batchgen.manifest.template import Template, TemplateError
-from batchgen.manifest.values import PARAMETERS, Value, check_value, normalised
+from batchgen.manifest.values import PARAMETERS, Value, check_value, normal_prompt, normalised
 
 __all__ = [
     "PARAMETERS",
     "RESERVED_COLUMNS",
+    "AccessChoice",
     "Axis",
     "AxisValue",
+    "CellCheck",
     "CombinationRule",
     "LaneLimit",
     "Limits",
@@ -57,6 +61,7 @@ __all__ = [
     "json_schema",
     "load_manifest",
     "max_failures",
+    "normal_prompt",
     "normalised",
     "path_problem",
     "segment_problem",

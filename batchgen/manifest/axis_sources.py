@@ -12,13 +12,15 @@ from pydantic import ValidationError
 
 from batchgen.errors import ManifestError, Problem, nearest
 from batchgen.manifest.document import DataPath, Document, Mistake
-from batchgen.manifest.globs import files_of, titles_of
+from batchgen.manifest.globs import files_of, left_out, titles_of
 from batchgen.manifest.jobfile import FileSection, FilesSection, RangeSection, Section
 from batchgen.manifest.ranges import numbers
+from batchgen.manifest.row_files import refuse_address
 from batchgen.manifest.rows import Row, Rows, TextRows, open_rows
 from batchgen.manifest.schema_errors import dotted, finding
 from batchgen.manifest.text_files import inside
-from batchgen.wording import printable, shown
+from batchgen.manifest.text_lines import left_out_lines
+from batchgen.wording import counted, printable, shown
 
 # More values than this belong under `rows:`, which are streamed.
 MOST_VALUES = 100_000
@@ -28,12 +30,13 @@ MOST_VALUES = 100_000
 class Listed:
     """The document with every axis written out, and the mistakes in it and in the files that it names.
 
-    Axes that could not be read are left out.
+    Axes that could not be read are left out. ``notices`` tell what is odd and stops nothing.
     """
 
     document: Document
     findings: tuple[Mistake, ...]
     problems: tuple[Problem, ...]
+    notices: tuple[Problem, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -48,6 +51,7 @@ def listed(document: Document, folder: Path, *, allow_outside: bool = False) -> 
     base = _Base(folder, allow_outside)
     findings: list[Mistake] = []
     problems: list[Problem] = []
+    notices: list[Problem] = []
     data: dict[str, Any] = dict(document.data)
     elsewhere = dict(document.elsewhere)
     for path, spec in list(_specs(document.data)):
@@ -62,7 +66,8 @@ def listed(document: Document, folder: Path, *, allow_outside: bool = False) -> 
         data = _with(data, path, values.data if values else None)
         if values:
             elsewhere.update({(*path, step): place for step, place in values.places.items()})
-    return Listed(replace(document, data=data, elsewhere=elsewhere), tuple(findings), tuple(problems))
+            notices += [Problem(f"{dotted(path)}: {odd}", document.place(path)) for odd in values.odd]
+    return Listed(replace(document, data=data, elsewhere=elsewhere), tuple(findings), tuple(problems), tuple(notices))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +88,14 @@ class _WrongError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """The values as a list, or as a mapping of titles; ``places`` hold the file and line of each."""
+    """The values as a list, or as a mapping of titles; ``places`` hold the file and line of each.
+
+    ``odd`` says what is odd about them.
+    """
 
     data: list[str] | dict[str, str]
     places: Mapping[str | int, str]
+    odd: tuple[str, ...] = ()
 
 
 def _specs(data: Mapping[str, Any]) -> Iterator[tuple[DataPath, dict[str, Any]]]:
@@ -122,7 +131,7 @@ def _values(path: DataPath, spec: dict[str, Any], base: _Base, place: str) -> _V
     # The members of a zip move together by position: titles have no meaning there.
     if path[0] == "zip" and isinstance(values.data, dict):
         places = enumerate(values.places.values())
-        return _Values(list(values.data.values()), dict(places))
+        return _Values(list(values.data.values()), dict(places), values.odd)
     return values
 
 
@@ -145,11 +154,13 @@ def _files(path: DataPath, section: FilesSection, base: _Base) -> _Values:
     except ValueError as error:
         message = f"{dotted((*path, 'files'))} {error}"
         raise _WrongError(Mistake((*path, "files"), message)) from None
-    return _Values(dict(zip(titles_of(found), found, strict=True)), {})
+    odd = left_out(base.folder, section.files, found)
+    return _Values(dict(zip(titles_of(found), found, strict=True)), {}, (odd,) if odd else ())
 
 
 def _column(path: DataPath, section: Section, base: _Base, place: str) -> _Values:
     assert isinstance(section, FileSection)
+    refuse_address(Path(section.file), place)
     try:
         file = base.folder / section.file
         if not base.allow_outside:
@@ -179,7 +190,17 @@ class _Column:
         found = [(row, value) for row in rows if isinstance(value := row.values.get(column), str) and value.strip()]
         if not found:
             raise self._wrong("column", f"{shown(column)} holds no values")
-        return self._titled(found, columns) if self.section.title is not None else self._plain(found)
+        values = self._titled(found, columns) if self.section.title is not None else self._plain(found)
+        if isinstance(self.rows, TextRows):
+            return replace(values, odd=tuple(map(str, left_out_lines(self.rows.path, self.rows.file))))
+        return replace(values, odd=self._moved_up(len(rows) - len(found)))
+
+    def _moved_up(self, empty: int) -> tuple[str, ...]:
+        """Return what to say if a zip's values no longer stand beside those they belong to."""
+        if self.path[0] != "zip" or not empty:
+            return ()
+        rows = counted(empty, "row has", "rows have")
+        return (f"{rows} no value in {printable(self.section.file)}, and the values after that move up",)
 
     def _chosen(self, columns: Sequence[str]) -> str:
         """Return the column asked for, else that of the axis' own name, else the only one."""

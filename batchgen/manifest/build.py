@@ -9,8 +9,9 @@ from batchgen.manifest import scalars
 from batchgen.manifest.document import Document
 from batchgen.manifest.file_names import slug
 from batchgen.manifest.including import included
-from batchgen.manifest.jobfile import JobFile, LimitsSection, ProviderSection, RetrySection
+from batchgen.manifest.jobfile import FromEnvironment, JobFile, LimitsSection, ProviderSection, RetrySection
 from batchgen.manifest.model import (
+    AccessChoice,
     Axis,
     AxisValue,
     CombinationRule,
@@ -21,8 +22,10 @@ from batchgen.manifest.model import (
     ProviderChoice,
     Retry,
 )
+from batchgen.manifest.parameters import Parameters
+from batchgen.manifest.row_files import stem_of
 from batchgen.manifest.rows import InlineRows, Row, Rows
-from batchgen.manifest.template import Template
+from batchgen.manifest.template import Template, names_in
 from batchgen.manifest.values import Value, normalised
 from batchgen.request import Kind
 
@@ -33,7 +36,7 @@ VIDEO_DEADLINE_S = 1800.0
 def frozen(job: JobFile, rows: Rows, source: Path, document: Document, *, allow_outside: bool) -> Manifest:
     """Return the Manifest of a job file that was checked."""
     return Manifest(
-        name=job.name or slug(source.stem),
+        name=job.name or slug(stem_of(source)),
         source=source,
         folder=source.absolute().parent,
         provider=_provider(job.provider),
@@ -54,9 +57,16 @@ def frozen(job: JobFile, rows: Rows, source: Path, document: Document, *, allow_
         ),
         kind=Kind(job.kind) if job.kind is not None else None,
         reuse=tuple(dict.fromkeys(job.reuse)),
+        parameters=parameters_of(job),
         allow_outside=allow_outside,
         places=dict(_places(job, document)),
+        orient=job.inputs.orient,
     )
+
+
+def parameters_of(job: JobFile) -> Parameters:
+    """Return every parameter of a job: a template with a mistake uses none of them."""
+    return Parameters(job.provider.kind, job.provider.parameters, frozenset(names_in(job.prompt)))
 
 
 def inline_rows(job: JobFile, document: Document) -> InlineRows:
@@ -135,7 +145,20 @@ def _provider(section: ProviderSection) -> ProviderChoice:
     settings, options = scalars.natural(section.simulator), scalars.natural(section.options)
     assert isinstance(settings, dict)
     assert isinstance(options, dict)
-    return ProviderChoice(section.kind, section.base_url, section.api_key_env, settings, options)
+    return ProviderChoice(section.kind, section.base_url, section.api_key_env, settings, options, _access(section))
+
+
+def _access(section: ProviderSection) -> AccessChoice:
+    secret = {name: value.env for name, value in section.headers.items() if isinstance(value, FromEnvironment)}
+    return AccessChoice(
+        headers={name: value for name, value in section.headers.items() if isinstance(value, str)},
+        secret_headers=secret,
+        query=section.query,
+        proxy=section.proxy or "env",
+        ca=section.ca,
+        socket=section.socket,
+        key_to_own_host=section.downloads.authorization is not None,
+    )
 
 
 def _limits(section: LimitsSection) -> Limits:

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from batchgen.errors import nearest
-from batchgen.manifest.build import matrix_axis
+from batchgen.manifest.access_checks import access_findings
+from batchgen.manifest.build import matrix_axis, parameters_of
 from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.document import DataPath, Mistake
 from batchgen.manifest.file_names import folder_problem, name_problem, path_problem
 from batchgen.manifest.jobfile import JobFile, ProviderSection
+from batchgen.manifest.parameters import FIXED
 from batchgen.manifest.template import Template, TemplateError
 from batchgen.manifest.values import LONGEST_PROMPT, PARAMETERS, Value, check_value
 from batchgen.plugins import BUILT_IN, kinds
@@ -36,7 +38,9 @@ def _provider(provider: ProviderSection) -> Iterator[Mistake]:
         message = f"provider must be one of {', '.join(known)}, found {shown(provider.kind)}"
         yield Mistake(("provider", "kind"), message, nearest(provider.kind, known) or "is its plugin installed?")
     if provider.base_url is not None and (problem := _base_url_problem(provider.base_url)):
-        yield Mistake(("provider", "base_url"), f"provider.base_url {problem}")
+        over_socket = "unix" in provider.base_url.partition(":")[0]
+        advice = "write 'socket: /run/images.sock' beside it" if over_socket else ""
+        yield Mistake(("provider", "base_url"), f"provider.base_url {problem}", advice)
     # The value may be a key put into the wrong place, so it is not shown.
     if provider.api_key_env is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", provider.api_key_env, re.ASCII):
         message = "provider.api_key_env must name an environment variable in capitals, such as IMAGEROUTER_API_KEY"
@@ -44,10 +48,23 @@ def _provider(provider: ProviderSection) -> Iterator[Mistake]:
     if provider.simulator and provider.kind != "simulator":
         message = f"provider.simulator is only for the kind simulator, found the kind {shown(provider.kind)}"
         yield Mistake(("provider", "simulator"), message)
+    yield from _declared(provider)
+    yield from access_findings(provider)
     if provider.options and provider.kind in BUILT_IN:
         suggestion = "put them under 'provider.simulator:'" if provider.kind == "simulator" else ""
         message = f"provider.options are for the provider of a plugin, found the kind {shown(provider.kind)}"
         yield Mistake(("provider", "options"), message, suggestion)
+
+
+def _declared(provider: ProviderSection) -> Iterator[Mistake]:
+    for name in provider.parameters:
+        path = ("provider", "parameters", name)
+        if name == "n":
+            yield Mistake(path, "n is refused: one request makes one picture", "use 'repeat:' for more pictures")
+        elif name in FIXED:
+            yield Mistake(path, f"{name} is known already, and can't be declared anew", "remove it here")
+        elif problem := column_problem(name, provider.parameters):
+            yield Mistake(path, problem)
 
 
 def _kind(job: JobFile) -> Iterator[Mistake]:
@@ -135,7 +152,7 @@ def _axis_names(job: JobFile) -> Iterator[Mistake]:
     for name, path in named.items():
         if name == "repeat":
             yield Mistake(path, "repeat can't vary here", "put 'repeat:' at the top level, or use a column 'repeat'")
-        elif problem := column_problem(name):
+        elif problem := column_problem(name, parameters_of(job).types):
             yield Mistake(path, problem)
 
 
@@ -149,17 +166,18 @@ def axis_paths(job: JobFile) -> Iterator[tuple[DataPath, str]]:
 
 
 def _values(job: JobFile) -> Iterator[Mistake]:
+    check = parameters_of(job).check
     judged: dict[tuple[str, Value], str | None] = {}
     for path, name, value in settings_of(job):
         if (name, value) not in judged:
-            judged[name, value] = check_value(name, value)
+            judged[name, value] = check(name, value)
         if problem := judged[name, value]:
             yield Mistake(path, problem)
     for index, entry in enumerate(job.include):
         for name, value in entry.items():
             titles = {one.title for one in matrix_axis(job, name).values} if name in job.matrix else set()
             # A glob stands for titles, whose own values were checked above.
-            if value not in titles and not (titles and "*" in value) and (problem := check_value(name, value)):
+            if value not in titles and not (titles and "*" in value) and (problem := check(name, value)):
                 yield Mistake(("include", index, name), problem)
 
 

@@ -6,14 +6,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
 from batchgen.errors import nearest
-from batchgen.manifest.build import matrix_axis
+from batchgen.manifest.build import matrix_axis, parameters_of
 from batchgen.manifest.checks import axis_paths, settings_of
 from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.document import DataPath, Mistake
 from batchgen.manifest.including import chosen
 from batchgen.manifest.jobfile import JobFile
-from batchgen.manifest.template import Template, TemplateError
-from batchgen.manifest.values import PARAMETERS
+from batchgen.manifest.look_alikes import declare_advice, look_alike, near_parameter
+from batchgen.manifest.template import names_in
 from batchgen.wording import printable, shown
 
 # Names that a path template knows beside the columns and variables.
@@ -24,19 +24,12 @@ _NAMED = 20
 
 _TYPOGRAPHIC = "\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb \u00a0"
 
-# Parameters of other services.
-_NO_PARAMETERS = {
-    "n": "use 'repeat:' for more pictures",
-    "seed": "the service takes no seed; use 'repeat:' for more pictures",
-    "aspect_ratio": "give 'size:', such as 1536x1024",
-}
-
 
 def findings_between(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
     """Yield every mistake between parts that are sound themselves; ``columns`` are the rows', if known."""
     yield from _missing(job, columns)
     yield from _unknown_variables(job, columns)
-    yield from _misspelt(job)
+    yield from _swallowed(job, columns)
     yield from _idle_axes(job)
     yield from _combinations(job, columns)
 
@@ -69,9 +62,16 @@ def _prompt_suggestion(columns: tuple[str, ...]) -> str:
         return f"write straight quotes, or none, around {shown(other)}"
     if other:
         return f"use --prompt '{{{other}}}' or 'prompt: \"{{{other}}}\"'"
-    return "give --prompt, a column 'prompt', or 'prompt: …'" + (
-        f"; the columns are {_listed(columns)}" if columns else ""
-    )
+    advice = "give --prompt, a column 'prompt', or 'prompt: …'"
+    if not all(map(_is_name, columns)):
+        advice = f"is the header missing? the first line has to name the columns, such as prompt,size; or {advice}"
+    return advice + (f"; the columns are {_listed(columns)}" if columns else "")
+
+
+def _is_name(column: str) -> bool:
+    """Return whether a header names a column so: a word of letters, and no text, number, size or file."""
+    words = column.replace("_", " ").replace("-", " ").split()
+    return 0 < len(words) <= 2 and column.isascii() and all(word.isalpha() for word in words)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -89,10 +89,10 @@ def _unknown_variables(job: JobFile, columns: tuple[str, ...] | None) -> Iterato
     if columns is None:
         return
     variables = _known_names(job, columns)
-    in_paths = variables | {name for _, name in axis_paths(job)} | {*PARAMETERS, *PATH_NAMES}
+    in_paths = variables | {name for _, name in axis_paths(job)} | {*parameters_of(job).names, *PATH_NAMES}
     templates = ((("prompt",), job.prompt, variables), (("output", "path"), job.output.path, in_paths))
     for path, text, known in templates:
-        for name in _names_in(text):
+        for name in names_in(text):
             if name not in known:
                 allowed = f"known are {_listed(sorted(known))}" if known else "there are no variables"
                 message = f"{'.'.join(path)} uses {shown('{' + name + '}')}, which nothing sets"
@@ -106,51 +106,65 @@ def _same_look(name: str, known: Iterable[str]) -> str:
     return "one looks the same and is written in another Unicode form: copy it from there" if alike else ""
 
 
-def _misspelt(job: JobFile) -> Iterator[Mistake]:
-    """Yield each variable that no template uses and that reads like a parameter: it would silently be a column."""
-    used = {*_names_in(job.prompt), *_names_in(job.output.path), *PARAMETERS}
+def _swallowed(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
+    """Yield each name of the defaults and axes that is neither sent nor used: it would silently be a column.
+
+    An axis is used by its titles, and a default may stand in for a column that some rows leave empty: if nobody knows
+    the columns of the rows, for any.
+    """
+    used = _used_names(job)
+    seen = used | {name for _, name in axis_paths(job)} | {*(columns or ())}
     told: set[str] = set()
     for path, name, _ in settings_of(job):
-        if name not in used and name not in told and (meant := _meant(name)):
-            told.add(name)
-            yield Mistake(path, f"{shown(name)} is no request parameter, and no template uses it", meant)
+        meant = _meant(job, name)
+        if name in used or name in told or ((name in seen or columns is None) and not meant):
+            continue
+        told.add(name)
+        message = f"{shown(name)} is no request parameter, and no template uses it"
+        yield Mistake(path, message, meant or _how_to_use(name))
 
 
-def _meant(name: str) -> str:
-    plain = name.strip().lower().replace("-", "_")
-    return _NO_PARAMETERS.get(plain) or nearest(plain, PARAMETERS, cutoff=0.85)
+def _used_names(job: JobFile) -> set[str]:
+    """Return every name that is sent, kept as a column, or used by a template or a rule about combinations."""
+    chosen_by = (name for entry in (*job.exclude, *job.include) for name in entry)
+    in_templates = (*names_in(job.prompt), *names_in(job.output.path))
+    return {*parameters_of(job).names, *in_templates, *chosen_by, *job.columns}
+
+
+def _meant(job: JobFile, name: str) -> str:
+    """Return what was probably meant by a name that reads like a parameter."""
+    names = parameters_of(job).names
+    alike = look_alike(name, names)
+    return f"did you mean {alike!r}?" if alike else near_parameter(name, names)
+
+
+def _how_to_use(name: str) -> str:
+    return f"use it as {{{printable(name)}}} in 'prompt:', or, if the service takes it, {declare_advice(name)}"
 
 
 def _idle_axes(job: JobFile) -> Iterator[Mistake]:
     """Yield each axis whose values nothing uses: it makes equal requests, and those are bought once."""
-    used = set(PARAMETERS)
+    used = set(parameters_of(job).names)
     if job.prompt is not None:
         # A template for all prompts replaces every other prompt.
-        used = used - {"prompt"} | {*_names_in(job.prompt)}
+        used = used - {"prompt"} | {*names_in(job.prompt)}
     for name, values in job.matrix.items():
         settings = {setting for one in matrix_axis(job, name).values for setting in one.settings}
-        if len(values) > 1 and not settings & used and not _meant(name):
+        if len(values) > 1 and not settings & used and (name in job.columns or not _meant(job, name)):
             message = f"the axis {shown(name)} changes nothing: its {len(values):,} values make equal requests"
             yield Mistake(("matrix", name), message, f"name {{{name}}} in 'prompt:' or --prompt, or remove the axis")
 
 
-def _names_in(text: str | None) -> tuple[str, ...]:
-    try:
-        return Template(text).names if text is not None else ()
-    except TemplateError:
-        return ()
-
-
 def _combinations(job: JobFile, columns: tuple[str, ...] | None) -> Iterator[Mistake]:
-    known = {name for _, name in axis_paths(job)} | _known_names(job, columns or ()) | set(PARAMETERS)
-    known |= {*_names_in(job.prompt), *_names_in(job.output.path)}
+    known = {name for _, name in axis_paths(job)} | _known_names(job, columns or ()) | set(parameters_of(job).names)
+    known |= {*names_in(job.prompt), *names_in(job.output.path)}
     for section, entries in (("exclude", job.exclude), ("include", job.include)):
         for index, entry in enumerate(entries):
             if not entry:
                 yield Mistake((section, index), f"an entry of {section} is empty", "name an axis and a value")
             for name, value in entry.items():
                 path = (section, index, name)
-                if section == "include" and (problem := column_problem(name)):
+                if section == "include" and (problem := column_problem(name, parameters_of(job).types)):
                     yield Mistake(path, problem)
                 elif name not in known and columns is not None:
                     message = f"{section} names {shown(name)}, which is neither an axis nor a variable"

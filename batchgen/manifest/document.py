@@ -25,13 +25,15 @@ class Mistake:
 class Document:
     """``data`` holds text, ``None``, lists and mappings; ``lines`` the line of each path into it, from 1.
 
-    A value from a flag or another file stands in ``elsewhere`` instead, with that flag, or that file and line.
+    A value from a flag or another file stands in ``elsewhere`` instead, with that flag, or that file and line. ``cut``
+    holds the comments that read like the rest of the plain text before them.
     """
 
     file: str
     data: Mapping[str, object]
     lines: Mapping[DataPath, int] = field(default_factory=dict)
     elsewhere: Mapping[DataPath, str] = field(default_factory=dict)
+    cut: Mapping[DataPath, str] = field(default_factory=dict)
 
     def line(self, path: DataPath) -> int:
         """Return the line of the value at ``path``, or of the nearest thing around it; 0 if this file has none."""

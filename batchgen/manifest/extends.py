@@ -80,7 +80,8 @@ def _merged(document: Document, base: Document) -> Document:
         for path in (*base.lines, *base.elsewhere)
         if any(path[:length] in taken for length in range(1, len(path) + 1))
     }
-    return replace(document, data=data, elsewhere={**elsewhere, **document.elsewhere})
+    cut = {path: text for path, text in base.cut.items() if path in elsewhere}
+    return replace(document, data=data, elsewhere={**elsewhere, **document.elsewhere}, cut={**cut, **document.cut})
 
 
 def _merge(ours: Mapping[str, Any], base: Mapping[str, Any], path: DataPath, taken: set[DataPath]) -> dict[str, Any]:

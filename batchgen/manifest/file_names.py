@@ -15,7 +15,7 @@ _NOT_PORTABLE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 _OWN_FILES = frozenset(
     {
-        *(".batchgen", "readme.md", "metadata.jsonl", "failures.jsonl", "summary.json"),
+        *(".batchgen", "readme.md", "metadata.jsonl", "dataset.parquet", "failures.jsonl", "summary.json"),
         *("report.html", "report.csv", "compare.html"),
     }
 )

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from batchgen.errors import nearest
-from batchgen.wording import printable, shown
+from batchgen.manifest.natural_order import natural_key
+from batchgen.wording import counted, printable, shown
 
 # More pictures than this are rows, not the values of an axis.
 MOST_FILES = 100_000
 
+# What a folder of input pictures holds, also in formats that no service takes.
+_PICTURES = frozenset(
+    "png jpg jpeg jpe jfif webp gif bmp tif tiff heic heif avif jxl svg psd raw dng cr2 nef arw".split()  # noqa: SIM905
+)
+
 
 def files_of(folder: Path, pattern: str, *, allow_outside: bool = False) -> list[str]:
-    """Return the regular files that ``pattern`` matches, sorted, relative to ``folder``, without hidden ones.
+    """Return the regular files that ``pattern`` matches in natural order, relative to ``folder``, without hidden ones.
+
+    The case of a suffix does not count: ``*.png`` matches ``A.PNG`` as well.
 
     Raise :class:`ValueError`, worded to follow the pattern's name, if it matches no file, or leaves the folder without
     ``allow_outside``.
@@ -26,18 +35,56 @@ def files_of(folder: Path, pattern: str, *, allow_outside: bool = False) -> list
     if not allow_outside and (not searched.resolve().is_relative_to(root) or ".." in pattern.split("/")):
         lies = f"must lie inside the manifest's folder {printable(str(root))}, found {shown(pattern)}"
         raise ValueError(f"{lies} (copy it there, or allow it with --allow-outside)")
-    found = sorted(
-        name
-        for name in glob.iglob(pattern, root_dir=root, recursive=True)  # noqa: PTH207 - relative names are wanted
+    matched = glob.iglob(_any_case(pattern), root_dir=root, recursive=True)  # noqa: PTH207 - relative names are wanted
+    found = [
+        name.replace(os.sep, "/")
+        for name in matched
         if (root / name).is_file() and (allow_outside or (root / name).resolve().is_relative_to(root))
-    )
+    ]
     if not found:
         raise ValueError(_nothing(root, searched, pattern))
     if len(found) > MOST_FILES:
         raise ValueError(
             f"matches {len(found):,} files; {MOST_FILES:,} at most: put them into a column 'image' of a CSV"
         )
-    return [name.replace(os.sep, "/") for name in found]
+    return sorted(found, key=natural_key)
+
+
+def left_out(folder: Path, pattern: str, taken: Sequence[str]) -> str | None:
+    """Return which pictures lie beside those that ``pattern`` has ``taken`` and are not among them; ``None`` if none.
+
+    Links that lead nowhere, or out of the manifest's folder, are among them too.
+    """
+    known = set(taken)
+    folders = dict.fromkeys(path.rpartition("/")[0] for path in taken)
+    beside = [
+        path
+        for name in folders
+        for other in _names(folder / name)
+        if _is_picture(other) and (path := f"{name}/{other}" if name else other) not in known
+        if not (folder / path).is_dir()
+    ]
+    if not beside:
+        return None
+    named = ", ".join(printable(path) for path in sorted(beside, key=natural_key)[:_NAMED])
+    more = ", …" if len(beside) > _NAMED else ""
+    took = counted(len(taken), "file")
+    return f"{shown(pattern)} takes {took}, and leaves out {counted(len(beside), 'picture')} beside: {named}{more}"
+
+
+_NAMED = 3
+
+
+def _is_picture(name: str) -> bool:
+    return name.rpartition(".")[2].lower() in _PICTURES
+
+
+def _any_case(pattern: str) -> str:
+    """Return ``pattern`` with a suffix that matches in capitals and small letters: cameras write ``IMG_1.JPG``."""
+    stem, dot, suffix = pattern.rpartition(".")
+    if not dot or "/" in suffix or "[" in suffix:
+        return pattern
+    return stem + dot + "".join(f"[{one.lower()}{one.upper()}]" if one.isalpha() else one for one in suffix)
 
 
 def titles_of(paths: list[str]) -> list[str]:

@@ -1,7 +1,4 @@
-"""Input pictures and masks as files: whether one may be sent, judged by where it lies and how it begins.
-
-No file is read to its end here: a picture that is sent is hashed when a plan is made.
-"""
+"""Input pictures and masks as files: whether one may be sent, judged by where it lies and what it says of itself."""
 
 from __future__ import annotations
 
@@ -10,25 +7,28 @@ import os
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from batchgen.errors import nearest
 from batchgen.manifest.picture_references import LARGEST_IMAGE, image_problem
 from batchgen.manifest.values import Value
+from batchgen.store.media.picture_header import BrokenPicture, PictureHeader, read_header
 from batchgen.wording import printable, shown
-
-# The longest of the signatures below.
-HEAD_BYTES = 32
 
 _PICTURES = ("image", "mask")
 
-_SIGNATURES = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"II*\0", "image/tiff"),
-    (b"MM\0*", "image/tiff"),
-)
+# With other mistakes in a manifest, so many pictures are read to show some of theirs too.
+_MOST_READ = 500
+
+# The names of files that say what is in them; other names promise nothing.
+_SUFFIXES = {
+    **dict.fromkeys((".png", ".apng"), "png"),
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "jpeg"),
+    **dict.fromkeys((".tif", ".tiff"), "tiff"),
+    **dict.fromkeys((".heic", ".heif"), "heic"),
+    **{f".{kind}": kind for kind in ("webp", "gif", "avif", "bmp", "svg", "pdf", "psd")},
+}
+_SHOWN_KINDS = {"png": "a PNG", "jpeg": "a JPEG", "webp": "a WebP", "gif": "a GIF", "tiff": "a TIFF"}
 # Files that users offer as pictures and no service takes.
 _OTHERS = (
     (b"%PDF", "a PDF"),
@@ -58,6 +58,7 @@ class PictureCheck:
         self._folder = folder
         self._allow_outside = allow_outside
         self._judged: set[str] = set()
+        self._left = _MOST_READ
 
     def __call__(self, values: Mapping[str, Value]) -> list[str]:
         found = (self._judge(source) for name in _PICTURES for source in _listed(values.get(name)))
@@ -67,21 +68,22 @@ class PictureCheck:
         if source in self._judged or image_problem(source):
             return None
         self._judged.add(source)
-        return picture_problem(self._folder, source, allow_outside=self._allow_outside)
+        self._left -= 1
+        return picture_problem(self._folder, source, allow_outside=self._allow_outside, looks_inside=self._left >= 0)
 
 
-def picture_problem(folder: Path, source: str, *, allow_outside: bool = False) -> str | None:
-    """Return why ``source`` (a path, an https URL or a data URI) can't be sent, by its first bytes; else ``None``."""
+def picture_problem(folder: Path, source: str, *, allow_outside: bool = False, looks_inside: bool = True) -> str | None:
+    """Return why ``source`` (a path, an https URL or a data URI) can't be sent; else ``None``."""
     try:
         if problem := image_problem(source):
             return f"an input {problem}"
         if is_data_uri(source):
-            media_type(short_uri(source), data_of(source)[:HEAD_BYTES])
+            judged(source, data_of(source))
         elif not is_url(source):
             with readable(source):
                 path = picture_file(folder, source, allow_outside=allow_outside)
-                with path.open("rb") as file:
-                    media_type(source, file.read(HEAD_BYTES))
+                if looks_inside:
+                    judged(source, path.read_bytes())
     except InputRefused as refused:
         return str(refused)
     return None
@@ -135,16 +137,33 @@ def picture_file(folder: Path, source: str, *, allow_outside: bool) -> Path:
     return path
 
 
-def media_type(source: str, head: bytes) -> str:
-    """Return the media type of a picture that begins with ``head``. Raise :class:`InputRefused` if it is none."""
-    if not head:
-        raise InputRefused(f"{shown(source)} is empty")
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
-    for signature, kind in _SIGNATURES:
-        if head.startswith(signature):
-            return kind
-    raise InputRefused(f"{shown(source)} is no picture (png, jpeg, webp, gif, tiff): {_looks(head)}")
+def judged(source: str, content: bytes) -> PictureHeader:
+    """Return what the picture ``source`` says of itself. Raise :class:`InputRefused` if it can't be sent."""
+    name = short_uri(source) if is_data_uri(source) else source
+    if not content:
+        raise InputRefused(f"{shown(name)} is empty")
+    try:
+        header = read_header(content)
+    except BrokenPicture as broken:
+        raise InputRefused(f"{shown(name)} {broken}") from None
+    if header is None:
+        raise InputRefused(f"{shown(name)} is no picture (png, jpeg, webp, gif, tiff): {_looks(content[:_HEAD_BYTES])}")
+    if (said := _said(source)) and said != header.kind:
+        advice = f"; rename it to end in .{_EXTENSIONS[header.kind]}" if not is_data_uri(source) else ""
+        raise InputRefused(f"{shown(name)} is {_SHOWN_KINDS[header.kind]} under the name of another type{advice}")
+    return header
+
+
+def _said(source: str) -> str | None:
+    """Return the kind of picture that the name of a file, or a data URI, says it is."""
+    if is_data_uri(source):
+        return _SUFFIXES.get("." + source[len("data:image/") :].partition(";")[0].lower())
+    return _SUFFIXES.get(PurePosixPath(source).suffix.lower())
+
+
+_EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp", "gif": "gif", "tiff": "tiff"}
+# Enough to tell what a file is that is no picture.
+_HEAD_BYTES = 64
 
 
 def _listed(value: Value | None) -> tuple[str, ...]:

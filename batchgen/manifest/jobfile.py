@@ -13,8 +13,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from pydantic import WithJsonSchema as Schema
 
 from batchgen.manifest import parameter_schema, scalars
+from batchgen.manifest.meant import Meant
 from batchgen.manifest.price_tables import JSON_SCHEMA, StatedPrice, stated_price
 from batchgen.manifest.values import MOST_REPEATS, Value
+from batchgen.request import WireType
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
@@ -67,7 +69,7 @@ JobName = Annotated[str, PlainValidator(_text), Schema({"type": "string", "patte
 RowsName = Annotated[
     str,
     PlainValidator(_text),
-    Schema({"type": "string", "pattern": r"\.([cCtT][sS][vV]|[jJ][sS][oO][nN][lL]|[tT][xX][tT])$"}),
+    Schema({"type": "string", "pattern": r"\.([cCtT][sS][vV]|[jJ][sS][oO][nN][lL]|[tT][xX][tT])(\.[gG][zZ])?$"}),
 ]
 Glob = Annotated[str, PlainValidator(_text), Schema({"type": "string", "minLength": 1})]
 Setting = Annotated[Value, PlainValidator(_value), Schema(_VALUE)]
@@ -133,6 +135,25 @@ class Section(BaseModel):
         return {name: value for name, value in found.items() if value is not None or name not in cls.model_fields}
 
 
+class FromEnvironment(Section):
+    """The name of the environment variable with a secret value."""
+
+    env: Text
+
+
+class DownloadsSection(Section):
+    """How pictures are fetched from their addresses."""
+
+    authorization: Annotated[
+        Literal["same-host"] | None, Field(description="same-host: send the key to links on the service's own host")
+    ] = None
+
+
+HeaderValue = Annotated[
+    Annotated[FromEnvironment, Tag("as mapping")] | Annotated[Text, Tag("as value")], Discriminator(_settings_form)
+]
+
+
 class ProviderSection(Section):
     """The service, its address and its key."""
 
@@ -141,6 +162,15 @@ class ProviderSection(Section):
     api_key_env: Text | None = None
     simulator: Annotated[dict[str, Any], Field(description="Settings of the simulator: latency_scale, …")] = {}
     options: Annotated[dict[str, Any], Field(description="Options of a plugin's provider")] = {}
+    parameters: Annotated[
+        dict[str, WireType], Field(description="Parameters that the service takes beside the known ones, by type")
+    ] = {}
+    headers: Annotated[dict[str, HeaderValue], Field(description="More headers; secrets as {env: NAME}")] = {}
+    query: Annotated[dict[str, Text], Field(description="Added to each address, such as api-version")] = {}
+    proxy: Annotated[Text | None, Field(description="env (the default), none, or http://host:port")] = None
+    ca: Annotated[Text | None, Field(description="A PEM file with certificates to trust beside the system's")] = None
+    socket: Annotated[Text | None, Field(description="The path of a socket on which the service listens")] = None
+    downloads: DownloadsSection = DownloadsSection()
 
 
 class LaneSection(Section):
@@ -179,6 +209,14 @@ class RetrySection(Section):
         Literal["retry", "hold"], Field(description="Whether a request that may have been billed is sent again")
     ] = "retry"
     risk_usd: Annotated[Money | None, Field(description="How much may be paid twice in all")] = None
+
+
+class InputsSection(Section):
+    """What is done with input pictures and masks before they are sent."""
+
+    orient: Annotated[
+        Truth, Field(description="Turn pictures upright, as their EXIF data say, before they are sent")
+    ] = False
 
 
 class OutputSection(Section):
@@ -291,8 +329,11 @@ class JobFile(Section):
             "per_million_tokens with what a request costs at_most"
         ),
     ] = {}
+    inputs: Annotated[InputsSection, Field(description="How input pictures and masks are sent")] = InputsSection()
     output: OutputSection = OutputSection()
     reuse: Annotated[list[Text], Field(description="Run folders whose pictures are linked instead of bought")] = []
+    columns: Annotated[list[Text], Field(description="Columns of your own whose names read like a parameter")] = []
+    meant: Annotated[list[Meant], Field(description="Kinds of mistake that are none here")] = []
 
 
 def json_schema() -> dict[str, Any]:

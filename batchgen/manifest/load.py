@@ -10,20 +10,28 @@ from pathlib import Path
 
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.axis_sources import listed
-from batchgen.manifest.build import frozen, inline_rows
+from batchgen.manifest.build import frozen, inline_rows, parameters_of
+from batchgen.manifest.cell_check import CellCheck
 from batchgen.manifest.checks import findings, settings_of
+from batchgen.manifest.column_check import column_finding
 from batchgen.manifest.cross_checks import findings_between
 from batchgen.manifest.document import Document, Mistake
 from batchgen.manifest.environment import expanded
 from batchgen.manifest.extends import YAML_SUFFIXES, with_bases
+from batchgen.manifest.file_kinds import refuse_other_kind
 from batchgen.manifest.input_pictures import PictureCheck
 from batchgen.manifest.jobfile import JobFile
 from batchgen.manifest.model import Manifest
 from batchgen.manifest.overrides import Overrides
+from batchgen.manifest.parameters import Parameters
 from batchgen.manifest.row_check import RowCheck
-from batchgen.manifest.rows import SUFFIXES, InlineRows, Rows, open_rows
+from batchgen.manifest.row_files import STDIN, piped_in, refuse_address, row_suffix
+from batchgen.manifest.row_rules import RowRules
+from batchgen.manifest.rows import SUFFIXES, CsvRows, InlineRows, Rows, TextRows, open_rows, piped_rows
 from batchgen.manifest.schema_errors import dotted, shaped
+from batchgen.manifest.template_check import TemplateCheck, rules_of
 from batchgen.manifest.text_files import inside, job_text, refuse_unless_readable
+from batchgen.manifest.text_lines import odd_lines
 from batchgen.manifest.yaml import read_judgeable_yaml
 from batchgen.wording import printable, shown
 
@@ -47,14 +55,37 @@ def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Ma
     found = [*written.findings, *axes.findings, *shape.findings, *findings(job)]
     others = [*axes.problems]
     rows = _rows(job, source, document, others, allow_outside=flags.allow_outside)
+    rules = rules_of(job, flags.single())
     if read.whole and shape.whole and axes.whole and rows is not None:
         found += findings_between(job, rows.columns)
-    if rows is None or found or others or not read.whole or (isinstance(rows, InlineRows) and _row_problems(rows)):
+    templates = TemplateCheck(job, document, rules, (rows.columns if rows is not None else None) or ())
+    found += templates.mistakes()
+    odd = _Odd(rules, parameters_of(job), [*axes.notices, *document.problems(templates.notices()), *_odd_lines(rows)])
+    if rows is not None:
+        others += odd.columns(rows)
+    if rows is None or found or others or not read.whole or (isinstance(rows, InlineRows) and odd.rows(rows)):
         # Making a plan opens every picture; here no plan is made, so pictures are checked now.
         pictures = PictureCheck(source.parent, allow_outside=flags.allow_outside)
         found += _picture_findings(job, pictures)
-        raise ManifestError([*read.problems, *document.problems(found), *others, *_row_problems(rows or (), pictures)])
-    return frozen(job, rows, source, document, allow_outside=flags.allow_outside)
+        problems = [*read.problems, *document.problems(found), *others, *odd.rows(rows or (), pictures)]
+        raise ManifestError(dict.fromkeys(problems), notes=dict.fromkeys(odd.notices))
+    models = {("model", str(value)): document.place(path) for path, name, value in settings_of(job) if name == "model"}
+    made = frozen(job, rows, source, document, allow_outside=flags.allow_outside)
+    return replace(
+        made,
+        places={**models, **made.places},
+        flags=flags.single(),
+        row_rules=rules,
+        notices=tuple(dict.fromkeys(odd.notices)),
+    )
+
+
+def _odd_lines(rows: Rows | None) -> tuple[Problem, ...]:
+    try:
+        return tuple(odd_lines(rows.path, rows.file)) if isinstance(rows, TextRows) else ()
+    except UnicodeDecodeError:
+        # The rows say on which line, when they are read.
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +102,19 @@ class _Read:
 
 def _document(source: Path) -> _Read:
     file = str(source)
-    suffix = source.suffix.lower()
+    if source == STDIN:
+        return _Read(Document("stdin", {"rows": file}))
+    refuse_address(source)
+    suffix = row_suffix(source)
     if suffix not in (*YAML_SUFFIXES, *SUFFIXES):
         refuse_unless_readable(source, file)
+        refuse_other_kind(source, suffix, printable(file))
         allowed = ", ".join((*YAML_SUFFIXES, *SUFFIXES))
         raise ManifestError([Problem(f"is of no known type; a job file ends in {allowed}", printable(file))])
     refuse_unless_readable(source, file)
     if suffix in SUFFIXES:
         return _Read(Document(file, {"rows": source.name}))
+    refuse_other_kind(source, suffix, printable(file))
     document, refusals = read_judgeable_yaml(job_text(source, printable(file)), file)
     problems = tuple(refusals)
     try:
@@ -98,11 +134,15 @@ def _rows(
         return inline_rows(job, document)
     place = document.place(("rows",)) if document.lines else ""
     file = source.parent / job.rows
+    declared = frozenset(parameters_of(job).types)
     try:
+        if source == STDIN and not document.lines:
+            return piped_rows(piped_in(), document.file, declared=declared)
+        refuse_address(Path(job.rows), place)
         # A table on the command line was chosen by the user; a job file may come from anybody.
         if document.lines and not allow_outside:
             _refuse_outside(source.parent, file, job.rows, place)
-        return open_rows(file, str(file), place)
+        return open_rows(file, str(file), place, declared=declared)
     except ManifestError as error:
         problems += error.problems
         return None
@@ -123,15 +163,39 @@ def _picture_findings(job: JobFile, check: PictureCheck) -> Iterator[Mistake]:
             yield Mistake(path, f"{dotted(path)}: {message}")
 
 
-def _row_problems(rows: Rows | tuple[()], pictures: PictureCheck | None = None) -> list[Problem]:
-    columns = () if isinstance(rows, tuple | InlineRows) else rows.columns
-    check = RowCheck(columns)
-    problems: list[Problem] = []
-    try:
-        for row in islice(rows, None if isinstance(rows, InlineRows) else _ROWS_LOOKED_AT):
-            problems += check(row)
-            if pictures is not None:
-                problems += [Problem(f"row {row.number}: {message}", row.place) for message in pictures(row.values)]
-    except ManifestError as error:
-        problems += error.problems
-    return problems
+@dataclass(slots=True)
+class _Odd:
+    """The check of columns and rows under the manifest's ``rules``; collects ``notices`` of what only looks odd."""
+
+    rules: RowRules
+    parameters: Parameters
+    notices: list[Problem]
+
+    def columns(self, rows: Rows) -> Iterator[Problem]:
+        """Yield the mistakes in the names of a table's header."""
+        if not isinstance(rows, CsvRows):
+            return
+        for name in rows.columns:
+            if found := column_finding(name, self.rules):
+                told = Problem(found.message, rows.header, found.suggestion)
+                if found.refused:
+                    yield told
+                else:
+                    self.notices.append(told)
+
+    def rows(self, rows: Rows | tuple[()], pictures: PictureCheck | None = None) -> list[Problem]:
+        """Return the mistakes of the first rows, and of all of those that stand in the job file."""
+        columns = () if isinstance(rows, tuple | InlineRows) else rows.columns
+        check = RowCheck(columns, self.parameters, self.rules)
+        cells = CellCheck.of(rows, self.rules)
+        problems: list[Problem] = []
+        try:
+            for row in islice(rows, None if isinstance(rows, InlineRows) else _ROWS_LOOKED_AT):
+                cells(row, tuple(row.values))
+                problems += check(row)
+                if pictures is not None:
+                    problems += [Problem(f"row {row.number}: {message}", row.place) for message in pictures(row.values)]
+        except ManifestError as error:
+            problems += error.problems
+        self.notices += check.notices
+        return [*problems, *cells.mistakes()]

@@ -7,12 +7,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from batchgen.errors import Problem
+from batchgen.manifest.parameters import Parameters
 from batchgen.manifest.price_tables import StatedPrice
+from batchgen.manifest.row_rules import RowRules
 from batchgen.manifest.rows import Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime
 from batchgen.manifest.template import Template
 from batchgen.manifest.values import Value
 from batchgen.request import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class AccessChoice:
+    """How a service is reached. ``secret_headers`` have names of variables for values; ``proxy`` may be env or none.
+
+    The files ``ca`` and ``socket`` are relative to the manifest's folder.
+    """
+
+    headers: Mapping[str, str]
+    secret_headers: Mapping[str, str]
+    query: Mapping[str, str]
+    proxy: str
+    ca: str | None
+    socket: str | None
+    key_to_own_host: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +43,7 @@ class ProviderChoice:
     api_key_env: str | None
     simulator: Mapping[str, object]
     options: Mapping[str, object]
+    access: AccessChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +126,9 @@ class Manifest:
 
     ``kind`` is ``None`` if each model's own kind counts. The folders of ``reuse`` are relative to the current one.
     Rows and pictures may lie outside ``folder`` only if ``allow_outside``. ``places`` say where each entry of
-    ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name.
+    ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name. ``flags`` stand above
+    everything that a row or a combination says. ``notices`` tell what is odd and stops nothing. Input pictures are sent
+    upright, as their EXIF data say, if ``orient``.
     """
 
     name: str
@@ -126,5 +148,10 @@ class Manifest:
     output: Output
     kind: Kind | None
     reuse: tuple[str, ...]
+    parameters: Parameters = field(default_factory=Parameters)
     allow_outside: bool = False
     places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    flags: Mapping[str, Value] = field(default_factory=dict)
+    row_rules: RowRules = field(default_factory=RowRules)
+    notices: tuple[Problem, ...] = ()
+    orient: bool = False

@@ -11,6 +11,7 @@ from typing import Any
 from batchgen.manifest.document import Document
 
 _PICTURES = frozenset({"image", "mask"})
+_FILES = frozenset({"ca", "socket"})
 # A URL, a data URI, or a path that is not relative.
 _FIXED = re.compile(r"[a-z][a-z0-9+.\-]+:|/|~|\s*$", re.IGNORECASE)
 
@@ -20,7 +21,7 @@ def moved(document: Document, below: str) -> Document:
     if below == ".":
         return document
     move = _Move(below)
-    sections = {"rows": move.rows, "defaults": move.settings, "matrix": move.axes}
+    sections = {"rows": move.rows, "defaults": move.settings, "matrix": move.axes, "provider": move.provider}
     sections |= dict.fromkeys(("zip", "include", "exclude"), move.entries)
     data = {name: sections[name](value) if name in sections else value for name, value in document.data.items()}
     return replace(document, data=data)
@@ -34,6 +35,11 @@ class _Move:
 
     def rows(self, rows: Any) -> Any:
         return self._path(rows) if isinstance(rows, str) else self.entries(rows)
+
+    def provider(self, provider: Any) -> Any:
+        if not isinstance(provider, dict):
+            return provider
+        return {name: self._pictures(value) if name in _FILES else value for name, value in provider.items()}
 
     def entries(self, entries: Any) -> Any:
         """Return the entries of ``zip``, ``include`` and ``exclude``, and inline rows."""

@@ -38,13 +38,15 @@ _SECTIONS: dict[str, type[Section]] = {
 # Variables, prompts and models come from none of these sections.
 _INDEPENDENT = frozenset({"kind", "limits", "name", "output", "prices", "provider", "repeat", "retry", "reuse"})
 
+_NEEDED = ("prompt", "rows", "defaults", "matrix", "zip", "extends", "model", "image", "exclude", "include")
+
 _EXPECTED = {
     "list_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
-    "literal_error": "",
     "missing": "",
 }
+_ONE_OF = frozenset({"literal_error", "enum"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,17 @@ def shaped(document: Document) -> Shaped:
     findings += [finding(found, path) for found, path in zip(errors, paths, strict=True)]
     for found, path in zip(errors, paths, strict=True):
         data = _without(data, path, unknown=found["type"] == "extra_forbidden")
-    return Shaped(
-        JobFile.model_validate(data), tuple(findings), whole=_INDEPENDENT.issuperset(path[0] for path in paths)
-    )
+    apart = (_stands_apart(found, path) for found, path in zip(errors, paths, strict=True))
+    return Shaped(JobFile.model_validate(data), tuple(findings), whole=all(apart))
+
+
+def _stands_apart(found: ErrorDetails, path: DataPath) -> bool:
+    """Return whether the meaning of no other part depends on one with a mistake, so that those can be judged."""
+    if path[0] in _INDEPENDENT:
+        return True
+    # An unknown key may be a section that is misspelt, or a parameter in the wrong place that others need.
+    unknown = found["type"] == "extra_forbidden" and len(path) == 1
+    return unknown and path[0] not in PARAMETERS and not nearest(str(path[0]), _NEEDED)
 
 
 def _path(location: tuple[Any, ...], data: Any) -> DataPath:
@@ -104,14 +114,14 @@ def finding(found: ErrorDetails, path: DataPath, known: Sequence[str] = ()) -> M
 def _rule(found: ErrorDetails) -> str:
     if found["type"] == "value_error":
         return str(found["ctx"]["error"])
-    if found["type"] == "literal_error":
+    if found["type"] in _ONE_OF:
         return f"must be {found['ctx']['expected']}"
     return f"must be {_EXPECTED.get(found['type'], found['msg'])}"
 
 
 def _word_meant(found: ErrorDetails) -> str:
     """Return the allowed word that was probably meant."""
-    if found["type"] != "literal_error" or not isinstance(found["input"], str):
+    if found["type"] not in _ONE_OF or not isinstance(found["input"], str):
         return ""
     return nearest(found["input"].strip().lower(), re.findall("'([^']+)'", found["ctx"]["expected"]))
 
@@ -190,6 +200,9 @@ def _without_credentials(data: dict[str, Any]) -> tuple[dict[str, Any], list[Dat
 def _credentials(data: object, path: DataPath) -> Iterator[DataPath]:
     if isinstance(data, Mapping):
         for name, value in data.items():
+            if (path == ("provider", "headers") and isinstance(value, Mapping)) or path == ("provider", "downloads"):
+                # A header may well be named so, with a variable's name as its value; the other says who gets the key.
+                continue
             if is_credential(name) and path[:1] != ("rows",):
                 yield (*path, name)
             else:
@@ -201,4 +214,6 @@ def _credentials(data: object, path: DataPath) -> Iterator[DataPath]:
 
 def _credential(path: DataPath) -> Mistake:
     message = f"{dotted(path)} is refused: a job file is no place for a key"
+    if path[:2] == ("provider", "headers"):
+        return Mistake(path, message, f"write '{path[-1]}: {{env: NAME}}', and set NAME in the environment")
     return Mistake(path, message, "put it into the environment or a '.env' file, and remove it here")

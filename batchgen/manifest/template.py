@@ -11,6 +11,7 @@ from batchgen.wording import shown
 
 # Two braces stand for one; a name is everything between single braces; a brace that is left over is a mistake.
 _PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]*)\}|(?P<stray>[{}])")
+_BRACED = re.compile(r"\{\s*([^{}\x00]+?)\s*\}")
 _NO_NAME = re.compile(r"[.\[\]!:()\x00-\x1f]")
 
 
@@ -48,6 +49,20 @@ class Template:
 def literal(text: str) -> str:
     """Return the template that renders to exactly this text."""
     return text.replace("{", "{{").replace("}", "}}")
+
+
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Return the names that a template needs; none of a text that is no template."""
+    try:
+        return Template(text).names if text is not None else ()
+    except TemplateError:
+        return ()
+
+
+def braced_words(text: str | None) -> tuple[str, ...]:
+    """Return the words that stand in braces where a template is rendered: ``subject`` of ``{{subject}}``."""
+    literal_braces = _PIECE.sub(lambda found: (found["brace"] or "\0")[0], text or "")
+    return tuple(_BRACED.findall(literal_braces))
 
 
 def _parsed(text: str) -> tuple[str, list[str]]:

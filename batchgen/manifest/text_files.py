@@ -6,10 +6,20 @@ import stat
 from pathlib import Path
 
 from batchgen.errors import ManifestError, Problem, nearest
+from batchgen.manifest.row_files import RowFile, open_bytes
 from batchgen.wording import printable
 
+# How files of other encodings begin; the longer marks begin with the shorter ones.
+_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 # 20,000 rows of YAML are about 3 MB; more rows than this belong into a CSV.
 LARGEST_JOB_FILE = 128 * 1024 * 1024
+
+_PIPE = "is not a regular file but a pipe, which can be read only once"
 
 
 def refuse_unless_readable(path: Path, file: str, place: str = "") -> None:
@@ -44,12 +54,13 @@ def job_text(path: Path, file: str) -> str:
         raise not_utf8(path, file) from None
 
 
-def not_utf8(path: Path, file: str) -> ManifestError:
+def not_utf8(path: RowFile, file: str) -> ManifestError:
     """Return the error that names the first line of ``path`` which is no UTF-8."""
-    with path.open("rb") as lines:
+    with open_bytes(path) as lines:
         for number, line in enumerate(lines, start=1):
-            if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
-                return ManifestError([Problem("the file is UTF-16, not UTF-8", f"{file}:1", "save it as UTF-8")])
+            encoding = next((name for mark, name in _MARKS.items() if line.startswith(mark)), "")
+            if number == 1 and encoding:
+                return ManifestError([Problem(f"the file is {encoding}, not UTF-8", f"{file}:1", "save it as UTF-8")])
             try:
                 line.decode()
             except UnicodeDecodeError as error:
@@ -63,6 +74,8 @@ def _problem(path: Path, file: str, place: str) -> Problem | None:
     if message is None:
         return None
     suggestion = _neighbour(path) if message == "not found" else ""
+    if message == _PIPE:
+        suggestion = "write it to a file first; rows may be piped in: `… | batchgen run -`"
     return Problem(f"{file} {message}" if place else message, place or file, suggestion)
 
 
@@ -71,6 +84,8 @@ def _unreadable(path: Path) -> str | None:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             return "is a directory, not a file"
+        if stat.S_ISFIFO(status.st_mode):
+            return _PIPE
         if not stat.S_ISREG(status.st_mode):
             return "is not a regular file"
         if not status.st_size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 
 from batchgen.errors import nearest
@@ -20,6 +21,7 @@ PARAMETERS = (
 # The service's documented limit for a prompt, in characters; until autumn 2026 it was half of that.
 LONGEST_PROMPT = 20_000
 LONGEST_SIDE = 16_384
+_LEAST_SIDE = 32
 LONGEST_VIDEO_S = 60
 MOST_REPEATS = 10_000
 
@@ -30,6 +32,8 @@ ALLOWED = {
 }
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", re.ASCII)
+# What people and other programs write between two sides.
+_TIMES = re.compile(r"\s*(?:[x×✕✖⨯*хХ,:;/|_-]|\bby\b)\s*")  # noqa: RUF001 - a Cyrillic letter too
 # Some models take parts of a second; one way to write each number, since the text is part of a request's key.
 _SECONDS = re.compile(r"[1-9][0-9]?(\.[0-9]?[1-9])?", re.ASCII)
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
@@ -40,19 +44,39 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 def check_value(name: str, value: Value) -> str | None:
     """Return what is wrong with a parameter's or variable's value and what is allowed, as a message; else ``None``."""
+    problem = check_text(name, value)
+    if problem or isinstance(value, tuple):
+        return problem
+    rule = _RULES.get(name)
+    return rule(name, value) if rule else None
+
+
+def check_text(name: str, value: Value) -> str | None:
+    """Return why a value is no text that can be sent and written, whatever its name means; else ``None``."""
     if isinstance(value, tuple):
         return _list_problem(name, value)
     unwritable = _UNWRITABLE.search(value)
     if unwritable:
         where = f"character {unwritable.start() + 1}"
         return f"{printable(name)} holds {shown(unwritable[0])} at {where}, which can't be written to a file"
-    rule = _RULES.get(name)
-    return rule(name, value) if rule else None
+    return None
 
 
 def normalised(name: str, value: Value) -> Value:
-    """Return the value as it is sent: ``jpg`` is ``jpeg``."""
+    """Return the value as it is sent: ``jpg`` is ``jpeg``, and a prompt has one form however it was saved."""
+    if name == "prompt" and isinstance(value, str):
+        return normal_prompt(value)
     return "jpeg" if name == "output_format" and value == "jpg" else value
+
+
+def normal_prompt(text: str) -> str:
+    r"""Return a prompt with line ends as ``\n``, letters in NFC, and no white space around it.
+
+    Editors, git and spreadsheets change all three without a word; the same prompt must not be bought again.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.strip() if text.isascii() else unicodedata.normalize("NFC", text).strip()
 
 
 def _list_problem(name: str, values: tuple[str, ...]) -> str | None:
@@ -64,11 +88,27 @@ def _list_problem(name: str, values: tuple[str, ...]) -> str | None:
 
 
 def _size(name: str, value: str) -> str | None:
-    match = _SIZE.fullmatch(value)
-    if value == "auto" or (match and int(match[1]) <= LONGEST_SIDE and int(match[2]) <= LONGEST_SIDE):
+    if value == "auto" or _are_sides(value, least=1):
         return None
     rule = f"must be 'auto' or a text like 1024x1024 with sides from 1 to {LONGEST_SIDE}"
-    return f"{name} {rule}, found {shown(value)}"
+    meant = _size_meant(value)
+    return f"{name} {rule}, found {shown(value)}" + (f"; did you mean {meant!r}?" if meant else "")
+
+
+def _are_sides(value: str, *, least: int) -> bool:
+    match = _SIZE.fullmatch(value)
+    return match is not None and all(least <= int(side) <= LONGEST_SIDE for side in match.groups())
+
+
+def _size_meant(value: str) -> str:
+    """Return the size that people write as ``1024 X 1024``, ``1024*1024`` or ``1024x1024 px``; else an empty text."""
+    plain = _TIMES.sub("x", unicodedata.normalize("NFKC", value).strip().lower().removesuffix("px"))
+    sides = [side.strip().removesuffix("px").strip().lstrip("0") for side in plain.split("x")]
+    meant = "x".join(sides)
+    if plain == "auto":
+        return plain
+    # Two smaller numbers are a ratio, such as 16:9.
+    return meant if _are_sides(meant, least=_LEAST_SIDE) else ""
 
 
 def _choice(name: str, value: str) -> str | None:

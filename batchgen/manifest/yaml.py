@@ -13,6 +13,8 @@ import yaml
 
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.document import DataPath, Document, Mistake
+from batchgen.manifest.yaml_comments import cut_off
+from batchgen.manifest.yaml_hints import hint
 from batchgen.wording import printable, shown
 
 DEEPEST = 50
@@ -35,7 +37,7 @@ def read_judgeable_yaml(text: str, file: str) -> tuple[Document, list[Problem]]:
 
     Raises :class:`ManifestError` if the refusals leave no clear meaning.
     """
-    builder = _Builder()
+    builder = _Builder(text)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
@@ -45,7 +47,8 @@ def read_judgeable_yaml(text: str, file: str) -> tuple[Document, list[Problem]]:
         raise _character_error(error, text, file) from None
     except _CannotGoOnError:
         builder.is_clear = False
-    document = Document(file, builder.data if isinstance(builder.data, dict) else {}, builder.lines)
+    data = builder.data if isinstance(builder.data, dict) else {}
+    document = Document(file, data, builder.lines, cut=builder.cut)
     findings = builder.findings or _wrong_top(builder.data)
     if builder.findings and builder.is_clear and document.data:
         return document, _at_lines(document, findings)
@@ -71,8 +74,10 @@ class _Open:
 class _Builder:
     """Builds data from the parser's events with a stack of its own, so that no depth of input can exhaust Python's."""
 
+    text: str
     data: object = None
     lines: dict[DataPath, int] = field(default_factory=dict)
+    cut: dict[DataPath, str] = field(default_factory=dict)
     findings: list[tuple[int, Mistake]] = field(default_factory=list)
     is_clear: bool = True
     _stack: list[_Open] = field(default_factory=list)
@@ -110,7 +115,10 @@ class _Builder:
         if top is not None and isinstance(top.into, dict) and top.key is None:
             self._key(top, text, line, plain=not event.style)
         else:
-            self._put(None if not event.style and text in _NULLS else text, line)
+            path = self._put(None if not event.style and text in _NULLS else text, line)
+            end = event.end_mark.index if event.end_mark and not event.style else len(self.text)
+            if lost := cut_off(self.text, end):
+                self.cut[path] = lost
 
     def _key(self, top: _Open, name: str, line: int, *, plain: bool) -> None:
         path = (*top.path, name)
@@ -191,23 +199,14 @@ def _at_lines(document: Document, findings: list[tuple[int, Mistake]]) -> list[P
 def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> ManifestError:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    lines = text.splitlines()
-    written = lines[line - 1] if line <= len(lines) else ""
+    marks = [one.line for one in (error.problem_mark, error.context_mark) if one is not None]
+    lines = text.split("\n")
+    # A text that ends too early is noticed behind it, perhaps on the next line.
+    written = [lines[number] for one in marks for number in (one, one - 1) if 0 <= number < len(lines)]
+    place = f"{printable(file)}:{line}:{column}"
     return ManifestError(
-        [Problem(f"no YAML: {error.problem or error.context}", f"{printable(file)}:{line}:{column}", _hint(written))]
+        [Problem(f"no YAML: {error.problem or error.context}", place, hint(str(error.problem), *written))]
     )
-
-
-def _hint(written: str) -> str:
-    if "\t" in written:
-        return "indent with spaces, not with a tab"
-    if re.search(r":\s+\{", written):
-        return "quote a text that begins with '{'"
-    if re.search(r"[:\-{,]\s*\*", written):
-        return "quote a text that begins with '*'"
-    if re.search(r":\s+[^'\"\[{].*: ", written):
-        return "quote a text that holds ': '"
-    return ""
 
 
 def _character_error(error: yaml.reader.ReaderError, text: str, file: str) -> ManifestError:

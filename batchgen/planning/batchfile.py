@@ -73,7 +73,7 @@ def _line(request: Request, count: int, custom_id: str) -> Mapping[str, object]:
         raise UsageError(
             f"row {request.row}: a batch file is for images, and {request.model} makes a {request.kind} here"
         )
-    body: dict[str, object] = {"model": request.model, **request.parameters}
+    body: dict[str, object] = {"model": request.model, **request.json_parameters}
     if request.image:
         body["image"] = [_uri(one) for one in request.image]
     if request.mask is not None:

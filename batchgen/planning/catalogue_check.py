@@ -43,10 +43,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """A contradiction of request and catalogue; ``refused`` if the service would refuse the request."""
+    """A contradiction of request and catalogue; ``refused`` if the service would refuse the request.
+
+    ``about`` is the parameter that contradicts what the catalogue says of the model.
+    """
 
     message: str
     refused: bool
+    about: str
 
 
 class CatalogueCheck:
@@ -82,10 +86,10 @@ class CatalogueCheck:
         model = self._catalogue.find(asked.model)
         binding = self._catalogue.binding
         if model is not None:
-            for refusal in _refusals(model, asked):
-                yield Objection(refusal, refused=binding)
-            for warning in _warnings(model, asked):
-                yield Objection(warning, refused=False)
+            for about, refusal in _refusals(model, asked):
+                yield Objection(refusal, refused=binding, about=about)
+            for about, warning in _warnings(model, asked):
+                yield Objection(warning, refused=False, about=about)
         elif asked.model not in self._priced and self._catalogue.models:
             # A list of picture models alone says nothing of films.
             lists_kind = any(one.kind == asked.kind for one in self._catalogue.models.values())
@@ -97,10 +101,12 @@ class CatalogueCheck:
         message = f"model {shown(name)} is not in the catalogue of {self._provider}{meant}"
         if binding:
             hint = "" if near else "; `batchgen models` lists it"
-            yield Objection(f"{message}{hint} (a model with a price under `prices:` is taken as it is)", refused=True)
+            yield Objection(
+                f"{message}{hint} (a model with a price under `prices:` is taken as it is)", refused=True, about="model"
+            )
         elif near:
             # Self-hosted servers serve models that they don't list: only a likely typing error is worth a warning.
-            yield Objection(message, refused=False)
+            yield Objection(message, refused=False, about="model")
 
 
 def near_names(name: str, known: Collection[str], *, most: int = 3) -> tuple[str, ...]:
@@ -117,32 +123,38 @@ def near_names(name: str, known: Collection[str], *, most: int = 3) -> tuple[str
     return tuple(dict.fromkeys(one for form in forms for one in by_form[form]))[:most]
 
 
-def _refusals(model: Model, asked: Asked) -> Iterator[str]:
+def _refusals(model: Model, asked: Asked) -> Iterator[tuple[str, str]]:
     if model.kind in _MADE and model.kind != asked.kind:
-        yield f"{model.id} makes {_MADE[model.kind]}, and `kind: {asked.kind}` asks for {_MADE[asked.kind]}"
+        yield "model", f"{model.id} makes {_MADE[model.kind]}, and `kind: {asked.kind}` asks for {_MADE[asked.kind]}"
     if asked.images and not model.takes_image:
-        yield f"{model.id} takes no `image`: it makes pictures from words alone"
+        yield "image", f"{model.id} takes no `image`: it makes pictures from words alone"
     if asked.mask and not model.takes_mask:
-        yield f"{model.id} takes no `mask`"
+        yield "mask", f"{model.id} takes no `mask`"
     if model.kind == Kind.VIDEO and asked.images > MOST_VIDEO_INPUTS:
-        yield f"{model.id} makes films and takes {MOST_VIDEO_INPUTS} pictures at most, found {asked.images}"
+        yield "image", f"{model.id} makes films and takes {MOST_VIDEO_INPUTS} pictures at most, found {asked.images}"
     if asked.size not in {None, "auto", *model.sizes} and model.sizes:
-        yield f"{model.id} takes no `size` {asked.size}; it takes {_listed(model.sizes)}{_nearest(asked, model)}"
+        yield (
+            "size",
+            f"{model.id} takes no `size` {asked.size}; it takes {_listed(model.sizes)}{_nearest(asked, model)}",
+        )
     if asked.seconds not in {None, "auto", *model.seconds} and model.seconds:
-        yield f"{model.id} makes no film of {asked.seconds} seconds; it takes {_listed(model.seconds)}"
+        yield "seconds", f"{model.id} makes no film of {asked.seconds} seconds; it takes {_listed(model.seconds)}"
     if not model.sizes and _too_large_to_be_free(model, asked):
-        yield f"{model.id} is free and gives at most {FREE_SIDE}x{FREE_SIDE}, found {asked.size}"
+        yield "size", f"{model.id} is free and gives at most {FREE_SIDE}x{FREE_SIDE}, found {asked.size}"
 
 
-def _warnings(model: Model, asked: Asked) -> Iterator[str]:
+def _warnings(model: Model, asked: Asked) -> Iterator[tuple[str, str]]:
     if asked.quality not in {None, "auto"} and not model.takes_quality:
-        yield f"{model.id} takes no `quality`: every value gives the same kind of picture, and each is paid for"
+        yield (
+            "quality",
+            f"{model.id} takes no `quality`: every value gives the same kind of picture, and each is paid for",
+        )
     if asked.seconds is not None and model.kind != Kind.VIDEO:
-        yield f"{model.id} makes pictures: `seconds` is for films"
+        yield "seconds", f"{model.id} makes pictures: `seconds` is for films"
     if model.kind == Kind.VIDEO and 1 < asked.images <= MOST_VIDEO_INPUTS:
-        yield f"{model.id} uses one of the {asked.images} pictures it is given"
+        yield "image", f"{model.id} uses one of the {asked.images} pictures it is given"
     if asked.size in model.sizes and _too_large_to_be_free(model, asked):
-        yield f"{model.id} is free, and free models are documented to give at most {FREE_SIDE}x{FREE_SIDE}"
+        yield "size", f"{model.id} is free, and free models are documented to give at most {FREE_SIDE}x{FREE_SIDE}"
 
 
 def _too_large_to_be_free(model: Model, asked: Asked) -> bool:

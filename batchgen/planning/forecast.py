@@ -11,6 +11,7 @@ from batchgen.manifest import Limits
 from batchgen.planning.compact_set import CompactSet
 from batchgen.planning.eta import expected_s
 from batchgen.planning.prices import PriceBook
+from batchgen.planning.product import RequestCounts
 from batchgen.provider.interface import Price
 from batchgen.request import Request, State
 
@@ -145,6 +146,37 @@ def forecast(
     )
 
 
+def forecast_of_counts(
+    counts: RequestCounts,
+    prices: PriceBook,
+    *,
+    first: Sequence[Request] = (),
+    limits: Limits | None = None,
+    notices: tuple[str, ...] = (),
+) -> Forecast:
+    """Return the forecast of a plan of which nothing was bought, by its ``counts`` alone; equal requests all count."""
+    by_model: dict[str, _Part] = {}
+    for (model, asked), count in counts.by_price.items():
+        part = by_model.setdefault(model, _Part())
+        part.requests += count
+        part.add_new(prices.price_like(model, asked), count)
+    medians = {model: prices.median_ms(model) for model in by_model}
+    new = {model: part.new for model, part in by_model.items()}
+    return Forecast(
+        requests=counts.requests,
+        equal=0,
+        by_state={None: counts.requests},
+        by_model={
+            model: ModelForecast(part.requests, part.new, part.cost(prices.price(model)), medians[model])
+            for model, part in by_model.items()
+        },
+        by_axis=counts.by_axis,
+        first=tuple(first),
+        duration_s=expected_s(new, medians, limits) if limits else None,
+        notices=notices,
+    )
+
+
 class _Part:
     """The sums of one model while requests are streamed."""
 
@@ -152,12 +184,12 @@ class _Part:
         self.requests = self.new = 0
         self._low = self._expected = self._high = 0
 
-    def add_new(self, price: Price | None) -> None:
-        self.new += 1
+    def add_new(self, price: Price | None, count: int = 1) -> None:
+        self.new += count
         if price is not None:
-            self._low += price.low_microusd
-            self._expected += price.expected_microusd
-            self._high += price.high_microusd
+            self._low += count * price.low_microusd
+            self._expected += count * price.expected_microusd
+            self._high += count * price.high_microusd
 
     def cost(self, price: Price | None) -> Price | None:
         """Return the cost of all new requests, with the source of the model's own ``price``; ``None`` if that is."""

@@ -48,7 +48,7 @@ class KeyList:
 
     def repeats(self) -> Sequence[int]:
         """Return the positions of requests that are equal to one before them."""
-        doubled = _doubled(self.numbers)
+        doubled = repeated_numbers(self.numbers)
         met: set[int] = set()
         found = []
         for position, number in enumerate(self.numbers) if doubled else ():
@@ -67,7 +67,7 @@ class KeyList:
         return {model: found[lane] for model, lane in self._models.items() if found[lane]}
 
 
-def _doubled(numbers: array[int]) -> frozenset[int]:
+def repeated_numbers(numbers: array[int]) -> frozenset[int]:
     """Return the numbers that stand more than once."""
     if len(numbers) < _MANY:
         return frozenset(number for number, count in Counter(numbers).items() if count > 1)

@@ -1,7 +1,8 @@
 """The names of pictures: opaque by default, or the user's own template made safe.
 
 Default names carry no word of a prompt or a model: dataset loaders read `train`, `test` or `eval` out of paths and
-silently drop the pictures they misplace.
+silently drop the pictures they misplace. No value brings a dot into a name: readers of WebDataset take what stands
+before the first one for the key of a sample, and pictures of one key for one sample.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ PER_FOLDER = 1000
 _OPAQUE = re.compile(r"images/\d{5,}/\d{9,}-[0-9a-f]{8}(-\d+)?", re.ASCII)
 _UNSAFE = re.compile(r"[^\w.+=@-]+", re.ASCII)
 # A short word that is safe as it is.
-_SLUG = re.compile(r"[\w+=@]([\w.+=@-]{0,98}[\w+=@])?", re.ASCII)
+_SLUG = re.compile(r"[\w+=@]([\w+=@-]{0,98}[\w+=@])?", re.ASCII)
+# The suffix of a file that a value or a template names: the picture gets the one of its own bytes.
+_FILE_SUFFIX = re.compile(r"\.(png|jpe?g|webp|gif|avif|bmp|tiff?|heic|svg|mp4|webm|mov)$", re.IGNORECASE)
 # A value that became part of a path is cut here: several of them still fit into one name.
 _LONGEST_VALUE_BYTES = 120
 # Marks above and below Latin letters, which a plain letter can do without; those of other scripts are part of a word.
@@ -42,9 +45,10 @@ def named_stem(template: Template, values: Mapping[str, str]) -> str:
     """Return the user's name for a picture, below ``images/``. Raise :class:`BadName` or :class:`KeyError`.
 
     A value fills one part of a path and can't open a new folder. Letters and digits of every script stay, Latin ones
-    without their accents; whatever is none, nor one of ``.+=@-_``, becomes a hyphen.
+    without their accents; whatever is none, nor one of ``+=@-_``, becomes a hyphen. A picture's suffix at the end of a
+    value or of the whole is left out, since the extension is added from the bytes.
     """
-    path = template.render({name: _slug(values[name]) for name in template.names})
+    path = without_suffix(template.render({name: _slug(values[name]) for name in template.names}))
     if not path.isascii():
         path = unicodedata.normalize("NFC", path)
     for part in path.split("/"):
@@ -55,6 +59,11 @@ def named_stem(template: Template, values: Mapping[str, str]) -> str:
     return f"images/{path}"
 
 
+def without_suffix(name: str) -> str:
+    """Return ``name`` without the suffix of a picture or film."""
+    return _FILE_SUFFIX.sub("", name)
+
+
 def _slug(text: str) -> str:
     """Return ``text`` as part of a file name that every system takes."""
     return text if _SLUG.fullmatch(text) else _made_slug(text)
@@ -62,8 +71,10 @@ def _slug(text: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _made_slug(text: str) -> str:
+    text = without_suffix(text)
     if not text.isascii():
         text = _plain(text)
+    text = text.replace(".", "-")
     kept = _UNSAFE.sub("-", text) if text.isascii() else "-".join(_words(text))
     cut = kept.strip("-. ").encode()[:_LONGEST_VALUE_BYTES].decode(errors="ignore")
     return cut.rstrip("-. ")

@@ -81,6 +81,11 @@ class PriceBook:
             return known.price if known else None
         return _with_input(known.price, request, known.on_top)
 
+    def price_like(self, model: str, asked: tuple[str, str, str]) -> Price | None:
+        """Return the price of a request to ``model`` with this quality, size and length, without its input."""
+        known = self._looked_up(model, asked)
+        return known.price if known else None
+
     def priced_by(self, request: Request) -> PricedBy | None:
         """Return how an answer to this request is priced if it states no cost; ``None`` if nobody can tell."""
         known = self._looked_up(request.model, like(request.parameters))

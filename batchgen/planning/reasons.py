@@ -255,4 +255,4 @@ def _fields(canonical: bytes) -> dict[str, str]:
         fields["image"] = " ".join(found.image)
     if found.mask is not None:
         fields["mask"] = found.mask
-    return fields
+    return fields | {f"type of {name}": kind for name, kind in found.types.items()}

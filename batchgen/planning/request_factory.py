@@ -11,17 +11,28 @@ from typing import Any
 import msgspec
 
 from batchgen.errors import BadRequest, nearest
-from batchgen.manifest import Manifest, Row, Template, Value, normalised
+from batchgen.manifest import Manifest, Row, Template, Value, normal_prompt, normalised
 from batchgen.planning.catalogue_check import CatalogueCheck
 from batchgen.planning.combinations import Combination, matches
 from batchgen.planning.inputs import Inputs
 from batchgen.planning.naming import named_stem
-from batchgen.request import PARAMETERS, CanonicalForm, Input, Kind, Request, encoded, key_of
+from batchgen.request import (
+    INPUT_PATH_END,
+    INPUT_PATHS,
+    MASK_PATH,
+    CanonicalForm,
+    Input,
+    Kind,
+    Request,
+    WireType,
+    encoded,
+    key_of,
+)
+from batchgen.request import PARAMETERS as SENT
 
 # By name, as a row gives them: texts, and for `image` perhaps a list.
 _Values = Mapping[str, Any]
 _INPUTS = frozenset({"image", "mask"})
-_CALL = frozenset(PARAMETERS) | _INPUTS | {"model", "repeat"}
 # Parameters that a catalogue covers.
 _IN_CATALOGUE = _INPUTS | {"model", "size", "quality", "seconds"}
 
@@ -47,8 +58,7 @@ class PromptKeys:
     def prompt_of(self, row: Row) -> str:
         """Return the row's prompt, which is the same in every combination."""
         values: Mapping[str, Any] = row.values
-        prompt: str = self._template.render(values) if self._template else values["prompt"]
-        return prompt
+        return normal_prompt(self._template.render(values) if self._template else values["prompt"])
 
     def keys(self, prompt: bytes) -> list[str]:
         """Return the keys of a row's requests; ``prompt`` is the row's, as :func:`encoded`."""
@@ -74,21 +84,25 @@ class RequestFactory:
         self._manifest, self._combination, self._shape = manifest, combination, frozenset(shape)
         self._inputs, self._catalogue_check = inputs, catalogue_check
         self._template = manifest.prompt
+        self._sent = tuple(dict.fromkeys((*SENT, *manifest.parameters.types)))
+        call_names = {*self._sent, *_INPUTS, "model", "repeat"}
+        self._above_rows = combination.settings.keys() | manifest.flags.keys()
         # Values that are always the same; `None` if a row, or a template for it, sets them.
         values: dict[str, Value | None] = {
             **manifest.defaults,
             **dict.fromkeys(shape),
             **combination.settings,
+            **manifest.flags,
             **({"prompt": None} if manifest.prompt else {}),
         }
         varying = {name for name, value in values.items() if value is None}
         self.alike = not varying & _IN_CATALOGUE
         self.judged = False
         self._row_parameters = tuple(
-            name for name in PARAMETERS if name in varying and not (name == "prompt" and self._template)
+            name for name in self._sent if name in varying and not (name == "prompt" and self._template)
         )
-        self._fixed_parameters = _parameters(values)
-        self._column_names = tuple(name for name in values if name not in _CALL)
+        self._fixed_parameters = _parameters(self._sent, values)
+        self._column_names = tuple(name for name in values if name not in call_names)
         self._needed = frozenset(self._template.names if self._template else ())
         self._has_inputs = bool(_INPUTS & values.keys())
         # Then a row's own values are its columns, with nothing added or left out.
@@ -96,11 +110,12 @@ class RequestFactory:
             self._column_names == shape
             and self._needed <= self._shape
             and not self._has_inputs
-            and not combination.settings.keys() & self._shape
+            and not self._above_rows & self._shape
         )
-        self._repeat_varies = "repeat" in shape
+        self._repeat_varies = "repeat" in shape and "repeat" not in manifest.flags
         self._repeats = range(1, manifest.repeat + 1)
-        self._varying = varying & _CALL - {"repeat"}
+        self._varying = varying & call_names - {"repeat"}
+        self._types = _wire_types(manifest, values)
         self._only_prompt_varies = self._varying == {"prompt"}
         self._forms: dict[Kind, CanonicalForm] = {}
         # The only form, if the model and so the kind is the same for every row.
@@ -138,20 +153,21 @@ class RequestFactory:
         values: _Values = row.values if self._row_says_all else self._values(row)
         model = self.model or self.model_of(row)
         image, mask = self._inputs_of(values) if self._has_inputs else ((), None)
+        columns: _Values = values if self._row_says_all else {name: values[name] for name in self._column_names}
         return Call(
             model,
             self._kind if self.model else self._kind_of(model),
             self._parameters_of(values),
             image,
             mask,
-            values if self._row_says_all else {name: values[name] for name in self._column_names},
+            {**columns, **_as_written(image, mask)} if image or mask else columns,
         )
 
     def prompt_keys(self) -> PromptKeys | None:
         """Return the fast way to the keys; ``None`` if a row changes more in them than the prompt, or not alone."""
         if self.model is None or self._has_inputs or self._repeat_varies or not self._only_prompt_varies:
             return None
-        if self._template and not self._needed <= self._shape - self._combination.settings.keys():
+        if self._template and not self._needed <= self._shape - self._above_rows:
             return None
         return PromptKeys(self.model, self._template, self._form_of(self._kind, self.model), self._repeats)
 
@@ -189,6 +205,7 @@ class RequestFactory:
                 call.columns,
                 self._axes,
                 path,
+                self._types,
             )
             made.append(request)
             index += 1
@@ -198,11 +215,12 @@ class RequestFactory:
         return self._manifest.kind or self._catalogue_check.kind(model, says_seconds=self._says_seconds)
 
     def _values(self, row: Row) -> dict[str, Value]:
-        return {**self._manifest.defaults, **row.values, **self._combination.settings}
+        manifest = self._manifest
+        return {**manifest.defaults, **row.values, **self._combination.settings, **manifest.flags}
 
     def _parameters_of(self, values: _Values) -> Mapping[str, str]:
         if self._row_parameters:
-            varying = _parameters({name: values[name] for name in self._row_parameters})
+            varying = _parameters(self._row_parameters, values)
             fixed = {**varying, **self._fixed_parameters}
         else:
             fixed = self._fixed_parameters
@@ -212,7 +230,7 @@ class RequestFactory:
         if self._has_inputs:
             values = {name: value for name, value in values.items() if isinstance(value, str)}
         try:
-            return template.render(values)
+            return normal_prompt(template.render(values))
         except KeyError as error:
             raise unknown_name(error.args[0], values) from None
 
@@ -233,6 +251,7 @@ class RequestFactory:
             parameters=self._fixed_parameters,
             image=image,
             mask=mask,
+            types=self._types,
         )
         self._form = form if self.model else None
         return form
@@ -273,9 +292,21 @@ def unknown_name(name: str, known: Mapping[str, object]) -> BadRequest:
     return BadRequest(f"a template uses {{{name}}}, but no row, axis or default sets {name!r}; {hint}")
 
 
-def _parameters(values: Mapping[str, Value | None]) -> dict[str, str]:
-    """Return the parameters among the values, as they are sent."""
-    return {name: str(normalised(name, value)) for name in PARAMETERS if isinstance(value := values.get(name), str)}
+def _parameters(names: Sequence[str], values: Mapping[str, Value | None]) -> dict[str, str]:
+    """Return the parameters of these ``names`` among the values, as they are sent."""
+    return {name: str(normalised(name, value)) for name in names if isinstance(value := values.get(name), str)}
+
+
+def _wire_types(manifest: Manifest, values: Mapping[str, object]) -> Mapping[str, WireType]:
+    """Return the types of those parameters of a request that are no text."""
+    types = manifest.parameters.types.items()
+    return {name: kind for name, kind in types if name in values and kind is not WireType.TEXT}
+
+
+def _as_written(image: tuple[Input, ...], mask: Input | None) -> dict[str, str]:
+    """Return the columns that say which inputs were asked for: their paths, addresses, or how a data URI begins."""
+    written = {INPUT_PATHS: INPUT_PATH_END.join(one.source for one in image)} if image else {}
+    return written | ({MASK_PATH: mask.source} if mask else {})
 
 
 def _listed(value: Value | None) -> tuple[str, ...]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from batchgen.errors import BadRequest, ManifestError, Problem, UsageError
-from batchgen.manifest import Manifest, PictureCheck, Row, RowCheck, check_value
+from batchgen.manifest import CellCheck, Manifest, PictureCheck, Row, RowCheck, check_value
 from batchgen.planning.catalogue_check import FREE_A_DAY, FREE_SUFFIX, Asked, CatalogueCheck
 from batchgen.planning.compact_set import CompactSet
-from batchgen.planning.inputs import refusal
+from batchgen.planning.input_survey import InputSurvey
+from batchgen.planning.inputs import Inputs, refusal
 from batchgen.planning.key_list import KeyList
+from batchgen.planning.loader_notices import loader_notices
 from batchgen.planning.naming import folded
 from batchgen.planning.request_factory import Call, PromptKeys, RequestFactory
 from batchgen.planning.unmatched import unmatched_rows
@@ -23,6 +25,8 @@ MAX_PROBLEMS = 200
 MAX_WARNINGS = 20
 # Any prompt this short is within the limit; a longer one is checked.
 _SURELY_SHORT = 1_000
+# Whoever watches hears of every so many combinations of one row.
+_WATCHED = 1_000
 _64_BITS = 2**64 - 1
 
 
@@ -48,16 +52,22 @@ class Surveyor:
         catalogue_check: CatalogueCheck,
         rules: tuple[Mapping[str, str], ...],
         factories: Callable[[Row], Iterable[RequestFactory]],
+        inputs: Inputs,
+        watch: Callable[[int], None] | None = None,
     ) -> None:
         self._manifest = manifest
         self._catalogue_check = catalogue_check
         self._rules = rules
         self._idle_rules = list(rules)
         self._factories = factories
-        self._check_row = RowCheck(manifest.rows.columns)
+        self._watch = watch
+        self._check_row = RowCheck(manifest.rows.columns, manifest.parameters, manifest.row_rules)
+        self._check_cells = CellCheck.of(manifest.rows, manifest.row_rules)
         self._picture_check = PictureCheck(manifest.folder, allow_outside=manifest.allow_outside)
+        self._input_survey = InputSurvey(manifest, inputs)
         self._problems: dict[Problem, None] = {}
         self._warnings: dict[str, Problem] = {}
+        self._told: dict[tuple[str, str], dict[str, Problem]] = {}
         self._refused: set[str] = set()
         self._keys = KeyList()
         self._alike: dict[tuple[str, ...], tuple[PromptKeys, ...]] = {}
@@ -70,18 +80,26 @@ class Surveyor:
         """Whether enough mistakes were found to stop reading."""
         return len(self._problems) >= MAX_PROBLEMS
 
+    @property
+    def count(self) -> int:
+        """Return how many requests were found so far."""
+        return len(self._keys)
+
     def row(self, row: Row) -> None:
         """Check one row, in every combination."""
         shape = tuple(row.values)
-        if (alike := self._alike.get(shape)) and self._add_ordinary(row, alike):
+        sound = self._check_cells(row, shape)
+        if sound and (alike := self._alike.get(shape)) and self._add_ordinary(row, alike):
             return
-        if problems := self._check_row(row):
+        if (problems := self._check_row(row)) or not sound:
             self._problems.update(dict.fromkeys(problems))
             for message in self._picture_check(row.values):
                 self._input_refused(message, row)
             return
         factories = self._factories(row)
-        for factory in factories:
+        for made, factory in enumerate(factories):
+            if self._watch and made and made % _WATCHED == 0:
+                self._watch(self.count)
             if self._rules:
                 self._idle_rules = [rule for rule in self._idle_rules if not factory.drops(row, (rule,))]
                 if factory.drops(row, self._rules):
@@ -99,20 +117,37 @@ class Surveyor:
         """Note the mistakes of rows that can't be read."""
         self._problems.update(dict.fromkeys(error.problems))
 
+    def note(self, odd: Problem) -> None:
+        """Note what is odd and stops nothing."""
+        self._warnings.setdefault(str(odd), odd)
+
     def found(self) -> Survey:
         """Return the survey of all rows so far."""
-        counts = self._keys.count_by_model()
-        if not counts and not self._problems:
+        for odd in unmatched_rows(self._manifest, self._idle_rules):
+            self.note(odd)
+        return self.found_in_part(self._keys.count_by_model())
+
+    def found_in_part(self, counts: Mapping[str, int]) -> Survey:
+        """Return the survey of a sample of a plan that has so many requests to each model."""
+        self._problems.update(dict.fromkeys(self._check_cells.mistakes()))
+        if not any(counts.values()) and not self._problems:
             message = "every combination is excluded: nothing to generate; remove a rule under 'exclude:'"
             self._problems[Problem(message, str(self._manifest.source))] = None
         for model, count in counts.items():
             if model.endswith(FREE_SUFFIX) and count > FREE_A_DAY:
                 self._warn(f"{counted(count, 'request')} to {model}: free models give {FREE_A_DAY} pictures a day", "")
-        for odd in unmatched_rows(self._manifest, self._idle_rules):
-            self._warnings.setdefault(odd.message, odd)
+        for mistake in self._input_survey.decoded():
+            self._input_refused(mistake.message, mistake.row)
+        for odd in (
+            *self._input_survey.notices(),
+            *self._check_row.notices,
+            *self._check_cells.notices(),
+            *loader_notices(self._manifest, self._check_row.names),
+        ):
+            self.note(odd)
         return Survey(
             tuple(self._problems),
-            tuple(self._warnings.values())[:MAX_WARNINGS],
+            (*self._of_catalogue(), *self._warnings.values())[:MAX_WARNINGS],
             self._keys,
             lasting=not self._problems and not self._reads_inputs,
         )
@@ -121,6 +156,9 @@ class Surveyor:
         call = factory.call(row)
         for one in (*call.image, *((call.mask,) if call.mask else ())):
             if message := refusal(one):
+                self._input_refused(message, row)
+        if call.image or call.mask:
+            for message in self._input_survey.saw(call, row):
                 self._input_refused(message, row)
         prompt = call.parameters.get("prompt")
         if prompt is None:
@@ -162,10 +200,26 @@ class Surveyor:
 
     def _check_catalogue(self, call: Call, row: Row | None) -> None:
         for objection in self._catalogue_check.objections(_asked(call)):
+            # What no row says is wrong in the manifest, once, and not in each of its rows.
+            at = row if row is not None and row.values.keys() & {"model", objection.about} else None
+            place = self._place(at)
+            if objection.about == "model":
+                # A table of pictures or sizes is no place for a model that the manifest names.
+                place = self._manifest.places.get(("model", call.model), place)
             if objection.refused:
-                self._problem(objection.message, row)
+                if objection.about != "model" or objection.message not in self._refused:
+                    self._problems[Problem(objection.message, place)] = None
+                self._refused.add(objection.message)
             else:
-                self._warn(objection.message, self._place(row))
+                told = self._told.setdefault((call.model, objection.about), {})
+                told.setdefault(objection.message, Problem(objection.message, place))
+
+    def _of_catalogue(self) -> Iterator[Problem]:
+        """Yield what the catalogue says of each model, once for each parameter."""
+        for told in self._told.values():
+            first, *others = told.values()
+            more = f" (so it is with {counted(len(others), 'other value')})" if others else ""
+            yield replace(first, message=first.message + more)
 
     def _check_names(self, paths: Sequence[str], position: int, names: CompactSet) -> None:
         numbers = self._keys.numbers

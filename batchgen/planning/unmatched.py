@@ -44,6 +44,13 @@ def unmatched_rows(manifest: Manifest, rules: Collection[Mapping[str, str]]) -> 
             yield Problem(message, rule.place, _value_meant(manifest, rule.choice))
 
 
+def unsent_parameters(manifest: Manifest) -> Iterator[Problem]:
+    """Yield the parameters that are variables here, because the prompt's template uses them."""
+    for name in manifest.parameters.unsent:
+        message = f"{shown(name)} stands in the prompt's template, so it is a variable, and is not sent as a parameter"
+        yield Problem(message, str(manifest.source))
+
+
 def _unmatched(
     manifest: Manifest, section: str, name: str, models: Collection[str], catalogue_check: CatalogueCheck
 ) -> Iterator[Problem]:

@@ -6,9 +6,7 @@ is damaged, foreign or missing is no error: then nothing is known, and no run is
 
 from __future__ import annotations
 
-import os
 import secrets
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ import anyio.to_thread
 import msgspec
 
 from batchgen.provider.interface import Catalogue, Model, Provider
+from batchgen.user_cache import cache_folder
 
 # A run needs no catalogue, so it waits no longer than this for one.
 LOOK_UP_S = 15.0
@@ -31,11 +30,20 @@ _LARGEST_BYTES = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class CatalogueLookup:
-    """A service's catalogue: a fresh one, or a copy that is ``age_s`` old. ``notice`` is for the user."""
+    """A service's catalogue: a fresh one, or a copy that is ``age_s`` old.
+
+    ``notice`` is for the user, and so is what there is to tell of the ``ways`` to the service.
+    """
 
     catalogue: Catalogue | None
     age_s: float | None = None
     notice: str | None = None
+    ways: tuple[str, ...] = ()
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """All that is for the user."""
+        return (*self.ways, *([self.notice] if self.notice else []))
 
 
 async def look_up(provider: Provider) -> CatalogueLookup:
@@ -80,18 +88,6 @@ def recall(base_url: str) -> CatalogueLookup | None:
     age_s = max(0.0, time.time() - kept.saved_s)
     notice = f"catalogue from {_ago(age_s)}: {base_url} gives none now"
     return CatalogueLookup(Catalogue({model.id: model for model in kept.models}, binding=False), age_s, notice)
-
-
-def cache_folder() -> Path:
-    """Return this system's cache folder for users; ``XDG_CACHE_HOME`` counts on each system."""
-    stated = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if stated.is_absolute():
-        return stated / "batchgen"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "batchgen"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "batchgen" / "Cache"
-    return Path.home() / ".cache" / "batchgen"
 
 
 class _CachedCatalogue(msgspec.Struct, frozen=True):

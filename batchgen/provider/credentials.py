@@ -63,6 +63,26 @@ class Secret:
 _found: set[Secret] = set()
 
 
+def find_header_value(env_name: str, folder: Path) -> tuple[Secret, ...]:
+    """Return the value of a header, found as :func:`find_key` does, then the key in it if it has a scheme before it."""
+    beside = folder / ".env"
+    value, source = _looked_up(env_name, beside)
+    if value is None:
+        key = find_key(env_name, folder)
+        return (key,) if key is not None else ()
+    scheme, space, credential = value.partition(" ")
+    if not space:
+        return (_sound(value, source),)
+    return Secret(f"{scheme} {_sound(credential, source).reveal()}"), known_secret(credential)
+
+
+def known_secret(value: str) -> Secret:
+    """Return a secret that was found elsewhere, and is one of the :func:`found_keys` from now on."""
+    secret = Secret(value)
+    _found.add(secret)
+    return secret
+
+
 def find_key(env_name: str, folder: Path) -> Secret | None:
     """Return the key ``env_name``: from the environment, a ``.env`` in ``folder``, or the file in ``<env_name>_FILE``.
 
@@ -110,9 +130,7 @@ def _sound(value: str, source: str) -> Secret:
     problem = _problem(value)
     if problem:
         raise UsageError(f"{source} {problem}")
-    secret = Secret(value)
-    _found.add(secret)
-    return secret
+    return known_secret(value)
 
 
 def _problem(value: str) -> str | None:

@@ -2,28 +2,60 @@
 
 from __future__ import annotations
 
+import ipaddress
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import httpx
 
 from batchgen.provider.http.interface import AddressRefused, BodyTooLarge
 from batchgen.provider.interface import Download, DownloadFailed, Obstacle
+from batchgen.version import __version__
 from batchgen.wording import printable
+
+USER_AGENT = f"batchgen/{__version__}"
 
 MAX_REDIRECTS = 3
 
+# Together's storage answers 403 to whoever does not say who asks.
+_NAMED = ("user-agent", USER_AGENT)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnHost:
+    """The host of the service. Links to it may be plain http if ``scheme`` is, and get the ``headers`` with the key."""
+
+    scheme: str
+    host: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    def allows(self, scheme: str, host: str) -> bool:
+        """Return whether a link to ``host`` may be fetched: over https any may."""
+        return scheme == "https" or (scheme == self.scheme == "http" and self.has(host))
+
+    def has(self, host: str) -> bool:
+        """Return whether ``host`` is this one; all names of this machine are."""
+        return host.lower() == self.host or (_is_loopback(host) and _is_loopback(self.host))
+
+
+def own_host(base_url: str, headers: Iterable[tuple[str, str]] = ()) -> OwnHost:
+    """Return the host of a base URL; ``headers`` are sent to its links."""
+    parts = urllib.parse.urlsplit(base_url)
+    return OwnHost(parts.scheme, (parts.hostname or "").lower(), tuple(headers))
+
+
+# For pictures that are no service's own.
+NOBODY = OwnHost("https", "")
+
 
 async def fetch(
-    engine: httpx.AsyncBaseTransport, url: str, *, plain_http: bool, redact: Callable[[str], str]
+    engine: httpx.AsyncBaseTransport, url: str, *, own: OwnHost = NOBODY, redact: Callable[[str], str]
 ) -> Download:
-    """Return the bytes at ``url``, through at most three redirects. Raise :class:`DownloadFailed`.
-
-    ``plain_http`` allows ``http:`` links: for a service on this machine.
-    """
+    """Return the bytes at ``url``, through at most three redirects. Raise :class:`DownloadFailed`."""
     for _ in range(MAX_REDIRECTS + 1):
-        _check(url, redact, plain_http=plain_http)
-        response = await _get(engine, url, redact)
+        host = _checked_host(url, own, redact)
+        response = await _get(engine, url, own.headers if own.has(host) else (), redact)
         target = response.headers.get("location")
         if not response.is_redirect or target is None:
             return _read(response, url, redact)
@@ -31,9 +63,11 @@ async def fetch(
     raise DownloadFailed(f"{_place(url, redact)}: more than {MAX_REDIRECTS} redirects", Obstacle.GONE)
 
 
-async def _get(engine: httpx.AsyncBaseTransport, url: str, redact: Callable[[str], str]) -> httpx.Response:
+async def _get(
+    engine: httpx.AsyncBaseTransport, url: str, headers: Sequence[tuple[str, str]], redact: Callable[[str], str]
+) -> httpx.Response:
     try:
-        return await engine.handle_async_request(httpx.Request("GET", url))
+        return await engine.handle_async_request(httpx.Request("GET", url, headers=[_NAMED, *headers]))
     except (AddressRefused, httpx.UnsupportedProtocol) as error:
         raise DownloadFailed(f"{_place(url, redact)}: {redact(str(error))}", Obstacle.LOCAL) from error
     except (BodyTooLarge, httpx.LocalProtocolError) as error:
@@ -64,16 +98,24 @@ def _joined(url: str, target: str, redact: Callable[[str], str]) -> str:
         raise DownloadFailed(f"{_place(url, redact)}: it redirects to no URL", Obstacle.NEVER) from error
 
 
-def _check(url: str, redact: Callable[[str], str], *, plain_http: bool) -> None:
+def _checked_host(url: str, own: OwnHost, redact: Callable[[str], str]) -> str:
+    """Return the host of an address that may be fetched. Raise :class:`DownloadFailed` for any other."""
     try:
         parts = urllib.parse.urlsplit(url)
-        allowed = parts.scheme == "https" or (plain_http and parts.scheme == "http")
         # An impossible port shows only when it is asked for.
-        host, _ = parts.hostname, parts.port
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
-        allowed, host = False, None
-    if not allowed or not host:
+        host = ""
+    if not host or not own.allows(parts.scheme, host):
         raise DownloadFailed(f"{_place(url, redact)}: only https URLs are fetched", Obstacle.LOCAL)
+    return host
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _place(url: str, redact: Callable[[str], str]) -> str:

@@ -15,12 +15,10 @@ from batchgen.errors import UsageError
 from batchgen.provider.answers import read_transport_error
 from batchgen.provider.arrival import Arrival
 from batchgen.provider.credentials import Secret, redact, redact_bytes
-from batchgen.provider.download import fetch
-from batchgen.provider.http.interface import EngineOptions, open_engine, partial_of, rule_for_downloads
+from batchgen.provider.download import USER_AGENT, fetch, own_host
+from batchgen.provider.http.interface import AddressRule, EngineOptions, open_engine, partial_of, rule_for_downloads
 from batchgen.provider.interface import Download, Failed
-from batchgen.version import __version__
-
-USER_AGENT = f"batchgen/{__version__}"
+from batchgen.provider.service_access import Access
 
 # They say nothing of a request or its money, or are secrets of the connection.
 _UNKEPT_HEADERS = frozenset(
@@ -44,16 +42,23 @@ class HttpClient:
     """Posts to one service at ``base_url`` and fetches what it hosts. Used inside ``async with``.
 
     ``read_timeout_s`` is the longest silence between two bytes of an answer; ``None`` leaves it to the deadline.
+    ``access`` adds headers and a query to each request, and says by which way the service is reached.
     """
 
     def __init__(
-        self, base_url: str, key: Secret | None, *, concurrency: int, read_timeout_s: float | None = None
+        self,
+        base_url: str,
+        key: Secret | None,
+        *,
+        concurrency: int,
+        read_timeout_s: float | None = None,
+        access: Access | None = None,
     ) -> None:
         self.base_url = checked_base_url(base_url)
-        self._secrets = (key,) if key else ()
-        self._headers = [("user-agent", USER_AGENT), ("accept", "application/json"), ("accept-encoding", "identity")]
-        if key is not None:
-            self._headers.append(("authorization", f"Bearer {key.reveal()}"))
+        self._access = access = access or Access()
+        self._secrets = (*([key] if key else []), *access.secrets)
+        self._credentials = _credentials(key, access)
+        self._headers = [*_plain_headers(access), *self._credentials]
         self._extensions: dict[str, object] = {"timeout": {"read": read_timeout_s}}
         self._film_extensions = {**self._extensions, "max_body_bytes": LARGEST_FILM_BYTES}
         self._concurrency = concurrency
@@ -63,13 +68,22 @@ class HttpClient:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            options = EngineOptions(max_connections=self._concurrency)
+            own = own_host(self.base_url, self._credentials if self._access.key_to_own_host else ())
+            options = EngineOptions(
+                max_connections=self._concurrency,
+                ca_files=self._access.ca_files,
+                routes=self._access.routes,
+                addresses=self._own_rule,
+            )
             self._engine = await stack.enter_async_context(open_engine(options))
             address = _literal_address(self.base_url)
-            on_this_machine = address is not None and address.is_loopback
-            rule = rule_for_downloads([address] if address else [])
-            self._plain_http = on_this_machine
-            for_downloads = replace(options, addresses=rule, max_body_bytes=LARGEST_FILM_BYTES)
+            for_downloads = replace(
+                options,
+                addresses=rule_for_downloads([address] if address else []),
+                host_rules={f"{own.scheme}://{own.host}": self._own_rule if own.headers else AddressRule.ANY},
+                max_body_bytes=LARGEST_FILM_BYTES,
+            )
+            self._own_host = own
             self._download_engine = await stack.enter_async_context(open_engine(for_downloads))
             self._stack = stack.pop_all()
         return self
@@ -78,8 +92,14 @@ class HttpClient:
         await self._stack.aclose()
 
     def redact(self, text: str) -> str:
-        """Return ``text`` without the key, in whatever form."""
+        """Return ``text`` without the key and other secrets, in whatever form."""
         return redact(text, self._secrets)
+
+    @property
+    def _own_rule(self) -> AddressRule:
+        """A key in plain text goes to this machine, and to those of a private network."""
+        in_clear = self.base_url.startswith("http:") and bool(self._credentials)
+        return AddressRule.INWARD if in_clear and not self._access.routes.sockets else AddressRule.ANY
 
     async def post(self, path: str, body: Body, *, idempotency_key: str, film: bool = False) -> Arrival | Failed:
         """Post once; return what arrived, without the key, or why nothing did. Only cancellation is raised.
@@ -118,12 +138,28 @@ class HttpClient:
     def _url(self, path: str) -> httpx.URL:
         known = self._urls.get(path)
         if known is None:
-            known = self._urls[path] = httpx.URL(self.base_url + path)
+            query = self._access.query and f"{'&' if '?' in path else '?'}{self._access.query}"
+            known = self._urls[path] = httpx.URL(f"{self.base_url}{path}{query}")
         return known
 
     async def download(self, url: str) -> Download:
-        """Return the bytes at ``url``, fetched without the key. Raise :class:`DownloadFailed`."""
-        return await fetch(self._download_engine, url, plain_http=self._plain_http, redact=self.redact)
+        """Return the bytes at ``url``, fetched without the key unless the user gives it to links of the own host.
+
+        Raise :class:`DownloadFailed`.
+        """
+        return await fetch(self._download_engine, url, own=self._own_host, redact=self.redact)
+
+
+def _plain_headers(access: Access) -> list[tuple[str, str]]:
+    ours = {"user-agent": USER_AGENT, "accept": "application/json", "accept-encoding": "identity"}
+    return list({**ours, **{name.lower(): value for name, value in access.headers}}.items())
+
+
+def _credentials(key: Secret | None, access: Access) -> tuple[tuple[str, str], ...]:
+    """Return the headers that hold secrets; one of the user's named `authorization` takes the place of the key's."""
+    named = {name.lower(): value.reveal() for name, value in access.secret_headers}
+    bearer = {"authorization": f"Bearer {key.reveal()}"} if key is not None else {}
+    return tuple({**bearer, **named}.items())
 
 
 def checked_base_url(base_url: str) -> str:

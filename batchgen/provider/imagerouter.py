@@ -19,15 +19,14 @@ from batchgen.provider.catalogue import read_catalogue
 from batchgen.provider.credentials import Secret
 from batchgen.provider.http_client import Body, HttpClient
 from batchgen.provider.interface import Answer, Catalogue, Download, Failed, Verdict
-from batchgen.provider.request_body import has_files, inline_bytes, input_fields, input_parts, json_body, multipart_body
+from batchgen.provider.request_body import input_fields, input_parts, json_body, multipart_body, only_addresses
+from batchgen.provider.service_access import Access
 from batchgen.request import Kind, Request
 
 BASE_URL = "https://api.imagerouter.io"
 KEY_ENV = "IMAGEROUTER_API_KEY"
 BASE_URL_ENV = "IMAGEROUTER_BASE_URL"
 
-# The server refuses a JSON body over 100 KB with a bare 500; larger data URIs travel as uploads.
-_LARGEST_JSON_BYTES = 90_000
 # The server sends a space every 3 s while it works: a longer silence is a lost connection.
 _SILENCE_S = 60.0
 # Other clients are given the URL with one of these paths; ours takes the host alone.
@@ -39,10 +38,12 @@ class ImageRouter:
 
     name = "imagerouter"
 
-    def __init__(self, key: Secret | None, *, base_url: str = BASE_URL, concurrency: int) -> None:
+    def __init__(
+        self, key: Secret | None, *, base_url: str = BASE_URL, concurrency: int, access: Access | None = None
+    ) -> None:
         for path in _FOREIGN_PATHS:
             base_url = base_url.rstrip("/").removesuffix(path)
-        self._client = HttpClient(base_url, key, concurrency=concurrency, read_timeout_s=_SILENCE_S)
+        self._client = HttpClient(base_url, key, concurrency=concurrency, read_timeout_s=_SILENCE_S, access=access)
 
     @property
     def base_url(self) -> str:
@@ -85,12 +86,9 @@ def _path(request: Request) -> str:
 
 
 async def _body(request: Request) -> Body:
-    fields = {"model": request.model, **request.parameters}
-    if not request.image and request.mask is None:
-        return json_body(fields)
-    if not has_files(request) and inline_bytes(request) < _LARGEST_JSON_BYTES:
-        body = json_body({**fields, **input_fields(request)})
-        if len(body.content) <= _LARGEST_JSON_BYTES:
-            return body
+    fields = {"model": request.model, **request.json_parameters}
+    if only_addresses(request):
+        return json_body({**fields, **input_fields(request)})
+    # The server of 2026-02 ignored data URIs in JSON: the edit was made and billed as if there were no picture.
     parts = await anyio.to_thread.run_sync(partial(input_parts, request, image="image[]", mask="mask[]"))
-    return multipart_body(fields, parts)
+    return multipart_body({"model": request.model, **request.parameters}, parts)

@@ -16,6 +16,7 @@ from batchgen.request import Generation, Request
 if TYPE_CHECKING:
     from batchgen.provider.arrival import Arrival
     from batchgen.provider.credentials import Secret
+    from batchgen.provider.service_access import Access
 
 
 class Verdict(enum.StrEnum):
@@ -156,7 +157,7 @@ class Opening:
 
     ``kind`` is the name the provider must have. ``key`` was found under ``api_key_env``, by default ``<KIND>_API_KEY``,
     in the environment, a ``.env`` or a key file. ``options`` are the manifest's ``provider.options``. At most
-    ``concurrency`` requests are under way at once.
+    ``concurrency`` requests are under way at once. ``access`` is for an ``HttpClient``: headers, proxy, certificates.
     """
 
     kind: str
@@ -164,6 +165,7 @@ class Opening:
     key: Secret | None
     concurrency: int
     options: Mapping[str, object]
+    access: Access | None = None
 
 
 class Provider(Protocol):

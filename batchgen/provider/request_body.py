@@ -37,7 +37,7 @@ def multipart_body(fields: Mapping[str, str], parts: list[_Part]) -> Body:
 
 
 def input_fields(request: Request) -> dict[str, object]:
-    """Return the inputs of a request as JSON fields: their URLs and data URIs. For requests without local files."""
+    """Return the inputs of a request as JSON fields. For requests whose inputs are :func:`only_addresses`."""
     fields: dict[str, object] = {}
     if request.image:
         fields["image"] = [one.uri for one in request.image]
@@ -58,14 +58,29 @@ def input_parts(request: Request, *, image: str, mask: str) -> list[_Part]:
     return parts
 
 
-def has_files(request: Request) -> bool:
-    """Return whether a local file has to be read to send the request."""
-    return any(one.path is not None for one in _inputs(request))
+def any_address(request: Request) -> bool:
+    """Return whether a picture or the mask is given as an address, which only the service fetches."""
+    return any(_is_address(one) for one in _inputs(request))
 
 
-def inline_bytes(request: Request) -> int:
-    """Return the size of a request's URLs and data URIs in a JSON body."""
-    return sum(len(one.uri or "") for one in _inputs(request))
+def only_addresses(request: Request) -> bool:
+    """Return whether every picture and the mask are given as addresses, so that nothing has to be uploaded."""
+    return all(_is_address(one) for one in _inputs(request))
+
+
+def uri_of(one: Input) -> str:
+    """Return an input as an address or a data URI. Reads files: not for the event loop.
+
+    Raise :class:`OSError` as :func:`input_parts` does.
+    """
+    if one.path is None:
+        assert one.uri is not None
+        return one.uri
+    return f"data:{one.media_type};base64,{pybase64.b64encode(_planned_bytes(one, one.path)).decode('ascii')}"
+
+
+def _is_address(one: Input) -> bool:
+    return one.path is None and urllib.parse.urlsplit(one.uri or "").scheme != "data"
 
 
 def _inputs(request: Request) -> tuple[Input, ...]:
@@ -77,7 +92,7 @@ def _part(one: Input, name: str) -> tuple[str | None, bytes, str] | tuple[str | 
     if one.path is not None:
         return (f"{name}.{extension}", _planned_bytes(one, one.path), one.media_type)
     assert one.uri is not None
-    if urllib.parse.urlsplit(one.uri).scheme == "data":
+    if not _is_address(one):
         return (f"{name}.{extension}", pybase64.b64decode(one.uri.partition(",")[2], validate=True), one.media_type)
     return (None, one.uri.encode())
 

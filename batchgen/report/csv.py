@@ -1,7 +1,8 @@
 """report.csv: one row per touched request, for spreadsheets, however it ended.
 
 A cell that a spreadsheet would take for a formula gets an apostrophe in front (CWE-1236); metadata.jsonl has the text
-as it is. Amounts are exact, with six places.
+as it is. Amounts are exact, with six places. The file begins with a byte order mark: without one Excel reads it in the
+system's old code page, and `ü` as `Ã¼`.
 """
 
 from __future__ import annotations
@@ -54,11 +55,25 @@ def write_csv(db: sqlite3.Connection, frame: pd.DataFrame, checks: Checks, targe
     """
     words = _own_words(db)
     with replacing(target) as raw:
-        stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
-        writer = csv.writer(stream, lineterminator="\n")
+        stream = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+        writer = csv.writer(_LineFeeds(stream))
         writer.writerow([*_BEFORE_WORDS, *map(inert, words.values()), *_AFTER_WORDS])
         writer.writerows(_rows(db, frame, checks, tuple(words)))
         stream.detach()
+
+
+class _LineFeeds:
+    """Ends each row with a line feed.
+
+    The csv module quotes a bare carriage return only if rows end with one, and readers take an unquoted one for the
+    end of a row.
+    """
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> int:
+        return self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
 def inert(text: str | None) -> str | None:

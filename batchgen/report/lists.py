@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from batchgen.encoding import json_text
-from batchgen.request import State
+from batchgen.request import State, read_canonical
+from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.ledger.records import asked_of, prompt_of
 from batchgen.store.looks.flags import Checks, Flag
 
@@ -90,9 +91,10 @@ class Unstored:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A stored picture; ``file`` is relative to the run folder."""
+    """A stored picture; ``file`` is relative to the run folder, as is ``edited``, the picture that it was made from."""
 
     file: str
+    edited: str
     model: str
     prompt: str
     width: int | None
@@ -203,14 +205,20 @@ def read_unstored(db: sqlite3.Connection, states: Sequence[State]) -> tuple[Unst
     )
 
 
-def read_samples(db: sqlite3.Connection, numbers: Sequence[int]) -> tuple[Sample, ...]:
+def read_samples(db: sqlite3.Connection, numbers: Sequence[int], copies: InputCopies) -> tuple[Sample, ...]:
     """Return the first picture of each of the requests ``numbers``, if a browser can show it."""
     rows = db.execute(_SAMPLES, (json_text(numbers),))
     return tuple(
-        Sample(file, model, prompt_of(canonical), *rest)
+        Sample(file, _edited(canonical, copies), model, prompt_of(canonical), *rest)
         for kind, file, model, canonical, *rest in rows
         if kind in _DRAWABLE
     )
+
+
+def _edited(canonical: str, copies: InputCopies) -> str:
+    """Return the first of the pictures that a request edits, if a browser can show it; else an empty text."""
+    files = copies.files(read_canonical(canonical).image)
+    return next((file for file in files if not file.endswith(".tiff")), "")
 
 
 def read_ranked(db: sqlite3.Connection, numbers: Sequence[int], root: Path) -> tuple[Ranked, ...]:

@@ -30,9 +30,11 @@ from batchgen.report.tables import Group, dearest, overall, per_axis, per_model,
 from batchgen.request import State
 from batchgen.store.dataset.mark import mark_of
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.ledger import names
 from batchgen.store.ledger.reader import COUNT_UNREAD
 from batchgen.store.ledger.records import is_simulated
+from batchgen.store.ledger.run_counts import read_counts
 from batchgen.store.looks.flags import Checks
 
 _SAMPLES = 12
@@ -71,7 +73,7 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, 
     working_ms = active_ms(runs)
     total = overall(frame, active_ms=working_ms)
     models = per_model(frame, active_ms=working_ms)
-    samples = read_samples(db, spread(frame, _SAMPLES))
+    samples = read_samples(db, spread(frame, _SAMPLES), InputCopies(folder))
     return Report(
         folder=folder.root,
         summary=summary_of(
@@ -86,6 +88,7 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, 
             unread=db.execute(COUNT_UNREAD).fetchone()[0],
             deleted=len(names.deleted(db)),
             mark=mark_of(db),
+            counts=read_counts(db),
             checks=checks,
         ),
         total=total,

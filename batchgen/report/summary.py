@@ -12,6 +12,7 @@ from batchgen.money import usd
 from batchgen.report.lists import ErrorClass, RunEntry, active_ms
 from batchgen.report.tables import Group, Percentiles
 from batchgen.store.ledger.records import timestamp
+from batchgen.store.ledger.run_counts import RunCounts, shown_counts
 from batchgen.store.looks.flags import Checks
 
 # Raised when a field changes its meaning or is removed; new fields may be added at any time.
@@ -60,9 +61,9 @@ class ModelFigures(Figures):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastRun:
-    """The newest run, and what its own attempts cost.
+    """The newest run: what its own attempts cost, and what came of it.
 
-    Its end, exit code and reason are ``None`` during the run, or if it was killed.
+    Its end, exit code and reason, and the counts, are ``None`` during the run, or if it was killed.
     """
 
     started_at: str | None
@@ -74,6 +75,16 @@ class LastRun:
     billed_usd: float
     maybe_billed_usd: float
     estimated_usd: float
+    bought: int | None
+    kept: int | None
+    reused: int | None
+    renamed: int | None
+    restored: int | None
+    pruned: int | None
+    failed: int | None
+    left: int | None
+    missing: int | None
+    success_rate: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +143,7 @@ def summary_of(
     unread: int = 0,
     deleted: int = 0,
     mark: str | None = None,
+    counts: RunCounts | None = None,
     checks: Checks,
 ) -> Summary:
     """Return the summary of the run folder ``name``."""
@@ -145,7 +157,7 @@ def summary_of(
         ended_at=timestamp(last.ended_ms) if last else None,
         active_s=active_ms(runs) / 1000,
         runs=len(runs),
-        last_run=_last_run(last) if last else None,
+        last_run=_last_run(last, counts) if last else None,
         orphans=orphans,
         withdrawn=withdrawn,
         unread=unread,
@@ -157,7 +169,7 @@ def summary_of(
     )
 
 
-def _last_run(run: RunEntry) -> LastRun:
+def _last_run(run: RunEntry, counts: RunCounts | None) -> LastRun:
     return LastRun(
         started_at=timestamp(run.started_ms),
         ended_at=timestamp(run.ended_ms),
@@ -168,6 +180,7 @@ def _last_run(run: RunEntry) -> LastRun:
         billed_usd=usd(run.billed_microusd),
         maybe_billed_usd=usd(run.maybe_microusd),
         estimated_usd=usd(run.estimated_microusd),
+        **shown_counts(counts),
     )
 
 

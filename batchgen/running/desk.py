@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from batchgen.store.folder.disk_space import DiskSpace
     from batchgen.store.folder.run_folder import RunFolder
     from batchgen.store.folder.view import View
+    from batchgen.store.inputs.copies import InputCopies
     from batchgen.store.ledger.ledger import Ledger
     from batchgen.store.ledger.plan_diff import PlanDiff
     from batchgen.store.ledger.reader import Reader
@@ -46,6 +47,7 @@ class Desk:
     reader: Reader
     diff: PlanDiff
     view: View
+    copies: InputCopies
     sources: Sources
     spill: Spill
     policy: Policy

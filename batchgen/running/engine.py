@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 import anyio.to_thread
 
-from batchgen.errors import BatchgenError, LedgerDamaged
+from batchgen.errors import BatchgenError, LedgerDamaged, shortage_of
 from batchgen.money import dollars
 from batchgen.provider.interface import Failed, Verdict
 from batchgen.request import State
@@ -310,6 +310,8 @@ class Engine:
                 self.drain(str(error))
             case OSError():
                 self.drain(f"the disk gave an error: {error}")
+            case _ if short := shortage_of(error):
+                self.drain(short)
             case _:
                 self._failure = self._failure or error
                 self.drain(f"a bug in batchgen: {error!r}")

@@ -9,6 +9,14 @@ from batchgen.request import State
 
 
 @dataclass(frozen=True, slots=True)
+class InputsDecoded:
+    """How many of the input pictures that were not known yet have been decoded, before anything is sent."""
+
+    done: int
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The start of sending: ``expected`` is what is likely still to be spent, ``balance`` the account's, if known.
 
@@ -92,7 +100,14 @@ class Notice:
     message: str
 
 
-Event = Started | Retrying | Ended | Progress | Stopping | Notice
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How many requests of a plan were read so far: a large one takes minutes, before anything else is said."""
+
+    requests: int
+
+
+Event = Reading | InputsDecoded | Started | Retrying | Ended | Progress | Stopping | Notice
 Listener = Callable[[Event], None]
 
 

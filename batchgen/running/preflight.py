@@ -54,12 +54,30 @@ def refuse_partial_prune(options: Options) -> None:
 
 def refuse_unpriced(planned: Mapping[str, int], prices: PriceBook, limits: Limits, options: Options) -> None:
     """Raise :class:`UsageError` if a budget is to be kept and nobody knows what a model costs."""
-    unknown = sorted(model for model in planned if prices.price(model) is None)
+    unknown = _unpriced(planned, prices)
     if (limits.budget_microusd is not None or options.night_microusd is not None) and unknown:
         raise UsageError(
-            f"the budget can't be kept: nobody states a price for {', '.join(unknown)}; "
-            f"give it as `prices: {{{unknown[0]}: 0.04}}`, or 0 if it is free"
+            f"the budget can't be kept: nobody states a price for {', '.join(unknown)}; {_how_to_price(unknown[0])}"
         )
+
+
+def unpriced_notice(planned: Mapping[str, int], prices: PriceBook) -> str | None:
+    """Return what follows from prices that nobody states; ``None`` if each is known."""
+    unknown = _unpriced(planned, prices)
+    if not unknown:
+        return None
+    return (
+        f"nobody states a price for {', '.join(unknown)}: a request in doubt is held there, never repeated unasked; "
+        f"{_how_to_price(unknown[0])}"
+    )
+
+
+def _unpriced(planned: Mapping[str, int], prices: PriceBook) -> list[str]:
+    return sorted(model for model, count in planned.items() if count and prices.price(model) is None)
+
+
+def _how_to_price(model: str) -> str:
+    return f"give it as `prices: {{{model}: 0.04}}`, or as `prices: {{{model}: 0}}` if the service costs nothing"
 
 
 def refuse_unconfirmed(left: Mapping[str, int], prices: PriceBook, options: Options, limits: Limits) -> None:

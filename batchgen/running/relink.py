@@ -13,6 +13,7 @@ from itertools import islice
 import anyio.to_thread
 
 from batchgen.planning.plan import Plan
+from batchgen.store.folder.file_system import file_system_of
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import Name, View, list_images
 from batchgen.store.ledger import names
@@ -66,7 +67,11 @@ class Relinked:
         if self.missing:
             yield f"{_such(self.missing)} gone, and so is the picture; `--retry missing` buys it again"
         if self.copied:
-            yield f"{folder.root}: its file system has no links, so the names in images/ are copies and take room too"
+            named = f" ({kind})" if (kind := file_system_of(folder.root)) else ""
+            yield (
+                f"{folder.root}: its file system{named} has no links, so the names in images/ are copies and take room "
+                "too"
+            )
 
 
 def nothing_open(_: Collection[str]) -> frozenset[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import anyio.to_thread
+import msgspec
 
 from batchgen.errors import BatchgenError, ExitCode, LedgerDamaged, LedgerFailed
 from batchgen.money import dollars
@@ -19,6 +21,7 @@ from batchgen.store.dataset.mark import leave_mark
 from batchgen.store.ledger import retired
 from batchgen.store.ledger.plan_diff import Orphans
 from batchgen.store.ledger.retired import Doubts
+from batchgen.store.ledger.run_counts import RunCounts, record_counts, with_money
 from batchgen.wording import counted
 
 # The reasons a run gives when a signal stopped it, and what the shell expects of each.
@@ -35,7 +38,7 @@ class Finished:
     ``orphans`` are known if the whole plan was read; ``pruned`` of them lost their names. ``reused`` requests were
     taken from other folders. ``withdrawn`` ones had ended without a picture, and are not asked for any more.
     ``renewed`` ones stand elsewhere in the manifest, or have other columns or names. ``named`` counts names made and
-    taken away at the end.
+    taken away at the end. ``counts`` are what the run itself did.
     """
 
     run_id: int
@@ -48,6 +51,7 @@ class Finished:
     withdrawn: int = 0
     renewed: int = 0
     named: int = 0
+    counts: RunCounts | None = None
 
     @property
     def changed(self) -> bool:
@@ -56,8 +60,11 @@ class Finished:
         return bool(done or self.pruned or self.withdrawn or self.named)
 
 
-async def finished(desk: Desk, result: WorkDone, *, relinked: Relinked) -> Finished:
-    """Tidy the folder and record in the ledger how the run ended. ``relinked`` is what its start did to names."""
+async def finished(desk: Desk, result: WorkDone, *, relinked: Relinked, counts: RunCounts) -> Finished:
+    """Tidy the folder and record in the ledger how the run ended.
+
+    ``relinked`` is what its start did to names, and ``counts`` what there was before anything was sent.
+    """
     reason = _reason(result)
     code = _exit_code(result, reason)
     tidied = _Tidied()
@@ -71,7 +78,11 @@ async def finished(desk: Desk, result: WorkDone, *, relinked: Relinked) -> Finis
         if tidied.doubts and tidied.doubts.count:
             code = ExitCode.DOUBT if code in _FINISHED else code
             desk.listen(Notice(_said_of(tidied.doubts)))
-        await _record_end(desk, code, reason, tidied.orphans, in_order=result.failure is None)
+        counts = await anyio.to_thread.run_sync(_counted, desk, result, counts, tidied, relinked)
+        if counts.missing and code is ExitCode.OK:
+            # A site lacks the picture, and nobody hears of a night that ends well.
+            code = ExitCode.FAILURES
+        await _record_end(desk, code, reason, tidied.orphans, counts, in_order=result.failure is None)
     except OSError as error:
         reason = reason or f"the disk gave an error while names were made: {error}"
         code = ExitCode.STOPPED if code in _FINISHED else code
@@ -89,11 +100,37 @@ async def finished(desk: Desk, result: WorkDone, *, relinked: Relinked) -> Finis
         tidied.pruned,
         withdrawn=tidied.withdrawn,
         named=tidied.named,
+        counts=counts,
     )
 
 
-async def _record_end(desk: Desk, code: ExitCode, reason: str | None, left: Orphans | None, *, in_order: bool) -> None:
+def _counted(desk: Desk, result: WorkDone, counts: RunCounts, tidied: _Tidied, relinked: Relinked) -> RunCounts:
+    """Return ``counts`` with what came of the run. For a thread."""
+    failed = sum(result.ended[state] for state in (State.REFUSED, State.SPOILED, State.DOUBT))
+    after = tidied.relinked or relinked
+    done = msgspec.structs.replace(
+        counts,
+        bought=result.ended[State.STORED],
+        pruned=tidied.pruned,
+        failed=failed,
+        left=max(0, len(desk.diff.open_positions) - failed),
+        deleted=len(after.deleted),
+        missing=len({*relinked.missing, *after.missing}),
+    )
+    return with_money(desk.reader.db, done)
+
+
+async def _record_end(
+    desk: Desk,
+    code: ExitCode,
+    reason: str | None,
+    left: Orphans | None,
+    counts: RunCounts,
+    *,
+    in_order: bool,
+) -> None:
     """Record the end of the run, and that the ledger knows all that lies beside it."""
+    await desk.ledger.change(partial(record_counts, counts=counts))
     await desk.ledger.end_run(desk.run_id, exit_code=code, reason=reason, orphans=left.to_json() if left else None)
     if in_order and desk.space.failed is None and not desk.spill.messages:
         await desk.ledger.change(await anyio.to_thread.run_sync(leave_mark, desk.folder))

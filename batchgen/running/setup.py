@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 import anyio.to_thread
+import msgspec
 
 from batchgen.errors import NotWritable, StoppedEarly
 from batchgen.money import dollars
@@ -46,9 +47,13 @@ from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.plan_cache import keep_memo
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import View
+from batchgen.store.inputs.copies import InputCopies
+from batchgen.store.ledger import names
 from batchgen.store.ledger.ledger import now_ms, open_ledger
+from batchgen.store.ledger.made_by import made_by, record_owner
 from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.reader import Reader
+from batchgen.store.ledger.run_counts import RunCounts
 from batchgen.store.pictures.other_folders import Sources
 from batchgen.version import __version__
 
@@ -76,6 +81,7 @@ async def run_plan(
         with _before_sending(folder):
             await anyio.to_thread.run_sync(lambda: keep_memo(folder, plan.memo()))
             looked = await _in_step(opened, lost=lost)
+            deleted = await anyio.to_thread.run_sync(names.deleted, opened.reader.db)
             await note(opened.ledger, looked, restores=plan.manifest.output.deleted == "restore")
             await settle_the_past(opened.ledger, opened.reader, folder, provider)
             missing = await anyio.to_thread.run_sync(_missing, opened)
@@ -92,12 +98,19 @@ async def run_plan(
         desk = replace(opened, budget=budget, run_id=await _begun(opened), lanes=lanes())
         synced = await sync(plan, desk.ledger, desk.reader, desk.diff)
         relinked = await _names(desk, looked)
+        counts = RunCounts(
+            run_id=desk.run_id,
+            kept=desk.count - len(desk.diff.open_positions),
+            renamed=synced.renamed,
+            restored=_restored(desk, looked, relinked, deleted),
+        )
         reused = await _reused(desk)
         _tell_of_start(desk, remaining_microusd, finishing=len(recovered))
         done = await run_in_stages(desk, options.bounds, recovered, lanes=lanes, on_engine=on_engine)
         # What was bought, and answers to an earlier plan that are pictures now, are news to the diff.
         desk.diff.look_again()
-        return replace(await finished(desk, done, relinked=relinked), reused=reused, renewed=synced.described)
+        ended = await finished(desk, done, relinked=relinked, counts=msgspec.structs.replace(counts, reused=reused))
+        return replace(ended, reused=reused, renewed=synced.described)
 
 
 @contextmanager
@@ -146,6 +159,7 @@ async def _opened(
             reader=reader,
             diff=diff,
             view=View(folder),
+            copies=await anyio.to_thread.run_sync(InputCopies, folder),
             sources=sources,
             spill=Spill(folder, options.spill),
             policy=policy_of(retry, strict=options.strict),
@@ -216,6 +230,8 @@ async def _permitted(desk: Desk, missing: Sequence[Missing]) -> int:
 
 
 async def _begun(desk: Desk) -> int:
+    owner = made_by(desk.plan.manifest.source, desk.folder.root)
+    await desk.ledger.change(partial(record_owner, owner=owner))
     return await desk.ledger.begin_run(
         version=__version__,
         manifest=str(desk.plan.manifest.source),
@@ -247,6 +263,14 @@ async def _names(desk: Desk, looked: Looked) -> Relinked:
     return relinked
 
 
+def _restored(desk: Desk, looked: Looked, relinked: Relinked, deleted: Sequence[str]) -> int:
+    """Return how many names that had been ``deleted``, or are gone since the last run, stand there again."""
+    if looked.remade:
+        return max(0, looked.remade - len(relinked.missing))
+    again = {*looked.gone, *deleted} if desk.plan.manifest.output.deleted == "restore" else set()
+    return len(again.difference(relinked.missing, relinked.deleted))
+
+
 async def _reused(desk: Desk) -> int:
     """Take what other folders have bought already; return how many requests that are."""
     if not desk.plan.manifest.reuse:
@@ -267,7 +291,7 @@ async def _budget(desk: Desk, balance_microusd: int | None) -> Budget:
 def _night(reader: Reader, options: Options) -> Night | None:
     if options.night_microusd is None:
         return None
-    return Night(options.night_microusd, reader.night(now_ms=now_ms()))
+    return Night(options.night_microusd, reader.night(now_ms=now_ms()).microusd)
 
 
 def _tell_of_start(desk: Desk, remaining_microusd: int, *, finishing: int) -> None:

@@ -23,9 +23,14 @@ def api(service: SimulatedService) -> Starlette:
     videos = Route(
         "/v1/openai/videos/generations", GenerationsEndpoint(service, ImageRouterDialect(), "video"), methods=["POST"]
     )
-    return Starlette(routes=[*images, videos, *Pages(service).routes()])
+    # What a relative address may be joined with: the API, its base URL, or the address of the request.
+    hosted = [
+        Route(f"{base}/pictures/{{name}}", DownloadsEndpoint(service), methods=["GET"])
+        for base in ("", "/v1", "/v1/images", "/v1/openai", "/v1/openai/images")
+    ]
+    return Starlette(routes=[*images, videos, *hosted, *Pages(service).routes()])
 
 
 def pictures(service: SimulatedService) -> Starlette:
     """Return the host of the pictures, without authentication."""
-    return Starlette(routes=[Route("/{name}", DownloadsEndpoint(service), methods=["GET"])])
+    return Starlette(routes=[Route("/{name:path}", DownloadsEndpoint(service), methods=["GET"])])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,6 +41,7 @@ class BillingLedger:
         self.refunded = 0
         self.charged_by_key: Counter[str] = Counter()
         self.requests_by_key: Counter[str] = Counter()
+        self._charged_by_model: Counter[str] = Counter()
         self._free: Counter[tuple[str, str]] = Counter()
         self._billed_bodies: Counter[str] = Counter()
         self._refunded_bodies: Counter[str] = Counter()
@@ -62,6 +64,10 @@ class BillingLedger:
     def times_seen(self, body_sha256: str) -> int:
         """Return how many requests with this body were settled, billed or refunded."""
         return self._billed_bodies[body_sha256] + self._refunded_bodies[body_sha256]
+
+    def charged_for(self, models: str) -> int:
+        """Return what the models of this glob were charged for."""
+        return sum(charged for model, charged in self._charged_by_model.items() if fnmatchcase(model, models))
 
     def free_requests(self, key_name: str, day: str) -> int:
         """Return how many requests to free models the key made on that day (``2026-01-31``, UTC)."""
@@ -86,6 +92,7 @@ class BillingLedger:
         self.charged_microusd += purchase.charged_microusd
         self.charged_by_key[purchase.key_name] += purchase.charged_microusd
         self.requests_by_key[purchase.key_name] += 1
+        self._charged_by_model[purchase.model] += purchase.charged_microusd
         if purchase.model.endswith(":free"):
             self._free[purchase.key_name, purchase.time[:10]] += 1
         self.billed += billed

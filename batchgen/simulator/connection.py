@@ -10,17 +10,34 @@ import os
 import socket
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import anyio
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceAnswer:
+    """Everything that is sent for a request."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ConnectionMemory:
+    """The last answer on a connection, as long as a fault wants it."""
+
+    answer: ServiceAnswer | None = None
+
+
 class Protocol(H11Protocol):
     """uvicorn's protocol, whose requests carry their transport in ``scope["state"]``."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.app_state = {**self.app_state, "transport": transport}
+        self.app_state = {**self.app_state, "transport": transport, "memory": ConnectionMemory()}
         super().connection_made(transport)
 
 
@@ -29,6 +46,7 @@ class AnswerConnection:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._transport: asyncio.Transport = scope["state"]["transport"]
+        self.memory: ConnectionMemory = scope["state"]["memory"]
         self._receive = receive
         self._send = send
         self._started = False
@@ -48,6 +66,10 @@ class AnswerConnection:
     async def end(self, data: bytes) -> None:
         """Send the last part of the body."""
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    def spill(self, data: bytes) -> None:
+        """Send bytes that belong to no answer, past everything that knows HTTP."""
+        self._transport.write(data)
 
     async def reset(self) -> None:
         """End the connection with a TCP reset."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
@@ -20,9 +20,10 @@ class Generated:
     """A successful generation. ``cost`` is what the answer states, which a fault can falsify or leave out."""
 
     order: Order
-    entries: Sequence[Mapping[str, Any]]
+    results: Mapping[str, Any]  # the pictures, under the key of their place
     latency_ms: int
     cost: msgspec.Raw | None
+    more: Mapping[str, Any] = field(default_factory=dict)  # fields that other services state costs in
 
 
 class Dialect(Protocol):
@@ -65,8 +66,9 @@ class ImageRouterDialect:
     def success(self, result: Generated) -> bytes:
         answer: dict[str, Any] = {
             "created": time.time_ns() // 1_000_000,
-            "data": result.entries,
+            **result.results,
             "latency": result.latency_ms,
+            **result.more,
         }
         if result.cost is not None:
             answer["cost"] = result.cost
@@ -94,12 +96,12 @@ class OpenAIDialect:
     json_limit_bytes: int | None = None
 
     def house(self, prompt_limit: int) -> House:
-        return House(prompt_limit=prompt_limit, takes_n=True, gpt_image_in_base64=True)
+        return House(prompt_limit=prompt_limit, takes_n=True, gpt_image_as_openai=True)
 
     def success(self, result: Generated) -> bytes:
-        answer: dict[str, Any] = {"created": int(time.time()), "data": result.entries}
-        if "gpt-image" in result.order.model.id:
-            answer["usage"] = _usage(result.order)
+        answer: dict[str, Any] = {"created": int(time.time()), **result.results, **result.more}
+        if result.order.usage is not None:
+            answer["usage"] = {**result.order.usage.stated(), **result.more.get("usage", {})}
         return msgspec.json.encode(answer)
 
     def failure(self, failure: FailedGeneration) -> tuple[int, bytes]:
@@ -119,21 +121,3 @@ class OpenAIDialect:
 
 def _openai_error(message: str, kind: str, code: str | None) -> bytes:
     return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
-
-
-# Output tokens of a square gpt-image picture, from OpenAI's image generation guide.
-_OUTPUT_TOKENS = {"low": 272, "medium": 1056, "auto": 1056, "high": 4160}
-_LONG_SIDE_FACTOR = 1.5
-
-
-def _usage(order: Order) -> dict[str, Any]:
-    text = max(1, len(order.prompt) // 4)
-    pictures = 323 * len(order.inputs)
-    square = order.width == order.height
-    output = round(_OUTPUT_TOKENS[order.quality] * (1 if square else _LONG_SIDE_FACTOR)) * order.times
-    return {
-        "input_tokens": text + pictures,
-        "input_tokens_details": {"text_tokens": text, "image_tokens": pictures},
-        "output_tokens": output,
-        "total_tokens": text + pictures + output,
-    }

@@ -50,10 +50,12 @@ class Door:
         order = order_from(fields, replace(self._dialect.house(settings.prompt_limit), makes=self._makes))
         self._allow_free(order, name)
         fault = self._fault(order)
-        if fault is not None and not fault.billed and (away := turned_away_by(fault)) is not None:
+        if fault is not None and not fault.is_billed and (away := turned_away_by(fault, order)) is not None:
             raise away
+        if fault is not None and fault.pictures:
+            order = replace(order, model=replace(order.model, pictures=fault.pictures))
         failure = failure_of(order, fault)
-        if fault is not None and fault.kind == "insufficient_credits":
+        if fault is not None and fault.kind in {"insufficient_credits", "supplier_dry"}:
             return Admission(order=order, fault=fault, sale=None, failure=failure)
         customer = Customer(key_name=name, idempotency_key=request.headers.get("idempotency-key"))
         sale = self._service.sales.accept(order, customer, failure)
@@ -85,4 +87,14 @@ class Door:
     def _fault(self, order: Order) -> Fault | None:
         attempt = self._service.attempts[order.body_sha256]
         self._service.attempts[order.body_sha256] += 1
-        return self._service.faults.striking(GENERATION_KINDS, order.model.id, order.body_sha256, attempt)
+        return self._dry_supplier(order) or self._service.faults.striking(
+            GENERATION_KINDS, order.model.id, order.body_sha256, attempt
+        )
+
+    def _dry_supplier(self, order: Order) -> Fault | None:
+        """Return the fault of a supplier whose deposit doesn't suffice for one more, as for the customer's own."""
+        for fault in self._service.faults.of_kind("supplier_dry", order.model.id):
+            committed = self._service.sales.committed_microusd(fault.model)
+            if committed + order.model.most_microusd * order.times > fault.deposit_usd * 1_000_000:
+                return fault
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from batchgen.simulator.connection import AnswerConnection
@@ -11,14 +12,14 @@ from batchgen.simulator.service import SimulatedService
 
 
 class DownloadsEndpoint:
-    """``GET /<id>.<ext>`` as an ASGI application. It needs the URL only, no key."""
+    """``GET …/<id>.<ext>`` as an ASGI application. It needs the URL only, no key."""
 
     def __init__(self, service: SimulatedService) -> None:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = AnswerConnection(scope, receive, send)
-        picture = self._service.pictures.find(scope["path"].lstrip("/").partition(".")[0])
+        picture = self._service.pictures.find(scope["path"].rpartition("/")[2].partition(".")[0])
         if picture is None:
             await _answer(connection, 404, "text/plain", b"Not found")
             return
@@ -28,7 +29,13 @@ class DownloadsEndpoint:
         fault = self._service.faults.striking(DOWNLOAD_KINDS, picture.model, picture.id, attempt)
         match fault.kind if fault else None:
             case "download_status" if fault:
-                await _answer(connection, fault.status, "text/plain", b"Simulated failure")
+                await _answer(connection, fault.status or 500, "text/plain", b"Simulated failure")
+            case "download_late" if fault and self._service.asked_for_s(picture.id) < fault.late_s:
+                await _answer(connection, fault.status or 404, "text/plain", b"Not yet")
+            case "download_key" if not Request(scope).headers.get("authorization"):
+                await _answer(connection, 401, "application/json", b'{"detail":"Not authenticated"}')
+            case "download_type" if fault:
+                await _answer(connection, 200, fault.content_type, await self._service.drawn(picture))
             case "not_an_image":
                 await _answer(connection, 200, kind, NO_PICTURE)
             case "download_truncate":

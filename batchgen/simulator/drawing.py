@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from PIL import Image, ImageDraw, ImageFont
 
-from batchgen.simulator.scenery import landscape
+from batchgen.simulator.scenery import code_colour, landscape
 
 PictureFormat = Literal["webp", "jpeg", "png"]
 FilmFormat = Literal["mp4", "webm"]
@@ -20,13 +20,15 @@ _ENCODING: dict[str, dict[str, Any]] = {
     "png": {"compress_level": 1},
 }
 _WHITE = (255, 255, 255)
+_CODE_SQUARES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
     """The description of a picture: ``seed`` distinguishes repeats, ``footer`` is the small line below.
 
-    A film is of some ``seconds``, and shows none of the words.
+    ``code`` becomes a row of colours beside the footer, which tells models apart and names none. A film is of some
+    ``seconds``, and shows neither.
     """
 
     prompt: str
@@ -36,6 +38,7 @@ class Drawing:
     picture_format: PictureFormat | FilmFormat
     seed: str
     seconds: float = 0.0
+    code: str = ""
 
     @property
     def media_type(self) -> str:
@@ -96,8 +99,21 @@ def _write(picture: Image.Image, drawing: Drawing) -> None:
         drawing.prompt, font, picture.width - 2 * margin, most=max(1, int(picture.height * 0.36 / (size * 1.3)))
     )
     pen.multiline_text((margin, margin), "\n".join(lines), font=font, fill=_WHITE, spacing=size * 0.3)
-    small = _font(max(9, round(size * 0.45)))
-    pen.text((margin, picture.height - margin // 2), drawing.footer, font=small, fill=_WHITE, anchor="ls")
+    line = max(9, round(size * 0.45))
+    bottom = picture.height - margin // 2
+    left = margin + _write_code(pen, drawing.code, (margin, bottom - line), line)
+    pen.text((left, bottom), drawing.footer, font=_font(line), fill=_WHITE, anchor="ls")
+
+
+def _write_code(pen: ImageDraw.ImageDraw, code: str, corner: tuple[int, int], side: int) -> int:
+    """Draw the code as squares, one colour for each byte of its digest, and return how wide they are."""
+    if not code:
+        return 0
+    left, top = corner
+    for place in range(_CODE_SQUARES):
+        colour = code_colour(code, place)
+        pen.rectangle((left + place * side, top, left + (place + 1) * side - 1, top + side - 1), fill=colour)
+    return (_CODE_SQUARES + 1) * side
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int, *, most: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import anyio
@@ -11,12 +12,14 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from batchgen.simulator.connection import AnswerConnection
+from batchgen.simulator.answer_places import Hosts
+from batchgen.simulator.connection import AnswerConnection, ServiceAnswer
 from batchgen.simulator.delivery import deliver, keeps_silent
 from batchgen.simulator.dialects import Dialect, Generated
 from batchgen.simulator.door import Admission, Door
 from batchgen.simulator.faults import Fault
 from batchgen.simulator.mishaps import NO_PICTURE, turned_away_by
+from batchgen.simulator.odd_answers import Wardrobe
 from batchgen.simulator.orders import Order
 from batchgen.simulator.pricing import latency_s
 from batchgen.simulator.problems import TurnedAway, UnreadableBody
@@ -26,7 +29,6 @@ from batchgen.simulator.sold_pictures import SoldPicture
 
 # The headers of the service's server (Node); it closes a connection that is idle for longer.
 _HEADERS = {"Content-Type": "application/json; charset=utf-8", "Keep-Alive": "timeout=5"}
-_PAGE = b"<html><head><title>%d</title></head><body><h1>Error %d</h1><p>The web server had a problem.</p></body></html>"
 
 
 class GenerationsEndpoint:
@@ -36,30 +38,31 @@ class GenerationsEndpoint:
         self._service = service
         self._dialect = dialect
         self._door = Door(service, dialect, makes)
+        self._wardrobe = Wardrobe(service, dialect)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._service.received += 1
         connection = AnswerConnection(scope, receive, send)
         headers = dict(_HEADERS)
         try:
-            admission = await self._door.admit(Request(scope, receive), headers)
+            request = Request(scope, receive)
+            admission = await self._door.admit(request, headers)
         except TurnedAway as away:
             await self._turn_away(connection, away, headers)
         except UnreadableBody:
             await connection.start(500, {**headers, "Content-Type": "text/plain"})
             await connection.end(b"Internal Server Error")
         else:
-            await self._fulfil(admission, connection, headers)
+            await self._fulfil(admission, connection, headers, request.headers.get("host", ""))
 
     async def _turn_away(self, connection: AnswerConnection, away: TurnedAway, headers: Mapping[str, str]) -> None:
-        if away.page:
-            await connection.start(away.status, {**headers, **away.headers, "Content-Type": "text/html"})
-            await connection.end(_PAGE % (away.status, away.status))
-        else:
-            await connection.start(away.status, {**headers, **away.headers})
-            await connection.end(self._dialect.turned_away(away))
+        more, body = away.raw or ({}, self._dialect.turned_away(away))
+        await connection.start(away.status, {**headers, **away.headers, **more})
+        await connection.end(body)
 
-    async def _fulfil(self, admission: Admission, connection: AnswerConnection, headers: Mapping[str, str]) -> None:
+    async def _fulfil(
+        self, admission: Admission, connection: AnswerConnection, headers: Mapping[str, str], host: str
+    ) -> None:
         """Generate, settle and answer, even if the client closes the connection."""
         accepted_s = anyio.current_time()
         at_once = self._dialect.answers_at_once and not keeps_silent(admission.fault)
@@ -69,11 +72,21 @@ class GenerationsEndpoint:
         if admission.sale is not None:
             await self._generate(admission.sale, accepted_s, connection if at_once else None)
             pictures = self._service.sales.settle(admission.sale)
-        if admission.fault is not None and (away := turned_away_by(admission.fault)) is not None:
+        if admission.fault is not None and (away := _error_of(admission, admission.fault)) is not None:
             await self._turn_away(connection, away, headers)
             return
-        status, body = await self._answer(admission, pictures, accepted_s)
-        await deliver(connection, status, headers, body, admission.fault)
+        answer = self._repeated(connection, admission.fault, await self._answer(admission, pictures, accepted_s, host))
+        await deliver(connection, answer.status, {**headers, **answer.headers}, answer.body, admission.fault)
+
+    def _repeated(self, connection: AnswerConnection, fault: Fault | None, answer: ServiceAnswer) -> ServiceAnswer:
+        """Return the last answer on this connection if the fault wants it, else this one, which is the last one now."""
+        if not self._service.faults.has("repeat_answer"):
+            return answer
+        before = connection.memory.answer
+        if fault is not None and fault.kind == "repeat_answer" and before is not None:
+            return before
+        connection.memory.answer = answer
+        return answer
 
     async def _generate(self, sale: Sale, accepted_s: float, heart: AnswerConnection | None) -> None:
         """Wait as long as the model takes; send spaces as heartbeats, if there is a ``heart``."""
@@ -94,23 +107,28 @@ class GenerationsEndpoint:
         return latency_s(sale.order.model, settings.seed, sale.order.body_sha256, sale.nth) * settings.latency_scale
 
     async def _answer(
-        self, admission: Admission, pictures: tuple[SoldPicture, ...], accepted_s: float
-    ) -> tuple[int, bytes]:
-        """Return status and body; the status counts only if it was not sent already."""
+        self, admission: Admission, pictures: tuple[SoldPicture, ...], accepted_s: float, host: str
+    ) -> ServiceAnswer:
+        """Return what is sent; status and headers count only if none were sent already."""
         if admission.sale is None or admission.failure is not None:
             assert admission.failure is not None
-            return self._dialect.failure(admission.failure)
+            status, body = self._dialect.failure(admission.failure)
+            return ServiceAnswer(status=status, body=body)
         fault = admission.fault
         if fault is not None and fault.kind == "bad_json":
-            return 200, fault.literal.encode() or b'{"created": 17, "data": [{"url": "http'
-        empty = fault is not None and fault.kind == "empty_data"
-        result = Generated(
+            return ServiceAnswer(status=200, body=fault.literal.encode() or b'{"created": 17, "data": [{"url": "http')
+        usual = Generated(
             order=admission.order,
-            entries=[] if empty else [await self._entry(picture, admission.order) for picture in pictures],
+            results={},
             latency_ms=round((anyio.current_time() - accepted_s) * 1000),
             cost=_stated_cost(admission.sale, fault),
         )
-        return 200, self._dialect.success(result)
+        if fault is not None and fault.kind == "odd_answer":
+            hosts = Hosts(pictures_url=self._service.pictures_url, api_url=f"http://{host}")
+            return await self._wardrobe.odd_answer(fault, usual, pictures, hosts)
+        empty = fault is not None and fault.kind == "empty_data"
+        entries = [] if empty else [await self._entry(picture, admission.order) for picture in pictures]
+        return ServiceAnswer(status=200, body=self._dialect.success(replace(usual, results={"data": entries})))
 
     async def _entry(self, picture: SoldPicture, order: Order) -> dict[str, Any]:
         if order.response_format == "url":
@@ -119,6 +137,11 @@ class GenerationsEndpoint:
         fault = self._service.faults.striking(frozenset({"not_an_image"}), picture.model, picture.id)
         data = NO_PICTURE if fault else await self._service.drawn(picture)
         return {"b64_json": base64.b64encode(data).decode(), "revised_prompt": None}
+
+
+def _error_of(admission: Admission, fault: Fault) -> TurnedAway | None:
+    cost_microusd = admission.sale.cost_microusd if admission.sale is not None else 0
+    return turned_away_by(fault, admission.order, cost_microusd / 1_000_000)
 
 
 def _stated_cost(sale: Sale, fault: Fault | None) -> msgspec.Raw | None:

@@ -13,6 +13,7 @@ import msgspec
 from batchgen.simulator.drawing import FilmFormat, PictureFormat
 from batchgen.simulator.offered_models import OfferedModel, find_model
 from batchgen.simulator.problems import invalid
+from batchgen.simulator.tokens import Usage, is_billed_by_tokens, usage
 from batchgen.simulator.uploads import InputPicture
 
 ResponseFormat = Literal["url", "b64_json", "b64_ephemeral"]
@@ -56,6 +57,7 @@ class Order:
     times: int  # how many generations the one request buys
     inputs: tuple[InputPicture, ...]
     mask: InputPicture | None
+    usage: Usage | None  # of a model billed by tokens
     body_sha256: str
 
     @property
@@ -74,7 +76,7 @@ class House:
     prompt_limit: int
     makes: Literal["image", "video"] = "image"
     takes_n: bool = False
-    gpt_image_in_base64: bool = False
+    gpt_image_as_openai: bool = False  # in base64 unless asked otherwise, billed by tokens
 
 
 def order_from(fields: Fields, house: House) -> Order:
@@ -85,19 +87,25 @@ def order_from(fields: Fields, house: House) -> Order:
     if len(fields.masks) > 1:
         raise invalid("Too many masks: only one is allowed")
     width, height = _size(fields, model)
+    quality, prompt = _choice(fields, "quality", _QUALITIES, "auto"), _prompt(fields, house)
+    times = _times(fields) if house.takes_n else 1
+    by_tokens = house.gpt_image_as_openai and is_billed_by_tokens(model)
     asked_format = _FORMATS[_choice(fields, "output_format", tuple(_FORMATS), "webp")]
     return Order(
         model=model,
-        prompt=_prompt(fields, house),
-        quality=_choice(fields, "quality", _QUALITIES, "auto"),
+        prompt=prompt,
+        quality=quality,
         width=width,
         height=height,
         picture_format=model.always or asked_format,
         seconds=_seconds(fields, model),
         response_format=_response_format(fields, model, house),
-        times=_times(fields) if house.takes_n else 1,
+        times=times,
         inputs=fields.images,
         mask=fields.masks[0] if fields.masks else None,
+        usage=usage(prompt, quality=quality, width=width, height=height, inputs=len(fields.images), times=times)
+        if by_tokens
+        else None,
         body_sha256=fields.sha256(),
     )
 
@@ -158,7 +166,7 @@ def _size(fields: Fields, model: OfferedModel) -> tuple[int, int]:
 
 
 def _response_format(fields: Fields, model: OfferedModel, house: House) -> ResponseFormat:
-    in_base64 = house.gpt_image_in_base64 and "gpt-image" in model.id
+    in_base64 = house.gpt_image_as_openai and "gpt-image" in model.id
     chosen = _choice(fields, "response_format", _RESPONSE_FORMATS, "b64_json" if in_base64 else "url")
     return cast("ResponseFormat", chosen)
 

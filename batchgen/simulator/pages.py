@@ -32,6 +32,7 @@ class Pages:
             Route("/v1/models", self._older_models),
             Route("/v1/models/{model:path}", self._older_model),
             Route("/v1/credits", self._credits),
+            Route("/v1/jobs/{name}", self._job),
             Route("/v1/auth/test", self._auth_test, methods=["POST"]),
             Route("/_simulator/health", self._health),
             Route("/_simulator/billing", self._billing),
@@ -88,6 +89,17 @@ class Pages:
         except TurnedAway as away:
             return _error(away.status, away.kind, away.message)
         return _json({"success": True, "credits": _credits(self._service.sales.available_microusd)})
+
+    async def _job(self, request: Request) -> Response:
+        """The job that an ``odd_answer`` in the place ``job`` names: it is finished when it is asked for."""
+        try:
+            key_name(request, self._service.settings.required_key)
+        except TurnedAway as away:
+            return _error(away.status, away.kind, away.message)
+        name = request.path_params["name"]
+        if self._service.pictures.find(name.partition(".")[0]) is None:
+            return _error(404, "not_found", "No such job")
+        return _json({"id": name, "status": "succeeded", "output": [f"{self._service.pictures_url}/{name}"]})
 
     async def _health(self, _: Request) -> Response:
         return _json({"healthy": True, "in_flight": self._service.sales.in_flight})

@@ -17,7 +17,7 @@ class TurnedAway(Exception):
         *,
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
-        page: bool = False,
+        raw: tuple[Mapping[str, str], bytes] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -25,7 +25,7 @@ class TurnedAway(Exception):
         self.message = message
         self.code = code
         self.headers = dict(headers or {})
-        self.page = page  # a gateway's HTML instead of the service's JSON
+        self.raw = raw  # headers and body of somebody else, instead of the service's JSON
 
 
 class UnreadableBody(Exception):

@@ -9,12 +9,14 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 
 from batchgen.simulator.billing import BillingLedger, BillingLine
 from batchgen.simulator.orders import Order
 from batchgen.simulator.pricing import cost_microusd
 from batchgen.simulator.problems import FailedGeneration
 from batchgen.simulator.sold_pictures import PictureStore, SoldPicture, pictures_for
+from batchgen.simulator.tokens import token_cost_microusd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,8 @@ class Sales:
 
     def accept(self, order: Order, customer: Customer, failure: FailedGeneration | None) -> Sale | None:
         """Open a sale and reserve the most it can cost; return ``None`` if the credits don't suffice."""
-        most_microusd = order.model.most_microusd * order.times
+        cost = _cost_microusd(order)
+        most_microusd = max(order.model.most_microusd * order.times, cost)
         if most_microusd > self.available_microusd:
             return None
         body = order.body_sha256
@@ -72,7 +75,7 @@ class Sales:
             customer=customer,
             nth=nth,
             reserved_microusd=most_microusd,
-            cost_microusd=_cost_microusd(order),
+            cost_microusd=cost,
             failure=failure,
         )
         self._reserved_microusd += most_microusd
@@ -100,6 +103,13 @@ class Sales:
         for sale in tuple(self._open.values()):
             self.settle(sale)
 
+    def committed_microusd(self, models: str) -> int:
+        """Return what the models of this glob were charged for, and what open sales of them may cost at most."""
+        reserved = sum(
+            sale.reserved_microusd for sale in self._open.values() if fnmatchcase(sale.order.model.id, models)
+        )
+        return reserved + self.ledger.charged_for(models)
+
     def free_requests_today(self, key_name: str) -> int:
         """Return the number of this key's requests to free models since midnight UTC, open ones included."""
         waiting = sum(sale.order.model.free and sale.customer.key_name == key_name for sale in self._open.values())
@@ -112,6 +122,8 @@ class Sales:
 
 
 def _cost_microusd(order: Order) -> int:
+    if order.usage is not None:
+        return token_cost_microusd(order.model, order.usage)
     return cost_microusd(order.model, order.quality, order.width, order.height, order.seconds) * order.times
 
 

@@ -31,6 +31,11 @@ def landscape(width: int, height: int, seed: str) -> Image.Image:
     return picture.convert("RGB")
 
 
+def code_colour(code: str, place: int) -> Colour:
+    """Return one of the colours that stand for a code, the same for the same code."""
+    return _colour(chance(code, "code", place), 0.75, 0.95)
+
+
 def _palette(hue: float) -> bytes:
     """Return the colours of the sky from top to horizon, of the sun, and of the hills from far to near."""
     top, horizon = _colour(hue, 0.55, 0.56), _colour(hue + 0.10, 0.32, 0.97)

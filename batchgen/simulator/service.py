@@ -34,11 +34,17 @@ class SimulatedService:
     by_address: FixedWindow = field(default_factory=lambda: FixedWindow(1))
     received: int = 0
     attempts: Counter[str] = field(default_factory=Counter)  # by body, those turned away included
+    _first_asked_s: dict[str, float] = field(default_factory=dict)
     _pens: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_DRAWING_THREADS))
 
     async def drawn(self, picture: SoldPicture) -> bytes:
         """Return the picture's bytes, drawn in a thread."""
         return await anyio.to_thread.run_sync(self.pictures.drawn, picture, limiter=self._pens)
+
+    def asked_for_s(self, picture_id: str) -> float:
+        """Return for how many seconds, from the first time on, the picture has been asked for."""
+        now_s = anyio.current_time()
+        return now_s - self._first_asked_s.setdefault(picture_id, now_s)
 
     async def keep_card(self, given: InputPicture) -> None:
         """Keep a small copy of an input, if its bytes were sent or the picture is our own."""

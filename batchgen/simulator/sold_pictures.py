@@ -43,12 +43,13 @@ def _picture(order: Order, nth: int, index: int) -> SoldPicture:
         picture_format=order.picture_format,
         seed=_digest(*look, *inputs),
         seconds=order.seconds,
+        code=order.model.id,
     )
     return SoldPicture(_digest(order.body_sha256, nth, index)[:24], order.model.id, drawing, inputs)
 
 
 def _caption(order: Order, nth: int) -> tuple[str, ...]:
-    return (order.model.id, f"{order.width}x{order.height}", order.quality, f"no. {nth + 1}")
+    return (f"{order.width}x{order.height}", order.quality, f"no. {nth + 1}")
 
 
 def _digest(*words: object) -> str:

@@ -18,7 +18,9 @@ KINDS = ["quickstart", "dataset", "sweep", "nightly"]
 def test_a_starter_is_checked_planned_and_run_as_it_is_written(batchgen, tmp_path, kind):
     job = batchgen("init", kind, "--into", "new").stdout.strip()
     assert batchgen("check", job).returncode == 0
-    assert "to pay: $" in batchgen("plan", job).stdout
+    planned = batchgen("plan", job).stdout
+    assert "to pay: $" in planned
+    assert "note:" not in planned
     done = batchgen("run", job, "--limit", "1", "--out", "out")
     assert done.returncode in {0, 3}, done.stderr
     assert len((tmp_path / "out/metadata.jsonl").read_text(encoding="utf-8").splitlines()) == 1

@@ -68,3 +68,15 @@ def test_a_run_in_this_process_says_and_leaves_what_one_in_a_process_of_its_own_
 
 def test_the_usage_names_the_program_however_it_was_called(batchgen):
     assert batchgen("--help").stdout.startswith("Usage: batchgen ")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
+def test_a_shortage_of_the_machine_is_a_sentence_and_no_bug(batchgen, job, monkeypatch, error):
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr("batchgen.planning.plan.make_plan", fails)
+    done = batchgen("check", job)
+    assert done.returncode == 3
+    assert "this machine" in done.stderr
+    assert "bug" not in done.stderr

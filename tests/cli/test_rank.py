@@ -160,7 +160,7 @@ def test_an_axis_that_the_folder_does_not_have_is_a_mistake_before_anybody_voted
 
 def test_a_folder_without_a_run_is_said_to_be_one(batchgen, tmp_path):
     done = batchgen("rank", tmp_path)
-    assert done.returncode == 6
+    assert done.returncode == 2
     assert "is this a run folder?" in done.stderr
 
 

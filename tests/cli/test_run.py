@@ -67,7 +67,11 @@ def test_json_events_end_with_the_exit_code_and_every_line_is_json(batchgen, job
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [event["event"] for event in events].count("ended") == 4
     assert events[0]["event"] == "started"
-    assert events[-1] == {
+    assert all(event["at"] for event in events)
+    last = events[-1]
+    assert last.pop("at") >= events[-2]["at"]
+    assert last.pop("text").endswith(" job: 4 bought, 0 kept, 0 failed")
+    assert last == {
         "event": "finished",
         "folder": "outputs/job",
         "exit_code": 0,
@@ -77,6 +81,18 @@ def test_json_events_end_with_the_exit_code_and_every_line_is_json(batchgen, job
         "orphans": 0,
         "pruned": 0,
         "withdrawn": 0,
+        "bought": 4,
+        "kept": 0,
+        "reused": 0,
+        "renamed": 0,
+        "restored": 0,
+        "failed": 0,
+        "left": 0,
+        "missing": 0,
+        "success_rate": 1.0,
+        "billed_usd": 0.0,
+        "maybe_billed_usd": 0.0,
+        "estimated_usd": 0.0,
     }
 
 

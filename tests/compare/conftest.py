@@ -19,7 +19,7 @@ def served(folder, *words):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder.parent / "cache")},
     )
     try:
         url = process.stdout.readline().strip()

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import anyio
 import pytest
@@ -54,19 +54,20 @@ class Answer:
         self.body = response.read()
 
 
-def ask(url, path="/", *, method="GET", body=None, **headers):
+def ask(url, path="/", *, method="GET", body=None, bare=False, **headers):
     place = urlsplit(url)
     connection = http.client.HTTPConnection(place.hostname, place.port, timeout=10)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, {"Host": place.netloc, **named})
+        below = path if bare else f"{place.path.rstrip('/')}{path}"
+        connection.request(method, below, body, {"Host": place.netloc, **named})
         return Answer(connection.getresponse())
     finally:
         connection.close()
 
 
 def post(url, vote, **headers):
-    own = {"Origin": url.rstrip("/"), "Content_Type": "application/json"}
+    own = {"Origin": f"http://{urlsplit(url).netloc}", "Content_Type": "application/json"}
     body = vote if isinstance(vote, bytes) else json.dumps(vote).encode()
     return ask(url, "/votes", method="POST", body=body, **{**own, **headers})
 
@@ -103,6 +104,33 @@ def test_a_name_rebound_to_this_machine_and_other_sites_get_nothing(url, path, h
     answer = ask(url, path, **headers)
     assert answer.status == 403
     assert b"mug" not in answer.body
+
+
+@pytest.mark.parametrize("path", ["/", "/rows?after=0", "/votes", "/compare/data.js", "/x/rows", "//", "/favicon.ico/"])
+def test_without_the_token_in_its_address_nothing_is_read(url, path):
+    answer = ask(url, path, bare=True)
+    assert answer.status == 403
+    assert b"mug" not in answer.body
+
+
+@pytest.mark.parametrize("change", [str.swapcase, lambda token: token[:-1], lambda token: f"{token}x", lambda _: "é"])
+def test_another_token_than_the_one_told_reads_and_votes_nothing(url, folder, change):
+    token = urlsplit(url).path.strip("/")
+    other = url.replace(token, quote(change(token)))
+    before = votes.read(folder.root)
+    assert ask(other, "/rows?after=0").status == 403
+    assert post(other, VOTE).status == 403
+    assert votes.read(folder.root) == before
+
+
+def test_the_icon_that_browsers_ask_for_at_the_root_is_nothing(url):
+    answer = ask(url, "/favicon.ico", bare=True)
+    assert (answer.status, answer.body) == (204, b"")
+    assert ask(url, "/favicon.ico", bare=True, Host="evil.example").status == 403
+
+
+def test_the_token_alone_is_no_address(url):
+    assert ask(url, urlsplit(url).path.rstrip("/"), bare=True).status == 403
 
 
 def test_a_link_from_elsewhere_opens_the_page(url):
@@ -290,9 +318,9 @@ def anyio_backend():
 async def test_a_vote_that_never_comes_to_its_end_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(routes, "_VOTE_DEADLINE_S", 0.05)
     with folders.building(tmp_path / "run") as made:
-        application = routes.application(made.folder, LedgerWatch(made.folder), 80)
+        application = routes.application(made.folder, LedgerWatch(made.folder), 80, "token")
     own = [(b"host", b"127.0.0.1:80"), (b"origin", b"http://127.0.0.1:80"), (b"content-type", b"application/json")]
-    scope = {"type": "http", "method": "POST", "path": "/votes", "query_string": b"", "headers": own}
+    scope = {"type": "http", "method": "POST", "path": "/token/votes", "query_string": b"", "headers": own}
     said = []
 
     async def begun_and_never_ended():

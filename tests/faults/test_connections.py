@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.faults.pictures import png
+
 CUTS = [
     "reset",
     "close",
@@ -133,7 +135,7 @@ def test_an_answer_that_claims_a_compression_nobody_asked_for_is_read_as_it_stan
 
 def test_an_upload_that_the_service_does_not_read_to_its_end_is_not_billed_and_sent_again(shop):
     shop.rules({"prompt": "busy", "times": 1, "status": 503, "body": {"error": {"message": "overloaded"}}})
-    (shop.root / "mug.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(300_000))
+    (shop.root / "mug.png").write_bytes(png(0, pad=300_000))
     shop.write([{"prompt": "busy", "image": "mug.png"}, {"prompt": "idle", "image": "mug.png"}])
     assert shop.run().code == 0
     assert len(shop.billing()) == 2

@@ -292,7 +292,7 @@ def test_a_job_file_that_is_too_large_is_not_read(tmp_path):
 
 def test_a_file_of_another_kind_is_no_job(write):
     with pytest.raises(ManifestError, match="is of no known type"):
-        load_manifest(write("job.json", "{}"))
+        load_manifest(write("job.ini", "[job]"))
 
 
 def test_the_rows_of_a_broken_job_are_looked_at_too(write):

@@ -6,8 +6,9 @@ import pytest
 
 from batchgen import load_manifest, plan
 from tests.documents import ROOT, blocks
+from tests.photos import mask
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
+PNG = mask()
 
 
 @pytest.fixture

@@ -74,6 +74,12 @@ def test_a_choice_that_chooses_nothing_is_told(problems_of, text, said):
         ),
         ("defaults: {model: m, output-format: png}\nprompt: a", 1, "did you mean 'output_format'?"),
         ("defaults: {model: m}\nprompt: a\nmatrix: {seed: ['1', '2']}", 3, "the service takes no seed; use 'repeat:'"),
+        (
+            "defaults: {model: m, mood: calm}\nprompt: a",
+            1,
+            "or, if the service takes it, declare it under 'provider:' as 'parameters: {mood: text}'",
+        ),
+        ("defaults: {model: m}\nprompt: a\nmatrix: {look: {small: {steps: '4'}}}", 3, "'parameters: {steps: integer}'"),
         ("defaults: {model: m, n: 4}\nprompt: a", 1, "use 'repeat:' for more pictures"),
         (
             "defaults: {model: m}\nprompt: a\nmatrix: {style: [ink, oil]}",
@@ -92,7 +98,8 @@ def test_a_setting_without_effect_is_told(problems_of, text, line, said):
     "text",
     [
         "defaults: {model: m, seed: '4'}\nprompt: 'number {seed}'",
-        "defaults: {model: m, mood: calm}\nprompt: a",
+        "defaults: {model: m, mood: calm}\nprompt: a\nrows: [{mood: wild}, {}]",
+        "defaults: {model: m, mood: calm}\nprompt: a\noutput: {path: '{mood}/{key}'}",
         "defaults: {model: m}\nprompt: a\nmatrix: {look: {small: {size: 1x1}, large: {size: 2x2}}}",
         "defaults: {model: m}\nprompt: a\nmatrix: {label: [one]}",
     ],

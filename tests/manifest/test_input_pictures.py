@@ -9,8 +9,9 @@ from batchgen.manifest import Overrides, load_manifest
 from batchgen.manifest.input_pictures import picture_problem
 from batchgen.planning.plan import make_plan
 from batchgen.provider.interface import Catalogue, Model
+from tests.photos import mask
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+PNG = mask()
 MISTAKEN = """\
 promt: a
 prompt: "{what}"

@@ -166,7 +166,7 @@ def test_a_flag_does_not_tear_a_zip_apart(load):
 def test_the_schema_knows_every_key_of_the_language():
     schema = json_schema()
     keys = "extends name provider kind prompt rows defaults matrix zip exclude include repeat reuse limits retry prices"
-    assert set(schema["properties"]) == {*keys.split(), "output"}
+    assert set(schema["properties"]) == {*keys.split(), "inputs", "output", "columns", "meant"}
     assert schema["additionalProperties"] is False
     assert len(schema["properties"]["provider"]["anyOf"]) == 2
 

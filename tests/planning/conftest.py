@@ -2,8 +2,9 @@ import pytest
 
 from batchgen.manifest import load_manifest
 from batchgen.planning.plan import make_plan
+from tests.photos import LASTING
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+PNG = LASTING
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from batchgen.errors import UsageError
 from batchgen.manifest import Overrides, load_manifest
 from batchgen.planning.batchfile import batch_lines, write_batch_file
 from batchgen.planning.plan import make_plan
+from tests.photos import mask
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
+PNG = mask()
 JOB = """\
 provider: simulator
 prompt: "{subject}, {style}"

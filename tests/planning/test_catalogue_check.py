@@ -184,7 +184,8 @@ def test_a_mistake_of_the_manifest_itself_is_told_once_however_many_rows_there_a
     rows = "subject\n" + "mug\n" * 300
     with pytest.raises(ManifestError) as caught:
         catalogued(SWEEP.replace("maker/plain", "maker/plian") + "defaults: {size: 2x2}\n", rows)
-    assert [problem.place for problem in caught.value.problems] == [str(tmp_path / "job.yaml")] * 2
+    job = tmp_path / "job.yaml"
+    assert [problem.place for problem in caught.value.problems] == [str(job), f"{job}:3"]
 
 
 def test_of_many_wrong_rows_the_first_twenty_are_shown(catalogued):

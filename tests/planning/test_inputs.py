@@ -5,8 +5,9 @@ import os
 import pytest
 
 from batchgen.planning.inputs import Inputs, refusal
+from tests.photos import photo
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+PNG = photo()
 
 
 @pytest.fixture
@@ -14,25 +15,14 @@ def inputs(tmp_path):
     return Inputs(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("content", "media_type"),
-    [
-        (PNG, "image/png"),
-        (b"\xff\xd8\xff\xe0", "image/jpeg"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
-        (b"GIF89a", "image/gif"),
-        (b"II*\0", "image/tiff"),
-        (b"MM\0*", "image/tiff"),
-    ],
-)
-def test_a_file_and_a_data_uri_of_the_same_bytes_have_one_digest_and_the_type_of_the_bytes(
-    inputs, tmp_path, content, media_type
-):
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "gif", "tiff"])
+def test_a_file_and_a_data_uri_of_the_same_bytes_have_one_digest_and_the_type_of_the_bytes(inputs, tmp_path, kind):
+    content = photo(kind)
     (tmp_path / "a.bin").write_bytes(content)
     file = inputs.resolve("a.bin")
-    uri = inputs.resolve("data:image/png;base64," + base64.b64encode(content).decode())
+    uri = inputs.resolve(f"data:image/{kind};base64," + base64.b64encode(content).decode())
     assert file.digest == uri.digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
-    assert file.media_type == uri.media_type == media_type
+    assert file.media_type == uri.media_type == f"image/{kind}"
     assert (file.path, file.uri) == (tmp_path / "a.bin", None)
     assert uri.path is None
 

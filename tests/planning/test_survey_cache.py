@@ -8,6 +8,7 @@ from batchgen.manifest import load_manifest
 from batchgen.planning import survey_cache
 from batchgen.planning.plan import Plan, make_plan
 from batchgen.provider.interface import Catalogue, Model, Price
+from tests.photos import photo
 
 JOB = """
 provider: simulator
@@ -29,7 +30,7 @@ def _every_plan_is_worth_a_memo(monkeypatch):
 @pytest.fixture
 def load(tmp_path):
     (tmp_path / "rows.csv").write_text("subject\nmug\nbowl\n")
-    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    (tmp_path / "a.png").write_bytes(photo())
 
     def load(job=JOB):
         (tmp_path / "job.yaml").write_text(job)

@@ -7,11 +7,12 @@ import msgspec
 import pytest
 
 from batchgen.provider import catalogue_cache
-from batchgen.provider.catalogue_cache import CatalogueLookup, cache_folder, look_up, recall, remember
+from batchgen.provider.catalogue_cache import CatalogueLookup, look_up, recall, remember
 from batchgen.provider.imagerouter import ImageRouter
 from batchgen.provider.interface import Catalogue, Model, Price
 from batchgen.provider.openai import OpenAI
 from batchgen.provider.simulator import Simulator
+from batchgen.user_cache import cache_folder
 
 pytestmark = pytest.mark.anyio
 
@@ -118,7 +119,7 @@ def test_a_write_that_is_broken_off_leaves_the_old_copy_and_no_litter(folder, mo
     ],
 )
 def test_each_system_has_its_place_for_caches(platform, stated, place, monkeypatch, tmp_path):
-    monkeypatch.setattr(catalogue_cache.sys, "platform", platform)
+    monkeypatch.setattr("sys.platform", platform)
     monkeypatch.setenv("XDG_CACHE_HOME", stated)
     monkeypatch.delenv("LOCALAPPDATA", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))

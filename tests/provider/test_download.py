@@ -1,20 +1,25 @@
+from functools import partial
+
 import httpx
 import pytest
 
 from batchgen.provider.credentials import redact
-from batchgen.provider.download import MAX_REDIRECTS, fetch
+from batchgen.provider.download import MAX_REDIRECTS, NOBODY, fetch, own_host
 from batchgen.provider.http import failures
+from batchgen.provider.http.interface import EngineOptions
 from batchgen.provider.http_client import HttpClient
 from batchgen.provider.interface import DownloadFailed, Obstacle
+from batchgen.provider.service_access import Access
 
 from .conftest import KEY
 
 pytestmark = pytest.mark.anyio
 
 URL = "https://pictures.example/a.webp?signature=s3cret"
+HERE = own_host("http://127.0.0.1:7000/v1")
 
 
-async def get(answer, url=URL, *, plain_http=False):
+async def get(answer, url=URL, *, own=NOBODY):
     """What ``fetch`` makes of an engine that answers each request with ``answer(request)``."""
 
     def handle(request):
@@ -23,7 +28,7 @@ async def get(answer, url=URL, *, plain_http=False):
             raise given
         return given
 
-    return await fetch(httpx.MockTransport(handle), url, plain_http=plain_http, redact=lambda text: redact(text, [KEY]))
+    return await fetch(httpx.MockTransport(handle), url, own=own, redact=lambda text: redact(text, [KEY]))
 
 
 async def refused(answer, url=URL, **options):
@@ -31,6 +36,13 @@ async def refused(answer, url=URL, **options):
         await get(answer, url, **options)
     assert "s3cret" not in str(caught.value)
     return caught.value
+
+
+async def test_whoever_asks_for_a_picture_is_named():
+    # Together's storage answers 403 to a request without this header.
+    seen = []
+    await get(lambda request: seen.append(request) or httpx.Response(200, content=b"abc"))
+    assert seen[0].headers["user-agent"].startswith("batchgen/")
 
 
 async def test_a_picture_comes_with_its_media_type():
@@ -78,9 +90,9 @@ async def test_only_a_whole_https_address_is_fetched(url):
 
 
 async def test_plain_http_is_fetched_for_a_service_on_this_machine():
-    found = await get(lambda _: httpx.Response(200, content=b"abc"), "http://127.0.0.1/a", plain_http=True)
+    found = await get(lambda _: httpx.Response(200, content=b"abc"), "http://127.0.0.1/a", own=HERE)
     assert found.content == b"abc"
-    assert (await refused(lambda _: None, "file:///etc/passwd", plain_http=True)).obstacle is Obstacle.LOCAL
+    assert (await refused(lambda _: None, "file:///etc/passwd", own=HERE)).obstacle is Obstacle.LOCAL
 
 
 @pytest.mark.parametrize(
@@ -168,3 +180,61 @@ async def test_a_service_elsewhere_can_not_point_to_this_machine(recorder, base_
                 await client.download(f"{url}/a")
             assert caught.value.obstacle is Obstacle.LOCAL
     assert recorder.seen == []
+
+
+@pytest.mark.parametrize("host", ["vm", "10.1.2.3"])
+@pytest.mark.parametrize("url", ["http://{}/a", "http://{}:9000/a", "https://{}/a"])
+async def test_links_to_the_host_of_a_plain_http_service_are_fetched(host, url):
+    own = own_host(f"http://{host}:7120/v1")
+    assert (await get(lambda _: httpx.Response(200, content=b"abc"), url.format(host), own=own)).content == b"abc"
+
+
+@pytest.mark.parametrize("base_url", ["http://vm:7120/v1", "http://127.0.0.1:1", "https://other.example"])
+async def test_plain_http_is_fetched_from_no_other_host(base_url):
+    asked = []
+    for url in ("http://other.example/a", "http://vm.example/a", "http://10.0.0.1/a"):
+        assert (await refused(asked.append, url, own=own_host(base_url))).obstacle is Obstacle.LOCAL
+    assert asked == []
+
+
+async def test_the_key_goes_to_links_of_the_own_host_alone_if_the_user_says_so():
+    seen = []
+
+    def answer(request):
+        seen.append((request.url.host, request.headers.get("authorization")))
+        if len(seen) < 3:
+            return httpx.Response(
+                302, headers={"location": ["https://api.example/b", "https://cdn.example/c"][len(seen) - 1]}
+            )
+        return httpx.Response(200, content=b"abc")
+
+    own = own_host("https://api.example/v1", [("authorization", "Bearer canary")])
+    assert (await get(answer, "https://api.example/a", own=own)).content == b"abc"
+    assert seen == [("api.example", "Bearer canary"), ("api.example", "Bearer canary"), ("cdn.example", None)]
+    assert "canary" not in repr(own)
+
+
+@pytest.mark.parametrize("asked_for", [False, True])
+async def test_a_service_s_own_links_get_the_key_only_if_asked_for(recorder, asked_for):
+    recorder.answer("/a", 200, b"abc")
+    access = Access(key_to_own_host=asked_for)
+    async with HttpClient(recorder.url, KEY, concurrency=1, access=access) as client:
+        await client.download(f"{recorder.url}/a")
+    assert ("authorization" in recorder.seen[0][2]) is asked_for
+
+
+async def test_links_to_a_service_in_the_local_network_are_fetched_from_its_host_alone(recorder, monkeypatch):
+    # A name that stands for an address of this network, as `http://vm:7120` in an office would.
+    async def addresses(host, port):
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr("batchgen.provider.http_client.EngineOptions", partial(EngineOptions, resolve=addresses))
+    recorder.answer("/a", 200, b"abc")
+    port = recorder.url.rpartition(":")[2]
+    async with HttpClient("http://vm:1/v1", KEY, concurrency=1) as client:
+        assert (await client.download(f"http://vm:{port}/a")).content == b"abc"
+        for url in (f"http://other:{port}/a", f"https://other:{port}/a", f"https://vm:{port}/a"):
+            with pytest.raises(DownloadFailed):
+                await client.download(url)
+    assert len(recorder.seen) == 1
+    assert "authorization" not in recorder.seen[0][2]

@@ -5,8 +5,10 @@ from urllib.parse import quote
 import pytest
 
 from batchgen.errors import UsageError
+from batchgen.provider.credentials import Secret
 from batchgen.provider.http_client import Body, HttpClient, checked_base_url
 from batchgen.provider.interface import Verdict
+from batchgen.provider.service_access import Access
 
 from .conftest import KEY
 
@@ -121,3 +123,37 @@ async def test_a_look_up_that_fails_in_any_way_is_none(recorder):
         assert await client.get_json("/models") == {"a": [1]}
     async with HttpClient("http://127.0.0.1:1", KEY, concurrency=1) as client:
         assert await client.get_json("/models") is None
+
+
+@pytest.mark.anyio
+async def test_every_request_carries_the_headers_and_the_query_that_were_asked_for(recorder):
+    recorder.answer("/pay?api-version=2026-05", 200, GENERATION)
+    secret = Secret("canary-of-a-header")
+    plain, query = (("X-Team", "art"), ("User-Agent", "mine")), "api-version=2026-05"
+    access = Access(plain, (("api-key", secret),), (secret,), query)
+    async with HttpClient(recorder.url, KEY, concurrency=1, access=access) as client:
+        assert (await client.post("/pay", BODY, idempotency_key="i-1")).status == 200
+        await client.get_json("/models?a=1")
+        assert client.redact("canary-of-a-header") == "********"
+    assert [path for _, path, _, _ in recorder.seen] == ["/pay?api-version=2026-05", "/models?a=1&api-version=2026-05"]
+    for _, _, headers, _ in recorder.seen:
+        assert (headers["x-team"], headers["user-agent"]) == ("art", "mine")
+        assert headers["api-key"] == "canary-of-a-header"
+        assert headers["authorization"] == f"Bearer {KEY.reveal()}"
+
+
+@pytest.mark.anyio
+async def test_a_header_named_authorization_takes_the_place_of_the_key_s(recorder):
+    recorder.answer("/pay", 200, GENERATION)
+    access = Access(secret_headers=(("Authorization", Secret("Key canary")),))
+    async with HttpClient(recorder.url, KEY, concurrency=1, access=access) as client:
+        await client.post("/pay", BODY, idempotency_key="i-1")
+    assert recorder.seen[0][2]["authorization"] == "Key canary"
+
+
+@pytest.mark.anyio
+async def test_a_key_in_clear_is_not_sent_to_a_name_that_moved_to_a_public_address():
+    async with HttpClient("http://1.1.1.1:9", KEY, concurrency=1) as client:
+        failed = await client.post("/pay", BODY, idempotency_key="i-1")
+    assert (failed.verdict, failed.reason) == (Verdict.STOP_RUN, "address_refused")
+    assert "loopback or private" in failed.message

@@ -1,11 +1,13 @@
 import base64
 import json
 
+import msgspec
 import pytest
 
 from batchgen.planning.inputs import Inputs
 from batchgen.provider.interface import Answered, Verdict
 from batchgen.provider.openai import OpenAI
+from batchgen.request import WireType
 
 from .conftest import KEY, bought
 
@@ -72,11 +74,40 @@ async def test_text_alone_is_json(recorded, recorder, order):
     assert json.loads(body) == {"model": "test/test", "prompt": "a fox", "size": "512x512"}
 
 
-async def test_what_can_not_be_uploaded_is_refused_before_anything_is_sent(recorded, recorder, order, inputs, tmp_path):
+async def test_with_an_address_the_edit_is_json_and_its_files_are_data_uris(recorded, recorder, order, inputs, photo):
     file, url = inputs.resolve("a.png"), inputs.resolve("https://pictures.example/a.png")
-    for image, mask in (((url,), None), ((file, url), None), ((file,), url), ((), file)):
-        failed = await bought(recorded, order(image=image, mask=mask))
-        assert (failed.verdict, failed.reason) == (Verdict.REFUSED, "invalid_request")
+    await bought(recorded, order(image=(url, file), mask=url))
+    ((_, path, headers, body),) = recorder.seen
+    assert (path, headers["content-type"]) == ("/images/edits", "application/json")
+    uri = f"data:image/png;base64,{base64.b64encode(photo).decode()}"
+    assert json.loads(body) == {
+        "model": "test/test",
+        "prompt": "a fox",
+        "images": [{"image_url": "https://pictures.example/a.png"}, {"image_url": uri}],
+        "mask": {"image_url": "https://pictures.example/a.png"},
+    }
+
+
+@pytest.mark.parametrize("edit", [False, True], ids=["JSON", "form"])
+async def test_a_declared_type_is_a_number_in_json_and_text_in_a_form(recorded, recorder, order, inputs, edit):
+    request = msgspec.structs.replace(
+        order(image=(inputs.resolve("a.png"),) if edit else (), seed="18446744073709551615", scale="7.50", raw="true"),
+        types={"seed": WireType.INTEGER, "scale": WireType.NUMBER, "raw": WireType.BOOLEAN},
+    )
+    await bought(recorded, request)
+    ((_, _, _, body),) = recorder.seen
+    if edit:
+        assert b'name="seed"\r\n\r\n18446744073709551615\r\n' in body
+        assert b'name="scale"\r\n\r\n7.50\r\n' in body
+        assert b'name="raw"\r\n\r\ntrue\r\n' in body
+    else:
+        assert b'"seed":18446744073709551615,"scale":7.50,"raw":true' in body
+
+
+async def test_what_can_not_be_sent_is_refused_before_anything_is_sent(recorded, recorder, order, inputs, tmp_path):
+    file = inputs.resolve("a.png")
+    failed = await bought(recorded, order(mask=file))
+    assert (failed.verdict, failed.reason) == (Verdict.REFUSED, "invalid_request")
     (tmp_path / "a.png").unlink()
     failed = await bought(recorded, order(image=(file,)))
     assert (failed.verdict, failed.reason) == (Verdict.REFUSED, "input_gone")

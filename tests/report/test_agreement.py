@@ -104,7 +104,7 @@ def told(request, tmp_path):
         books = fill(ledger, random.Random(request.param))
         write_report(ledger.folder)
         root = ledger.folder.root
-    with (root / "report.csv").open(newline="", encoding="utf-8") as stream:
+    with (root / "report.csv").open(newline="", encoding="utf-8-sig") as stream:
         rows = list(csv.DictReader(stream))
     return books, json.loads((root / "summary.json").read_text()), rows, (root / "report.html").read_text()
 

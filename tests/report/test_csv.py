@@ -12,7 +12,7 @@ from batchgen.tokens import Usage
 
 def rows(ledger):
     write_report(ledger.folder)
-    with (ledger.folder.root / "report.csv").open(newline="", encoding="utf-8") as stream:
+    with (ledger.folder.root / "report.csv").open(newline="", encoding="utf-8-sig") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -50,13 +50,22 @@ def test_every_touched_request_has_a_row(eventful):
 
 def test_awkward_text_survives(ledger):
     ledger.begin()
-    values = ["NA", "007", 'quote " and , comma', "two\nlines", "東京 🫖"]
+    values = ["NA", "007", 'quote " and , comma', "two\nlines", "two\rlines", "\r\n", "東京 🫖"]
     for value in values:
         ledger.store(ledger.request(value, columns={"label": value}))
 
-    assert [row["label"] for row in rows(ledger)] == values
+    assert [row["label"] for row in rows(ledger)] == [inert(value) for value in values]
     table = pd.read_csv(ledger.folder.root / "report.csv", dtype=str, keep_default_na=False)
-    assert table["prompt"].tolist() == values
+    assert table["prompt"].tolist() == [inert(value) for value in values]
+
+
+def test_rows_end_with_a_line_feed_alone(ledger):
+    ledger.begin()
+    ledger.store(ledger.request("two\rlines"))
+    write_report(ledger.folder)
+    content = (ledger.folder.root / "report.csv").read_bytes()
+    assert content.count(b"\n") == 2
+    assert content.count(b"\r") == 1
 
 
 def test_a_column_of_the_user_with_a_name_of_ours_is_told_apart(ledger):
@@ -84,3 +93,15 @@ def test_a_cost_and_a_time_stand_beside_their_sources_and_tokens(ledger):
     assert (row["estimated_usd"], row["cost_source"]) == ("0.166700", "tokens")
     assert (row["input_tokens"], row["output_tokens"]) == ("50", "4160")
     assert (row["latency_ms"], row["latency_source"]) == ("50", "request")
+
+
+def test_excel_is_told_that_the_letters_are_utf_8_and_other_readers_find_no_mark(ledger):
+    ledger.begin()
+    ledger.store(ledger.request("Müßiggang 東京"))
+    write_report(ledger.folder)
+    content = (ledger.folder.root / "report.csv").read_bytes()
+
+    assert content.startswith(b"\xef\xbb\xbfkey,state,")
+    assert content.count(b"\xef\xbb\xbf") == 1
+    table = pd.read_csv(ledger.folder.root / "report.csv")
+    assert (table.columns[0], table["prompt"].tolist()) == ("key", ["Müßiggang 東京"])

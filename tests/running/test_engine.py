@@ -444,6 +444,24 @@ async def test_a_listener_that_fails_cancels_nothing_that_is_paid_for(customer, 
     assert finished.exit_code == (ExitCode.BUG if deaf_to is Ended else ExitCode.OK)
 
 
+@pytest.mark.parametrize("short", [MemoryError(), RuntimeError("can't start new thread")])
+async def test_a_shortage_of_the_machine_spoils_nothing_and_the_next_run_finishes_it(customer, monkeypatch, short):
+    me = customer().order(["mug"])
+
+    def fails(*_, **__):
+        raise short
+
+    with monkeypatch.context() as patched:
+        patched.setattr("batchgen.running.buy.publish.put_picture", fails)
+        finished = await me.run()
+    assert finished.exit_code == ExitCode.STOPPED
+    assert "this machine" in finished.reason
+    assert set(me.states().values()) == {State.ANSWERED}
+    assert (await me.run()).exit_code == ExitCode.OK
+    assert set(me.states().values()) == {State.STORED}
+    assert me.shop.posts == 1
+
+
 async def test_a_limit_takes_no_more_of_what_may_be_risked_than_it_sends(customer):
     prompts = ["mug", "cup", "jug"]
     me = customer(**{prompt: [failed(Verdict.DOUBT)] for prompt in prompts}).order(prompts)

@@ -51,7 +51,7 @@ async def test_a_failure_that_is_deleted_from_the_manifest_is_one_no_more_and_it
     assert (lines(me), withdrawn(me)) == ([], ["bad"])
     assert (after.states[state], after.requests, after.withdrawn, after.success_rate) == (0, 1, 1, 1.0)
     assert [error.requests for error in after.errors] == [0]
-    with (me.folder.root / "report.csv").open(newline="") as rows:
+    with (me.folder.root / "report.csv").open(newline="", encoding="utf-8-sig") as rows:
         assert {row["prompt"]: row["state"] for row in csv.DictReader(rows)} == {"good": "stored", "bad": "withdrawn"}
     assert (after.billed_microusd, after.attempts) == (before.billed_microusd, before.attempts)
     # The next night has nothing to do, and nothing to write.

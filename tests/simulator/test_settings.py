@@ -19,7 +19,7 @@ def test_what_is_not_given_has_its_default():
         ('{"sed": 3}', "unknown option 'sed'"),
         ('{"faults": [{"kind": "hang", "rate": 1}]}', "unknown option 'rate'"),
         ('{"faults": [{"kind": "hung"}]}', "unknown fault 'hung'; known are .*hang, "),
-        ('{"faults": [{"kid": "hang"}]}', "unknown option 'kid'; known are billed, "),
+        ('{"faults": [{"kid": "hang"}]}', "unknown option 'kid'; known are .*billed, "),
         ('{"faults": [{"kind": "bang"}]}', "bang"),
         ('{"seed": "three"}', "seed"),
         ('{"faults": 3}', "faults"),

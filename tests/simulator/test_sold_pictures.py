@@ -1,5 +1,12 @@
+import io
+from dataclasses import replace
+
 import pytest
-from PIL import ImageChops
+from PIL import Image, ImageChops, ImageDraw
+
+from batchgen.simulator.drawing import draw
+from batchgen.simulator.orders import Fields, House, order_from
+from batchgen.simulator.sold_pictures import pictures_for
 
 MIME = {"webp": "image/webp", "jpeg": "image/jpeg", "png": "image/png"}
 FLUX = "black-forest-labs/FLUX-1-schnell"
@@ -56,3 +63,32 @@ def test_any_prompt_can_be_drawn(shop, prompt):
 def test_an_unknown_picture_is_a_404(shop):
     response = shop.http.get(f"{shop.endpoints.pictures_url}/nothing.webp")
     assert response.status_code == 404
+
+
+def sold(model):
+    order = order_from(Fields(values={"model": model, "prompt": "a fox"}), House(prompt_limit=100))
+    (picture,) = pictures_for(order, 0)
+    return picture.drawing
+
+
+def test_a_picture_says_which_model_made_it_in_colours_and_in_no_word(monkeypatch):
+    written = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda _, __, text, **___: written.append(text))
+    monkeypatch.setattr(ImageDraw.ImageDraw, "multiline_text", lambda _, __, text, **___: written.append(text))
+    for model in (FLUX, "google/imagen-4"):
+        assert model.encode() not in draw(sold(model))
+    assert written
+    assert not any(part in text.lower() for text in written for part in ("flux", "imagen", "google", "forest"))
+
+
+def test_the_colours_are_the_model_s_own():
+    plain = sold(FLUX)
+    same, other = replace(plain, code=FLUX), replace(plain, code="google/imagen-4")
+    assert draw(plain) == draw(same)
+    changed = ImageChops.difference(opened(draw(plain)), opened(draw(other))).getbbox()
+    assert changed is not None
+    assert changed[1] > plain.height * 0.9
+
+
+def opened(data):
+    return Image.open(io.BytesIO(data)).convert("RGB")

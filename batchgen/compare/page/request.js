@@ -25,10 +25,13 @@ const request = (() => {
   const yaml = (place) => {
     const { model, prompt, inputs, mask, ...parameters } = sent(place);
     const line = (name, value, indent = "  ") => `${indent}${name}: ${JSON.stringify(value)}\n`;
+    // The paths as they were written; without them, a picture is known by its digest alone.
+    const { input_paths: pictures, mask_path: maskFile } = columns(place);
     const comment = (name, value) => (value ? `  # ${name}: ${words.visible(value).replace(/\s+/g, " ")}\n` : "");
     return line("provider", provider(place), "") + (prompt ? line("prompt", prompt.replace(/[{}]/g, "$&$&"), "") : "") + "defaults:\n"
       + line("model", model) + Object.entries(parameters).map(([name, value]) => line(name, value)).join("")
-      + comment("image", inputs) + comment("mask", mask);
+      + (pictures ? line("image", pictures.split("\n")) : comment("image", inputs))
+      + (maskFile ? line("mask", maskFile) : comment("mask", mask));
   };
 
   const curl = (place) => {

@@ -83,8 +83,18 @@ const vote = (() => {
     stage.className = `ballot ${mode === "row" ? "whole" : mode}`;
     stage.replaceChildren(...match.titles.map((title, index) => choice(title, index, keysOf[index], labels[index])));
     find(".prompt").textContent = match.row.label;
+    showEdited(match);
     show(`${words.several(standing().filter((one) => one.voter === ballot.voter()).length, "vote")} by`);
     stage.focus();
+  };
+
+  /** What the pictures of a match were made from, if all were made from the same: else it would tell them apart. */
+  const showEdited = async (shown) => {
+    find(".edited").replaceChildren();
+    const details = await Promise.all(shown.titles.map((title) => table.detailed(shown.row.places.get(title))));
+    const [first, ...others] = details.map((detail) => detail.edited.join());
+    if (match !== shown || !first || others.some((files) => files !== first)) return;
+    find(".edited").replaceChildren(...details[0].edited.map((file) => words.edited(file)));
   };
 
   /** All that is there for a match, and what stands in its place if none is left. */
@@ -93,7 +103,7 @@ const vote = (() => {
     name.value = ballot.voter();
     for (const one of ways) one.setAttribute("aria-pressed", one.value === mode);
     for (const one of dialog.querySelectorAll("footer [value]")) one.hidden = !match || (mode === "row" && one.value !== "skip");
-    stage.hidden = find(".prompt").hidden = !match;
+    stage.hidden = find(".prompt").hidden = find(".edited").hidden = !match;
     find(".empty").hidden = Boolean(match);
   };
 

@@ -88,6 +88,10 @@ const words = (() => {
     return film;
   };
 
+  /** A picture that an entry was made from; one that the browser can't show goes away. */
+  const edited = (file, attributes = {}) =>
+    make("img", { src: address(file), alt: "the picture that was edited", draggable: "false", error: (event) => event.target.remove(), ...attributes });
+
   const copy = async (text) => {
     try {
       await navigator.clipboard.writeText(text);
@@ -116,5 +120,5 @@ const words = (() => {
     fading = setTimeout(() => notice.remove(), 2500);
   };
 
-  return { visible, count, several, money, roughly, sure, span, share, size, moment, short, make, button, address, isFilm, shown, copy, say, NONE };
+  return { visible, count, several, money, roughly, sure, span, share, size, moment, short, make, button, address, isFilm, shown, edited, copy, say, NONE };
 })();

@@ -8,6 +8,8 @@ const zoom = (() => {
   const MOST_PANES = 6;
   const MODES = { side: "Side by side", slider: "Slider", difference: "Difference", flicker: "Flicker" };
   const FLICKER_MS = 700;
+  // Stands for the picture that was edited, where others stand by their column.
+  const SOURCE = -1;
 
   const dialog = document.querySelector("dialog.zoom");
   const find = (selector) => dialog.querySelector(selector);
@@ -34,7 +36,7 @@ const zoom = (() => {
   };
 
   const placeOf = (index) => made.place(made.rows[row], made.columns[index]);
-  const nameOf = (index) => view.label(made.columns[index].code);
+  const nameOf = (index) => (index === SOURCE ? "edited picture" : view.label(made.columns[index].code));
 
   const draw = () => {
     clearInterval(flicker);
@@ -42,7 +44,7 @@ const zoom = (() => {
     find("h2").textContent = words.short(label, 300);
     find("h2").title = label;
     find(".which p").textContent = `row ${words.count(row + 1)} of ${words.count(made.rows.length)}`;
-    find(".modes").replaceChildren(...(made.columns.length > 1 ? modes() : []));
+    find(".modes").replaceChildren(...(made.columns.length > 1 || other === SOURCE ? modes(other === SOURCE) : []));
     find("footer").replaceChildren();
     const stage = make("div", { class: `stage ${mode}`, role: "group", "aria-label": "Pictures", tabindex: 0 });
     find(".stage").replaceWith(stage);
@@ -51,13 +53,40 @@ const zoom = (() => {
     pan(stage);
     look();
     about();
+    sourced();
     app.zoomed(made.rows[row], made.columns[focus]);
   };
 
-  const modes = () => [
+  /** What was edited to make the picture in focus, if it is known. */
+  const sources = async () => {
+    const place = placeOf(focus);
+    return place === undefined ? [] : (await table.detailed(place)).edited;
+  };
+
+  /** Adds what was edited, once it is known: before the pictures of a row, and to what they are compared with. */
+  const sourced = async () => {
+    const [stage, place] = [find(".stage"), placeOf(focus)];
+    const files = await sources();
+    if (!stage.isConnected || place !== placeOf(focus)) return;
+    dialog.querySelectorAll(".pane.source").forEach((one) => one.remove());
+    if (files.length) {
+      const chosen = document.activeElement?.closest(".modes [aria-pressed]")?.textContent;
+      find(".modes").replaceChildren(...modes(true));
+      [...dialog.querySelectorAll(".modes [aria-pressed]")].find((one) => one.textContent === chosen)?.focus();
+    }
+    if (mode !== "side") return;
+    stage.prepend(...files.slice(0, MOST_PANES).map((file, index) =>
+      make("figure", { class: "pane source" },
+        make("figcaption", {}, files.length > 1 ? `edited picture ${index + 1}` : nameOf(SOURCE)),
+        make("div", { class: "frame" }, make("div", { class: "sheet" }, make("div", { class: "holder" }, words.edited(file)))))));
+    stage.style.setProperty("--panes", stage.querySelectorAll(".pane").length);
+    look();
+  };
+
+  const modes = (hasSource) => [
     make("div", { role: "group", "aria-label": "How pictures are compared" },
       ...Object.keys(MODES).map((name) => button(MODES[name], () => set(name), { "aria-pressed": String(name === mode) }))),
-    mode !== "side" && against()].filter(Boolean);
+    mode !== "side" && against(hasSource)].filter(Boolean);
 
   const pane = (stage, index, caption) => {
     const frame = make("div", { class: "frame" });
@@ -90,10 +119,14 @@ const zoom = (() => {
   const turn = () => find(".frame").classList.toggle("turned");
 
   const picture = async (frame, index, layer = "") => {
-    const place = placeOf(index);
     const holder = make("div", { class: "holder" });
     frame.append(make("div", { class: `sheet ${layer}` }, holder));
     const say = (...why) => holder.replaceChildren(make("p", { class: "none" }, ...why));
+    if (index === SOURCE) {
+      const [file] = await sources();
+      return file ? holder.replaceChildren(words.edited(file)) : say("no edited picture");
+    }
+    const place = placeOf(index);
     if (place === undefined) return say("not run");
     const detail = await table.detailed(place);
     if (table.state(place) !== "stored") return say(make("b", {}, visible(table.reason(place) || table.state(place))), " ", visible(detail.message));
@@ -102,11 +135,15 @@ const zoom = (() => {
     return holder.replaceChildren(words.shown(detail, label, () => say(`${visible(detail.file)} can't be shown here`), { controls: true }));
   };
 
-  const against = () => make("label", {}, "against", make("select", { "aria-label": "Against", change: (event) => { other = Number(event.target.value); draw(); } },
+  const against = (hasSource) => make("label", {}, "against", make("select", { "aria-label": "Against", change: (event) => { other = Number(event.target.value); draw(); } },
+    hasSource && make("option", { value: SOURCE, selected: other === SOURCE }, nameOf(SOURCE)),
     ...made.columns.map((_, index) => index !== focus && make("option", { value: index, selected: index === other }, nameOf(index)))));
 
-  const set = (name) => {
-    if (made.columns.length < 2) return;
+  const set = async (name) => {
+    if (made.columns.length < 2) {
+      if (!(await sources()).length) return;
+      other = SOURCE;
+    }
     mode = name;
     draw();
     find('.modes [aria-pressed="true"]').focus();
@@ -152,7 +189,7 @@ const zoom = (() => {
       const index = Number(event.target.closest(".pane").dataset.index);
       down.set(event.pointerId, [event.clientX, event.clientY]);
       stage.setPointerCapture(event.pointerId);
-      if (mode === "side" && index !== focus) select(index);
+      if (mode === "side" && index >= 0 && index !== focus) select(index);
     });
     on("pointermove", (event) => {
       const last = down.get(event.pointerId);
@@ -177,6 +214,7 @@ const zoom = (() => {
     chosen.classList.add("focused");
     chosen.scrollIntoView({ inline: "nearest", block: "nearest" });
     about();
+    sourced();
     return app.zoomed(made.rows[row], made.columns[focus]);
   };
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from batchgen.errors import ManifestError, Problem
+from batchgen.manifest.row_files import Piped, RowFile
 from batchgen.manifest.values import PARAMETERS, Value
 
 # More broken rows than this tell the user nothing new.
@@ -63,12 +63,19 @@ class Broken:
 
     def __init__(self) -> None:
         self._problems: list[Problem] = []
+        self._told: set[str] = set()
 
     def add(self, place: str, message: str, suggestion: str = "") -> None:
         """Keep a problem. Raise :class:`ManifestError` with all of them if there are too many to go on."""
         self._problems.append(Problem(message, place, suggestion))
         if len(self._problems) >= MOST_PROBLEMS:
             self.raise_if_any()
+
+    def once(self, place: str, message: str, suggestion: str, *, key: str) -> None:
+        """Keep a problem that every row may have, for the first of them."""
+        if key not in self._told:
+            self._told.add(key)
+            self.add(place, message, suggestion)
 
     def raise_if_any(self) -> None:
         """Raise :class:`ManifestError` with every problem so far, if there is one."""
@@ -80,12 +87,18 @@ class Broken:
         return ManifestError([*self._problems, Problem(message, place, suggestion)])
 
 
-def file_fingerprint(path: Path) -> str:
+def file_fingerprint(path: RowFile) -> str:
     """Return the digest of a file's bytes."""
+    if isinstance(path, Piped):
+        return hashlib.blake2b(path.content).hexdigest()
     with path.open("rb") as content:
         return hashlib.file_digest(content, hashlib.blake2b).hexdigest()
 
 
-def given(values: Mapping[str, Value]) -> dict[str, Value]:
+def given(values: Mapping[str, Value], declared: frozenset[str]) -> dict[str, Value]:
     """Return the values without the parameters that are left empty: those take the defaults."""
-    return {name: value for name, value in values.items() if value != "" or name not in _PARAMETERS}
+    return {
+        name: value
+        for name, value in values.items()
+        if value != "" or (name not in _PARAMETERS and name not in declared)
+    }

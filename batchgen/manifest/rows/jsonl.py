@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from batchgen.errors import nearest
+from batchgen.manifest.row_files import RowFile, open_bytes, open_text
 from batchgen.manifest.rows.interface import Broken, Row, file_fingerprint
 from batchgen.manifest.text_files import not_utf8
 from batchgen.manifest.values import PARAMETERS, Value
@@ -25,10 +26,14 @@ _BATCH_IGNORED = frozenset({"user"})
 
 @dataclass(frozen=True, slots=True)
 class JsonlRows:
-    """One row per line of ``path`` that is not blank; ``file`` is its name in messages."""
+    """One row per line of ``path`` that is not blank; ``file`` is its name in messages.
 
-    path: Path
+    ``declared`` are further parameters that the body of a batch line may hold.
+    """
+
+    path: RowFile
     file: str
+    declared: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> None:
@@ -40,14 +45,14 @@ class JsonlRows:
         number = 0
         told: set[str] = set()
         try:
-            with self.path.open(encoding="utf-8-sig", newline="\n") as lines:
+            with open_text(self.path, newline="\n") as lines:
                 for line, text in enumerate(lines, start=1):
                     if text.isspace():
                         continue
                     number += 1
                     place = f"{self.file}:{line}"
                     try:
-                        values = _values(text)
+                        values = _values(text, self.declared)
                     except _BadLineError as error:
                         if isinstance(error, _UnknownFieldError) and error.message in told:
                             continue
@@ -60,7 +65,7 @@ class JsonlRows:
         broken.raise_if_any()
 
     def count(self) -> int:
-        with self.path.open("rb") as lines:
+        with open_bytes(self.path) as lines:
             return sum(1 for line in lines if not line.isspace())
 
     def fingerprint(self) -> str:
@@ -80,18 +85,17 @@ class _BadLineError(ValueError):
 class _UnknownFieldError(_BadLineError):
     """A field of the body that the service does not take; told once, since every line of the file may have it."""
 
-    def __init__(self, name: str) -> None:
-        allowed = f"it may hold {', '.join(sorted(_BATCH_BODY))}; a column of your own stands beside body"
+    def __init__(self, name: str, known: frozenset[str]) -> None:
+        allowed = f"it may hold {', '.join(sorted(known))}; a column of your own stands beside body"
         super().__init__(
-            f"body.{name} is not supported: the service takes no {shown(name)}", nearest(name, _BATCH_BODY) or allowed
+            f"body.{name} is not supported: the service takes no {shown(name)}", nearest(name, known) or allowed
         )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise _BadLineError(f"the name {shown(twice)} stands twice in an object")
     return record
 
@@ -100,13 +104,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_int=str, parse_float=str, parse_constant=str)
 
 
-def _values(line: str) -> dict[str, Value]:
+def _values(line: str, declared: frozenset[str]) -> dict[str, Value]:
     record = _record(line)
     # Only an escape can bring a half of a character into valid UTF-8.
     if "\\u" in line and (half := _HALF.search(json.dumps(record, ensure_ascii=False))):
         raise _BadLineError(f"the line holds {shown(half[0])}, half a character, which can't be written to a file")
     if "body" in record and ("custom_id" in record or "url" in record):
-        return _texts(_batch_values(record), line)
+        return _texts(_batch_values(record, declared), line)
     return _texts(record, line)
 
 
@@ -125,14 +129,28 @@ def _record(line: str) -> dict[str, Any]:
 
 def _texts(record: Mapping[str, Any], line: str) -> dict[str, Value]:
     """Return the values as text; ``null`` is a value that was not given."""
+    plain = _Plain(line)
     return {
-        name: value if type(value) is str else _text(name, value, line)
+        name: value if type(value) is str else _text(name, value, plain)
         for name, value in record.items()
         if value is not None
     }
 
 
-def _text(name: str, value: Any, line: str) -> Value:
+@dataclass(slots=True)
+class _Plain:
+    """A line with its numbers as numbers: decoded once, and only if a column wants it."""
+
+    line: str
+    _record: Any = None
+
+    def value(self, name: str) -> Any:
+        if self._record is None:
+            self._record = json.loads(self.line)
+        return self._record[name] if name in self._record else self._record["body"][name]
+
+
+def _text(name: str, value: Any, plain: _Plain) -> Value:
     if isinstance(value, bool):
         return "true" if value else "false"
     if name == "image" and isinstance(value, list) and value and all(isinstance(one, str) for one in value):
@@ -140,11 +158,10 @@ def _text(name: str, value: Any, line: str) -> Value:
     if name in PARAMETERS or name == "repeat":
         raise _BadLineError(f"{name} must be a text, found {shown(value)}")
     # A column of the user's own may hold anything; it is kept as JSON, with its numbers as numbers.
-    record = json.loads(line)
-    return json.dumps(record[name] if name in record else record["body"][name], ensure_ascii=False)
+    return json.dumps(plain.value(name), ensure_ascii=False)
 
 
-def _batch_values(record: Mapping[str, Any]) -> dict[str, Any]:
+def _batch_values(record: Mapping[str, Any], declared: frozenset[str]) -> dict[str, Any]:
     """Return what an OpenAI Batch line asks for; ``custom_id`` and all else beside the body are columns."""
     url, method = record.get("url"), record.get("method")
     if url is not None and not str(url).endswith(_BATCH_ENDPOINTS):
@@ -154,14 +171,15 @@ def _batch_values(record: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(record["body"], dict):
         raise _BadLineError(f"body must be an object with the request's parameters, found {shown(record['body'])}")
     body = {name: value for name, value in record["body"].items() if value is not None and name not in _BATCH_IGNORED}
+    known = _BATCH_BODY | declared
     for name in body:
-        if name not in _BATCH_BODY:
-            raise _UnknownFieldError(name)
+        if name not in known:
+            raise _UnknownFieldError(name, known)
     pictures = body.pop("n", None)
     if pictures not in (None, "1"):
         body["repeat"] = pictures
     beside = {name: value for name, value in record.items() if name not in _BATCH_LINE}
     for name in beside:
-        if name in PARAMETERS or name == "repeat":
+        if name in PARAMETERS or name in declared or name == "repeat":
             raise _BadLineError(f"{name} must stand inside of body, found it beside body")
     return {**beside, **body}

@@ -1,20 +1,21 @@
-"""Rows of a text file: every line that is not blank is a prompt."""
+"""Rows of a text file: every line that is neither blank nor a comment is a prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+from batchgen.manifest.row_files import RowFile, open_text
 from batchgen.manifest.rows.interface import Row, file_fingerprint
 from batchgen.manifest.text_files import not_utf8
+from batchgen.manifest.text_lines import is_comment
 
 
 @dataclass(frozen=True, slots=True)
 class TextRows:
     """One row with a ``prompt`` per line of ``path``, without the spaces around it."""
 
-    path: Path
+    path: RowFile
     file: str
 
     @property
@@ -24,10 +25,10 @@ class TextRows:
     def __iter__(self) -> Iterator[Row]:
         number = 0
         try:
-            with self.path.open(encoding="utf-8-sig") as lines:
+            with open_text(self.path) as lines:
                 for line, text in enumerate(lines, start=1):
                     prompt = text.strip()
-                    if prompt:
+                    if prompt and not is_comment(prompt):
                         number += 1
                         yield Row(number, self.file, line, {"prompt": prompt})
         except UnicodeDecodeError:
@@ -35,8 +36,8 @@ class TextRows:
 
     def count(self) -> int:
         try:
-            with self.path.open(encoding="utf-8-sig") as lines:
-                return sum(1 for line in lines if line.strip())
+            with open_text(self.path) as lines:
+                return sum(1 for line in map(str.strip, lines) if line and not is_comment(line))
         except UnicodeDecodeError:
             raise not_utf8(self.path, self.file) from None
 

@@ -17,12 +17,15 @@ class AddressRule(enum.Enum):
     ANY = "any"
     GLOBAL_ONLY = "global only"
     GLOBAL_OR_LOOPBACK = "global or loopback"
+    INWARD = "loopback or private"
 
     def allows(self, address: IPAddress) -> bool:
         """Return whether an engine with this rule may connect to ``address``."""
         if self is AddressRule.ANY:
             return True
         inner = unpacked(address)
+        if self is AddressRule.INWARD:
+            return not (inner.is_global or inner.is_multicast or inner.is_unspecified)
         if self is AddressRule.GLOBAL_OR_LOOPBACK and inner.is_loopback:
             return True
         return _is_public(inner)

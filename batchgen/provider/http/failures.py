@@ -3,6 +3,7 @@
     ConnectFailed, ConnectTimedOut        nothing of the request left this machine
       AddressRefused                      the name resolved to nothing that may be connected to
       CertificateInvalid                  the server could not prove its name
+      ProxyRefused                        the proxy let nothing through
     WriteFailed, WriteTimedOut            the request was not sent completely: the server cannot have accepted it
     ReadFailed, ReadTimedOut              sent, and the outcome is unknown
       BodyTooLarge                        the answer passed the cap and was not read further
@@ -43,6 +44,10 @@ class AddressRefused(TransportFailure, httpx.ConnectError):
 
 
 class CertificateInvalid(TransportFailure, httpx.ConnectError):
+    pass
+
+
+class ProxyRefused(TransportFailure, httpx.ConnectError):
     pass
 
 

@@ -2,7 +2,9 @@
 
 import functools
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import anyio
@@ -25,10 +27,15 @@ from batchgen.provider.http.failures import (
 )
 from batchgen.provider.http.freelist import FreeList, Origin
 from batchgen.provider.http.incoming import response
+from batchgen.provider.http.network_routes import Proxy, UnixSocket
 from batchgen.provider.http.outgoing import Outgoing, outgoing
+from batchgen.provider.http.racing import first_connected
 from batchgen.provider.http.received import Received
 from batchgen.provider.http.repeat_check import RepeatCheck
-from batchgen.provider.http.resolving import Resolver
+from batchgen.provider.http.resolving import Resolver, resolver_of_proxies
+from batchgen.provider.http.tunnel import open_tunnel
+
+_TUNNEL_READ_BYTES = 4096
 
 
 @dataclass(slots=True)
@@ -88,7 +95,7 @@ class HttpcoreEngine(httpx.AsyncBaseTransport):
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
-        self._resolver = Resolver(options)
+        self._resolver, self._proxy_resolver = Resolver(options), resolver_of_proxies(options)
         self._idle: FreeList[Connection] = FreeList(options.idle_s)
         self._slots = anyio.Semaphore(options.max_connections, fast_acquire=True)
         self._in_use = 0
@@ -166,32 +173,66 @@ class HttpcoreEngine(httpx.AsyncBaseTransport):
         await answer.aclose()
 
     async def _opened(self, origin: Origin) -> Connection:
-        """Return a connection to the first checked address that takes one, within one connect timeout."""
+        """Return a connection to a server, by the way that leads there, within one connect timeout."""
         if self._in_use + len(self._idle) > self._options.max_connections and (other := self._idle.oldest()):
             await _closed(other)
-        addresses = await self._resolver.addresses(origin)
-        timeout_s = self._options.connect_timeout_s
-        failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
-        for address in addresses:
+        route = self._options.routes.to(origin)
+        if isinstance(route, UnixSocket):
+            return await self._over_socket(origin, route)
+        peer = Origin("http", route.host, route.port) if route else origin
+        addresses = await (self._proxy_resolver if route else self._resolver).addresses(peer)
+        return await self._first_of(addresses, origin, route)
+
+    async def _first_of(self, addresses: Sequence[str], origin: Origin, proxy: Proxy | None) -> Connection:
+        """Return a connection to the first address that takes one, and on which the handshakes go well."""
+        peer, timeout_s, left = proxy or origin, self._options.connect_timeout_s, list(addresses)
+        failure: Exception | None = None
+        while left:
             try:
-                return await self._connected(origin, address, timeout_s / len(addresses))
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                with anyio.fail_after(timeout_s * len(left) / len(addresses)):
+                    address, stream = await first_connected(left, partial(self._stream_to, peer.port), _close)
+            except (*_UNCONNECTED, TimeoutError) as error:
+                failure = error
+                break
+            left.remove(address)
+            try:
+                return await self._connected(origin, stream, proxy, timeout_s / len(addresses))
+            except _UNCONNECTED as error:
                 failure = error
                 if (untrusted := _certificate_error(error)) is not None:
                     raise CertificateInvalid(f"{origin}: {untrusted.verify_message}") from error
-        if isinstance(failure, httpcore.ConnectTimeout):
-            raise ConnectTimedOut(f"{origin}: no connection within {timeout_s:g} s") from failure
-        raise ConnectFailed(f"{origin}: no connection ({failure})") from failure
+        if isinstance(failure, httpcore.TimeoutException | TimeoutError):
+            raise ConnectTimedOut(f"{peer}: no connection within {timeout_s:g} s") from failure
+        raise ConnectFailed(f"{peer}: no connection ({failure})") from failure
 
-    async def _connected(self, origin: Origin, address: str, timeout_s: float) -> Connection:
-        stream = await self._network.connect_tcp(address, origin.port, timeout=timeout_s)
+    async def _over_socket(self, origin: Origin, way: UnixSocket) -> Connection:
+        timeout_s = self._options.connect_timeout_s
+        try:
+            stream = await self._network.connect_unix_socket(way.path, timeout=timeout_s)
+            return await self._connected(origin, stream, None, timeout_s)
+        except httpcore.ConnectTimeout as error:
+            raise ConnectTimedOut(f"{way}: no connection within {timeout_s:g} s") from error
+        except (httpcore.ConnectError, OSError) as error:
+            if (untrusted := _certificate_error(error)) is not None:
+                raise CertificateInvalid(f"{origin}: {untrusted.verify_message}") from error
+            raise ConnectFailed(f"{way}: no connection ({error})") from error
+
+    async def _stream_to(self, port: int, address: str) -> httpcore.AsyncNetworkStream:
+        return await self._network.connect_tcp(address, port)
+
+    async def _connected(
+        self, origin: Origin, stream: httpcore.AsyncNetworkStream, proxy: Proxy | None, timeout_s: float
+    ) -> Connection:
+        """Return the connection over a stream that is connected already, after the handshakes it needs."""
         if origin.scheme == "https":
             try:
+                if proxy is not None:
+                    send = partial(stream.write, timeout=timeout_s)
+                    await open_tunnel(origin, proxy, send, partial(stream.read, _TUNNEL_READ_BYTES, timeout=timeout_s))
                 stream = await stream.start_tls(self._tls, server_hostname=origin.host.strip("[]"), timeout=timeout_s)
             except BaseException:
                 # httpcore closes after a failed handshake, though not after a cancelled one.
-                with anyio.CancelScope(shield=True):
-                    await stream.aclose()
+                await _close(stream)
                 raise
         return Connection(_httpcore_origin(origin), stream, self._options.max_header_bytes)
 
@@ -210,6 +251,9 @@ _TRANSLATED = (
     httpcore.RemoteProtocolError,
     httpcore.LocalProtocolError,
 )
+
+
+_UNCONNECTED = (httpcore.NetworkError, httpcore.TimeoutException)
 
 
 def _translated(error: Exception, sent: Outgoing, phase: Phase) -> httpx.TransportError:
@@ -263,3 +307,8 @@ async def _closed(connection: Connection) -> None:
     # The socket is closed even if the caller is cancelled.
     with anyio.CancelScope(shield=True):
         await connection.aclose()
+
+
+async def _close(stream: httpcore.AsyncNetworkStream) -> None:
+    with anyio.CancelScope(shield=True):
+        await stream.aclose()

@@ -2,15 +2,19 @@
 
 import httpx
 
-from batchgen.provider.http.failures import AnswerUndecodable, BodyTooLarge
+from batchgen.provider.http.failures import AnswerUndecodable, BodyTooLarge, ProxyRefused
 from batchgen.provider.http.outgoing import Outgoing
 from batchgen.provider.http.received import Received
 
 _SLICE_BYTES = 64 * 1024
+# Only a proxy answers so; other statuses may be the server's.
+_PROXY_WANTS_A_PASSWORD = 407
 
 
 def response(sent: Outgoing, answer: Received) -> httpx.Response:
-    """Return the answer as a response. Raise `BodyTooLarge` or `AnswerUndecodable`."""
+    """Return the answer as a response. Raise `BodyTooLarge`, `AnswerUndecodable` or `ProxyRefused`."""
+    if sent.forwarder is not None and answer.status == _PROXY_WANTS_A_PASSWORD:
+        raise ProxyRefused(f"{sent.origin}: {sent.forwarder} answered 407 and forwarded nothing")
     headers, body = answer.headers, answer.body
     extensions: dict[str, object] = {"repeats": True} if answer.repeats else {}
     coding = next((value for name, value in headers if name.lower() == b"content-encoding"), b"identity").lower()

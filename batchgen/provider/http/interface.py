@@ -3,10 +3,12 @@
 An engine is an `httpx.AsyncBaseTransport`: a whole request goes in, a response with its body already read comes out.
 
 1. Its exceptions say whether the request was sent (`failures`), or that this is unknown.
-2. It sends a request once: no retry, no redirect, no cookie, no proxy or credential from the environment.
+2. It sends a request once: no retry, no redirect, no cookie, no proxy or credential from the environment. It may try
+   several addresses, but connects to one of them before it sends anything.
 3. It reuses a connection only if idle for less than `idle_s`, and after a check of its socket.
-4. It connects to an address that was checked, verifies certificates, caps headers, body and the time between
-   bytes, and inflates only what was asked for. What had arrived when an exchange failed is with the exception.
+4. It connects to an address that was checked, or by the proxy or socket it was given, verifies certificates, caps
+   headers, body and the time between bytes, and inflates only what was asked for. What had arrived when an exchange
+   failed is with the exception.
 5. It never scans all connections for one request.
 
 A response with `extensions["repeats"]` equals the one before it on its connection, to a post with another body.

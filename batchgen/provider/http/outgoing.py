@@ -6,6 +6,7 @@ import httpx
 
 from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.http.freelist import Origin
+from batchgen.provider.http.network_routes import Proxy
 
 _PORTS = {"http": 80, "https": 443}
 # These headers are set here: the length is counted, and a whole body needs no chunks.
@@ -27,6 +28,8 @@ class Outgoing:
     read_timeout_s: float | None
     max_body_bytes: int
     accepted_codings: bytes
+    # The proxy that forwards it as it stands; one that tunnels never sees it.
+    forwarder: Proxy | None = None
 
 
 async def outgoing(request: httpx.Request, options: EngineOptions) -> Outgoing:
@@ -56,16 +59,24 @@ async def outgoing(request: httpx.Request, options: EngineOptions) -> Outgoing:
         headers.append((b"Accept-Encoding", b"identity"))
     if body or request.method not in _BODILESS:
         headers.append((b"Content-Length", b"%d" % len(body)))
+    route = options.routes.to(origin)
+    forwarder = route if isinstance(route, Proxy) and url.scheme == "http" else None
+    target = url.raw_path
+    if forwarder is not None:
+        target = b"http://" + url.netloc + target
+        if forwarder.authorization:
+            headers.append((b"Proxy-Authorization", forwarder.authorization.encode("ascii")))
     return Outgoing(
         origin=origin,
         method=request.method,
-        target=url.raw_path,
-        head=_head(origin, request.method, url.raw_path, headers),
+        target=target,
+        head=_head(origin, request.method, target, headers),
         headers=headers,
         body=body,
         read_timeout_s=_read_timeout_s(request, options.read_timeout_s),
         max_body_bytes=request.extensions.get("max_body_bytes", options.max_body_bytes),
         accepted_codings=accepted,
+        forwarder=forwarder,
     )
 
 

@@ -2,9 +2,11 @@
 
 import ipaddress
 import math
+from dataclasses import replace
 
 import anyio
 
+from batchgen.provider.http.addresses import AddressRule
 from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.http.failures import AddressRefused, ConnectFailed, ConnectTimedOut
 from batchgen.provider.http.freelist import Origin
@@ -54,8 +56,14 @@ class Resolver:
         return found
 
     def _checked(self, origin: Origin, found: list[str]) -> list[str]:
-        rule = self._options.addresses
+        options = self._options
+        rule = options.host_rules.get(f"{origin.scheme}://{origin.host.strip('[]').lower()}", options.addresses)
         allowed = [text for text in found if rule.allows(ipaddress.ip_address(text))]
         if not allowed:
             raise AddressRefused(f"{origin}: resolves to {', '.join(found)}, and the rule here is: {rule.value}")
         return allowed
+
+
+def resolver_of_proxies(options: EngineOptions) -> Resolver:
+    """Return a resolver for the proxies that the user named: those may stand anywhere."""
+    return Resolver(replace(options, addresses=AddressRule.ANY, host_rules={}))

@@ -101,6 +101,9 @@ class Purchase:
         reserved = job.reserve_microusd or 0
         ticket = None
         try:
+            if inputs := job.request.inputs:
+                # The file may be another one tomorrow: what a result was made from stays beside it.
+                await anyio.to_thread.run_sync(self._desk.copies.keep, inputs)
             ticket = await self._desk.ledger.intend(
                 job.request,
                 stem=stem,

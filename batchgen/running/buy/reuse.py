@@ -122,6 +122,8 @@ class Reuse:
         pictures = await anyio.to_thread.run_sync(
             partial(take, found, desk.folder, request.key, desk.space), limiter=self._threads
         )
+        if request.inputs:
+            await anyio.to_thread.run_sync(desk.copies.keep, request.inputs, limiter=self._threads)
         names = await desk.ledger.reuse(
             request,
             pictures,

@@ -16,7 +16,7 @@ import anyio
 import anyio.to_thread
 
 from batchgen.request import Request, State
-from batchgen.running.buy.retry import Tries, may_repeat
+from batchgen.running.buy.retry import LONGEST_BACKOFF_S, Policy, Tries, may_repeat
 from batchgen.running.schedule.lanes import Job, Lane
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ from batchgen.store.ledger.reader import KnownRequest
 CHUNK = 500
 # A lane is fed again when its queue is down to this many.
 LOW_WATER = 250
+# What a service asks for is noted with up to a tenth and half a second more.
+_LONGEST_SPREAD = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,16 @@ class _Chunk:
     requests: Sequence[Request]
     stored: Collection[str]
     standings: Mapping[str, KnownRequest]
+
+
+def carried_wait_s(not_before_ms: int, wall_ms: int, policy: Policy) -> float:
+    """Return what is left of a wait that an earlier run noted by the wall clock.
+
+    Nothing, if that is longer than any wait ever noted: the clock was set back since then, and tells nothing of it.
+    """
+    left_s = (not_before_ms - wall_ms) / 1000
+    longest_s = max(LONGEST_BACKOFF_S, _LONGEST_SPREAD * policy.max_wait_s)
+    return left_s if 0 < left_s <= longest_s else 0.0
 
 
 class Feeder:
@@ -177,9 +189,8 @@ class Feeder:
             case _:
                 return False
 
-    @staticmethod
-    def _queue(lane: Lane, job: Job, standing: KnownRequest | None, now: float, wall_ms: int) -> None:
-        wait_s = (standing.not_before_ms - wall_ms) / 1000 if standing else 0
+    def _queue(self, lane: Lane, job: Job, standing: KnownRequest | None, now: float, wall_ms: int) -> None:
+        wait_s = carried_wait_s(standing.not_before_ms, wall_ms, self._desk.policy) if standing else 0
         if wait_s > 0:
             lane.wait(job, now + wait_s)
         else:

@@ -6,27 +6,45 @@ import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from batchgen.money import dollars
 from batchgen.store.ledger.records import timestamp
 from batchgen.store.media.sniff import FILMS
 from batchgen.wording import counted, visible
 
+TABLE = "dataset.parquet"
 
-def card(db: sqlite3.Connection, name: str, features: Mapping[str, str], *, simulated: bool) -> bytes:
-    """Return README.md; its front matter names the data files and their types, whatever else lies in the folder."""
+
+def card(
+    db: sqlite3.Connection,
+    name: str,
+    features: Mapping[str, str],
+    *,
+    simulated: bool,
+    copies: bool = False,
+    before: bytes | None = None,
+) -> bytes:
+    """Return README.md; its front matter names the data files and their types, whatever else lies in the folder.
+
+    ``copies`` says that there are some of the pictures which were edited. The licence is that of the card that stood
+    there ``before``: a person may have put it in.
+    """
     kept = _kept(db)
+    licence = _licence(before or b"")
+    front = _front_matter(db, name, features, kept, licence=licence, simulated=simulated, copies=copies)
     text = "\n\n".join(part for part in _parts(db, name, kept, simulated=simulated) if part)
-    return f"---\n{_front_matter(features, kept)}---\n\n{text}\n".encode()
+    return f"---\n{front}---\n\n{text}\n".encode()
 
 
 @dataclass(frozen=True, slots=True)
 class _FileCounts:
-    """How many files of each sort lie in the folder."""
+    """How many files of each sort lie in the folder; ``alike`` is how many the most common format has."""
 
     pictures: int
     films: int
     webm: bool
+    alike: int
 
     @property
     def column(self) -> str:
@@ -43,22 +61,78 @@ class _FileCounts:
 def _kept(db: sqlite3.Connection) -> _FileCounts:
     counts = dict(db.execute("SELECT format, count(*) FROM kept_pictures GROUP BY format"))
     films = sum(count for name, count in counts.items() if name in FILMS)
-    return _FileCounts(sum(counts.values()) - films, films, "webm" in counts)
+    return _FileCounts(sum(counts.values()) - films, films, "webm" in counts, max(counts.values(), default=0))
 
 
-def _front_matter(features: Mapping[str, str], kept: _FileCounts) -> str:
+def _front_matter(
+    db: sqlite3.Connection,
+    name: str,
+    features: Mapping[str, str],
+    kept: _FileCounts,
+    *,
+    licence: str,
+    simulated: bool,
+    copies: bool,
+) -> str:
     import yaml
 
-    # Types are stated because the loader guesses them from the first 10 MB, where a column may still be empty.
-    types = [{"name": kept.column, "dtype": kept.column}]
-    types += [{"name": name, "dtype": kind} for name, kind in features.items() if name != "file_name"]
-    configuration = {
-        "config_name": "default",
-        "data_files": [{"split": "train", "path": ["metadata.jsonl", "images/**"]}],
-        "features": types,
+    # The loader is chosen by the most common suffix, and Parquet's wins a draw: files of few pictures are listed twice.
+    files = ["images/**"] * (1 if kept.alike > 1 else 2)
+    files += ["inputs/**"] if copies else []
+    # Types are stated because the loader guesses them where a column may still be empty.
+    types: list[dict[str, object]] = [{"name": kept.column, "dtype": kept.column}]
+    types += [_feature(column, kind) for column, kind in features.items() if column != "file_name"]
+    described: dict[str, Any] = {
+        "pretty_name": name,
+        "license": licence,
+        "task_categories": _tasks(db, kept),
+        "tags": ["synthetic", "batchgen", *(["simulated"] if simulated else [])],
+        "size_categories": [_size_category(kept.pictures + kept.films)],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": "train", "path": [TABLE, *files]}],
+                # Another name than `metadata.parquet`: beside metadata.jsonl, `imagefolder` refuses the folder for it.
+                "metadata_filenames": [TABLE],
+                "features": types,
+            }
+        ],
     }
     # ASCII only: YAML forbids some characters that names of columns may hold.
-    return str(yaml.safe_dump({"configs": [configuration]}, sort_keys=False, allow_unicode=False))
+    return str(yaml.safe_dump(described, sort_keys=False, allow_unicode=False))
+
+
+_LICENCE = re.compile(rb"^license: *([\w.+-]{1,60}) *$", re.MULTILINE)
+
+
+def _licence(before: bytes) -> str:
+    """Return the licence that a card states in its front matter; whose the pictures are is not for us to say."""
+    front = before.split(b"\n---", 1)[0] if before.startswith(b"---") else b""
+    found = _LICENCE.search(front)
+    return found[1].decode("ascii", errors="ignore") if found else "unknown"
+
+
+def _tasks(db: sqlite3.Connection, kept: _FileCounts) -> list[str]:
+    """Return the Hub's words for what was asked for."""
+    what = "video" if kept.column == "video" else "image"
+    edits = "SELECT json_type(canonical, '$.image') IS NOT NULL FROM requests WHERE state = 'stored' GROUP BY 1"
+    return [f"{'image' if edited else 'text'}-to-{what}" for (edited,) in db.execute(edits)] or [f"text-to-{what}"]
+
+
+def _size_category(rows: int) -> str:
+    bounds = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M"}
+    return next((category for bound, category in bounds.items() if rows < bound), "1M<n<10M")
+
+
+def _feature(name: str, kind: str) -> dict[str, object]:
+    """Return a column as `datasets` knows it: the name of a list of files becomes that of a list of pictures."""
+    match kind:
+        case "images":
+            return {"name": name.removesuffix("_file_names"), "list": "image"}
+        case "strings":
+            return {"name": name, "list": "string"}
+        case _:
+            return {"name": name, "dtype": kind}
 
 
 def _parts(db: sqlite3.Connection, name: str, kept: _FileCounts, *, simulated: bool) -> list[str]:
@@ -84,13 +158,32 @@ def _parts(db: sqlite3.Connection, name: str, kept: _FileCounts, *, simulated: b
     ]
 
 
-_LOADING = """```python
+_LOADING = """With `datasets` 4.0 or newer, pandas (with pyarrow) or DuckDB, every column comes back as it was written:
+
+```python
 from datasets import load_dataset
 
 pictures = load_dataset("path/to/this/folder", split="train")
+```
+
+```python
+import pandas
+
+table = pandas.read_parquet("path/to/this/folder/dataset.parquet")
+```
+
+```sql
+SELECT * FROM 'path/to/this/folder/dataset.parquet';
+```
+
+JSON lines can't say that `2024-01-02` is text, so readers of `metadata.jsonl` have to be told to convert nothing
+(pandas 3.1 and later: `dtype=False` alone does it):
+
+```python
+lines = pandas.read_json("path/to/this/folder/metadata.jsonl", lines=True, dtype=False, convert_dates=False)
 ```"""
 
-_COLUMNS = "your own columns are there under their own names, as text."
+_COLUMNS = f"your own columns are there under their own names, as text. `{TABLE}` is the same table with its types."
 
 # Measured with datasets 5.2: `.webm` is an extension of its loader for sound, and not of the one for films.
 _WEBM = (

@@ -12,7 +12,20 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from batchgen.money import MICROUSD
-from batchgen.request import DELIVERY, PARAMETERS, Input, Kind, Request, State, canonical_json, key_of
+from batchgen.request import (
+    DELIVERY,
+    INPUT_PATH_END,
+    INPUT_PATHS,
+    OPENAI_PARAMETERS,
+    PARAMETERS,
+    Input,
+    Kind,
+    Request,
+    State,
+    WireType,
+    canonical_json,
+    key_of,
+)
 from batchgen.store.dataset.metadata import AFTER_WORDS, BEFORE_WORDS
 from batchgen.store.ledger.transitions import STATED, Bill, Outcome
 from batchgen.store.media.sniff import Format
@@ -117,24 +130,14 @@ def _request(
     line: Line, index: int, *, words: Mapping[str, str], columns: Mapping[str, str], axes: Mapping[str, str]
 ) -> Request:
     """Return the request of a line, with a canonical form that is made anew."""
-    parameters = {name: words[name] for name in PARAMETERS if name in words and name not in DELIVERY}
-    forms = {
-        kind: canonical_json(
-            provider=line["provider"],
-            kind=kind,
-            model=line["model"],
-            parameters=parameters,
-            image=tuple(Input("", digest) for digest in words.get("inputs", "").split()),
-            mask=Input("", words["mask"]) if "mask" in words else None,
-            repeat=int(line["repeat"]),
-        )
-        for kind in Kind
-    }
-    # A line does not say what was asked for; its key does.
-    kind = next((kind for kind, form in forms.items() if key_of(form) == line["key"]), Kind.IMAGE)
+    # A line says neither what was asked for nor which words were sent with a type; its key does.
+    tried = [(kind, *sent) for sent in (_sent(words, typed=False), _sent(words, typed=True)) for kind in Kind]
+    forms = [_canonical(line, words, *one) for one in tried]
+    found = next((place for place, form in enumerate(forms) if key_of(form) == line["key"]), 0)
+    kind, parameters, types = tried[found]
     return Request(
         key=line["key"],
-        canonical=forms[kind],
+        canonical=forms[found],
         provider=line["provider"],
         kind=kind,
         model=line["model"],
@@ -142,9 +145,33 @@ def _request(
         repeat=int(line["repeat"]),
         index=index,
         row=int(line["row"]),
-        columns=columns,
+        columns={name: value for name, value in columns.items() if name not in parameters},
         axes=axes,
+        types=types,
     )
+
+
+def _canonical(
+    line: Line, words: Mapping[str, str], kind: Kind, parameters: Mapping[str, str], types: Mapping[str, WireType]
+) -> bytes:
+    return canonical_json(
+        provider=line["provider"],
+        kind=kind,
+        model=line["model"],
+        parameters=parameters,
+        image=tuple(Input("", digest) for digest in words.get("inputs", "").split()),
+        mask=Input("", words["mask"]) if "mask" in words else None,
+        repeat=int(line["repeat"]),
+        types=types,
+    )
+
+
+def _sent(words: Mapping[str, str], *, typed: bool) -> tuple[Mapping[str, str], Mapping[str, WireType]]:
+    """Return the parameters among the words, and their types; ``typed``: with those that OpenAI documents."""
+    declared = OPENAI_PARAMETERS if typed else {}
+    names = [name for name in (*PARAMETERS, *declared) if name in words and name not in DELIVERY]
+    types = {name: declared[name] for name in names if declared.get(name, WireType.TEXT) is not WireType.TEXT}
+    return {name: words[name] for name in names}, types
 
 
 def _words(line: Line) -> dict[str, str]:
@@ -154,7 +181,9 @@ def _words(line: Line) -> dict[str, str]:
 def _columns(line: Line) -> dict[str, str]:
     """Return what of a line is neither ours nor the request's; without the plan, nobody can tell columns from axes."""
     ours = {*BEFORE_WORDS, *AFTER_WORDS, *PARAMETERS, "inputs", "mask"}
-    return {name: value for name, value in _words(line).items() if name not in ours}
+    columns = {name: value for name, value in _words(line).items() if name not in ours}
+    paths = line.get(INPUT_PATHS)
+    return columns | ({INPUT_PATHS: INPUT_PATH_END.join(map(str, paths))} if isinstance(paths, list) else {})
 
 
 def _picture(line: Line) -> ListedPicture:

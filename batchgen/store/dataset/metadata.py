@@ -1,12 +1,13 @@
-"""The files that make a run folder a dataset: metadata.jsonl, failures.jsonl and the card README.md.
+"""The files that make a run folder a dataset: metadata.jsonl, its twin dataset.parquet, failures.jsonl and the card.
 
-All three are derived from the ledger, replaced in one step each, and may be written again at any time, also while a
-run goes on. A name means the same type on every line, so that loaders which guess types from a part of the file guess
-right; what is missing is ``null``.
+All are derived from the ledger, replaced in one step each, and may be written again at any time, also while a run goes
+on. A name means the same type on every line, so that loaders which guess types from a part of the file guess right; the
+twin states them, for loaders that take a text such as 2024-01-02 for a date. What is missing is ``null``.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -14,10 +15,12 @@ from itertools import islice
 import msgspec
 
 from batchgen.money import usd
-from batchgen.request import State
-from batchgen.store.dataset.dataset_card import card
+from batchgen.request import INPUT_PATH_END, INPUT_PATHS, State
+from batchgen.store.dataset.dataset_card import TABLE, card
+from batchgen.store.dataset.parquet_writer import ParquetWriter
 from batchgen.store.folder.atomic import replace_synced, replacing
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.ledger.records import (
     ENDED_OTHERWISE,
     Record,
@@ -35,6 +38,9 @@ from batchgen.store.looks.flags import NONE, Checks, Flag, read_checks
 FAILURES = "failures.jsonl"
 # What ended without a picture and is no longer asked for is no failure; it is listed for a ledger that gets lost.
 RETIRED = ".batchgen/retired.jsonl"
+
+# So many lines are encoded at once: a row group of the table, too.
+_AT_ONCE = 5_000
 
 # Every field of a line that isn't a word of the request, with its type in the terms of `datasets`.
 BEFORE_WORDS: Mapping[str, str] = {"file_name": "string", "key": "string", "provider": "string", "model": "string"}
@@ -64,6 +70,10 @@ AFTER_WORDS: Mapping[str, str] = {
     "simulated": "bool",
 }
 
+# Of folders in which pictures were edited. `datasets` makes of the first a column `input`, with lists of pictures.
+INPUT_FILES = "input_file_names"
+EDIT_WORDS: Mapping[str, str] = {INPUT_FILES: "images", INPUT_PATHS: "strings"}
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetFiles:
@@ -74,7 +84,7 @@ class DatasetFiles:
 
 
 def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFiles:
-    """Write the three files from the ledger as it is now, with the flags ``found``, or of this moment.
+    """Write the files from the ledger as it is now, with the flags ``found``, or of this moment.
 
     Raises :class:`LedgerDamaged`.
 
@@ -85,22 +95,34 @@ def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFile
     with snapshot(folder.ledger) as db:
         simulated = is_simulated(db)
         flags = found or read_checks(db, folder)
-        words = tuple(name for name in word_names(db, (State.STORED,)) if not is_taken(name))
+        known = word_names(db, (State.STORED,))
+        words = tuple(name for name in known if not is_taken(name))
+        edits = _Edits(InputCopies(folder)) if "inputs" in known else None
         sharing = Sharing(db)
-        pictures = _write_lines(
+        features = {**BEFORE_WORDS, **dict.fromkeys(words, "string"), **AFTER_WORDS, **(EDIT_WORDS if edits else {})}
+        pictures = _write_table(
             folder,
-            "metadata.jsonl",
+            features,
             (
                 line
                 for record in records(db, (State.STORED,))
-                for line in _lines_of(record, sharing, words, simulated=simulated, flags=flags)
+                for line in _lines_of(record, sharing, words, simulated=simulated, flags=flags, edits=edits)
             ),
         )
         failures = _write_lines(folder, FAILURES, map(_failure_line, records(db, ENDED_OTHERWISE)))
         _write_lines(folder, RETIRED, map(_failure_line, withdrawn_records(db)))
-        features = {**BEFORE_WORDS, **dict.fromkeys(words, "string"), **AFTER_WORDS}
-        replace_synced(folder.root / "README.md", card(db, folder.root.resolve().name, features, simulated=simulated))
+        copies = edits is not None and bool(edits.copies)
+        _write_card(folder, db, features, simulated=simulated, copies=copies)
     return DatasetFiles(pictures, failures)
+
+
+def _write_card(
+    folder: RunFolder, db: sqlite3.Connection, features: Mapping[str, str], *, simulated: bool, copies: bool
+) -> None:
+    path = folder.root / "README.md"
+    before = path.read_bytes() if path.is_file() and not path.is_symlink() else None
+    name = folder.root.resolve().name
+    replace_synced(path, card(db, name, features, simulated=simulated, copies=copies, before=before))
 
 
 def is_taken(name: str) -> bool:
@@ -108,11 +130,31 @@ def is_taken(name: str) -> bool:
     return name in TAKEN or name.endswith(("_file_name", "_file_names"))
 
 
-TAKEN = frozenset({*BEFORE_WORDS, *AFTER_WORDS, "file_names", "image", "images", "video", "videos"})
+TAKEN = frozenset({*BEFORE_WORDS, *AFTER_WORDS, "file_names", "image", "images", "video", "videos", INPUT_PATHS})
+
+
+@dataclass(frozen=True, slots=True)
+class _Edits:
+    """What a folder in which pictures were edited says of them in each line: lists, also of a single one."""
+
+    copies: InputCopies
+
+    def fields(self, record: Record) -> dict[str, object]:
+        written = record.columns.get(INPUT_PATHS)
+        return {
+            INPUT_PATHS: written.split(INPUT_PATH_END) if written else [],
+            INPUT_FILES: self.copies.files(record.parameters.get("inputs", "").split()),
+        }
 
 
 def _lines_of(
-    record: Record, sharing: Sharing, words: tuple[str, ...], *, simulated: bool, flags: Checks
+    record: Record,
+    sharing: Sharing,
+    words: tuple[str, ...],
+    *,
+    simulated: bool,
+    flags: Checks,
+    edits: _Edits | None,
 ) -> Iterator[dict[str, object]]:
     """Return the lines of a stored request: one for each name of each of its pictures. The first has the bill."""
     shares = sharing.of(record)
@@ -125,6 +167,7 @@ def _lines_of(
         for place, (asked, file) in enumerate(rows):
             line = _picture_line(asked, picture, file, words, first=first, simulated=simulated, flag=flag)
             first = False
+            line |= edits.fields(asked) if edits else {}
             yield line | {"shares": record.key} if place else line
 
 
@@ -197,6 +240,20 @@ def _failure_line(record: Record) -> dict[str, object]:
     }
 
 
+def _write_table(folder: RunFolder, features: Mapping[str, str], lines: Iterable[Mapping[str, object]]) -> int:
+    """Write ``lines`` as JSON and as Parquet, and return how many there were."""
+    encoder = msgspec.json.Encoder()
+    count = 0
+    with replacing(folder.root / "metadata.jsonl") as text, replacing(folder.root / TABLE) as binary:
+        table = ParquetWriter(binary, features)
+        for group in _groups(lines):
+            text.write(encoder.encode_lines(group))
+            table.write(group)
+            count += len(group)
+        table.close()
+    return count
+
+
 def _write_lines(folder: RunFolder, name: str, lines: Iterable[Mapping[str, object]]) -> int:
     """Write ``lines`` as JSON and return how many there were."""
     encoder = msgspec.json.Encoder()
@@ -210,5 +267,5 @@ def _write_lines(folder: RunFolder, name: str, lines: Iterable[Mapping[str, obje
 
 def _groups(lines: Iterable[Mapping[str, object]]) -> Iterator[list[Mapping[str, object]]]:
     rest = iter(lines)
-    while group := list(islice(rest, 500)):
+    while group := list(islice(rest, _AT_ONCE)):
         yield group

@@ -14,6 +14,7 @@ from batchgen.store.folder.atomic import replace_synced
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger import names
 from batchgen.store.ledger.records import snapshot, timestamp
+from batchgen.store.ledger.run_counts import read_counts, shown_counts
 
 _NEWEST = "SELECT started_ms, ended_ms, planned, exit_code, reason FROM runs ORDER BY id DESC LIMIT 1"
 
@@ -45,6 +46,7 @@ def _newest(folder: RunFolder) -> dict[str, Any]:
 def _newest_run(folder: RunFolder) -> dict[str, Any]:
     with snapshot(folder.ledger) as db:
         started_ms, ended_ms, planned, exit_code, reason = db.execute(_NEWEST).fetchone()
+        counts = read_counts(db)
     return {
         "started_at": timestamp(started_ms),
         "ended_at": timestamp(ended_ms),
@@ -55,4 +57,5 @@ def _newest_run(folder: RunFolder) -> dict[str, Any]:
         "billed_usd": 0.0,
         "maybe_billed_usd": 0.0,
         "estimated_usd": 0.0,
+        **shown_counts(counts),
     }

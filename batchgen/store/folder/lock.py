@@ -65,7 +65,7 @@ def locked(path: Path, *, force_unlock: str | None = None) -> Iterator[None]:
     The file stays after the run; whoever deletes it does so while holding it, and a run that opened it before that is
     told that the folder is in use, since two runs could lock two different files of one name.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
     try:
         claim = _claim(os.read(handle, _LONGEST).decode(errors="replace"))
         try:

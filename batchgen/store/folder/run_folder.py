@@ -56,6 +56,10 @@ class RunFolder:
         return self.root / "images"
 
     @property
+    def inputs(self) -> Path:
+        return self.root / "inputs"
+
+    @property
     def exists(self) -> bool:
         """Return whether a run has been here before."""
         return self.ledger.is_file()
@@ -77,7 +81,7 @@ class RunFolder:
 
     def refuse_links(self) -> None:
         """Raise :class:`FolderMismatch` if a link stands where a file or folder of ours belongs."""
-        ours = (self.state, self.images, self.pictures, self.answers, self.ledger, self.lock, self.memo)
+        ours = (self.state, self.images, self.inputs, self.pictures, self.answers, self.ledger, self.lock, self.memo)
         lists = (self.root / name for name in ("metadata.jsonl", "failures.jsonl", "summary.json", "compare"))
         # What lies in the shards is looked at if the ledger is not in step with it.
         below = (path for place in (self.pictures, self.answers) for path in _entries(place))
@@ -132,6 +136,7 @@ class RunFolder:
             *self.images.rglob(".*.part"),
             *self.pictures.rglob(".*.part"),
             *self.answers.glob(".*.part"),
+            *self.inputs.glob(".*.part"),
             *self.root.glob(".*.part"),
             *self.state.glob(".*.part"),
         ):

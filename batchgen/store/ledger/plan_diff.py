@@ -85,6 +85,12 @@ class PlanDiff:
         return not self._rows("SELECT 1 FROM requests LIMIT 1")
 
     @property
+    def knows_any_of_plan(self) -> bool:
+        """Return whether the plan asks for anything that the ledger knows, in whatever state."""
+        known = {number_of(key) for (key,) in self._rows("SELECT key FROM requests")}
+        return any(number in known for number in self._planned)
+
+    @property
     def open_positions(self) -> Sequence[int]:
         """Return the places in the plan of the requests that were not stored."""
         return self._held_against_plan[0]

@@ -105,6 +105,17 @@ class NewestRun:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class NightSpent:
+    """What a night's runs spent, billed, maybe billed and estimated together; ``ends_ms`` is when the next may begin.
+
+    ``ends_ms`` is ``None`` if the night has not begun: its first purchase begins it.
+    """
+
+    microusd: int = 0
+    ends_ms: int | None = None
+
+
 # A night: long enough for every run that resumes another, short enough to be over when the next one begins.
 NIGHT_MS = 12 * 3_600_000
 
@@ -235,8 +246,8 @@ class Reader:
         )
         return Spent(*row)
 
-    def night(self, *, now_ms: int) -> int:
-        """Return what the runs of this night spent, billed, maybe billed and estimated together, in micro-dollars.
+    def night(self, *, now_ms: int) -> NightSpent:
+        """Return what the runs of this night spent.
 
         A night is the ``NIGHT_MS`` from the start of the first run that sent anything after the last night was over,
         so that a run that was killed and those that resume it share one budget, and tomorrow's has its own.
@@ -251,7 +262,9 @@ class Reader:
             if began_ms is None or started_ms >= began_ms + NIGHT_MS:
                 began_ms, spent_microusd = started_ms, 0
             spent_microusd += amount
-        return 0 if began_ms is None or now_ms >= began_ms + NIGHT_MS else spent_microusd
+        if began_ms is None or now_ms >= began_ms + NIGHT_MS:
+            return NightSpent()
+        return NightSpent(spent_microusd, began_ms + NIGHT_MS)
 
     def typical_bytes(self) -> int | None:
         """Return the mean size of the newest answers' pictures, or ``None`` if there are none."""

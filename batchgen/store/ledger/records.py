@@ -94,9 +94,10 @@ class Record(msgspec.Struct, frozen=True):
     def words(self) -> Mapping[str, str]:
         """Return all that describes the picture by name: parameters, the user's own columns, and axes.
 
-        If one name is several of these, the parameter counts before the column, and that before the axis' title.
+        If one name is several of these, the parameter counts before the axis' title, and that before the column: a
+        titled value is known by its title, and its text stands in the prompt.
         """
-        return {**self.axes, **self.columns, **self.parameters}
+        return {**self.columns, **self.axes, **self.parameters}
 
 
 @contextmanager
@@ -174,7 +175,7 @@ def word_names(db: sqlite3.Connection, states: Sequence[State] = tuple(State)) -
 
 def words_of(canonical: str, axes: str, columns: str) -> dict[str, str]:
     """Return all that describes a picture by name: see :class:`Record`."""
-    return _words.decode(axes) | _words.decode(columns) | _asked_words(canonical)
+    return _words.decode(columns) | _words.decode(axes) | _asked_words(canonical)
 
 
 def prompt_of(canonical: str) -> str:

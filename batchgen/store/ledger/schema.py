@@ -6,16 +6,18 @@ stranger's, and what is read of it has the types that STRICT tables hold their v
 
 from __future__ import annotations
 
+import os
 import shlex
 import sqlite3
+import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
-from batchgen.errors import LedgerDamaged, NotWritable
+from batchgen.errors import LedgerDamaged, NotWritable, UsageError
 from batchgen.store.ledger.foreign import is_at_home, settle_in, strange_value
 
 # "bgen" as a big-endian integer: tells our ledger from any other SQLite file.
@@ -175,10 +177,10 @@ def connect(path: Path) -> sqlite3.Connection:
     if path.exists() and path.stat().st_size:
         # Looked at read-only first: closing a writable connection would fold a foreign file's log into it.
         connect_read_only(path).close()
+    _keep_from_others(path)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:
         with translated(path):
-            path.chmod(0o600)
             _choose_journal(db)
             db.execute("PRAGMA foreign_keys = ON")
             _make_tables(db)
@@ -188,6 +190,20 @@ def connect(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _keep_from_others(path: Path) -> None:
+    """Make the file if there is none: for its owner, and for the group to read if the umask says so.
+
+    SQLite gives the log beside it the same rights.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, _RIGHTS))
+    rights = stat.S_IMODE(path.stat().st_mode)
+    if rights & ~_RIGHTS:
+        # File systems such as exFAT know no rights and refuse to change them.
+        with suppress(OSError):
+            path.chmod(rights & _RIGHTS)
 
 
 @contextmanager
@@ -229,14 +245,17 @@ def _choose_journal(db: sqlite3.Connection) -> None:
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
-    """Open the ledger for reading beside a running batchgen, without a lock and without a change."""
-    if not path.is_file():
-        raise LedgerDamaged(f"{path}: there is no ledger here; is this a run folder?")
+    """Open the ledger for reading beside a running batchgen, without a lock and without a change.
+
+    Raises :class:`LedgerDamaged`, and :class:`UsageError` if this account may not read it.
+    """
+    _refuse_unreadable(path)
     address = f"{path.absolute().as_uri()}?mode=ro"
-    try:
-        db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
-    except sqlite3.DatabaseError as error:
-        raise damaged(path, str(error)) from error
+    if not _opens(address):
+        _refuse_hidden_log(path)
+        # An account that may not make a log's index beside the ledger reads the file as it is.
+        address = f"{address}&immutable=1"
+    db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
     try:
         _refuse_foreign(db, path)
     except sqlite3.DatabaseError as error:
@@ -246,6 +265,48 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _refuse_unreadable(path: Path) -> None:
+    try:
+        found = path.is_file()
+    except PermissionError as error:
+        raise UsageError(f"{error.filename}: {_NOT_YOURS}") from error
+    if not found:
+        raise LedgerDamaged(f"{path}: there is no ledger here; is this a run folder?")
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"{path}: {_NOT_YOURS}")
+
+
+def _opens(address: str) -> bool:
+    """Return whether SQLite can open the file; other mistakes than that are left to those who read it."""
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as db:
+            db.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF not in _CANT_WRITE_BESIDE
+    except sqlite3.DatabaseError:
+        return True
+    return True
+
+
+def _refuse_hidden_log(path: Path) -> None:
+    """Raise :class:`UsageError` if what the ledger says stands in part in a log that this account can't use."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise UsageError(
+            f"{log}: a run goes on, or was killed, and its log can't be read by this account, which may not write "
+            f"beside it. Its owner's `batchgen status {shlex.quote(str(path.parent.parent))}` settles that"
+        )
+
+
+_RIGHTS = 0o640
+_NOT_YOURS = (
+    "this account may not read it. Its owner can let a group read a run folder: `chmod g+rx` for .batchgen, "
+    "`chmod g+r` for the ledger in it, or a umask of 027 before the run"
+)
+# What SQLite says if it can't make the index of a log, which every reader of the log needs.
+_CANT_WRITE_BESIDE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 
 
 @contextmanager

@@ -5,7 +5,6 @@ A stranger's picture can exhaust or crash a decoder: memory and pixels are cappe
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import warnings
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batchgen.store.media.sniff import MAX_PIXELS
+from batchgen.store.media.worker_processes import cap_memory
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,8 +23,6 @@ LONGEST_SIDE = 256
 
 # Pillow also opens formats that start other programs (EPS) or that nobody serves; these are what a run stores.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "AVIF")
-# A hundred million pixels of four bytes, once decoded and once converted, and Pillow itself.
-_MEMORY_BYTES = 2 << 30
 # A picture whose levels deviate by less than this, of 255, shows nothing.
 _BLANK_DEVIATION = 2
 # So few pixels in another colour are a speck on an empty ground; levels this close count as the same colour.
@@ -74,6 +72,8 @@ def shrink(job: LookTask) -> Look:
             _save(small, Path(job.target))
     except UnidentifiedImageError:
         return Look(job.sha256, "no picture that can be made small")
+    except MemoryError:
+        return Look(job.sha256, "more memory than a thumbnail may take")
     except Exception as error:  # noqa: BLE001 - on damaged bytes, Pillow's plugins raise errors of any type
         return Look(job.sha256, f"{type(error).__name__}: {error}"[:200])
     return _seen(job.sha256, small)
@@ -160,16 +160,9 @@ def _tint(small: Image) -> str:
     return small.resize((_TINT_SIDE, _TINT_SIDE), Image.Resampling.BOX).tobytes().hex()
 
 
-def _cap_memory() -> None:
-    import resource
-
-    with contextlib.suppress(ValueError, OSError):  # not every system can
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-
-
 def main() -> None:
     """Read one job a line from stdin and write one look a line to stdout, until stdin closes."""
-    _cap_memory()
+    cap_memory()
     jobs = msgspec.json.Decoder(LookTask)
     for line in sys.stdin.buffer:
         sys.stdout.buffer.write(msgspec.json.encode(shrink(jobs.decode(line))) + b"\n")

@@ -139,6 +139,9 @@ def _measure(name: str, content: bytes) -> tuple[int, int]:
                 if name == "tiff" and width * height <= MAX_PIXELS:
                     # A TIFF has no end marker, and its strips may stand anywhere.
                     picture.load()
+    except MemoryError:
+        # A shortage on this machine says nothing of a picture that was paid for.
+        raise
     except Exception as error:
         # On damaged bytes, Pillow's plugins raise errors of any type.
         raise NotAPicture(f"a {name} file that can't be opened: {error}") from error

@@ -448,6 +448,15 @@ async def test_refused_addresses_are_left_out_of_several(opened, faults, post):
     assert time.monotonic() - started < 8
 
 
+async def test_a_host_may_have_a_rule_of_its_own_and_no_other_host_has_it(opened, faults, post):
+    async def resolve(host, port):
+        return ["127.0.0.1"]
+
+    engine = opened(addresses=AddressRule.GLOBAL_ONLY, host_rules={"http://vm": AddressRule.ANY}, resolve=resolve)
+    assert (await engine.handle_async_request(post(faults.url("ok", host="vm")))).status_code == 200
+    assert isinstance(await failure_of(engine, post(faults.url("ok", host="vm.test"))), AddressRefused)
+
+
 async def test_the_next_address_is_tried_when_one_refuses(opened, faults, post):
     async def resolve(host, port):
         return ["127.0.0.3", "127.0.0.1"]
@@ -463,7 +472,7 @@ async def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_se
 
 
 async def test_a_certificate_for_another_name_is_refused(opened, secure_faults, post, authority_file):
-    error = await failure_of(opened(ca_file=authority_file), post(secure_faults.url("ok", host="127.0.0.1")))
+    error = await failure_of(opened(ca_files=(authority_file,)), post(secure_faults.url("ok", host="127.0.0.1")))
     assert isinstance(error, CertificateInvalid)
 
 
@@ -474,7 +483,7 @@ async def test_a_trusted_certificate_is_accepted_under_the_name_of_the_address(
     async def resolve(host, port):
         return ["127.0.0.1"]
 
-    engine = opened(ca_file=authority_file, resolve=resolve)
+    engine = opened(ca_files=(authority_file,), resolve=resolve)
     for _ in range(3):
         response = await engine.handle_async_request(post(secure_faults.url(path, host="localhost"), b"{}"))
         assert response.content == b"{}"
@@ -482,7 +491,7 @@ async def test_a_trusted_certificate_is_accepted_under_the_name_of_the_address(
 
 @pytest.mark.parametrize("path", ["reset", "close", "short_body"])
 async def test_the_outcome_is_unknown_over_tls_too(opened, secure_faults, post, authority_file, path):
-    engine = opened(ca_file=authority_file)
+    engine = opened(ca_files=(authority_file,))
     error = await failure_of(engine, post(secure_faults.url(path, host="localhost")))
     assert not surely_not_accepted(error)
     assert secure_faults.received[path] == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchgen.request import Kind, State, canonical_json, key_of
+from batchgen.request import Kind, State, WireType, canonical_json, key_of
 from batchgen.store.dataset.jsonl_reader import UnreadableLine, read_failed, read_paid
 
 REQUEST = {"provider": "simulator", "model": "test/test", "repeat": 1}
@@ -51,6 +51,19 @@ def keyed(line, kind=Kind.IMAGE):
 @pytest.mark.parametrize("kind", Kind)
 def test_what_a_line_s_request_makes_is_told_by_its_key(kind):
     assert read_paid([keyed(PAID, kind)], index=4).request.kind is kind
+
+
+def test_a_line_s_key_tells_a_parameter_of_openai_s_from_a_column_of_that_name():
+    typed = {**PARAMETERS, "background": "opaque", "output_compression": "50"}
+    line = PAID | {"background": "opaque", "output_compression": "50"}
+    canonical = canonical_json(
+        kind=Kind.IMAGE, parameters=typed, types={"output_compression": WireType.INTEGER}, **REQUEST
+    )
+    sent = read_paid([line | {"key": key_of(canonical)}], index=4).request
+    assert (sent.canonical, sent.parameters, sent.columns) == (canonical, typed, {"shelf": "3"})
+    column = read_paid([keyed(line)], index=4).request
+    assert column.parameters == PARAMETERS
+    assert column.columns == {"shelf": "3", "background": "opaque", "output_compression": "50"}
 
 
 def test_a_picture_s_line_gives_request_money_and_times():

@@ -109,10 +109,10 @@ def test_lines_follow_the_plan_not_the_order_of_answers(ledger):
     assert [line["prompt"] for line in metadata(ledger)] == ["late", "early"]
 
 
-def test_a_column_counts_before_the_title_of_an_axis_of_its_name(ledger):
+def test_a_titled_value_stands_under_its_title(ledger):
     ledger.store(ledger.request("a", columns={"style": "loose watercolor"}, axes={"style": "watercolor"}))
 
-    assert metadata(ledger)[0]["style"] == "loose watercolor"
+    assert metadata(ledger)[0]["style"] == "watercolor"
 
 
 def test_costs_of_an_answer_with_several_pictures_add_up_to_the_bill(ledger):
@@ -222,7 +222,7 @@ def test_a_hostile_name_is_plain_text_in_the_card_and_its_front_matter(ledger):
     _, front, text = (ledger.folder.root / "README.md").read_text().split("---\n", 2)
 
     (configuration,) = yaml.safe_load(front)["configs"]
-    assert configuration["data_files"] == [{"split": "train", "path": ["metadata.jsonl", "images/**"]}]
+    assert configuration["data_files"] == [{"split": "train", "path": ["dataset.parquet", "images/**", "images/**"]}]
     assert {"name": HOSTILE, "dtype": "string"} in configuration["features"]
     assert "\\<img" in text
     assert not {"\x1b", "\u202e"} & set(text)

@@ -25,7 +25,7 @@ def test_an_opened_folder_has_its_places_and_keeps_its_answers_to_its_owner(tmp_
     with folder.opened():
         assert folder.images.is_dir()
         modes = {place.name: stat.S_IMODE(place.stat().st_mode) for place in folder.state.iterdir()}
-        assert modes == {"pictures": 0o750, "answers": 0o700, "lock": 0o600}
+        assert modes == {"pictures": 0o750, "answers": 0o700, "lock": 0o640}
         assert stat.S_IMODE(folder.state.stat().st_mode) == 0o750
     assert not folder.exists
 
@@ -123,7 +123,16 @@ def test_a_folder_that_was_there_or_holds_something_stays(tmp_path, there):
 
 OURS = [
     *(".batchgen", ".batchgen/pictures", ".batchgen/pictures/9f", ".batchgen/answers", ".batchgen/ledger.db"),
-    *(".batchgen/lock", ".batchgen/plan", "images", "metadata.jsonl", "failures.jsonl", "summary.json", "compare"),
+    *(
+        ".batchgen/lock",
+        ".batchgen/plan",
+        "images",
+        "inputs",
+        "metadata.jsonl",
+        "failures.jsonl",
+        "summary.json",
+        "compare",
+    ),
 ]
 
 

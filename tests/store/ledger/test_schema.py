@@ -1,5 +1,6 @@
 """A ledger is opened, made, or refused as it stands."""
 
+import os
 import shutil
 import sqlite3
 import stat
@@ -122,14 +123,32 @@ def test_a_refused_ledger_says_what_it_is_and_what_to_do(path, made, said):
         connect(path)
 
 
-def test_a_new_ledger_is_ours_durable_and_private(path):
+def test_a_new_ledger_is_ours_durable(path):
     with closing(connect(path)) as db:
         pragmas = [
             db.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("application_id", "user_version", "journal_mode", "synchronous", "foreign_keys")
         ]
     assert pragmas == [APPLICATION_ID, VERSION, "wal", 2, 1]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(("umask", "rights"), [(0o000, 0o640), (0o022, 0o640), (0o027, 0o640), (0o077, 0o600)])
+def test_a_ledger_and_its_log_are_the_group_s_to_read_if_the_umask_says_so_and_nobody_else_s(path, umask, rights):
+    before = os.umask(umask)
+    try:
+        with closing(connect(path)) as db:
+            db.execute("INSERT INTO facts VALUES ('a', 'b')")
+            found = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.glob("ledger.db*")}
+    finally:
+        os.umask(before)
+    assert found == {rights}
+
+
+def test_a_ledger_that_everybody_could_read_is_closed_to_others(path):
+    connect(path).close()
+    path.chmod(0o666)
+    connect(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_an_empty_file_is_what_a_process_left_that_died_while_making_it(path):

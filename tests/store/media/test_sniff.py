@@ -252,3 +252,16 @@ def test_bytes_of_any_kind_are_a_picture_or_not_and_never_an_accident(kind, plac
     content[place : place + len(junk)] = junk
     with contextlib.suppress(NotAPicture):
         inspect(bytes(content))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shortage_of_memory_says_nothing_of_a_picture(kind, monkeypatch):
+    def open_nothing(_):
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", open_nothing)
+    if kind == "AVIF":
+        assert inspect(PICTURES[kind])
+        return
+    with pytest.raises(MemoryError):
+        inspect(PICTURES[kind])

@@ -1,0 +1,110 @@
+"""What was edited is shown beside what came of it: in the grid's row, and to those who vote."""
+
+import hashlib
+
+import pytest
+
+from batchgen.compare.writing import write_page
+from batchgen.request import Input
+from batchgen.store.inputs.copies import InputCopies
+from tests.browser import SETTLED, until
+from tests.compare import folders
+from tests.compare.conftest import served
+from tests.photos import photo
+
+MODELS = ("maker/one", "maker/two")
+
+
+def edited(folder, note):
+    """An input picture with its copy in the run folder."""
+    content = photo("jpeg", note=note)
+    path = folder.root.parent / f"{note}.jpg"
+    path.write_bytes(content)
+    one = Input(path.name, f"sha256:{hashlib.sha256(content).hexdigest()}", "image/jpeg", path=path)
+    InputCopies(folder.folder).keep([one])
+    return one
+
+
+@pytest.fixture(scope="module")
+def edits(tmp_path_factory):
+    """Two edits of one picture each by two models, one of two pictures, and a picture made from words."""
+    with folders.building(tmp_path_factory.mktemp("run") / "edits") as folder:
+
+        def paths(image):
+            return {"input_paths": "\n".join(one.source for one in image)} if image else {}
+
+        day, night = edited(folder, 1), edited(folder, 2)
+        for prompt, image in (("by day", (day,)), ("by night", (day, night)), ("from words", ())):
+            for model in MODELS:
+                folder.store(
+                    folder.request(prompt, model=model, axes={"model": model}, image=image, columns=paths(image))
+                )
+        folder.end()
+    write_page(folder.folder)
+    return folder.folder
+
+
+@pytest.fixture
+def page(visit, edits):
+    return visit((edits.root / "compare.html").as_uri(), height=1500)
+
+
+def opened(page, prompt):
+    page.locator(".row", has_text=prompt).locator(".cell").first.click()
+    page.wait_for_selector("dialog.zoom[open] .focused img")
+
+
+@pytest.mark.parametrize(("prompt", "count"), [("by day", 1), ("by night", 2)])
+def test_a_row_shows_what_was_edited_before_what_came_of_it(page, prompt, count):
+    opened(page, prompt)
+    page.wait_for_selector(".pane.source img")
+    assert (
+        page.locator(".pane").evaluate_all("all => all.map(one => one.matches('.source'))")
+        == [True] * count + [False] * 2
+    )
+    until(page, SETTLED)
+
+
+def test_a_picture_from_words_has_nothing_beside_it(page):
+    opened(page, "from words")
+    until(page, SETTLED)
+    assert page.locator(".pane.source").count() == 0
+
+
+def test_the_slider_can_be_held_against_what_was_edited(page):
+    opened(page, "by day")
+    page.wait_for_selector(".pane.source img")
+    page.keyboard.press("2")
+    page.locator(".modes select").select_option(label="edited picture")
+    page.wait_for_selector(".under img[alt='the picture that was edited']")
+    assert page.locator(".pane figcaption").inner_text() == "edited picture | maker/one"
+
+
+def test_the_request_as_yaml_names_what_was_edited(page):
+    opened(page, "by night")
+    assert 'image: ["1.jpg","2.jpg"]' in page.evaluate("request.yaml(2)")
+
+
+def test_voters_see_what_was_edited(page):
+    page.locator("[type=search]").fill("by night")
+    until(page, "document.querySelectorAll('.rowhead').length === 1")
+    page.locator(".grid").focus()
+    page.keyboard.press("v")
+    page.wait_for_selector("dialog.vote .edited img")
+    assert page.locator("dialog.vote .edited img").count() == 2
+    until(page, SETTLED)
+
+
+def test_the_server_gives_copies_and_nothing_else_of_their_folder(edits):
+    from tests.compare.test_serving import ask
+
+    (edits.inputs / "notes.txt").write_text("mine")
+    link = edits.inputs / f"{'0' * 64}.png"
+    link.symlink_to(edits.ledger)
+    name = next(path.name for path in sorted(edits.inputs.glob("*.jpg")))
+    with served(edits.root) as url:
+        found = ask(url, f"/inputs/{name}")
+        assert (found.status, found.headers["content-type"]) == (200, "image/jpeg")
+        assert found.body == (edits.inputs / name).read_bytes()
+        for other in ("notes.txt", link.name, "..%2fmetadata.jsonl", f"{'1' * 64}.png", ""):
+            assert ask(url, f"/inputs/{other}").status == 404
