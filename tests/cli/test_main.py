@@ -60,7 +60,9 @@ def test_without_an_argument_the_words_are_those_of_the_command_line(job, monkey
 def test_a_run_in_this_process_says_and_leaves_what_one_in_a_process_of_its_own_does(batchgen, program, job, tmp_path):
     here, there = batchgen("run", job, "--out", "here"), program("run", job, "--out", "there")
     assert (here.returncode, here.stdout, there.stdout) == (there.returncode, "here\n", "there\n")
-    assert here.stderr.splitlines()[-1].replace("here", "there") == there.stderr.splitlines()[-1]
+    *_, ended, dated = there.stderr.splitlines()
+    assert here.stderr.splitlines()[-1].replace("here", "there") == ended
+    assert here.dated.strip().partition(": ")[2] == dated.partition(": ")[2] == "4 bought, 0 kept, 0 failed"
     assert sorted(path.name for path in (tmp_path / "here").iterdir()) == sorted(
         path.name for path in (tmp_path / "there").iterdir()
     )
