@@ -18,8 +18,8 @@ from batchgen.running.events import (
     InputsDecoded,
     Listener,
     Notice,
+    PlanReading,
     Progress,
-    Reading,
     Started,
     Stopping,
     Wait,
@@ -55,7 +55,7 @@ class _Bar:
         self._reading = ReadingLine()
 
     def hear(self, event: Event) -> None:
-        if isinstance(event, Reading):
+        if isinstance(event, PlanReading):
             self._reading.tell(event.requests)
             return
         self._reading.clear()

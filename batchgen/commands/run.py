@@ -25,7 +25,7 @@ from batchgen.provider.choose import choose_provider, look_up_catalogue
 from batchgen.provider.interface import Provider
 from batchgen.request import State
 from batchgen.running.engine import Engine
-from batchgen.running.events import InputsDecoded, Listener, Notice, Reading, silent
+from batchgen.running.events import InputsDecoded, Listener, Notice, PlanReading, silent
 from batchgen.running.options import Options, min_free_bytes, within
 from batchgen.running.preflight import (
     refuse_no_match,
@@ -160,7 +160,7 @@ async def _judge(manifest: Manifest, folder: RunFolder, options: Options, listen
                 catalogue,
                 memo=memo_in(folder),
                 count_only=not options.confirmed and options.selection.limit is None and _is_new(folder, manifest),
-                watch=lambda requests: listen(Reading(requests)),
+                watch=lambda requests: listen(PlanReading(requests)),
                 files=files,
             )
         )

@@ -101,13 +101,13 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PlanReading:
     """How many requests of a plan were read so far: a large one takes minutes, before anything else is said."""
 
     requests: int
 
 
-Event = Reading | InputsDecoded | Started | Retrying | Ended | Progress | Stopping | Notice
+Event = PlanReading | InputsDecoded | Started | Retrying | Ended | Progress | Stopping | Notice
 Listener = Callable[[Event], None]
 
 

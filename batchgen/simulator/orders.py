@@ -11,9 +11,9 @@ from typing import Literal, cast
 import msgspec
 
 from batchgen.simulator.drawing import FilmFormat, PictureFormat
+from batchgen.simulator.image_tokens import SoldTokens, is_billed_by_tokens, usage
 from batchgen.simulator.offered_models import OfferedModel, find_model
 from batchgen.simulator.problems import invalid
-from batchgen.simulator.tokens import Usage, is_billed_by_tokens, usage
 from batchgen.simulator.uploads import InputPicture
 
 ResponseFormat = Literal["url", "b64_json", "b64_ephemeral"]
@@ -57,7 +57,7 @@ class Order:
     times: int  # how many generations the one request buys
     inputs: tuple[InputPicture, ...]
     mask: InputPicture | None
-    usage: Usage | None  # of a model billed by tokens
+    usage: SoldTokens | None  # of a model billed by tokens
     body_sha256: str
 
     @property

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from batchgen.simulator.billing import BillingLedger, BillingLine
+from batchgen.simulator.image_tokens import token_cost_microusd
 from batchgen.simulator.orders import Order
 from batchgen.simulator.pricing import cost_microusd
 from batchgen.simulator.problems import FailedGeneration
 from batchgen.simulator.sold_pictures import PictureStore, SoldPicture, pictures_for
-from batchgen.simulator.tokens import token_cost_microusd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ _CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class SoldTokens:
     """The tokens of one request."""
 
     text: int
@@ -42,16 +42,16 @@ def is_billed_by_tokens(model: OfferedModel) -> bool:
     return model.id in _PRICES
 
 
-def usage(prompt: str, *, quality: str, width: int, height: int, inputs: int, times: int) -> Usage:
+def usage(prompt: str, *, quality: str, width: int, height: int, inputs: int, times: int) -> SoldTokens:
     """Return the tokens of a request for ``times`` pictures."""
     square, tall, wide = _OUTPUT["medium" if quality == "auto" else quality]
     output = square if width == height else tall if height > width else wide
-    return Usage(
+    return SoldTokens(
         text=max(1, len(prompt) // _CHARACTERS_PER_TOKEN), pictures=_INPUT_PICTURE * inputs, output=output * times
     )
 
 
-def token_cost_microusd(model: OfferedModel, used: Usage) -> int:
+def token_cost_microusd(model: OfferedModel, used: SoldTokens) -> int:
     """Return what the tokens cost; parts of a micro-dollar are charged as a whole one."""
     text, pictures, output = _PRICES[model.id]
     return math.ceil(round(used.text * text + used.pictures * pictures + used.output * output, 6))
