@@ -33,7 +33,7 @@ ARROWS = {
     "commands": set(),
     "running": {"errors", "money", "request", "version", "manifest", "planning", "provider", "store", "wording"},
     "report": {"encoding", "errors", "money", "request", "store", "wording"},
-    "compare": {"encoding", "errors", "money", "request", "store", "report", "wording"},
+    "compare": {"encoding", "errors", "money", "request", "store", "report", "user_cache", "wording"},
     "wording": set(),
     "simulator": set(),
     "testing": {"request", "provider"},
