@@ -49,7 +49,7 @@ ARROWS = {
         "wording",
     },
     "report": {"encoding", "errors", "money", "request", "store", "wording"},
-    "compare": {"encoding", "errors", "money", "request", "store", "report", "wording"},
+    "compare": {"encoding", "errors", "money", "request", "store", "report", "user_cache", "wording"},
     "wording": set(),
     "simulator": set(),
     "testing": {"request", "provider"},

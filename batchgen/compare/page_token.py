@@ -12,8 +12,9 @@ import hmac
 import os
 import secrets
 import stat
-import sys
 from pathlib import Path
+
+from batchgen.user_cache import cache_folder
 
 _SECRET_BYTES = 32
 _TOKEN_BYTES = 18
@@ -27,8 +28,9 @@ def page_token(folder: Path) -> str:
 
 def _secret() -> bytes:
     """Return the secret that only this account can read; one that lasts as long as this server if none can be kept."""
-    path = _cache() / "page-secret"
-    with contextlib.suppress(OSError):
+    # An account without a home has no such folder either.
+    with contextlib.suppress(OSError, RuntimeError):
+        path = cache_folder() / "page-secret"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.suppress(FileExistsError):
             _make(path)
@@ -56,9 +58,3 @@ def _read(path: Path) -> bytes | None:
         return content if len(content) == _SECRET_BYTES else None
     finally:
         os.close(handle)
-
-
-def _cache() -> Path:
-    stated = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    default = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-    return (stated if stated.is_absolute() else default) / "batchgen"

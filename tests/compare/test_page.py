@@ -24,9 +24,7 @@ def mixed(tmp_path_factory):
     with folders.building(tmp_path_factory.mktemp("run") / "mixed") as folder:
         for number in range(8):
             prompt = (
-                HOSTILE
-                if number == 3
-                else f"mug {number}, in the style of a long winter evening " + "by a window " * 20
+                HOSTILE if number == 3 else f"mug {number}, in the style of a long winter evening" + " by a window" * 20
             )
             for model in MODELS:
                 for repeat in (1, 2):
