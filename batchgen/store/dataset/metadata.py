@@ -7,9 +7,11 @@ right; what is missing is ``null``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,6 +24,7 @@ from batchgen.store.ledger.records import (
     ENDED_OTHERWISE,
     Record,
     RecordedPicture,
+    Share,
     Sharing,
     is_simulated,
     records,
@@ -82,15 +85,15 @@ def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFile
     with snapshot(folder.ledger) as db:
         simulated = is_simulated(db)
         flags = found or read_checks(db, folder)
-        words = tuple(name for name in word_names(db, (State.STORED,)) if not is_taken(name))
+        words = listed_words(db)
         sharing = Sharing(db)
         pictures = _write_lines(
             folder,
             "metadata.jsonl",
             (
-                line
+                line.fields
                 for record in records(db, (State.STORED,))
-                for line in _lines_of(record, sharing, words, simulated=simulated, flags=flags)
+                for line in lines_of(record, sharing.of(record), words, simulated=simulated, flags=flags)
             ),
         )
         failures = _write_lines(folder, FAILURES, map(_failure_line, records(db, ENDED_OTHERWISE)))
@@ -108,11 +111,27 @@ def is_taken(name: str) -> bool:
 TAKEN = frozenset({*BEFORE_WORDS, *AFTER_WORDS, "file_names", "image", "images", "video", "videos"})
 
 
-def _lines_of(
-    record: Record, sharing: Sharing, words: tuple[str, ...], *, simulated: bool, flags: Checks
-) -> Iterator[dict[str, object]]:
+def listed_words(db: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the names of the words that stand in every line of a folder's pictures, between our own fields."""
+    return tuple(name for name in word_names(db, (State.STORED,)) if not is_taken(name))
+
+
+class MetadataLine(NamedTuple):
+    """One line of metadata.jsonl: a picture under one name, and the request as the row of that name ``asked`` for it.
+
+    ``place`` counts the names of the picture, from 0.
+    """
+
+    picture: RecordedPicture
+    asked: Record
+    place: int
+    fields: dict[str, object]
+
+
+def lines_of(
+    record: Record, shares: Sequence[Share], words: Sequence[str], *, simulated: bool, flags: Checks
+) -> Iterator[MetadataLine]:
     """Return the lines of a stored request: one for each name of each of its pictures. The first has the bill."""
-    shares = sharing.of(record)
     first = True
     for picture in record.pictures:
         flag = flags.of(picture.file)
@@ -120,16 +139,16 @@ def _lines_of(
         if picture.named_first or not rows:
             rows.insert(0, (record, picture.file))
         for place, (asked, file) in enumerate(rows):
-            line = _picture_line(asked, picture, file, words, first=first, simulated=simulated, flag=flag)
+            fields = _picture_line(asked, picture, file, words, first=first, simulated=simulated, flag=flag)
             first = False
-            yield line | {"shares": record.key} if place else line
+            yield MetadataLine(picture, asked, place, fields | {"shares": record.key} if place else fields)
 
 
 def _picture_line(
     record: Record,
     picture: RecordedPicture,
     file: str,
-    words: tuple[str, ...],
+    words: Sequence[str],
     *,
     first: bool,
     simulated: bool,
