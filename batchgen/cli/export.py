@@ -207,7 +207,7 @@ class _Bar:
         self._bar: tqdm[Never] | None = None
 
     def begin(self, rows: int) -> None:
-        if sys.stderr.isatty():
+        if _is_terminal():
             from tqdm import tqdm
 
             self._bar = tqdm(total=rows, file=sys.stderr, bar_format=_FORMAT, dynamic_ncols=True, unit="")
@@ -219,6 +219,10 @@ class _Bar:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty()
 
 
 _FORMAT = "{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {rate_fmt} ETA {remaining}"
