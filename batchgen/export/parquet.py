@@ -16,8 +16,8 @@ from batchgen.export.shards import Packed
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# What a row group holds at most: of pictures of 1.5 MB some twenty.
-_GROUP_BYTES = 32_000_000
+# What a row group holds at most: of pictures of 1.5 MB some ten.
+_GROUP_BYTES = 16_000_000
 _GROUP_ROWS = 1_000
 
 
@@ -62,10 +62,14 @@ class ParquetPacker:
             write_page_index=True,
         ) as writer:
             for group in _groups(packed):
-                images = [_image(one) for one in group]
-                rows = [{**one.sample.line, **one.columns} for one in group]
-                values = {"image": images, **{name: [row.get(name) for row in rows] for name in self._columns}}
-                writer.write_batch(record_batch(values, schema=schema))
+                writer.write_batch(record_batch(self._values(group), schema=schema))
+                # The next group is gathered before this name is given away: two would be in memory.
+                group.clear()
+
+    def _values(self, group: list[Packed]) -> dict[str, list[Any]]:
+        rows = [{**one.sample.line, **one.columns} for one in group]
+        columns = {name: [row.get(name) for row in rows] for name in self._columns}
+        return {"image": [_image(one) for one in group], **columns}
 
 
 def _image(one: Packed) -> dict[str, Any]:
