@@ -13,7 +13,7 @@ from batchgen.simulator.embedded import embedded
 from batchgen.simulator.settings import Settings
 from tests.documents import ROOT, blocks, commands, typed
 
-DOCUMENTS = ["README.md", "docs/manifest.md", "docs/nights.md", "docs/ranking.md", "docs/report.md"]
+DOCUMENTS = ["README.md", "docs/export.md", "docs/manifest.md", "docs/nights.md", "docs/ranking.md", "docs/report.md"]
 
 
 @pytest.fixture(scope="module")
