@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -150,7 +151,7 @@ def _translated(destination: Path, tally: ExportCounts) -> Iterator[None]:
     """Raise errors of the disk as :class:`StoppedEarly`, with how far the export got."""
     try:
         yield
-    except OSError as error:
+    except (OSError, sqlite3.OperationalError) as error:
         done = counted(tally.pictures.total(), "picture")
         why = "the disk is full" if is_full(error) else f"the disk gave an error: {error}"
         raise StoppedEarly(

@@ -13,7 +13,7 @@ import pytest
 
 from batchgen.commands import export as command
 from batchgen.errors import FolderInUse, StoppedEarly, UsageError
-from batchgen.export import webdataset
+from batchgen.export import destination, webdataset
 from batchgen.export.destination import STATE
 from batchgen.export.interface import Conversion, ExportKind
 from batchgen.store.folder.lock import locked
@@ -195,6 +195,20 @@ def test_a_disk_that_is_full_ends_the_export_which_goes_on_once_there_is_room(tm
         done = exported(folder, kind, disk / "out", **more)
         assert done.tally.pictures.total() == 12
         assert not [*(disk / "out").rglob("*.part")]
+
+
+def test_a_disk_too_full_for_the_memory_of_an_export_ends_it_in_the_same_way(ledger, tmp_path, monkeypatch):
+    def full(*_):
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    ledger.store(ledger.request("a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(destination.Destination, "record", full)
+        with pytest.raises(StoppedEarly, match="the disk is full"):
+            exported(ledger.folder, "captions", tmp_path / "out")
+    assert exported(ledger.folder, "captions", tmp_path / "out").tally.pictures.total() == 1
 
 
 def _large(number):

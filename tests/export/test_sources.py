@@ -7,13 +7,15 @@ from contextlib import closing
 import pytest
 
 from batchgen.errors import LedgerDamaged, UsageError
+from batchgen.export.interface import ExportCounts, Pace
+from batchgen.export.sources import OpenFolders
 from batchgen.request import Input
 from batchgen.store.ledger.schema import connect
 from batchgen.store.ledger.transitions import Bill
 from batchgen.store.looks.flags import Flag
 from batchgen.store.looks.update import look_at_new
 from tests import ledgers
-from tests.export.folders import also, exported, fill, settle
+from tests.export.folders import also, exported, fill, options, settle
 from tests.ledgers import at_rest, picture_bytes
 
 
@@ -138,6 +140,22 @@ def test_a_picture_that_became_a_link_is_left_out(ledger, tmp_path):
     done = exported(ledger.folder, "webdataset", tmp_path / "out")
     assert done.tally.pictures.total() == 1
     assert "no plain file" in done.tally.problems[0]
+
+
+def test_a_run_that_goes_on_is_exported_as_of_one_moment_and_its_log_is_not_held(tmp_path):
+    with ledgers.build(tmp_path / "mugs") as book:
+        book.begin()
+        for number in range(3):
+            book.store(book.request(f"mug {number}"))
+        with OpenFolders([book.folder.root], options("captions")) as folders:
+            book.store(book.request("later"))
+            assert book.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+            samples = folders.samples(ExportCounts(), Pace(lambda _: None))
+            found = [next(samples).caption]
+            book.store(book.request("much later"))
+            assert book.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+            found += [sample.caption for sample in samples]
+    assert found == ["mug 0", "mug 1", "mug 2"]
 
 
 def test_several_folders_are_one_dataset_and_an_equal_request_in_both_has_a_name_in_each(tmp_path):
