@@ -27,7 +27,7 @@ _KINDS = ("captions", "imagefolder", "parquet", "webdataset")
 
 def export(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER…", show_default=False, help="Run folders, such as outputs/mugs.")
+        list[Path], typer.Argument(metavar="FOLDER", show_default=False, help="Run folders, such as outputs/mugs.")
     ],
     kind: Annotated[
         str, typer.Argument(metavar="|".join(_KINDS), show_default=False, help="What the dataset is to be.")
@@ -62,7 +62,7 @@ def export(
         typer.Option("--caption", metavar="TEMPLATE", help="The text of a picture, such as '{prompt}, {style}'."),
     ] = None,
     form: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help="Convert what is not jpeg, png or webp.")
+        str | None, typer.Option("--format", metavar="FORMAT", help="Convert what has another format: jpeg, png, webp.")
     ] = None,
     size: Annotated[
         str | None,

@@ -98,7 +98,9 @@ _THREADS = min(4, os.cpu_count() or 1)
 def _refuse(folders: Sequence[Path], options: ExportOptions, destination: Path) -> None:
     if problem := elsewhere_problem(str(destination)):
         raise UsageError(f"the destination {problem}")
-    for folder in folders:
+    for place, folder in enumerate(folders):
+        if folder.resolve() in {other.resolve() for other in folders[:place]}:
+            raise UsageError(f"{folder}: is named twice, and would be exported twice")
         if destination.resolve().is_relative_to(folder.resolve()):
             raise UsageError(
                 f"{destination}: lies in the run folder {folder}, which is batchgen's own; give another one"

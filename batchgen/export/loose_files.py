@@ -69,7 +69,7 @@ class _Writer:
     def __init__(self, destination: Destination, options: ExportOptions) -> None:
         self._destination = destination
         self._options = options
-        self._links = Links(may_link=not options.copies)
+        self._links = Links()
         self._captions = options.kind is ExportKind.CAPTIONS
         self._spec = json_text(options.conversion)
 

@@ -48,6 +48,7 @@ class _Source:
         self.folder = RunFolder(root)
         if not self.folder.exists:
             raise UsageError(f"{root}: there is no ledger here; is this a run folder?")
+        self.folder.refuse_links()
         self._db = stack.enter_context(closing(connect_read_only(self.folder.ledger)))
         with self._moment():
             self.simulated = is_simulated(self._db)
@@ -178,11 +179,12 @@ class OpenFolders:
             raise _LeftOut("films")
         if found := source.checks.of(picture.file) & options.without & ~_ALIKE:
             raise _LeftOut(", ".join(found.words))
-        if not alike.is_chosen(picture.file):
-            raise _LeftOut(", ".join((source.checks.of(picture.file) & options.without).words))
         path = source.folder.original(picture.original)
         if problem := _lacking(path, picture.bytes):
             raise _LeftOut(DAMAGED, f"{path}: {problem}")
+        # Behind all other reasons: of pictures that are alike one is chosen among those that can be exported.
+        if not alike.is_chosen(picture.file):
+            raise _LeftOut(", ".join((source.checks.of(picture.file) & options.without).words))
         name = f"{line.asked.key}-{picture.ordinal}" + (f"-{line.place + 1}" if line.place else "")
         return ExportSample(
             name=name + (f"-f{again + 1}" if again else ""),

@@ -166,6 +166,34 @@ def test_several_folders_are_one_dataset_and_an_equal_request_in_both_has_a_name
     exported([first, second], "webdataset", tmp_path / "tars")
 
 
+def test_a_folder_that_is_named_twice_is_a_mistake(ledger, tmp_path):
+    ledger.store(ledger.request("a"))
+    with pytest.raises(UsageError, match="is named twice"):
+        exported([ledger.folder, ledger.folder], "captions", tmp_path / "out")
+
+
+def test_a_link_in_place_of_a_folder_of_pictures_is_refused(ledger, tmp_path):
+    ledger.store(ledger.request("a"))
+    (shard,) = ledger.folder.pictures.iterdir()
+    shard.rename(tmp_path / "elsewhere")
+    shard.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="a link stands where"):
+        exported(ledger.folder, "captions", tmp_path / "out")
+
+
+def test_of_duplicates_the_first_one_that_is_there_stays(ledger, tmp_path):
+    for number in range(2):
+        request = ledger.request(f"mug {number}")
+        ticket = ledger.send(request)
+        ledger.answer(ticket, Bill(1, 0, None))
+        ledger.show(ticket, [at_rest(ledger.folder, request.key, picture_bytes(5))])
+        if number == 0:
+            first = next(ledger.folder.pictures.glob(f"*/{request.key}-1.png"))
+    first.unlink()
+    exported(ledger.folder, "imagefolder", tmp_path / "out", without=Flag.DUPLICATE)
+    assert [line["prompt"] for line in lines(tmp_path / "out")] == ["mug 1"]
+
+
 def test_simulated_pictures_and_real_ones_are_never_mixed(tmp_path):
     for name, simulated in (("real", False), ("play", True)):
         with ledgers.build(tmp_path / name) as book:

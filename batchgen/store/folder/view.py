@@ -312,9 +312,9 @@ def _opened(base: str, handle: int) -> BufferedReader:
 class Links:
     """The maker of names by the best way a file system has: blocks shared with the picture, a hard link, or a copy."""
 
-    def __init__(self, *, may_link: bool = True) -> None:
-        self._clones = may_link
-        self._links = may_link
+    def __init__(self) -> None:
+        self._clones = True
+        self._links = True
 
     @property
     def copied(self) -> bool:
