@@ -53,7 +53,7 @@ def build(folder, count, size):
 
 
 def _store(db, folder, run_id, number, content):
-    parameters = {"prompt": f"a mug, number {number // 4}", "size": "1024x1024"}
+    parameters = {"prompt": f"a mug, number {number // 4}"}
     canonical = canonical_json(
         provider="openai", kind=Kind.IMAGE, model="maker/one", parameters=parameters, repeat=number % 4 + 1
     )
