@@ -50,6 +50,7 @@ ARROWS = {
     },
     "report": {"encoding", "errors", "money", "request", "store", "wording"},
     "compare": {"encoding", "errors", "money", "request", "store", "report", "user_cache", "wording"},
+    "export": {"encoding", "errors", "money", "request", "store", "wording"},
     "wording": set(),
     "simulator": set(),
     "testing": {"request", "provider"},
@@ -229,6 +230,10 @@ def test_no_import_leads_back_to_where_it_started():
         pytest.fail(" → ".join(error.args[1]))
 
 
+def test_only_the_export_as_parquet_imports_pyarrow():
+    assert {one.importer for one in EVERY if one.imported.split(".")[0] == "pyarrow"} == {"batchgen.export.parquet"}
+
+
 def test_only_the_report_imports_pandas():
     assert {room_of(one.importer) for one in EVERY if one.imported.split(".")[0] == "pandas"} <= {"report"}
 
@@ -240,7 +245,7 @@ def test_a_room_without_a_network_imports_none(room):
     assert found & network == set()
 
 
-HEAVY = ("pandas", "numpy", "httpx", "httpcore", "aiohttp", "starlette", "PIL", "jinja2")
+HEAVY = ("pandas", "numpy", "pyarrow", "httpx", "httpcore", "aiohttp", "starlette", "PIL", "jinja2")
 
 
 @pytest.mark.process

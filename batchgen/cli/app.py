@@ -12,6 +12,7 @@ from batchgen.cli import (
     check,
     compare,
     explain,
+    export,
     init,
     models,
     plan,
@@ -63,6 +64,7 @@ app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("rank")(rank.rank)
 app.command("verify")(verify.verify)
+app.command("export")(export.export)
 app.command("prune")(prune.prune)
 app.command("restore")(restore.restore)
 app.command("adopt")(adopt.adopt)

@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": (["outputs/job"], 0, "outputs/job/compare.html"),
     "rank": (["outputs/job"], 0, "0 votes"),
     "verify": (["outputs/job", "--json"], 0, '"pictures"'),
+    "export": (["outputs/job", "captions", "dataset"], 0, "dataset"),
     "prune": (["job.yaml"], 0, ""),
     "restore": (["outputs/job"], 0, ""),
     "adopt": (["outputs/job", "ffff", "found.png"], 2, ""),

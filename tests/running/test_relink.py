@@ -293,7 +293,7 @@ async def test_a_disk_that_refuses_new_names_stops_the_run_before_anything_is_se
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(view._Links, "place", full)
+        patch.setattr(view.Links, "place", full)
         with pytest.raises(StoppedEarly, match="Nothing was sent"):
             await me.order((), rows=rows(cup="red", mug="blue", pot="green"), output=NAMED).run(checked=False)
     assert me.shop.posts == 2

@@ -8,9 +8,10 @@ twin states them, for loaders that take a text such as 2024-01-02 for a date. Wh
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -25,6 +26,7 @@ from batchgen.store.ledger.records import (
     ENDED_OTHERWISE,
     Record,
     RecordedPicture,
+    Share,
     Sharing,
     is_simulated,
     records,
@@ -95,18 +97,17 @@ def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFile
     with snapshot(folder.ledger) as db:
         simulated = is_simulated(db)
         flags = found or read_checks(db, folder)
-        known = word_names(db, (State.STORED,))
-        words = tuple(name for name in known if not is_taken(name))
-        edits = _Edits(InputCopies(folder)) if "inputs" in known else None
+        words = listed_words(db)
+        edits = Edits(InputCopies(folder)) if "inputs" in word_names(db, (State.STORED,)) else None
         sharing = Sharing(db)
         features = {**BEFORE_WORDS, **dict.fromkeys(words, "string"), **AFTER_WORDS, **(EDIT_WORDS if edits else {})}
         pictures = _write_table(
             folder,
             features,
             (
-                line
+                line.fields
                 for record in records(db, (State.STORED,))
-                for line in _lines_of(record, sharing, words, simulated=simulated, flags=flags, edits=edits)
+                for line in lines_of(record, sharing.of(record), words, simulated=simulated, flags=flags, edits=edits)
             ),
         )
         failures = _write_lines(folder, FAILURES, map(_failure_line, records(db, ENDED_OTHERWISE)))
@@ -134,7 +135,7 @@ TAKEN = frozenset({*BEFORE_WORDS, *AFTER_WORDS, "file_names", "image", "images",
 
 
 @dataclass(frozen=True, slots=True)
-class _Edits:
+class Edits:
     """What a folder in which pictures were edited says of them in each line: lists, also of a single one."""
 
     copies: InputCopies
@@ -147,17 +148,33 @@ class _Edits:
         }
 
 
-def _lines_of(
+def listed_words(db: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the names of the words that stand in every line of a folder's pictures, between our own fields."""
+    return tuple(name for name in word_names(db, (State.STORED,)) if not is_taken(name))
+
+
+class MetadataLine(NamedTuple):
+    """One line of metadata.jsonl: a picture under one name, and the request as the row of that name ``asked`` for it.
+
+    ``place`` counts the names of the picture, from 0.
+    """
+
+    picture: RecordedPicture
+    asked: Record
+    place: int
+    fields: dict[str, object]
+
+
+def lines_of(
     record: Record,
-    sharing: Sharing,
-    words: tuple[str, ...],
+    shares: Sequence[Share],
+    words: Sequence[str],
     *,
     simulated: bool,
     flags: Checks,
-    edits: _Edits | None,
-) -> Iterator[dict[str, object]]:
+    edits: Edits | None = None,
+) -> Iterator[MetadataLine]:
     """Return the lines of a stored request: one for each name of each of its pictures. The first has the bill."""
-    shares = sharing.of(record)
     first = True
     for picture in record.pictures:
         flag = flags.of(picture.file)
@@ -165,17 +182,17 @@ def _lines_of(
         if picture.named_first or not rows:
             rows.insert(0, (record, picture.file))
         for place, (asked, file) in enumerate(rows):
-            line = _picture_line(asked, picture, file, words, first=first, simulated=simulated, flag=flag)
+            fields = _picture_line(asked, picture, file, words, first=first, simulated=simulated, flag=flag)
             first = False
-            line |= edits.fields(asked) if edits else {}
-            yield line | {"shares": record.key} if place else line
+            fields |= edits.fields(asked) if edits else {}
+            yield MetadataLine(picture, asked, place, fields | {"shares": record.key} if place else fields)
 
 
 def _picture_line(
     record: Record,
     picture: RecordedPicture,
     file: str,
-    words: tuple[str, ...],
+    words: Sequence[str],
     *,
     first: bool,
     simulated: bool,

@@ -111,7 +111,7 @@ class View:
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
-        self._links = _Links()
+        self._links = Links()
 
     def settle(self, names: Iterable[Name]) -> Settled:
         """Bring names to disk or take them away; durable once the ``folders`` of the answer are synced.
@@ -309,7 +309,7 @@ def _opened(base: str, handle: int) -> BufferedReader:
     return file
 
 
-class _Links:
+class Links:
     """The maker of names by the best way a file system has: blocks shared with the picture, a hard link, or a copy."""
 
     def __init__(self) -> None:

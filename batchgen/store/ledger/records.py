@@ -6,6 +6,7 @@ Ten thousand requests or ten million take the same memory: only their numbers ar
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -110,15 +111,20 @@ def snapshot(ledger: Path) -> Iterator[sqlite3.Connection]:
 
 def records(db: sqlite3.Connection, states: Sequence[State] = tuple(State)) -> Iterator[Record]:
     """Return every request in one of ``states`` that is still asked for, in the order of the plan."""
+    yield from records_of(db, record_numbers(db, states))
+
+
+def record_numbers(db: sqlite3.Connection, states: Sequence[State]) -> array[int]:
+    """Return the numbers of the same requests, in the same order."""
     # Sorting the numbers alone and fetching by them is faster than having SQLite sort wide rows on disk.
     found = db.execute(f"SELECT id {_IN_STATES} ORDER BY position, repeat, id", (json_text(states),))
-    yield from records_of(db, [number for (number,) in found])
+    return array("q", (number for (number,) in found))
 
 
 def records_of(db: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[Record]:
     """Return the requests ``numbers`` in that order, without unknown ones."""
     for start in range(0, len(numbers), _BATCH):
-        yield from _batch(db, json_text(numbers[start : start + _BATCH]))
+        yield from _batch(db, json_text(list(numbers[start : start + _BATCH])))
 
 
 def withdrawn_records(db: sqlite3.Connection) -> Iterator[Record]:
