@@ -7,7 +7,7 @@ import pytest
 from batchgen import forecast, load_manifest, open_run, plan, run, run_async
 from batchgen.errors import ExitCode, ManifestError, UsageError
 from batchgen.request import State
-from batchgen.running.events import Ended, Progress, Started
+from batchgen.running.events import Ended, FinalStep, Progress, Started
 
 MANIFEST = """\
 provider: {kind: simulator, base_url: "SIMULATOR"}
@@ -31,8 +31,11 @@ def test_a_run_tells_its_listener_everything_that_ended(job, tmp_path):
     assert ended.states == {State.STORED: 2, State.REFUSED: 1}
     assert isinstance(heard[0], Started)
     assert sorted(event.state for event in heard if isinstance(event, Ended)) == ["refused", "stored", "stored"]
-    assert isinstance(heard[-1], Progress)
-    assert sum(heard[-1].ended.values()) == 3
+    steps = [event.name for event in heard if isinstance(event, FinalStep)]
+    last = heard[-1 - len(steps)]
+    assert isinstance(last, Progress)
+    assert steps[-1] == "writing metadata.jsonl"
+    assert sum(last.ended.values()) == 3
 
 
 @pytest.mark.anyio

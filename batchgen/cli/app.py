@@ -11,6 +11,7 @@ from batchgen.cli import (
     adopt,
     check,
     compare,
+    ctl,
     explain,
     export,
     init,
@@ -25,6 +26,7 @@ from batchgen.cli import (
     simulate,
     status,
     verify,
+    watch,
 )
 from batchgen.version import __version__
 
@@ -60,6 +62,8 @@ app.command("plan")(plan.plan)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("status")(status.status)
+app.command("watch")(watch.watch)
+app.command("ctl")(ctl.ctl)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("rank")(rank.rank)

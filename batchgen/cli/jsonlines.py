@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchgen.encoding import json_text
 from batchgen.money import usd
-from batchgen.running.events import Event, InputsDecoded, PlanReading, Progress
+from batchgen.running.events import Event, FinalStep, InputsDecoded, PlanReading, Progress
 from batchgen.store.ledger.ledger import now_ms
 from batchgen.store.ledger.records import timestamp
 from batchgen.store.ledger.run_counts import shown_counts
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def write_event(event: Event) -> None:
     """Write ``{"event": "ended", "at": …, "key": …}``; progress of any kind is left out: other lines can be counted."""
-    if not isinstance(event, Progress | PlanReading | InputsDecoded):
+    if not isinstance(event, Progress | PlanReading | InputsDecoded | FinalStep):
         _write(type(event).__name__.lower(), dataclasses.asdict(event))
 
 

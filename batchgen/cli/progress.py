@@ -1,20 +1,25 @@
-"""A run for people: one line with its progress, cost and longest wait; nothing is drawn if stderr is no terminal."""
+"""A run for people, on stderr: bars that stay in their places on a terminal, a line now and then anywhere else."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Never
 
 from tqdm import tqdm
 
+from batchgen.cli import progress_text
 from batchgen.cli.console import show_count
 from batchgen.cli.plan_reading import ReadingLine
+from batchgen.cli.progress_text import BarLine
 from batchgen.money import dollars
-from batchgen.request import State
 from batchgen.running.events import (
     Event,
+    FinalStep,
     InputsDecoded,
     Listener,
     Notice,
@@ -22,36 +27,109 @@ from batchgen.running.events import (
     Progress,
     Started,
     Stopping,
-    Wait,
 )
 from batchgen.wording import counted, visible
 
-# Fits 80 columns with a spend, a failure count and a wait; the bar takes what is left.
-_FORMAT = "{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {rate_fmt} ETA {remaining}{postfix}"
+DRAWN_EVERY_S = 0.5
+# Logs of nights are read in the morning: a line a minute is enough, and a short run says nothing.
+WRITTEN_EVERY_S = 60.0
 
 
 @contextmanager
 def progress_bar() -> Iterator[Listener]:
-    """Yield a listener that draws on stderr, or one that only passes notices on if stderr is no terminal."""
-    if not sys.stderr.isatty():
-        yield _pass_on
+    """Yield a listener that draws on stderr, or writes lines if stderr is no terminal that can be drawn on."""
+    if not can_draw():
+        yield _Lines(for_people=sys.stderr.isatty()).hear
         return
-    bar = _Bar()
+    bars = _Bars()
     try:
-        yield bar.hear
+        yield bars.hear
     finally:
-        bar.close()
+        bars.close()
 
 
-def _pass_on(event: Event) -> None:
-    if isinstance(event, Notice):
-        sys.stderr.write(f"batchgen: {visible(event.message)}\n")
+def can_draw() -> bool:
+    """Return whether stderr is a terminal whose cursor can be moved."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "") not in {"dumb", "unknown"}
 
 
-class _Bar:
+class Screen:
+    """Lines on stderr that are drawn again in place, each with a bar in it or none."""
+
     def __init__(self) -> None:
-        self._bar: tqdm[Never] | None = None
-        self._budget = ""
+        self._bars: list[tqdm[Never]] = []
+        self._drawn: list[tuple[BarLine, int]] = []
+
+    @staticmethod
+    def size() -> tuple[int, int]:
+        """Return columns and rows; the last column stays free, since some terminals wrap there."""
+        columns, rows = shutil.get_terminal_size()
+        return columns - 1, rows
+
+    def draw(self, lines: Sequence[BarLine]) -> None:
+        """Draw ``lines`` over those that were drawn before; lines that did not change are left alone."""
+        width, rows = self.size()
+        for place, line in enumerate(lines[: max(1, rows - 1)]):
+            if place < len(self._bars):
+                if self._drawn[place] != (line, width):
+                    self._update(self._bars[place], line, width)
+                    self._drawn[place] = line, width
+                continue
+            self._bars.append(
+                tqdm(
+                    total=line.total or 1,
+                    initial=line.done,
+                    file=sys.stderr,
+                    position=place,
+                    leave=True,
+                    bar_format=_format(line),
+                    ncols=width,
+                    nrows=rows,
+                )
+            )
+            self._drawn.append((line, width))
+        for place in range(len(lines), len(self._bars)):
+            self._update(self._bars[place], BarLine(""), width)
+
+    def close(self) -> None:
+        """Leave all lines but the last one, the reason for waiting, where they are."""
+        if not self._bars:
+            return
+        *bars, last = self._bars
+        self._update(last, BarLine(""), self.size()[0])
+        for bar in bars:
+            bar.close()
+        last.leave, last.pos = False, 0
+        last.close()
+        self._bars = []
+
+    @staticmethod
+    def write(text: str) -> None:
+        """Write a line above those that are drawn."""
+        tqdm.write(text, file=sys.stderr)
+
+    @staticmethod
+    def _update(bar: tqdm[Never], line: BarLine, width: int) -> None:
+        bar.bar_format, bar.total, bar.n, bar.ncols = _format(line), line.total or 1, line.done, width
+        bar.refresh()
+
+
+def _format(line: BarLine) -> str:
+    bar = "{bar}" if line.has_bar else ""
+    # An empty format would be tqdm's own.
+    return f"{_literal(line.left)}{bar}{_literal(line.right)}" or " "
+
+
+def _literal(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+class _Bars:
+    def __init__(self) -> None:
+        self._screen = Screen()
+        self._drawn_at = -DRAWN_EVERY_S
+        self._progress: Progress | None = None
+        self._step = ""
         self._reading = ReadingLine()
 
     def hear(self, event: Event) -> None:
@@ -62,71 +140,98 @@ class _Bar:
         match event:
             case InputsDecoded(done, wanted):
                 show_count("input pictures decoded", done, wanted)
-            case Started():
-                self._start(event)
             case Progress():
-                self._draw(event)
-            case Stopping(reason, in_flight, at_stake_microusd):
-                tqdm.write(f"stopping: {visible(reason)}", file=sys.stderr)
-                tqdm.write(_waited_for(in_flight, at_stake_microusd), file=sys.stderr)
-            case Notice(message):
-                tqdm.write(f"batchgen: {visible(message)}", file=sys.stderr)
+                self._progress = event
+                self._draw()
+            case FinalStep():
+                changed = step_text(event) != self._step and not event.done
+                self._step = step_text(event)
+                self._draw(now=changed)
             case _:
-                pass
+                for line in news(event):
+                    self._screen.write(line)
 
     def close(self) -> None:
         self._reading.clear()
-        if self._bar is not None:
-            self._bar.close()
+        self._draw(now=True)
+        self._screen.close()
 
-    def _start(self, started: Started) -> None:
-        if started.simulated:
-            tqdm.write("simulated: no real money is spent", file=sys.stderr)
-        if started.finishing:
-            paid = counted(started.finishing, "answer that was paid for earlier", "answers that were paid for earlier")
-            tqdm.write(f"finishing {paid}", file=sys.stderr)
-        if started.balance_microusd is not None and started.balance_microusd < started.expected_microusd:
-            tqdm.write(
-                f"the account holds {dollars(started.balance_microusd)}, and some {dollars(started.expected_microusd)} "
-                "are still to be spent: the run will stop when the balance is used up",
-                file=sys.stderr,
-            )
-        if started.budget_microusd is not None:
-            self._budget = f" of {dollars(started.budget_microusd)}"
-        self._bar = tqdm(
-            total=started.requests,
-            file=sys.stderr,
-            bar_format=_FORMAT,
-            dynamic_ncols=True,
-            unit="",
-            mininterval=0.1,
-        )
-
-    def _draw(self, progress: Progress) -> None:
-        if self._bar is None:
+    def _draw(self, *, now: bool = False) -> None:
+        at = time.monotonic()
+        if self._progress is None or (not now and at - self._drawn_at < DRAWN_EVERY_S):
             return
-        done = progress.done_before + sum(progress.ended.values())
-        # Requests of earlier runs say nothing of the rate of this one.
-        self._bar.initial = progress.done_before
-        self._bar.n = done
-        self._bar.set_postfix_str(self._postfix(progress), refresh=True)
+        self._drawn_at = at
+        width, rows = self._screen.size()
+        self._screen.draw(progress_text.lines(self._progress, width=width, rows=rows, step=self._step))
 
-    def _postfix(self, progress: Progress) -> str:
-        spent = progress.billed_microusd + progress.estimated_microusd
-        parts = [f"{dollars(spent)}{self._budget}"]
-        failed = sum(count for state, count in progress.ended.items() if state is not State.STORED)
-        if failed:
-            parts.append(f"{failed} failed")
-        if progress.waits:
-            parts.append(_wait(max(progress.waits, key=lambda wait: wait.count)))
-        return " · ".join(parts)
+
+class _Lines:
+    """Lines of text: notices at once, progress once a minute, and to people at a terminal that they can stop."""
+
+    def __init__(self, *, for_people: bool) -> None:
+        self._for_people = for_people
+        self._written_at = time.monotonic()
+        self._is_long = False
+        self._steps: set[str] = set()
+
+    def hear(self, event: Event) -> None:
+        match event:
+            case Progress():
+                if time.monotonic() - self._written_at >= WRITTEN_EVERY_S:
+                    self._written_at, self._is_long = time.monotonic(), True
+                    self._write(progress_text.summary(event))
+            case FinalStep(name):
+                if self._is_long and name not in self._steps:
+                    self._steps.add(name)
+                    self._write(step_text(event))
+            case Notice():
+                self._write(*news(event))
+            case _ if self._for_people:
+                self._write(*news(event))
+            case _:
+                pass
+
+    @staticmethod
+    def _write(*lines: str) -> None:
+        for line in lines:
+            sys.stderr.write(f"{line if line.startswith('batchgen: ') else f'batchgen: {line}'}\n")
+
+
+def step_text(step: FinalStep) -> str:
+    """Return ``after the last answer: looking at new pictures, 120 of 300``."""
+    count = f", {step.done:,} of {step.total:,}" if step.total else ""
+    return f"after the last answer: {step.name}{count}"
+
+
+def news(event: Event) -> list[str]:
+    """Return what is written of an event that is no progress."""
+    match event:
+        case Started():
+            return _started(event)
+        case Stopping(reason, in_flight, at_stake_microusd):
+            return [f"stopping: {visible(reason)}", _waited_for(in_flight, at_stake_microusd)]
+        case Notice(message):
+            return [f"batchgen: {visible(message)}"]
+        case _:
+            return []
+
+
+def _started(started: Started) -> list[str]:
+    said = []
+    if started.simulated:
+        said.append("simulated: no real money is spent")
+    if started.finishing:
+        paid = counted(started.finishing, "answer that was paid for earlier", "answers that were paid for earlier")
+        said.append(f"finishing {paid}")
+    if started.balance_microusd is not None and started.balance_microusd < started.expected_microusd:
+        said.append(
+            f"the account holds {dollars(started.balance_microusd)}, and some {dollars(started.expected_microusd)} "
+            "are still to be spent: the run will stop when the balance is used up"
+        )
+    return said
 
 
 def _waited_for(in_flight: int, at_stake_microusd: int) -> str:
     stake = f" ({dollars(at_stake_microusd)} at stake)" if at_stake_microusd else ""
     abandoned = "it" if in_flight == 1 else "them"
     return f"waiting for {counted(in_flight, 'request')} under way{stake}; Ctrl-C again abandons {abandoned}"
-
-
-def _wait(wait: Wait) -> str:
-    return f"{wait.count} waiting for {visible(wait.model)}, {wait.wait_s:.0f} s, {wait.reason}"

@@ -65,6 +65,13 @@ def run(
         ),
     ] = None,
     night_budget: NightBudget = None,
+    wait_for_budget: Annotated[
+        bool,
+        typer.Option(
+            "--wait-for-budget",
+            help="When the budget is used up, wait for `batchgen ctl FOLDER budget USD` instead of ending.",
+        ),
+    ] = False,
     prune: Annotated[
         bool,
         typer.Option(
@@ -140,6 +147,7 @@ def run(
             confirmed=yes,
             bounds=Bounds(stop_at, most_failures, canary),
             night_microusd=night_microusd,
+            waits_for_budget=wait_for_budget,
             prune=prune,
             spill=spill_dir,
             force_unlock=force_unlock,

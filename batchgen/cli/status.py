@@ -3,54 +3,94 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from batchgen.cli.shared_options import Folder
-from batchgen.wording import counted
+from batchgen.wording import counted, visible
+
+if TYPE_CHECKING:
+    from batchgen.commands.status import FolderStatus
+
+# What was said to a run: the newest lines are what people ask about.
+_TOLD = 5
+
+
+def status(
+    folder: Folder,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Write all of it as JSON, for programs.")] = False,
+) -> None:
+    """Show the state of a run folder: how far it is, what is stored, what failed, what it cost, and when it is done."""
+    from batchgen.commands.status import folder_status
+    from batchgen.encoding import json_text
+
+    found = folder_status(folder)
+    if json:
+        sys.stdout.write(f"{json_text(found.to_json())}\n")
+    else:
+        sys.stdout.write("\n".join(_lines(found)) + "\n")
+
 
 if TYPE_CHECKING:
     from batchgen.store.ledger.reader import Each
 
 
-def status(folder: Folder) -> None:
-    """Show the state of a run folder: what is stored, what failed, what it cost, and whether a run is going on."""
-    from batchgen.cli.reason_text import kept
-    from batchgen.commands.job import run_folder_at
-    from batchgen.money import dollars
-    from batchgen.store.folder.lock import holder
-    from batchgen.store.ledger import names
-    from batchgen.store.ledger.reader import Reader
+def ended(found: FolderStatus) -> str:
+    """Return how the newest run of a folder ended, if there was one."""
+    if found.newest is None:
+        return ""
+    how = "was killed" if found.newest.exit_code is None else f"ended with exit code {found.newest.exit_code}"
+    return f"the last run {how}{f': {found.newest.reason}' if found.newest.reason else ''}"
 
-    place = run_folder_at(folder)
-    with closing(Reader(place.ledger)) as reader:
-        counts, reused, spent, last = reader.count(), reader.count_reused(), reader.spent(), reader.last_run()
-        each = reader.each()
-        deleted, orphans, unread = names.deleted(reader.db), reader.orphans(), reader.count_unread()
-    running = holder(place.lock)
-    lines = [f"{folder}: {f'running ({running})' if running else 'not running'}"]
-    if last is not None:
-        linked = f", {reused:,} reused (linked, $0)" if reused else ""
-        sent = counted(sum(counts.values()) - reused, "request")
-        lines.append(f"  {sent} sent so far{linked}; {last.planned:,} planned")
-    lines += [f"    {state:<9} {count:>9,}" for state, count in sorted(counts.items())]
-    lines.append(f"  billed {dollars(spent.billed_microusd)}")
-    lines.append(f"  maybe billed {dollars(spent.maybe_microusd)}")
-    lines.append(f"  estimated {dollars(spent.estimated_microusd)}")
-    lines += map(_each, each)
-    if unread:
-        holds = "holds" if unread == 1 else "hold"
-        lines.append(
-            f"  {counted(unread, 'kept answer')} {holds} no picture that batchgen knows; every run reads again"
-        )
-    if orphans and orphans.kept:
-        lines.append(f"  {kept(orphans)}")
-    if deleted:
-        lines.append(f"  {counted(len(deleted), 'file')} deleted by hand; `batchgen restore {folder}` brings back")
-    if last is not None and not running:
-        how = "was killed" if last.exit_code is None else f"ended with exit code {last.exit_code}"
-        lines.append(f"  the last run {how}{f': {last.reason}' if last.reason else ''}")
-    sys.stdout.write("\n".join(lines) + "\n")
+
+def _lines(found: FolderStatus) -> Iterable[str]:
+    from batchgen.cli.reason_text import kept
+    from batchgen.money import dollars
+
+    yield f"{found.folder}: {f'running ({found.holder})' if found.holder else 'not running'}"
+    if found.newest is not None:
+        linked = f", {found.reused:,} reused (linked, $0)" if found.reused else ""
+        sent = counted(sum(found.states.values()) - found.reused, "request")
+        yield f"  {sent} sent so far{linked}; {found.planned:,} planned, {100 * found.share:.0f} % done"
+    if found.holder:
+        yield from _live(found)
+    for state, count in sorted(found.states.items()):
+        yield f"    {state:<9} {count:>9,}"
+    yield f"  billed {dollars(found.spent.billed_microusd)}"
+    yield f"  maybe billed {dollars(found.spent.maybe_microusd)}"
+    yield f"  estimated {dollars(found.spent.estimated_microusd)}"
+    yield from map(_each, found.each)
+    if found.unread:
+        holds = "holds" if found.unread == 1 else "hold"
+        yield f"  {counted(found.unread, 'kept answer')} {holds} no picture that batchgen knows; every run reads again"
+    if found.orphans and found.orphans.kept:
+        yield f"  {kept(found.orphans)}"
+    if found.deleted:
+        yield f"  {counted(found.deleted, 'file')} deleted by hand; `batchgen restore {found.folder}` brings back"
+    if not found.holder and (said := ended(found)):
+        yield f"  {said}"
+
+
+def _live(found: FolderStatus) -> Iterable[str]:
+    """Yield what a run that goes on says of itself, and what it was told."""
+    from batchgen.cli.progress import step_text
+    from batchgen.cli.progress_text import eta_text, rate, wait_text
+
+    if found.live is not None:
+        progress = found.live.progress
+        rated = rate(progress.rate_per_s)
+        under_way = f"{counted(progress.in_flight, 'request')} under way"
+        yield f"  {', '.join([under_way, *([rated] if rated else []), eta_text(progress)])}"
+        yield from (f"  waits: {wait_text(wait)}" for wait in progress.waits)
+        if found.live.stopping:
+            yield f"  stopping: {visible(found.live.stopping)}"
+        if found.live.step:
+            yield f"  {step_text(found.live.step)}"
+    for one in found.control[-_TOLD:]:
+        yield f"  told by {visible(one.user)}: {visible(one.instruction)}: {visible(one.outcome)}"
 
 
 def _each(found: Each) -> str:

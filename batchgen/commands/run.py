@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from batchgen.provider.choose import choose_provider, look_up_catalogue
 from batchgen.provider.interface import Provider
 from batchgen.request import State
 from batchgen.running.engine import Engine
-from batchgen.running.events import InputsDecoded, Listener, Notice, PlanReading, silent
+from batchgen.running.events import FinalStep, InputsDecoded, Listener, Notice, PlanReading, silent
 from batchgen.running.options import Options, min_free_bytes, within
 from batchgen.running.preflight import (
     refuse_no_match,
@@ -34,9 +34,11 @@ from batchgen.running.preflight import (
     refuse_unpriced,
     unpriced_notice,
 )
+from batchgen.running.progress_file import ProgressFile
 from batchgen.running.result import Finished
 from batchgen.running.setup import run_plan
 from batchgen.running.signals import interruptible
+from batchgen.running.steering import connections_for
 from batchgen.store.dataset.leftovers import is_lost
 from batchgen.store.dataset.summary_patch import renew_summary
 from batchgen.store.folder.plan_cache import memo_in
@@ -114,6 +116,10 @@ async def run_async(
             opened = run_folder.opened(force_unlock=options.force_unlock)
             await anyio.to_thread.run_sync(stack.enter_context, opened)
             moved = await anyio.to_thread.run_sync(claim, judged.plan, run_folder)
+            live = ProgressFile(run_folder.progress)
+            # That of a run which was killed, first.
+            await anyio.to_thread.run_sync(live.remove)
+            stack.callback(live.remove)
             async with judged.provider:
                 for notice in (*([moved] if moved else []), *judged.notices):
                     (listen or silent)(Notice(notice))
@@ -124,9 +130,10 @@ async def run_async(
                     judged.prices,
                     options=options,
                     listen=listen or silent,
+                    live=live,
                     on_engine=watch,
                 )
-        return await anyio.to_thread.run_sync(_reported, run_folder, finished)
+        return await anyio.to_thread.run_sync(_reported, run_folder, finished, listen or silent, live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +154,9 @@ async def _judge(manifest: Manifest, folder: RunFolder, options: Options, listen
     service = service_of(manifest)
     together = Together()
     with together.noted():
-        provider = choose_provider(service, concurrency=manifest.limits.concurrency, state=folder.simulator)
+        provider = choose_provider(
+            service, concurrency=connections_for(manifest.limits.concurrency), state=folder.simulator
+        )
     catalogue = None
     with together.noted():
         found = await look_up_catalogue(service)
@@ -194,7 +203,7 @@ def _is_new(folder: RunFolder, manifest: Manifest) -> bool:
     return not folder.exists and not is_lost(folder) and not manifest.reuse
 
 
-def _reported(folder: RunFolder, finished: Finished) -> RunResult:
+def _reported(folder: RunFolder, finished: Finished, listen: Listener, live: ProgressFile) -> RunResult:
     """Bring the derived files up to date, if anything changed; tell how the run ended even if that fails."""
     from batchgen.commands.report import write_derived
 
@@ -202,7 +211,8 @@ def _reported(folder: RunFolder, finished: Finished) -> RunResult:
     exit_code, reason = finished.exit_code, finished.reason
     try:
         if finished.changed or finished.renewed or not renew_summary(folder):
-            written = write_derived(folder, look=exit_code in {0, 1, 4})
+            tell = partial(_tell_step, live.before(listen), live)
+            written = write_derived(folder, look=exit_code in {0, 1, 4}, listen=tell)
             # Other rows and columns are no news of a run that bought nothing.
             report = written if finished.changed or not finished.renewed else None
     except LedgerDamaged as error:
@@ -224,6 +234,13 @@ def _reported(folder: RunFolder, finished: Finished) -> RunResult:
         withdrawn=finished.withdrawn,
         counts=finished.counts,
     )
+
+
+def _tell_step(listen: Listener, live: ProgressFile, name: str, done: int, total: int) -> None:
+    # Everything is bought: what a listener does wrong now must not keep the report from being written.
+    with suppress(Exception):
+        listen(FinalStep(name, done, total))
+    live.write(now=not done)
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ from batchgen.manifest.overrides import Overrides
 from batchgen.manifest.price_tables import PriceTable, StatedPrice, flat, stated_price
 from batchgen.manifest.row_check import RowCheck
 from batchgen.manifest.rows import Row, Rows
-from batchgen.manifest.scalars import MaxFailures, Rate, StopTime, max_failures, stop_time
+from batchgen.manifest.scalars import MaxFailures, Rate, StopTime, max_failures, money, rate, stop_time
 from batchgen.manifest.template import Template, TemplateError
 from batchgen.manifest.values import PARAMETERS, Value, check_value, normal_prompt, normalised
 
@@ -61,9 +61,11 @@ __all__ = [
     "json_schema",
     "load_manifest",
     "max_failures",
+    "money",
     "normal_prompt",
     "normalised",
     "path_problem",
+    "rate",
     "segment_problem",
     "slug",
     "stated_price",

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from batchgen.running.buy.budget import Budget, Risk
     from batchgen.running.buy.retry import Policy
     from batchgen.running.buy.spill import Spill
+    from batchgen.running.control import Control
     from batchgen.running.events import Listener
     from batchgen.running.options import Options
+    from batchgen.running.progress_file import ProgressFile
     from batchgen.running.schedule.lanes import Lane
     from batchgen.running.schedule.selection import Selection
     from batchgen.store.folder.disk_space import DiskSpace
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 class Desk:
     """The open session of a run. ``planned`` counts the requests of each model.
 
-    Money, lanes and the run's number come once nothing is in the way of a start any more.
+    Money, lanes and the run's number come once nothing is in the way of a start any more. ``control`` is what a person
+    says to the run while it goes on, and ``live`` what the run says of itself to other terminals.
     """
 
     plan: Plan
@@ -50,6 +53,8 @@ class Desk:
     copies: InputCopies
     sources: Sources
     spill: Spill
+    control: Control
+    live: ProgressFile
     policy: Policy
     selection: Selection
     budget: Budget

@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -22,18 +23,23 @@ from batchgen.running.buy.publish import Paid, Published, Publisher
 from batchgen.running.buy.purchase import Bought, NotBought, Purchase
 from batchgen.running.buy.recover import Recovered
 from batchgen.running.buy.retry import Again, StopLane, StopRun, Tries
+from batchgen.running.control import Said
 from batchgen.running.desk import Desk
 from batchgen.running.events import Ended, Event, Notice, Progress, Retrying, Stopping
 from batchgen.running.schedule.breaker import EQUAL_ANSWERS, Alike, kind_of
 from batchgen.running.schedule.feeder import Feeder
 from batchgen.running.schedule.lanes import Job, Lane, Lanes
 from batchgen.running.schedule.pool import Pool
+from batchgen.running.schedule.progress_tracker import ProgressTracker
 from batchgen.running.schedule.rate_limits import CUT_LOST, CUT_THROTTLED, THROTTLED_FOR_S
+from batchgen.running.steering import Steering, workers_for
+from batchgen.store.ledger.control_log import Acknowledgement, record
+from batchgen.store.ledger.ledger import now_ms
 from batchgen.store.ledger.transitions import Outcome
 
 PROGRESS_EVERY_S = 0.2
-# Workers beyond the ceiling: they finish answers while the others keep the ceiling busy with requests.
-_FINISHING = 8
+# How often the disk is asked what a person wants of the run.
+STEER_EVERY_S = 0.5
 _RECOVERING = 16
 # The status of a key that may not do this: the first three answers alike end the run.
 _FORBIDDEN = 403
@@ -69,9 +75,16 @@ class Engine:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._lanes = Lanes(desk.lanes, ceiling=desk.ceiling, budget=desk.budget)
-        self._pool = Pool(self._lanes, self._work, workers=desk.ceiling + max(_FINISHING, desk.ceiling // 4))
+        self._lanes = Lanes(
+            desk.lanes,
+            ceiling=desk.ceiling,
+            budget=desk.budget,
+            waits_for_budget=desk.options.waits_for_budget,
+        )
+        self._pool = Pool(self._lanes, self._work, workers=workers_for(desk.ceiling))
+        self._steering = Steering(desk, self._lanes, self._pool, drain=self.drain)
         self._feeder = Feeder(desk)
+        self._tracker = ProgressTracker(self._lanes, self._feeder, desk.planned, whole=desk.selection.takes_all)
         self._tokens = RetryTokens()
         self._forbidden = Alike()
         self._local = Alike(forgets=True)
@@ -107,9 +120,12 @@ class Engine:
     async def run(self, recovered: Sequence[Recovered]) -> WorkDone:
         """Send and finish everything there is to send, and what ``recovered`` brings from earlier processes."""
         self._feeder.leave(one.unfinished.key for one in recovered)
+        for instruction, user in self._desk.control.standing:
+            self._steering.follow(instruction, user)
         with self._scope:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._report)
+                tasks.start_soon(self._steer)
                 async with anyio.create_task_group() as work:
                     work.start_soon(self._finish_recovered, recovered)
                     work.start_soon(self._feed)
@@ -133,6 +149,7 @@ class Engine:
     async def _work(self, job: Job) -> None:
         """Do one job on one worker; whatever fails ends as a value in the ledger or as the end of the run."""
         self._feeder.noticed(self._lanes.by_model[job.request.model])
+        self._tracker.started(job.request.model)
         if job.tries == Tries():
             self._tokens.earn()
         held = True
@@ -158,6 +175,7 @@ class Engine:
         match outcome:
             case Bought():
                 self._sent += 1
+                self._tracker.answered(job.request.model, anyio.current_time() - started)
                 self._learn_answer(job, outcome)
                 release()
                 await self._publish(job, outcome, started)
@@ -192,7 +210,7 @@ class Engine:
         self._learn_published(published, self._lanes.by_model[job.request.model], started)
         if published.state is State.STORED:
             self._feeder.forget(job.key)
-        self._ended[published.state] += 1
+        self._count(job.request.model, published.state)
 
     def _learn_published(self, published: Published, lane: Lane | None, started: float) -> None:
         """Let limits grow on answers that brought pictures; stop for what keeps every picture away."""
@@ -283,8 +301,12 @@ class Engine:
         self._sent += 1
         self._end(job, outcome)
 
+    def _count(self, model: str, state: State) -> None:
+        self._ended[state] += 1
+        self._tracker.ended(model, state)
+
     def _end(self, job: Job, outcome: Outcome) -> None:
-        self._ended[outcome.state] += 1
+        self._count(job.request.model, outcome.state)
         self._tell(
             Ended(
                 job.key,
@@ -391,17 +413,55 @@ class Engine:
             self._tell(self._progress())
             await anyio.sleep(PROGRESS_EVERY_S)
 
+    async def _steer(self) -> None:
+        """Follow what a person writes into the control file, as long as the run goes on."""
+        threads = anyio.CapacityLimiter(1)
+        while True:
+            try:
+                for said in await anyio.to_thread.run_sync(self._desk.control.news, limiter=threads):
+                    await self._acknowledge(said)
+                await anyio.to_thread.run_sync(self._desk.live.write, limiter=threads)
+            except Exception as error:  # noqa: BLE001 - as in `_work`
+                self._give_up(error)
+            await anyio.sleep(STEER_EVERY_S)
+
+    async def _acknowledge(self, said: Said) -> None:
+        control = self._desk.control
+        accepted, outcome = False, said.problem
+        if said.instruction is not None:
+            try:
+                outcome, accepted = self._steering.follow(said.instruction, said.user), True
+                control.standing.append((said.instruction, said.user))
+            except ValueError as error:
+                outcome = str(error)
+        text = said.instruction.text if said.instruction else ""
+        acknowledged = Acknowledgement(now_ms(), said.user, said.id, text, accepted, outcome)
+        self._tell(Notice(f"{said.user}: {text}: {outcome}" if text else f"a line of the control file: {outcome}"))
+        control.answered += 1
+        change = partial(record, run_id=self._desk.run_id, number=control.answered, acknowledgement=acknowledged)
+        with anyio.CancelScope(shield=True):
+            await self._desk.ledger.change(change)
+
     def _progress(self) -> Progress:
         budget = self._desk.budget
+        now = anyio.current_time()
+        tracked = self._tracker.look(now)
+        done_before = sum(self._feeder.passed.values()) + self._feeder.equal
+        # Part of a plan ends where that part does: nobody waits for the rest.
+        part = done_before + sum(self._ended.values()) + tracked.left
         return Progress(
-            total=self._desk.count,
-            done_before=sum(self._feeder.passed.values()) + self._feeder.equal,
+            total=self._desk.count if self._desk.selection.takes_all else min(self._desk.count, part),
+            done_before=done_before,
             ended=dict(self._ended),
             in_flight=self._lanes.in_flight,
             billed_microusd=budget.billed_microusd,
             maybe_microusd=budget.maybe_microusd,
             estimated_microusd=budget.estimated_microusd,
-            waits=self._lanes.waits(anyio.current_time()),
+            waits=self._lanes.waits(now),
+            lanes=tracked.lanes,
+            rate_per_s=tracked.rate_per_s,
+            eta_s=tracked.eta_s,
+            budget_microusd=budget.cap_microusd,
         )
 
     def _result(self) -> WorkDone:
@@ -411,9 +471,16 @@ class Engine:
             equal=self._feeder.equal,
             sent=self._sent,
             stopped=self._lanes.stopped,
-            closed={lane.model: lane.closed for lane in self._desk.lanes if lane.closed},
+            closed={lane.model: why for lane in self._desk.lanes if (why := _left_behind(lane))},
             left=sum(lane.open for lane in self._desk.lanes),
             read_whole=self._feeder.read_whole,
             unrecorded=tuple(self._desk.spill.messages),
             failure=self._failure,
         )
+
+
+def _left_behind(lane: Lane) -> str | None:
+    """Return why a lane did not come to its end, or ``None``."""
+    if lane.closed is None and lane.parked is not None and not lane.exhausted:
+        return f"parked by {lane.parked}"
+    return lane.closed

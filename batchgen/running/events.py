@@ -71,8 +71,27 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneProgress:
+    """The progress of one model: what is done of what the run has to do, how fast, and its ``state`` in words.
+
+    ``allowed`` requests may be in flight. Rate, latency and time left are ``None`` while nobody can know them.
+    """
+
+    model: str
+    total: int
+    done: int
+    failed: int
+    in_flight: int
+    allowed: int
+    rate_per_s: float | None
+    p50_s: float | None
+    eta_s: float | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of the run, told several times a second."""
+    """The progress of the run, told several times a second. ``eta_s`` is the slowest lane's, if each has one."""
 
     total: int
     done_before: int
@@ -82,6 +101,19 @@ class Progress:
     maybe_microusd: int
     estimated_microusd: int
     waits: tuple[Wait, ...]
+    lanes: tuple[LaneProgress, ...] = ()
+    rate_per_s: float | None = None
+    eta_s: float | None = None
+    budget_microusd: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinalStep:
+    """What a run does after its last answer: ``done`` of ``total``, if that can be counted."""
+
+    name: str
+    done: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +139,7 @@ class PlanReading:
     requests: int
 
 
-Event = PlanReading | InputsDecoded | Started | Retrying | Ended | Progress | Stopping | Notice
+Event = PlanReading | InputsDecoded | Started | Retrying | Ended | Progress | FinalStep | Stopping | Notice
 Listener = Callable[[Event], None]
 
 

@@ -20,7 +20,8 @@ class Options:
     may cost. ``prune`` moves to the trash what the manifest no longer asks for, once the run has come to the end of its
     whole plan. Nothing is sent while less than ``min_free_bytes`` are free on the folder's disk; ``None`` is what
     ``BATCHGEN_MIN_FREE_MB`` says, or the rule of :class:`Room`. ``spill`` is a folder on another disk for paid pictures
-    that the folder's own one can't take. ``force_unlock`` names a dead machine that still claims the folder.
+    that the folder's own one can't take. With ``waits_for_budget`` a budget that is used up ends nothing: a person may
+    raise it meanwhile. ``force_unlock`` names a dead machine that still claims the folder.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -31,6 +32,7 @@ class Options:
     prune: bool = False
     min_free_bytes: int | None = None
     spill: Path | None = None
+    waits_for_budget: bool = False
     force_unlock: str | None = None
 
 

@@ -24,9 +24,10 @@ from batchgen.running.buy.recover import read_again, settle_the_past, unfinished
 from batchgen.running.buy.reuse import Reuse
 from batchgen.running.buy.spill import Spill
 from batchgen.running.canary import run_in_stages
+from batchgen.running.control import Control
 from batchgen.running.desk import Desk
 from batchgen.running.engine import Engine
-from batchgen.running.events import Listener, Notice, Started, silent
+from batchgen.running.events import FinalStep, Listener, Notice, Started, silent
 from batchgen.running.metadata_sync import sync
 from batchgen.running.missing import Missing, give_up, missing_of
 from batchgen.running.options import Options, min_free_bytes
@@ -37,6 +38,7 @@ from batchgen.running.preflight import (
     refuse_unpriced,
     to_buy,
 )
+from batchgen.running.progress_file import ProgressFile
 from batchgen.running.relink import Looked, Relinked, look, note, open_stems, relink
 from batchgen.running.result import Finished, finished
 from batchgen.running.schedule.from_manifest import lanes_of, policy_of
@@ -66,6 +68,7 @@ async def run_plan(
     *,
     options: Options,
     listen: Listener = silent,
+    live: ProgressFile | None = None,
     on_engine: Callable[[Engine], None],
 ) -> Finished:
     """Run ``plan`` in ``folder``, which the caller holds open, through ``provider``, which is entered already.
@@ -73,11 +76,12 @@ async def run_plan(
     ``on_engine`` is given the engine before it starts, so that a signal can drain it. Raise :class:`UsageError`
     before anything is sent, and :class:`LedgerDamaged`.
     """
+    live = live or ProgressFile(folder.progress)
     planned = await anyio.to_thread.run_sync(plan.count_by_model)
     refuse_unpriced(planned, prices, plan.manifest.limits, options)
     refuse_partial_prune(options)
     lost = await anyio.to_thread.run_sync(is_lost, folder)
-    async with _opened(plan, provider, folder, prices, options, listen, planned) as opened:
+    async with _opened(plan, provider, folder, prices, options, live.before(listen), live, planned) as opened:
         with _before_sending(folder):
             await anyio.to_thread.run_sync(lambda: keep_memo(folder, plan.memo()))
             looked = await _in_step(opened, lost=lost)
@@ -107,6 +111,8 @@ async def run_plan(
         reused = await _reused(desk)
         _tell_of_start(desk, remaining_microusd, finishing=len(recovered))
         done = await run_in_stages(desk, options.bounds, recovered, lanes=lanes, on_engine=on_engine)
+        desk.listen(FinalStep("bringing names and records up to date"))
+        await anyio.to_thread.run_sync(desk.live.write)
         # What was bought, and answers to an earlier plan that are pictures now, are news to the diff.
         desk.diff.look_again()
         ended = await finished(desk, done, relinked=relinked, counts=msgspec.structs.replace(counts, reused=reused))
@@ -130,6 +136,7 @@ async def _opened(
     prices: PriceBook,
     options: Options,
     listen: Listener,
+    live: ProgressFile,
     planned: Mapping[str, int],
 ) -> AsyncIterator[Desk]:
     limits, retry = plan.manifest.limits, plan.manifest.retry
@@ -162,6 +169,8 @@ async def _opened(
             copies=await anyio.to_thread.run_sync(InputCopies, folder),
             sources=sources,
             spill=Spill(folder, options.spill),
+            control=Control(folder.control),
+            live=live,
             policy=policy_of(retry, strict=options.strict),
             selection=options.selection,
             budget=Budget(limits.budget_microusd, spent),

@@ -17,6 +17,8 @@ COMMANDS = {
     "plan": (["job.yaml"], 0, "4 done"),
     "explain": (["job.yaml", "1"], 0, "done: it is stored"),
     "status": (["outputs/job"], 0, "4 requests sent so far; 4 planned"),
+    "watch": (["outputs/job"], 0, "the last run ended with exit code 0"),
+    "ctl": (["outputs/job", "pause"], 2, ""),
     "report": (["outputs/job"], 0, "4 requests, 4 stored"),
     "compare": (["outputs/job"], 0, "outputs/job/compare.html"),
     "rank": (["outputs/job"], 0, "0 votes"),

@@ -19,5 +19,5 @@ def lane(model="a", names=(), *, limit=1000, per_s=None, burst=5, price=1, fed=T
     return made
 
 
-def lanes(*made, ceiling=1000, cap=None):
-    return Lanes(made, ceiling=ceiling, budget=Budget(cap, Spent()))
+def lanes(*made, ceiling=1000, cap=None, waits_for_budget=False):
+    return Lanes(made, ceiling=ceiling, budget=Budget(cap, Spent()), waits_for_budget=waits_for_budget)

@@ -53,7 +53,7 @@ class Budget:
     def shortage(self, amount_microusd: int) -> str | None:
         """Return which limit a request of that worst-case price may exceed: a budget, the balance, or ``None``."""
         wanted = self.committed_microusd + amount_microusd
-        if self.cap_microusd is not None and wanted > self.cap_microusd:
+        if self.cap_microusd is not None and self.is_used_up(amount_microusd):
             return (
                 f"the budget of {dollars(self.cap_microusd)} is used up: another request may cost "
                 f"{dollars(amount_microusd)}; --budget, or limits.budget_usd, raises it"
@@ -74,6 +74,10 @@ class Budget:
         ):
             return f"the account's balance of {dollars(self.balance_microusd)} does not cover another request"
         return None
+
+    def is_used_up(self, amount_microusd: int) -> bool:
+        """Return whether a request of that worst-case price may exceed the cap, which a person may raise."""
+        return self.cap_microusd is not None and self.committed_microusd + amount_microusd > self.cap_microusd
 
     def reserve(self, amount_microusd: int) -> None:
         self.reserved_microusd += amount_microusd

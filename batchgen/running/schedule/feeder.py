@@ -31,6 +31,23 @@ LOW_WATER = 250
 _LONGEST_SPREAD = 1.2
 
 
+class _Source(Iterator[Request]):
+    """The requests of one lane, read from the plan; it counts the positions it has read."""
+
+    def __init__(self, total: int, requests: Iterable[Request], takes: Callable[[Request], bool]) -> None:
+        self.total = total
+        self.read = 0
+        self._requests = iter(requests)
+        self._takes = takes
+
+    def __next__(self) -> Request:
+        for request in self._requests:
+            self.read += 1
+            if self._takes(request):
+                return request
+        raise StopIteration
+
+
 @dataclass(frozen=True, slots=True)
 class _Chunk:
     """Requests to look at, after so many requests that were ``skipped`` because they are stored."""
@@ -58,7 +75,8 @@ class Feeder:
         self._desk = desk
         self._selection = desk.selection
         self._positions: Mapping[str, Sequence[int]] | None = None
-        self._sources: dict[str, Iterator[Request]] = {}
+        self._sources: dict[str, _Source] = {}
+        self._made: Counter[str] = Counter()
         self._queued: set[str] = set()
         self._finishing: frozenset[str] = frozenset()
         self._left = desk.selection.limit
@@ -72,6 +90,18 @@ class Feeder:
         """Note that a job has left ``lane``, and feed the lane again once it has room."""
         if lane.queued <= LOW_WATER and not lane.fed:
             self._hungry.set()
+
+    def expected(self, lane: Lane) -> float:
+        """Return how many jobs the plan still has for ``lane``, judged by what was read of the plan."""
+        if lane.fed or lane.closed is not None:
+            return 0
+        source = self._sources.get(lane.model)
+        if source is None:
+            jobs = float(self._desk.planned.get(lane.model, 0))
+        else:
+            share = self._made[lane.model] / source.read if source.read else 1.0
+            jobs = (source.total - source.read) * share
+        return jobs if self._left is None else min(jobs, self._left)
 
     def leave(self, keys: Iterable[str]) -> None:
         """Leave out requests that are finished, and counted, from answers of an earlier process."""
@@ -119,6 +149,7 @@ class Feeder:
         jobs = list(itertools.islice(made, self._left))
         if self._left is not None:
             self._left -= len(jobs)
+        self._made[lane.model] += len(jobs)
         now, wall_ms = anyio.current_time(), now_ms()
         for job in jobs:
             self._queue(lane, job, chunk.standings.get(job.key), now, wall_ms)
@@ -138,10 +169,11 @@ class Feeder:
             # A chunk without anything to send wakes no worker.
             skipped += len(requests)
 
-    def _source(self, model: str) -> Iterator[Request]:
+    def _source(self, model: str) -> _Source:
         if self._positions is None:
             self._positions = self._desk.plan.outline.by_model(self._to_read())
-        return filter(self._selection.takes, self._desk.plan.at(self._positions.get(model, ())))
+        positions = self._positions.get(model, ())
+        return _Source(len(positions), self._desk.plan.at(positions), self._selection.takes)
 
     def _to_read(self) -> Sequence[int]:
         """Return the positions in the plan to look at; stored requests are passed over without being made."""

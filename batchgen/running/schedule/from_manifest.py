@@ -35,13 +35,16 @@ def lanes_of(models: Iterable[str], limits: Limits) -> list[Lane]:
 
 def _lane(model: str, limits: Limits, stated: StartRate) -> Lane:
     own = [lane for lane in limits.lanes if model == lane.pattern or fnmatchcase(model, lane.pattern)]
-    ceilings = [limits.concurrency, *(lane.concurrency for lane in own if lane.concurrency is not None)]
+    ceilings = [lane.concurrency for lane in own if lane.concurrency is not None]
     rate = next((lane.rate for lane in own if lane.rate is not None), limits.rate)
-    limit = ConcurrencyLimit(min(ceilings), adaptive=limits.adaptive)
-    return Lane(model, limit, stated if rate is None else _start_rate(rate))
+    limit = ConcurrencyLimit(min([limits.concurrency, *ceilings]), adaptive=limits.adaptive)
+    return Lane(
+        model, limit, stated if rate is None else start_rate(rate), own_ceiling=min(ceilings) if ceilings else None
+    )
 
 
-def _start_rate(rate: Rate) -> StartRate:
+def start_rate(rate: Rate) -> StartRate:
+    """Return the token bucket for a rate that a person wrote down."""
     burst = _BURST if rate.window_s <= _BURST_WINDOW_S else max(1, int(rate.count))
     # A rate the user wrote down is a limit: the service's own headers don't raise it.
     return StartRate(rate.starts_per_s, burst=min(burst, max(1, int(rate.count))), follow=False)

@@ -45,12 +45,16 @@ class NothingDue:
 
 
 class Lane:
-    """The queue of one model, with its limits. Retries go before new work."""
+    """The queue of one model, with its limits. Retries go before new work.
 
-    def __init__(self, model: str, limit: ConcurrencyLimit, rate: StartRate) -> None:
+    ``own_ceiling`` is the most requests in flight that a person wants of this model, whatever the whole run may have.
+    """
+
+    def __init__(self, model: str, limit: ConcurrencyLimit, rate: StartRate, *, own_ceiling: int | None = None) -> None:
         self.model = model
         self.limit = limit
         self.rate = rate
+        self.own_ceiling = own_ceiling
         self.breaker = Breaker()
         self.alike = Alike()
         self.throttling = Throttling()
@@ -58,6 +62,9 @@ class Lane:
         self.in_flight = 0
         self.fed = False
         self.closed: str | None = None
+        # What a person says while the run goes on: a paused lane keeps the run waiting, a parked one is left behind.
+        self.paused = False
+        self.parked: str | None = None
         self.gate_until = -math.inf
         self._dearest: dict[tuple[str, str, str], int] = {}
         self._retries: deque[Job] = deque()
@@ -75,13 +82,24 @@ class Lane:
         return self.queued + len(self._waiting)
 
     @property
+    def held(self) -> bool:
+        """Return whether a person lets nothing of this lane be sent."""
+        return self.paused or self.parked is not None
+
+    @property
+    def exhausted(self) -> bool:
+        """Return whether every request of the plan for this lane was sent."""
+        return self.fed and self.open == 0
+
+    @property
     def unread(self) -> bool:
         """Return whether nobody knows yet if the plan holds requests for this lane."""
-        return not self.fed and self.open == 0 and self.closed is None
+        return not self.fed and self.open == 0 and self.closed is None and self.parked is None
 
     @property
     def done(self) -> bool:
-        return self.in_flight == 0 and (self.closed is not None or (self.fed and self.open == 0))
+        left_behind = self.closed is not None or self.parked is not None
+        return self.in_flight == 0 and (left_behind or self.exhausted)
 
     def add(self, jobs: Iterable[Job]) -> None:
         self._fresh.extend(jobs)
@@ -129,16 +147,26 @@ class Lane:
         """Return when the first waiting job is due; infinite without a waiting job."""
         return self._waiting[0][0] if self._waiting else math.inf
 
+    def last_due(self) -> float:
+        """Return when the last waiting job is due; minus infinity without a waiting job."""
+        return max((due for due, _, _ in self._waiting), default=-math.inf)
+
 
 class Lanes:
-    """All lanes of a run, under one ceiling and one budget."""
+    """All lanes of a run, under one ceiling and one budget.
 
-    def __init__(self, lanes: Sequence[Lane], *, ceiling: int, budget: Budget) -> None:
+    With ``waits_for_budget`` a budget that is used up stops nothing: a person may raise it, and ``short`` says that the
+    lanes wait for that.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], *, ceiling: int, budget: Budget, waits_for_budget: bool = False) -> None:
         self.by_model = {lane.model: lane for lane in lanes}
         self._turns = deque(lanes)
-        self._ceiling = ceiling
+        self.ceiling = ceiling
         self._budget = budget
+        self._waits_for_budget = waits_for_budget
         self.in_flight = 0
+        self.short: str | None = None
         self.stopped: str | None = None
         # How many questions are open whose answer may stop the run.
         self.holds = 0
@@ -152,14 +180,15 @@ class Lanes:
 
     def pick(self, now: float) -> Job | NothingDue:
         """Return the next job, counted as in flight and with its price reserved, or when to ask again."""
-        if self.stopped is not None or self.holds or self.in_flight >= self._ceiling:
+        if self.stopped is not None or self.holds or self.in_flight >= self.ceiling:
             return NothingDue(math.inf)
         until = math.inf
         too_dear: str | None = None
+        waits = False
         for _ in range(len(self._turns)):
             lane = self._turns[0]
             self._turns.rotate(-1)
-            if lane.closed is not None:
+            if lane.closed is not None or lane.held:
                 continue
             job = lane.next_job(now)
             if job is None:
@@ -172,13 +201,21 @@ class Lanes:
                 continue
             if shortage := self._budget.shortage(job.reserve_microusd or 0):
                 too_dear = shortage
+                waits = waits or (self._waits_for_budget and self._budget.is_used_up(job.reserve_microusd or 0))
                 continue
             self._start(lane, job, now)
+            self.short = None
             return job
-        if too_dear and self.in_flight == 0 and until == math.inf and not any(lane.unread for lane in self._turns):
+        self.short = too_dear if waits and self.in_flight == 0 else None
+        if too_dear and not waits and self.in_flight == 0 and until == math.inf and not self._may_change:
             # Nothing in flight can free a reservation any more, and no cheaper lane is still being fed.
             self.stopped = too_dear
         return NothingDue(until)
+
+    @property
+    def _may_change(self) -> bool:
+        """Return whether a cheaper request may turn up: in a lane that is still being fed, or is paused."""
+        return any(lane.unread or (lane.paused and not lane.done) for lane in self._turns)
 
     def release(self, model: str) -> None:
         """Note that a request is no longer in flight."""
@@ -191,7 +228,13 @@ class Lanes:
 
     def waits(self, now: float) -> tuple[Wait, ...]:
         """Return why requests that could be sent are waiting, lane by lane."""
-        return tuple(wait for lane in self._turns if (wait := _wait(lane, now)) is not None)
+        # In an order of their own: the turns change with every request.
+        waits = [wait for lane in self.by_model.values() if (wait := _wait(lane, now)) is not None]
+        if self.short is not None and self.stopped is None:
+            left = sum(lane.open for lane in self._turns if lane.closed is None and not lane.held)
+            said, _, _ = self.short.partition(";")
+            waits.insert(0, Wait("", left, 0, f"{said}; `batchgen ctl FOLDER budget USD` raises it"))
+        return tuple(waits)
 
     def _start(self, lane: Lane, job: Job, now: float) -> None:
         lane.start(now)
@@ -200,8 +243,10 @@ class Lanes:
 
 
 def _wait(lane: Lane, now: float) -> Wait | None:
-    if lane.closed is not None:
+    if lane.closed is not None or lane.parked is not None:
         return None
+    if lane.paused:
+        return Wait(lane.model, lane.open, 0, "paused") if lane.open or not lane.fed else None
     if lane.breaker.is_open and lane.open:
         probe_s = lane.breaker.blocked_until(now) - now
         return Wait(

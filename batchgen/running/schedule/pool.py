@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 import anyio
+from anyio.abc import TaskGroup
 
 from batchgen.running.schedule.lanes import Job, Lanes
 
@@ -22,6 +23,8 @@ class Pool:
         self._lanes = lanes
         self._work = work
         self._workers = workers
+        self._serving = 0
+        self._more = anyio.Event()
         self._parked: deque[anyio.Event] = deque()
         self._alarm_at = math.inf
         self._alarm_changed = anyio.Event()
@@ -31,9 +34,29 @@ class Pool:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._ring)
             async with anyio.create_task_group() as workers:
-                for _ in range(self._workers):
-                    workers.start_soon(self._serve)
+                self._start(workers)
+                tasks.start_soon(self._start_more, workers)
             tasks.cancel_scope.cancel()
+
+    def grow(self, workers: int) -> None:
+        """Have ``workers`` tasks, if there are fewer; those there are stay."""
+        if workers > self._workers:
+            self._workers = workers
+            self._more.set()
+
+    def _start(self, workers: TaskGroup) -> None:
+        missing = self._workers - self._serving
+        self._serving += missing
+        for _ in range(missing):
+            workers.start_soon(self._serve)
+
+    async def _start_more(self, workers: TaskGroup) -> None:
+        while True:
+            await self._more.wait()
+            self._more = anyio.Event()
+            # A group whose last worker has left takes no other.
+            if self._serving:
+                self._start(workers)
 
     def wake(self) -> None:
         """Tell the pool that a job may have become ready, or that the lanes were stopped."""
@@ -46,6 +69,7 @@ class Pool:
     async def _serve(self) -> None:
         while (job := await self._next()) is not None:
             await self._work(job)
+        self._serving -= 1
 
     async def _next(self) -> Job | None:
         while True:

@@ -99,6 +99,17 @@ class ConcurrencyLimit:
         self._cut_at = now
         self._successes = self._busiest = 0
 
+    def bound(self, ceiling: int) -> None:
+        """Replace the ceiling, as a person asked: a higher one is tried by doubling again, until the next cut."""
+        self._slow_start = self._slow_start or ceiling > self.ceiling
+        self.ceiling = ceiling
+        self.now = min(self.now, ceiling) if self._adaptive else ceiling
+        self._successes = self._busiest = 0
+
+    def was_cut_within(self, span_s: float, now: float) -> bool:
+        """Return whether the service asked for less in the last ``span_s`` seconds."""
+        return now - self._cut_at <= span_s
+
     def _grow(self) -> None:
         step = self.now if self._slow_start else max(1, math.floor(self.now * 0.05))
         self.now = min(self.ceiling, self.now + step)
@@ -114,6 +125,11 @@ class StartRate:
         self._tokens = float(burst)
         self._counted_at = -math.inf
         self._paused_until = -math.inf
+
+    @property
+    def per_s(self) -> float | None:
+        """Return the starts that are allowed in a second; ``None`` if there is no such limit."""
+        return self._per_s
 
     def wait_s(self, now: float) -> float:
         """Return the seconds until a request may start; 0 if a request may start now."""

@@ -104,6 +104,10 @@ class DiskSpace:
         elif names is not None and names < 2 * self._concurrency:
             self._low = f"the disk of {self._folder.root} takes only {counted(names, 'more file')}. Make room"
 
+    def expect(self, concurrency: int) -> None:
+        """Keep room for so many answers under way, from now on."""
+        self._concurrency = concurrency
+
     def saw(self, size: int) -> None:
         """Learn from the size of a stored answer how much room the next ones need."""
         self._seen += 1

@@ -52,6 +52,14 @@ class RunFolder:
         return self.state / "plan"
 
     @property
+    def control(self) -> Path:
+        return self.state / "control.jsonl"
+
+    @property
+    def progress(self) -> Path:
+        return self.state / "progress.json"
+
+    @property
     def images(self) -> Path:
         return self.root / "images"
 
@@ -81,7 +89,8 @@ class RunFolder:
 
     def refuse_links(self) -> None:
         """Raise :class:`FolderMismatch` if a link stands where a file or folder of ours belongs."""
-        ours = (self.state, self.images, self.inputs, self.pictures, self.answers, self.ledger, self.lock, self.memo)
+        places = (self.state, self.images, self.inputs, self.pictures, self.answers)
+        ours = (*places, self.ledger, self.lock, self.memo, self.control, self.progress)
         lists = (self.root / name for name in ("metadata.jsonl", "failures.jsonl", "summary.json", "compare"))
         # What lies in the shards is looked at if the ledger is not in step with it.
         below = (path for place in (self.pictures, self.answers) for path in _entries(place))

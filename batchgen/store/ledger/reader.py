@@ -100,6 +100,7 @@ class Spent:
 class NewestRun:
     """The newest run: ``exit_code`` is ``None`` while the run goes on, or if it was killed."""
 
+    id: int
     planned: int
     exit_code: int | None
     reason: str | None
@@ -168,7 +169,7 @@ class Reader:
 
     def last_run(self) -> NewestRun | None:
         """Return the newest run of the folder."""
-        rows = self._rows("SELECT planned, exit_code, reason FROM runs ORDER BY id DESC LIMIT 1")
+        rows = self._rows("SELECT id, planned, exit_code, reason FROM runs ORDER BY id DESC LIMIT 1")
         return NewestRun(*rows[0]) if rows else None
 
     def orphans(self) -> Orphans | None:

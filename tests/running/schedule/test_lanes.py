@@ -160,3 +160,73 @@ def test_people_are_told_what_is_waited_for():
         ("b", 1, 9.0, "back-off before a retry"),
         ("s", 1, 10.0, "rate limit"),
     ]
+
+
+def test_a_paused_lane_sends_nothing_and_keeps_the_run_from_ending():
+    one, other = lane("a", "12"), lane("b", "3")
+    chooser = lanes(one, other)
+    one.paused = True
+    assert picked(chooser, 2) == ["3", NothingDue(math.inf)]
+    chooser.release("b")
+    assert not chooser.done
+    (wait,) = chooser.waits(0.0)
+    assert (wait.model, wait.count, wait.reason) == ("a", 2, "paused")
+    one.paused = False
+    assert picked(chooser, 2) == ["1", "2"]
+
+
+def test_a_parked_lane_is_left_behind_and_comes_back_while_the_run_goes_on():
+    one, other = lane("a", "1"), lane("b", "2")
+    chooser = lanes(one, other)
+    one.parked = "somebody"
+    assert picked(chooser, 2) == ["2", NothingDue(math.inf)]
+    assert not chooser.done
+    one.parked = None
+    assert picked(chooser, 1) == ["1"]
+    one.parked = "somebody"
+    chooser.release("b")
+    assert not chooser.done, "what is in flight lands"
+    chooser.release("a")
+    assert chooser.done
+
+
+def test_a_budget_that_is_used_up_is_waited_for_if_a_person_may_raise_it():
+    chooser = lanes(lane("a", "12"), cap=1, waits_for_budget=True)
+    assert picked(chooser, 1) == ["1"]
+    chooser._budget.settle(1, billed_microusd=1)
+    chooser.release("a")
+    assert picked(chooser, 1) == [NothingDue(math.inf)]
+    assert chooser.stopped is None
+    assert "is used up" in chooser.waits(0.0)[0].reason
+    chooser._budget.cap_microusd = 2
+    assert picked(chooser, 1) == ["2"]
+    assert chooser.waits(0.0) == ()
+
+
+def test_a_balance_that_is_used_up_stops_also_a_run_that_waits_for_a_budget():
+    chooser = lanes(lane("a", "12"), cap=100, waits_for_budget=True)
+    chooser._budget.balance_microusd = 0
+    picked(chooser, 1)
+    assert "balance" in chooser.stopped
+
+
+def test_a_budget_that_is_lowered_below_what_is_spent_stops_the_sending():
+    chooser = lanes(lane("a", "12", price=3), cap=6)
+    assert picked(chooser, 1) == ["1"]
+    chooser._budget.cap_microusd = 1
+    assert picked(chooser, 1) == [NothingDue(math.inf)]
+    assert chooser.stopped is None, "what is in flight lands first"
+    chooser._budget.settle(3, billed_microusd=3)
+    chooser.release("a")
+    picked(chooser, 1)
+    assert "is used up" in chooser.stopped
+
+
+def test_no_budget_stops_a_run_while_a_cheaper_lane_is_paused():
+    dear, cheap = lane("dear", "1", price=9), lane("cheap", "2", price=1)
+    chooser = lanes(dear, cheap, cap=5)
+    cheap.paused = True
+    picked(chooser, 1)
+    assert chooser.stopped is None
+    cheap.paused = False
+    assert picked(chooser, 1) == ["2"]

@@ -223,3 +223,28 @@ async def test_retries_at_random_moments_in_many_lanes_are_never_forgotten(anyio
     with anyio.fail_after(20):
         await pool.run()
     assert len(done) == 360
+
+
+async def test_a_pool_grows_while_it_works_up_to_a_ceiling_that_was_raised():
+    works = Works(lanes(lane("a", range(200)), ceiling=4), 12, seconds=0.01)
+
+    async def raise_it():
+        while not works.done:
+            await anyio.sleep(0.001)
+        assert works.peak == 4
+        works.lanes.ceiling = 64
+        works.pool.grow(80)
+        works.pool.wake()
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(raise_it)
+            await works.pool.run()
+    assert works.peak == 64
+    assert len(works.done) == 200
+
+
+async def test_a_pool_that_grows_at_its_end_ends():
+    works = Works(lanes(lane("a", range(3))), 2)
+    await works.run()
+    works.pool.grow(100)

@@ -166,3 +166,15 @@ def test_a_rate_the_user_wrote_down_is_not_raised_by_the_service():
     rate.take(0.0)
     assert rate.wait_s(0.0) == 1.0
     assert math.isclose(rate.wait_s(0.75), 0.25)
+
+
+def test_a_higher_ceiling_is_tried_by_doubling_and_a_lower_one_holds_at_once():
+    limit = ConcurrencyLimit(4, adaptive=True)
+    limit.cut(0.7, 0.0)
+    limit.bound(64)
+    assert grown(limit, 6)[-1] == 64
+    limit.bound(4)
+    assert limit.now == limit.ceiling == 4
+    fixed = ConcurrencyLimit(4, adaptive=False)
+    fixed.bound(64)
+    assert fixed.now == 64
