@@ -14,7 +14,7 @@ from typing import Any
 from batchgen.errors import ExitCode, StoppedEarly, UsageError
 from batchgen.export.destination import Destination, Spec
 from batchgen.export.export_card import columns_of, export_card
-from batchgen.export.interface import DAMAGED, ExportCounts, ExportKind, ExportOptions, ExportSample, Pace
+from batchgen.export.interface import DAMAGED, ExportCounts, ExportKind, ExportOptions, ExportPace, ExportSample
 from batchgen.export.loose_files import write_loose
 from batchgen.export.parquet import ParquetPacker, refuse_without_pyarrow
 from batchgen.export.shards import write_shards
@@ -55,7 +55,7 @@ def export(
     the same call goes on.
     """
     _refuse(folders, options, destination)
-    pace, tally = Pace(listen), ExportCounts()
+    pace, tally = ExportPace(listen), ExportCounts()
     with OpenFolders(folders, options) as sources:
         begin(sources.rows)
         samples = sources.samples(tally, pace)
@@ -80,7 +80,7 @@ def _write(
     options: ExportOptions,
     columns: dict[str, str],
     tally: ExportCounts,
-    pace: Pace,
+    pace: ExportPace,
 ) -> None:
     match options.kind:
         case ExportKind.CAPTIONS | ExportKind.IMAGEFOLDER:

@@ -128,7 +128,7 @@ class ExportCounts:
 DAMAGED = "missing or altered"
 
 
-class Pace:
+class ExportPace:
     """How many rows are dealt with; heard by ``listen`` from several threads, one at a time.
 
     ``stopped`` is set when the export is given up: whoever packs for long looks at it between pictures.

@@ -20,7 +20,15 @@ import msgspec
 from batchgen.encoding import json_text
 from batchgen.export.contents import extension_of, is_converted, read_content, untouched_columns
 from batchgen.export.destination import Destination, Done
-from batchgen.export.interface import DAMAGED, ExportCounts, ExportKind, ExportOptions, ExportSample, Pace, Unusable
+from batchgen.export.interface import (
+    DAMAGED,
+    ExportCounts,
+    ExportKind,
+    ExportOptions,
+    ExportPace,
+    ExportSample,
+    Unusable,
+)
 from batchgen.store.folder.view import Links
 
 _BATCH = 1_000
@@ -29,7 +37,11 @@ _THREADS = 8
 
 
 def write_loose(
-    samples: Iterable[ExportSample], destination: Destination, options: ExportOptions, tally: ExportCounts, pace: Pace
+    samples: Iterable[ExportSample],
+    destination: Destination,
+    options: ExportOptions,
+    tally: ExportCounts,
+    pace: ExportPace,
 ) -> None:
     """Write every sample as a file of its own, with one ``metadata.jsonl`` for each split."""
     writer = _Writer(destination, options)

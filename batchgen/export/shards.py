@@ -18,7 +18,15 @@ import msgspec
 from batchgen.errors import Interrupted
 from batchgen.export.contents import Content, extension_of, read_content, untouched_columns
 from batchgen.export.destination import Destination, Done
-from batchgen.export.interface import DAMAGED, Conversion, ExportCounts, ExportOptions, ExportSample, Pace, Unusable
+from batchgen.export.interface import (
+    DAMAGED,
+    Conversion,
+    ExportCounts,
+    ExportOptions,
+    ExportPace,
+    ExportSample,
+    Unusable,
+)
 
 
 class Packer(Protocol):
@@ -65,7 +73,7 @@ def write_shards(
     packer: Packer,
     options: ExportOptions,
     tally: ExportCounts,
-    pace: Pace,
+    pace: ExportPace,
     *,
     threads: int,
 ) -> None:
@@ -126,7 +134,7 @@ def _count(tally: ExportCounts, shard: _Shard, done: Done) -> None:
 
 
 class _Writer:
-    def __init__(self, destination: Destination, packer: Packer, options: ExportOptions, pace: Pace) -> None:
+    def __init__(self, destination: Destination, packer: Packer, options: ExportOptions, pace: ExportPace) -> None:
         self._destination = destination
         self._packer = packer
         self._options = options

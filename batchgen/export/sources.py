@@ -24,7 +24,15 @@ from batchgen.export.content_credentials import (
     ORIGINAL_COLUMN,
     SOURCE_COLUMN,
 )
-from batchgen.export.interface import DAMAGED, Caption, ExportCounts, ExportKind, ExportOptions, ExportSample, Pace
+from batchgen.export.interface import (
+    DAMAGED,
+    Caption,
+    ExportCounts,
+    ExportKind,
+    ExportOptions,
+    ExportPace,
+    ExportSample,
+)
 from batchgen.export.prompt_splits import split_of
 from batchgen.request import State
 from batchgen.store.dataset.metadata import MetadataLine, lines_of, listed_words
@@ -155,7 +163,7 @@ class OpenFolders:
                 root = source.folder.root
                 yield f"{root}: {unseen} not looked at yet, so some flags are missing: batchgen report {root}"
 
-    def samples(self, tally: ExportCounts, pace: Pace) -> Iterator[ExportSample]:
+    def samples(self, tally: ExportCounts, pace: ExportPace) -> Iterator[ExportSample]:
         """Return what is exported, in the order of the folders and their plans; what is not is counted in ``tally``."""
         words = self.words
         for place, source in enumerate(self._sources):

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from batchgen.errors import LedgerDamaged, UsageError
-from batchgen.export.interface import ExportCounts, Pace
+from batchgen.export.interface import ExportCounts, ExportPace
 from batchgen.export.sources import OpenFolders
 from batchgen.request import Input
 from batchgen.store.ledger.schema import connect
@@ -150,7 +150,7 @@ def test_a_run_that_goes_on_is_exported_as_of_one_moment_and_its_log_is_not_held
         with OpenFolders([book.folder.root], options("captions")) as folders:
             book.store(book.request("later"))
             assert book.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
-            samples = folders.samples(ExportCounts(), Pace(lambda _: None))
+            samples = folders.samples(ExportCounts(), ExportPace(lambda _: None))
             found = [next(samples).caption]
             book.store(book.request("much later"))
             assert book.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
