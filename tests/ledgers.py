@@ -10,7 +10,7 @@ from PIL import Image
 from batchgen.request import Kind, Request, State, canonical_json, key_of
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import View, stem_of
-from batchgen.store.ledger import names, transitions
+from batchgen.store.ledger import names, row_metadata, transitions
 from batchgen.store.ledger.schema import connect
 from batchgen.store.ledger.transitions import Bill, Outcome, StoredPicture
 from batchgen.store.media.sniff import inspect
@@ -138,6 +138,12 @@ class LedgerBuilder:
         self.now_ms += 500
         outcome = Outcome(state, reason, message, status, **money)
         transitions.fail(self.db, ticket=ticket, outcome=outcome, duration_ms=500, now_ms=self.now_ms)
+
+
+def share(db, rows):
+    """Further ``rows``, the only ones of their plan, ask for requests that are described already."""
+    row_metadata.share(db, rows, of_plan=set)
+    row_metadata.name_shared(db, of_plan=set, now_ms=1)
 
 
 def at_rest(folder, key, content, ordinal=1, form=None):

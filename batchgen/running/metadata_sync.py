@@ -41,16 +41,17 @@ async def sync(plan: Plan, ledger: Ledger, reader: Reader, diff: PlanDiff) -> Sy
     fingerprint = plan.fingerprint
     if await anyio.to_thread.run_sync(row_metadata.describes, reader.db, fingerprint):
         return Synced()
+    shared = await anyio.to_thread.run_sync(lambda: list(_described(plan, plan.at(plan.outline.repeats()))))
+    await ledger.change(partial(row_metadata.share, rows=shared, of_plan=diff.asked))
     described = renamed = 0
     changed = _changed(plan, reader)
     while (rows := await anyio.to_thread.run_sync(next, changed, None)) is not None:
         if rows:
             renamed += await ledger.change(partial(row_metadata.describe, rows=rows, now_ms=now_ms()))
             described += len(rows)
-    shared = await anyio.to_thread.run_sync(lambda: list(_described(plan, plan.at(plan.outline.repeats()))))
 
     def finish(db: sqlite3.Connection) -> None:
-        row_metadata.share(db, shared, of_plan=diff.asked, now_ms=now_ms())
+        row_metadata.name_shared(db, of_plan=diff.asked, now_ms=now_ms())
         row_metadata.record_described(db, fingerprint)
 
     await ledger.change(finish)

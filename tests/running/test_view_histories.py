@@ -8,7 +8,7 @@ from functools import partial
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from batchgen.commands.verify import Discrepancy
@@ -46,6 +46,21 @@ nights = st.builds(
 )
 
 
+# Of the last night's rows, one has the name that a further row of another picture gave two nights before.
+ROWS_OF_ANOTHER_NIGHT = [
+    Night({"mug": "red", "cup": "red", "pot": "red", "can": "red"}, "icons/{icon}"),
+    Night({"can": "green", "mug": "red", "cup": "red", "pot": "green"}, "{icon}/one"),
+    Night({"pot": "blue"}, "icons/{icon}"),
+    Night({"pot": "blue", "mug": "red", "cup": "green", "can": "red"}, "{icon}/one"),
+]
+# A picture loses one of its two names for a night.
+ROW_OF_ANOTHER_PICTURE = [
+    Night({"pot": "red", "mug": "red"}, "icons/{icon}"),
+    Night({"pot": "blue"}, "icons/{icon}"),
+    Night({"pot": "red", "mug": "red"}, "icons/{icon}"),
+]
+
+
 def names_of(night):
     """The names that a night's manifest gives, and the pictures they show."""
     stem = TEMPLATES[night.template]
@@ -75,6 +90,9 @@ def bytes_at_rest(me):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(history=st.lists(nights, min_size=1, max_size=4), links=st.booleans())
+@example(history=ROWS_OF_ANOTHER_NIGHT, links=True)
+@example(history=ROWS_OF_ANOTHER_NIGHT, links=False)
+@example(history=ROW_OF_ANOTHER_PICTURE, links=True)
 def test_names_follow_the_manifest_through_any_history_and_no_picture_is_touched(tmp_path_factory, history, links):
     root = tmp_path_factory.mktemp("history")
     foreign = {}

@@ -582,7 +582,7 @@ def test_what_several_rows_share_comes_back_with_one_bill_and_its_names(tmp_path
         book.store(night.plan[0], name="images/first.png")
         again = msgspec.structs.replace(night.plan[0], index=9, row=9, columns={"shelf": "b"})
         shared = [Described(again, "images/second", named=True)]
-        row_metadata.share(book.db, shared, of_plan=set, now_ms=1)
+        ledgers.share(book.db, shared)
         names.record(book.db, View(book.folder).settle(names.unsettled(book.db)))
     write_dataset(night.folder)
     lines = (night.folder.root / "metadata.jsonl").read_bytes()
@@ -592,7 +592,7 @@ def test_what_several_rows_share_comes_back_with_one_bill_and_its_names(tmp_path
     assert (healed.stored, healed.unknown) == (1, [])
     assert night.spent() == Spent(40_000)
     with closing(connect(night.folder.ledger)) as db:
-        row_metadata.share(db, shared, of_plan=set, now_ms=1)
+        ledgers.share(db, shared)
         names.record(db, View(night.folder).settle(names.unsettled(db)))
     write_dataset(night.folder)
     assert (night.folder.root / "metadata.jsonl").read_bytes() == lines

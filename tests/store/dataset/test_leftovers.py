@@ -12,7 +12,7 @@ from batchgen.request import State
 from batchgen.store.dataset.leftovers import Leftovers, is_lost, picture_files, remembered
 from batchgen.store.dataset.metadata import write_dataset
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.ledger.row_metadata import Described, share
+from batchgen.store.ledger.row_metadata import Described
 from batchgen.store.ledger.schema import connect
 from tests import ledgers
 
@@ -121,7 +121,7 @@ def test_lines_of_rows_that_share_a_request_have_no_bill_of_their_own(tmp_path):
         mug = book.request("mug")
         book.store(mug, kinds=("PNG", "WEBP"), name="images/mug.png")
         again = msgspec.structs.replace(mug, index=9, row=9)
-        share(book.db, [Described(again, "images/again", named=True)], of_plan=set, now_ms=1)
+        ledgers.share(book.db, [Described(again, "images/again", named=True)])
         write_dataset(book.folder)
     assert (book.folder.root / "metadata.jsonl").read_text().count("\n") == 4
     (paid,) = Leftovers(book.folder).stored()

@@ -13,7 +13,7 @@ from batchgen.store.dataset.metadata import TAKEN, is_taken, write_dataset
 from batchgen.store.folder.atomic import replace_synced
 from batchgen.store.folder.view import View
 from batchgen.store.ledger import names
-from batchgen.store.ledger.row_metadata import Described, share
+from batchgen.store.ledger.row_metadata import Described
 from batchgen.store.ledger.transitions import Bill
 from batchgen.tokens import Usage
 from tests import ledgers
@@ -284,7 +284,7 @@ def also(ledger, request, *rows):
         for place, (_, columns) in enumerate(rows, 50)
     ]
     described = [Described(one, f"images/{name}", named=True) for one, (name, _) in zip(asked, rows, strict=True)]
-    share(ledger.db, described, of_plan=set, now_ms=1)
+    ledgers.share(ledger.db, described)
     names.record(ledger.db, View(ledger.folder).settle(names.unsettled(ledger.db)))
 
 

@@ -40,7 +40,7 @@ class Shelf:
             described.append(
                 Described(msgspec.structs.replace(request, index=place, row=place), f"images/{stem}", named=True)
             )
-        row_metadata.share(self.db, described, of_plan=set, now_ms=1)
+        ledgers.share(self.db, described)
 
     def settle(self):
         names.record(self.db, View(self.folder).settle(names.unsettled(self.db)))
@@ -337,6 +337,29 @@ def test_every_row_that_asks_for_the_same_has_its_name(shelf):
     shelf.share(("mug", "c"))
     shelf.settle()
     assert shelf.shown() == dict.fromkeys(("images/a.png", "images/c.png"), "mug")
+
+
+def test_a_row_has_its_name_again_though_its_picture_had_kept_the_name_of_another_row_meanwhile(shelf):
+    shelf.store("mug", "images/a.png")
+    shelf.share(("mug", "b"))
+    shelf.settle()
+    shelf.store("cup", "images/a.png")
+    assert shelf.shown() == {"images/a.png": "cup", "images/b.png": "mug"}
+    assert not shelf.retired("mug")
+    assert shelf.describe(mug="a") == 1
+    shelf.settle()
+    assert shelf.shown() == dict.fromkeys(("images/a.png", "images/b.png"), "mug")
+
+
+def test_a_further_row_has_its_name_again_though_the_rows_that_ask_for_its_picture_are_the_same(shelf):
+    shelf.store("mug", "images/a.png")
+    shelf.share(("mug", "b"))
+    shelf.settle()
+    shelf.store("cup", "images/b.png")
+    assert shelf.shown() == {"images/a.png": "mug", "images/b.png": "cup"}
+    shelf.share(("mug", "b"))
+    shelf.settle()
+    assert shelf.shown() == dict.fromkeys(("images/a.png", "images/b.png"), "mug")
 
 
 def test_a_picture_is_listed_by_the_first_of_its_names_that_stands(shelf):

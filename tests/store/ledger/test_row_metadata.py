@@ -11,7 +11,7 @@ from batchgen.store.folder.view import View
 from batchgen.store.ledger import names, retired
 from batchgen.store.ledger.reader import Reader
 from batchgen.store.ledger.records import Sharing, records, snapshot
-from batchgen.store.ledger.row_metadata import Described, describe, describes, outdated, record_described, share
+from batchgen.store.ledger.row_metadata import Described, describe, describes, outdated, record_described
 from tests import ledgers
 
 
@@ -127,7 +127,7 @@ def test_rows_that_ask_for_the_same_keep_their_own_columns_in_the_plan_s_order(s
         msgspec.structs.replace(shelf.mug, index=place, row=place, columns={"label": str(place)}, axes={})
         for place in (30, 20)
     ]
-    share(shelf.db, described(*more, named=True), of_plan=set, now_ms=1)
+    ledgers.share(shelf.db, described(*more, named=True))
     with snapshot(shelf.builder.folder.ledger) as db:
         (record,) = records(db)
         shared = Sharing(db).of(record)
@@ -143,7 +143,7 @@ def test_only_the_rows_of_the_newest_plan_share_a_request(shelf):
     shelf.builder.store(shelf.mug)
     for row in (20, 30):
         more = msgspec.structs.replace(shelf.mug, index=row, row=row)
-        share(shelf.db, described(more, named=True), of_plan=set, now_ms=1)
+        ledgers.share(shelf.db, described(more, named=True))
     assert shelf.db.execute("SELECT row, stem FROM shares").fetchall() == [(30, "images/own-30")]
     states = shelf.db.execute("SELECT file, state FROM names WHERE share <> -1 ORDER BY file").fetchall()
     assert states == [("images/own-20.png", "leaving"), ("images/own-30.png", "wanted")]
@@ -152,11 +152,9 @@ def test_only_the_rows_of_the_newest_plan_share_a_request(shelf):
 def test_a_row_that_moved_keeps_the_name_it_shares(shelf):
     shelf.builder.store(shelf.mug)
     more = msgspec.structs.replace(shelf.mug, index=20, row=20)
-    share(shelf.db, [Described(more, "images/own", named=True)], of_plan=set, now_ms=1)
+    ledgers.share(shelf.db, [Described(more, "images/own", named=True)])
     names.record(shelf.db, View(shelf.builder.folder).settle(names.unsettled(shelf.db)))
-    share(
-        shelf.db, [Described(msgspec.structs.replace(more, index=21), "images/own", named=True)], of_plan=set, now_ms=1
-    )
+    ledgers.share(shelf.db, [Described(msgspec.structs.replace(more, index=21), "images/own", named=True)])
     names.record(shelf.db, View(shelf.builder.folder).settle(names.unsettled(shelf.db)))
     assert shelf.db.execute("SELECT file, share, state FROM names WHERE share <> -1").fetchall() == [
         ("images/own.png", 21, "made")
@@ -165,7 +163,7 @@ def test_a_row_that_moved_keeps_the_name_it_shares(shelf):
 
 def test_a_row_shares_what_is_not_stored_yet_and_has_its_name_with_the_first_one(shelf):
     more = msgspec.structs.replace(shelf.mug, index=20, row=20)
-    share(shelf.db, described(more, named=True), of_plan=set, now_ms=1)
+    ledgers.share(shelf.db, described(more, named=True))
     assert shelf.db.execute("SELECT count(*) FROM names").fetchone() == (0,)
     made = shelf.builder.store(shelf.mug)
     assert made == [f"images/00000/000000001-{shelf.mug.key[:8]}.png", "images/own-20.png"]
