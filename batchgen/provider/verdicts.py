@@ -210,6 +210,11 @@ _IMAGEROUTER = (
         words=r"^timeout_error\b",
         own_error=True,
     ),
+    Rule(
+        *(Verdict.DOUBT, "http_{status}", "500"),
+        source="words of a lost connection under a failing status: its supplier may have worked",
+        words=_GATEWAY,
+    ),
     _refunded(Verdict.THROTTLED, "rate_limit", r"rate[ _-]?limit|too many requests|\b429\b", "200 429"),
     # Node's codes of a failed connection.
     _refunded(

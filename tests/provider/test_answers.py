@@ -221,6 +221,7 @@ HTML = b"<html><body>Bad gateway</body></html>"
         ],
         (500, {"error": {"message": "Internal error encountered"}}, Verdict.DOUBT, "http_500"),
         (500, {"error": {"message": "odd", "type": "internal_error"}}, Verdict.UNCLEAR, "unknown_error"),
+        (500, {"error": {"message": "socket hang up", "type": "internal_error"}}, Verdict.DOUBT, "http_500"),
         (500, {"error": {"message": "Invalid size"}}, Verdict.DOUBT, "http_500"),
         (500, {"error": {"message": "Failed to refund usage"}}, Verdict.DOUBT, "booking_failed"),
         (501, b"", Verdict.DOUBT, "http_501"),
