@@ -101,5 +101,5 @@ def test_status_tells_what_was_reused_from_what_was_sent(batchgen, pruned, share
     (tmp_path / "again.yaml").write_text(text, encoding="utf-8")
     assert batchgen("run", tmp_path / "again.yaml").returncode == 0
     done = batchgen("status", "outputs/again")
-    assert "  1 request sent so far, 1 reused (linked, $0); 2 planned\n" in done.stdout
+    assert "  1 request sent so far, 1 reused (linked, $0); 2 planned, 100 % done\n" in done.stdout
     assert "    stored            2\n" in done.stdout

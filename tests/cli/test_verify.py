@@ -61,6 +61,7 @@ def test_as_json_it_is_one_object(batchgen, bought, job, tmp_path):
         "deleted": 0,
         "foreign": 1,
         "unfinished": 0,
+        "unread": 0,
         "litter": 0,
     }
     assert said["findings"][0]["file"] == "images/mine.png"

@@ -136,7 +136,7 @@ def broken_ledger(monkeypatch, after, code=sqlite3.SQLITE_IOERR_FSYNC, kind=sqli
 
 async def test_a_paid_answer_that_the_ledger_cannot_take_is_found_again_by_the_next_run(customer, monkeypatch):
     me = customer().order(["mug"])
-    with broken_ledger(monkeypatch, after=6):
+    with broken_ledger(monkeypatch, after=8):
         finished = await me.run(checked=False)
     assert finished.exit_code == ExitCode.STOPPED
     assert finished.result.unrecorded == ()
@@ -147,7 +147,7 @@ async def test_a_paid_answer_that_the_ledger_cannot_take_is_found_again_by_the_n
 
 async def test_a_ledger_that_turns_out_damaged_ends_the_run_with_its_own_code(customer, monkeypatch):
     me = customer().order(MANY)
-    with broken_ledger(monkeypatch, after=6, code=sqlite3.SQLITE_CORRUPT, kind=sqlite3.DatabaseError):
+    with broken_ledger(monkeypatch, after=8, code=sqlite3.SQLITE_CORRUPT, kind=sqlite3.DatabaseError):
         finished = await me.run(checked=False)
     assert finished.exit_code == ExitCode.DAMAGED
     assert isinstance(finished.result.failure, LedgerDamaged)
@@ -155,7 +155,7 @@ async def test_a_ledger_that_turns_out_damaged_ends_the_run_with_its_own_code(cu
 
 async def test_a_refusal_that_the_ledger_cannot_take_leaves_no_doubt(customer, monkeypatch):
     me = customer(mug=[failed(Verdict.REFUSED), sold(3)]).order(["mug"])
-    with broken_ledger(monkeypatch, after=6):
+    with broken_ledger(monkeypatch, after=8):
         finished = await me.run(checked=False)
     assert finished.exit_code == ExitCode.STOPPED
     assert me.states() == {"mug": State.SENT}
@@ -166,7 +166,7 @@ async def test_a_refusal_that_the_ledger_cannot_take_leaves_no_doubt(customer, m
 
 async def test_an_answer_of_a_lost_ledger_is_made_a_picture_of_and_not_bought_again(customer, monkeypatch):
     me = customer(mug=[sold(3)]).order(["mug"])
-    with broken_ledger(monkeypatch, after=6):
+    with broken_ledger(monkeypatch, after=8):
         await me.run(checked=False)
     assert list(me.folder.answers.iterdir())
     for file in me.folder.state.glob("ledger.db*"):
@@ -187,7 +187,7 @@ async def test_a_paid_answer_that_nothing_in_the_folder_can_take_is_named(custom
     monkeypatch.setattr(spill, "write_answer", full)
     other_disk = tmp_path / "spill"
     other_disk.mkdir()
-    with broken_ledger(monkeypatch, after=6):
+    with broken_ledger(monkeypatch, after=8):
         finished = await me.run(checked=False, spill=other_disk)
     (message,) = finished.result.unrecorded
     assert Notice(message) in me.events
@@ -212,7 +212,7 @@ async def test_a_paid_answer_that_no_disk_takes_is_named_all_the_same(customer, 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(spill, "write_answer", full)
-    with broken_ledger(monkeypatch, after=6):
+    with broken_ledger(monkeypatch, after=8):
         finished = await me.run(checked=False, spill=tmp_path / "missing")
     (message,) = finished.result.unrecorded
     assert next(iter(me.shop.accepted)) in message

@@ -91,7 +91,7 @@ class Publisher:
         tries = _Count()
         try:
             stored = await self._stored(paid, tries)
-        except (DownloadFailed, NotAPicture, MemoryError) as error:
+        except (DownloadFailed, NotAPicture) as error:
             published = await self._give_up(paid, error, tries)
             reason, message = published.reason, published.message
             self._listen(Ended(paid.key, paid.model, published.state, None, paid.billed_microusd, reason, message))
@@ -111,13 +111,9 @@ class Publisher:
         self._desk.ledger.settled(await anyio.to_thread.run_sync(settle, limiter=self._threads))
         return wanted[0].file if wanted else None
 
-    async def _give_up(self, paid: Paid, error: DownloadFailed | NotAPicture | MemoryError, tries: _Count) -> Published:
+    async def _give_up(self, paid: Paid, error: DownloadFailed | NotAPicture, tries: _Count) -> Published:
         """Record why an answer is no picture: by its own fault for good, else until another run."""
         ledger = self._desk.ledger
-        if isinstance(error, MemoryError):
-            message = "there is not memory enough for its picture; lower limits.concurrency"
-            await ledger.postpone(paid.request_id, reason="memory", message=message, downloads=tries.made)
-            return Published(State.ANSWERED, "memory", message, is_local=True)
         reason, message = "not_a_picture", str(error)
         if isinstance(error, DownloadFailed):
             reason = "download"
