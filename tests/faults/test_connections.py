@@ -15,7 +15,6 @@ CUTS = [
     "chunk cut",
     "no last chunk",
     "garbage",
-    "two lengths",
     "header flood",
 ]
 
@@ -29,6 +28,15 @@ def test_strict_never_repeats_what_was_lost_on_the_wire(shop, cut):
     assert shop.states() == {"stored": 3, "in doubt": 2}
     assert len(shop.posts()) == 5
     assert [line["maybe_billed_usd"] for line in shop.failures()] == [0.01, 0.01]
+
+
+def test_an_answer_with_two_lengths_that_arrived_whole_is_taken(shop):
+    shop.rules({"prompt": "odd", "cut": "two lengths"})
+    shop.write([{"prompt": f"{'odd' if number < 2 else 'whole'} {number}"} for number in range(5)])
+    ended = shop.run("--strict")
+    assert ended.code == 0, ended.err
+    assert shop.states() == {"stored": 5}
+    assert len(shop.posts()) == 5
 
 
 @pytest.mark.parametrize("cut", ["reset", "reset in the body", "chunk cut"])

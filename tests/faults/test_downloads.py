@@ -79,7 +79,6 @@ INWARD = [
     "gopher://127.0.0.1:PORT/",
     "https://",
     "https://127.0.0.1:99999/",
-    "/etc/hostname",
 ]
 
 
@@ -90,12 +89,12 @@ def test_addresses_that_point_inward_are_never_connected_to(shop, first):
     shop.base_url = f"http://127.1:{shop.ports['shop']}"
     urls = INWARD[first : first + 2]
     shop.rules(*({"prompt": f"case {number}.", "url": url} for number, url in enumerate(urls)))
-    shop.write([{"prompt": f"case {number}."} for number in range(2)])
+    shop.write([{"prompt": f"case {number}."} for number in range(len(urls))])
     ended = shop.run()
     assert ended.code in {1, 3}, ended.err
     # What is no address of a picture for any reader is spoiled; what this machine refuses is kept for another day.
     assert set(shop.states()) <= {"answered", "spoiled"}
-    assert shop.states().get("spoiled", 0) == sum(not url.startswith(("http", "/")) for url in urls)
+    assert shop.states().get("spoiled", 0) == sum(not url.startswith("http") for url in urls)
     assert not shop.visits("elsewhere, connected")
     assert ended.seconds < 15
 

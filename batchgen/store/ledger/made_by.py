@@ -39,5 +39,8 @@ def record_owner(db: sqlite3.Connection, owner: MadeBy) -> None:
 
 def owner_in(db: sqlite3.Connection) -> MadeBy | None:
     """Return the manifest that the folder belongs to; ``None`` if it never bought anything, or its ledger was lost."""
+    if not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        # The disk filled up before the first table was made.
+        return None
     fact = db.execute("SELECT value FROM facts WHERE name = ? AND EXISTS (SELECT 1 FROM requests)", (_FACT,)).fetchone()
     return msgspec.json.decode(fact[0], type=MadeBy) if fact else None
