@@ -135,7 +135,9 @@ def test_a_name_that_was_deleted_stays_deleted_run_after_run(shop):
     assert not gone.exists()
 
 
-def test_pictures_that_are_gone_from_under_their_keys_are_told_and_bought_again_only_if_asked(shop):
+@pytest.mark.parametrize(("pad", "posts"), [(0, 4), (100_000, 5)], ids=["its answer is kept", "nothing is kept"])
+def test_pictures_that_are_gone_from_under_their_keys_are_told_and_bought_again_only_if_asked(shop, pad, posts):
+    shop.rules({"pad": pad, "harmless": True})
     shop.write(4)
     assert shop.run().code == 0
     picture, *_ = shop.at_rest()
@@ -148,9 +150,9 @@ def test_pictures_that_are_gone_from_under_their_keys_are_told_and_bought_again_
     assert original in verified.out + verified.err
     assert shop.run().code == 0
     assert len(shop.posts()) == 4
-    shop.asked_again = 1
+    shop.asked_again = posts - 4
     assert shop.run("--retry", "missing").code == 0
-    assert len(shop.posts()) == 5
+    assert len(shop.posts()) == posts
     assert name.exists()
 
 
