@@ -11,7 +11,7 @@ from batchgen.export.interface import Caption, ExportKind, ExportOptions
 from batchgen.manifest.template import Template
 from batchgen.store.folder.view import View
 from batchgen.store.ledger import names, transitions
-from batchgen.store.ledger.row_metadata import Described, share
+from batchgen.store.ledger.row_metadata import Described
 from batchgen.store.ledger.transitions import Bill
 from tests import ledgers
 from tests.ledgers import at_rest
@@ -35,7 +35,7 @@ def also(ledger, request, *rows):
         for place, (_, columns) in enumerate(rows, 50)
     ]
     described = [Described(one, f"images/{name}", named=True) for one, (name, _) in zip(asked, rows, strict=True)]
-    share(ledger.db, described, of_plan=set, now_ms=1)
+    ledgers.share(ledger.db, described)
 
 
 @cache
