@@ -54,10 +54,13 @@ async def test_more_is_under_way_once_a_person_raises_the_concurrency_and_less_o
     async def steer():
         await person.until(lambda: stored(one) > 4)
         assert one.shop.peak == 2
+        # Slow enough that there is something left to send when the second word is heard.
+        one.shop.latency_s = 0.3
         person.says("concurrency 40")
         await person.until(lambda: one.shop.now == 40)
         person.says("concurrency 2")
         await person.until(lambda: one.shop.now == 2)
+        one.shop.latency_s = 0.0
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(steer)
