@@ -25,6 +25,8 @@ _LARGEST_FILE = 64 * 1024
 
 # A dummy such as `x` for a local server is no secret, and redacting it would garble every text.
 _SHORTEST_REDACTED = 4
+# Half of a shorter one may be a word.
+_SHORTEST_HALVED = 24
 
 
 class Secret:
@@ -204,6 +206,10 @@ def _forms(secret: Secret) -> tuple[str, ...]:
     if len(value) < _SHORTEST_REDACTED:
         return ()
     forms = {value, quote(value, safe=""), quote_plus(value), quote(value)} | _base64_forms(value.encode())
+    if len(value) >= _SHORTEST_HALVED:
+        # Services shorten a key that they quote: `sk-abc…`.
+        half = len(value) // 2
+        forms |= {value[:half], value[half:]}
     return tuple(sorted(forms, key=len, reverse=True))
 
 

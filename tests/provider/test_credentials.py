@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.errors import UsageError
-from batchgen.provider.credentials import Secret, find_key, redact
+from batchgen.provider.credentials import MASK, Secret, find_key, redact
 
 NAME = "IMAGEROUTER_API_KEY"
 CANARY = "sk-canary+/=0123456789abcdef"
@@ -193,3 +193,11 @@ def test_a_secret_is_taken_out_in_every_form(form):
 
 def test_a_dummy_key_does_not_tear_texts_apart():
     assert redact("an example text", [Secret("x")]) == "an example text"
+
+
+@pytest.mark.parametrize("part", [slice(None, 32), slice(32, None), slice(None, 40), slice(20, None)])
+def test_half_a_key_is_taken_out_too(part):
+    key = "sk-" + "".join(chr(97 + number * 7 % 26) for number in range(61))
+    said = redact(f"Incorrect API key provided: {key[part]}…", [Secret(key)])
+    assert MASK in said
+    assert not any(key[start : start + 32] in said for start in range(33))
