@@ -279,6 +279,8 @@ def _may_be_paid(failed: Failed, body: bytes) -> bool:
 def _outcome(failed: Failed, decision: Next, ticket: Ticket, body: bytes | None, kept: Path | None) -> Outcome:
     """Return how an attempt ended; without a stated cost, nobody knows what an answer without a picture cost."""
     stated = failed.cost_microusd is not None and plausible(failed.cost_microusd, ticket.estimate_microusd)
+    # A gateway's zero says nothing of what the service behind it charged.
+    stated = stated and failed.verdict is not Verdict.DOUBT
     unknown = failed.verdict in {Verdict.SPOILED, Verdict.DOUBT} or failed.maybe_billed
     return Outcome(
         state=_state(failed, decision),

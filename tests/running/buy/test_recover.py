@@ -180,6 +180,12 @@ async def test_a_supplier_s_empty_account_closes_one_model_and_leaves_the_others
     assert State.REFUSED not in states.values()
 
 
+async def test_a_doubt_is_priced_whatever_a_gateway_states_of_its_cost(customer):
+    me = customer(mug=[failed(Verdict.DOUBT, status=502, cost_microusd=0)]).order(["mug"])
+    await me.run(strict=True)
+    assert sum(maybe for *_, maybe in me.attempts()) == PRICE
+
+
 async def test_a_conflict_after_a_doubt_stays_a_doubt(customer):
     conflict = failed(Verdict.PASSING, status=409)
     me = customer(mug=[failed(Verdict.DOUBT), conflict, conflict]).order(["mug"])
