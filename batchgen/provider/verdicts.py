@@ -76,10 +76,15 @@ _GATEWAY = _one_of(
     r"time[ds]?[ -]?out|timeout|\breset\b|hang ?up|upstream|terminat|econn|socket|broken pipe|bad ?gateway",
     r"connection (error|closed|lost|aborted)|disconnect|fetch failed|eof\b",
 )
-_DAILY = r"(per|a|each)[ _]?day\b|perday|daily|\brpd\b"
+# Refusals quote prompts, and a prompt may speak of a daily paper or a billing clerk: a word of limits goes with it.
+_DAILY = _one_of(
+    r"(limit|quota|request|image|exceed|reached|used)\w*\b.{0,80}\b(per|a|each)[ _]day\b|per_?day\b|\brpd\b",
+    r"\bdaily (free |request |image |usage |generation )*(limit|quota|cap|allowance|budget)",
+)
 _ACCOUNT = _one_of(
     r"insufficient[ _-]?(credit|balance|quota|fund)|out of (credit|fund|money)|exceeded your current quota",
-    r"\btop[ -]?up\b|payment[ _]required|deposit[ _]required|billing[ _]|arrears|overdue",
+    r"\btop[ -]?up\b|payment[ _]required|deposit[ _]required|payment (is )?overdue|(is|in) arrears",
+    r"billing[ _](hard|soft|limit|not|details|issue|error|period|quota)|(plan and|check your) billing",
     r"spending (limit|cap)|usage limit|credit (limit|balance)|monthly (limit|quota|budget)",
     r"(any|more|all available|enough|no) credits|credits? (has|have|is|are) (been )?(used|exhausted|depleted)",
     r"account (is |has been |was )?(not active|inactive|suspended|deactivated|disabled|blocked|banned)",

@@ -61,7 +61,19 @@ def test_a_message_means_what_the_service_is_known_to_mean_by_it(message, kind, 
     assert meaning(message.upper(), kind).verdict is verdict
 
 
-@pytest.mark.parametrize("prompt", ["a desktop upgrade", "a laptop, up close", "stop up the drain"])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        *(
+            "a desktop upgrade",
+            "a laptop, up close",
+            "stop up the drain",
+            "a daily newspaper",
+            "a picnic on a day in May",
+        ),
+        *("a picnic on a day in May", "a billing clerk", "an overdue library book"),
+    ],
+)
 def test_a_prompt_quoted_in_a_refusal_does_not_stop_the_run(prompt):
     assert meaning(f"the prompt '{prompt}' was flagged").verdict is Verdict.REFUSED
 
