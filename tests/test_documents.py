@@ -92,7 +92,8 @@ def test_what_a_scheduler_starts_is_a_command_that_was_run():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_what_the_page_on_datasets_reads_is_there_and_as_it_was_written(workplace, tmp_path, monkeypatch):
     monkeypatch.chdir(workplace)
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    # The library reads its environment when it is imported, which another test may have done.
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path)
     assert typed("batchgen run jobs/dataset.yaml --limit 6", workplace).returncode == 0
     rows = len((workplace / "outputs/dataset/metadata.jsonl").read_text().splitlines())
     texts = [text for _, text in blocks("docs/datasets.md", "python")]

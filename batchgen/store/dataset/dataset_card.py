@@ -21,18 +21,21 @@ def card(
     name: str,
     features: Mapping[str, str],
     *,
+    table_sha256: str,
     simulated: bool,
     copies: bool = False,
     before: bytes | None = None,
 ) -> bytes:
     """Return README.md; its front matter names the data files and their types, whatever else lies in the folder.
 
-    ``copies`` says that there are some of the pictures which were edited. The licence is that of the card that stood
-    there ``before``: a person may have put it in.
+    ``table_sha256`` is the digest of the table, and ``copies`` says that there are some of the pictures which were
+    edited. The licence is that of the card that stood there ``before``: a person may have put it in.
     """
     kept = _kept(db)
     licence = _licence(before or b"")
-    front = _front_matter(db, name, features, kept, licence=licence, simulated=simulated, copies=copies)
+    front = _front_matter(
+        db, name, features, kept, table_sha256=table_sha256, licence=licence, simulated=simulated, copies=copies
+    )
     text = "\n\n".join(part for part in _parts(db, name, kept, simulated=simulated) if part)
     return f"---\n{front}---\n\n{text}\n".encode()
 
@@ -70,6 +73,7 @@ def _front_matter(
     features: Mapping[str, str],
     kept: _FileCounts,
     *,
+    table_sha256: str,
     licence: str,
     simulated: bool,
     copies: bool,
@@ -91,6 +95,8 @@ def _front_matter(
         "configs": [
             {
                 "config_name": "default",
+                # `datasets` keeps what it loaded under a hash of this entry alone, whatever became of the files since.
+                "description": f"{TABLE}, sha256 {table_sha256}",
                 "data_files": [{"split": "train", "path": [TABLE, *files]}],
                 # Another name than `metadata.parquet`: beside metadata.jsonl, `imagefolder` refuses the folder for it.
                 "metadata_filenames": [TABLE],

@@ -7,6 +7,7 @@ twin states them, for loaders that take a text such as 2024-01-02 for a date. Wh
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -123,7 +124,10 @@ def _write_card(
     path = folder.root / "README.md"
     before = path.read_bytes() if path.is_file() and not path.is_symlink() else None
     name = folder.root.resolve().name
-    replace_synced(path, card(db, name, features, simulated=simulated, copies=copies, before=before))
+    with (folder.root / TABLE).open("rb") as table:
+        digest = hashlib.file_digest(table, "sha256").hexdigest()
+    text = card(db, name, features, table_sha256=digest, simulated=simulated, copies=copies, before=before)
+    replace_synced(path, text)
 
 
 def is_taken(name: str) -> bool:

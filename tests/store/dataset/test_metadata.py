@@ -81,6 +81,20 @@ def test_both_ways_of_loading_give_every_picture_with_its_columns(ledger, load):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_folder_that_was_loaded_is_loaded_anew_once_it_has_more_pictures(ledger, load):
+    # `datasets` keeps what it loaded by the card's words alone, not by what lies in the files.
+    ledger.store(ledger.request("a mug"))
+    ledger.store(ledger.request("a jug"))
+    write_dataset(ledger.folder)
+    before = load(str(ledger.folder.root)).cache_files
+    assert load(str(ledger.folder.root)).cache_files == before
+
+    ledger.store(ledger.request("a cup"))
+    write_dataset(ledger.folder)
+    assert load(str(ledger.folder.root))["prompt"] == ["a mug", "a jug", "a cup"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_column_that_starts_after_ten_megabytes_still_loads(ledger, load):
     # The loader guesses types from the first 10 MB; the card states them.
     for number in range(12):
