@@ -39,7 +39,8 @@ def column_problem(name: str, declared: Container[str] = ()) -> str | None:
     if is_credential(name):
         return f"{shown(name)} is refused: every column is written into the outputs, and a key must never be"
     if name in RESERVED_COLUMNS and not (name in MEASURED and name in declared):
-        return f"the name {shown(name)} is taken by the outputs' own field; rename it, for example 'my_{name}'"
+        size = ", or give 'size', such as 1536x1024" if name in {"width", "height"} else ""
+        return f"the name {shown(name)} is taken by the outputs' own field; rename it, for example 'my_{name}'{size}"
     # `datasets` takes `x_file_name` for a picture of that name and fails to load the folder.
     if name.endswith(("_file_name", "_file_names")):
         return f"the name {shown(name)} would be read as a picture by dataset loaders; rename it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
 from collections.abc import Collection
 from functools import lru_cache
@@ -30,7 +31,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("n", "num_images", "num_outputs", "number_of_images", "images_per_prompt"), _REPEAT),
     **dict.fromkeys(("batch_size", "batch_count", "n_iter", "copies", "num_samples", "repeats"), _REPEAT),
     **dict.fromkeys(("seed", "random_seed"), _NO_SEED),
-    **dict.fromkeys(("aspect_ratio", "aspect", "resolution", "dimensions", "image_size"), _SIZE),
+    **dict.fromkeys(("aspect_ratio", "aspect", "resolution", "dimensions", "image_size", "width", "height"), _SIZE),
     **dict.fromkeys(("image_url", "image_urls", "image_path", "image_file", "image_prompt", "img", "img_url"), ""),
     **dict.fromkeys(("init_image", "input_image", "input_images", "reference_image", "source_image"), ""),
     **dict.fromkeys(("image_reference", "start_image", "first_frame"), ""),
@@ -47,6 +48,8 @@ _ELSEWHERE = {
 }
 _INTEGERS = ("seed", "random_seed", "steps", "step", "num_inference_steps", "inference_steps", "clip_skip")
 _NUMBERS = ("guidance", "guidance_scale", "cfg", "cfg_scale", "strength", "denoising_strength")
+# A shorter name that lacks a letter of one of these is too often a word of its own: "step", "image", "copy".
+_LONG = 6
 # For the advice to declare a parameter: the types of those that are no text.
 _LIKELY_TYPES = {
     **dict.fromkeys((*_INTEGERS, "width", "height", "output_compression", "partial_images"), WireType.INTEGER),
@@ -67,13 +70,23 @@ def look_alike(name: str, parameters: Collection[str] = PARAMETERS) -> str:
 
 
 def near_parameter(name: str, parameters: Collection[str] = PARAMETERS) -> str:
-    """Return advice for a name that is near to a parameter in another way, or one of other services; else nothing."""
+    """Return advice for a name near to a parameter in another way, or to one of other services; else nothing."""
     form = _form(name)
-    for one, hint in _ELSEWHERE.items():
-        if form == _form(one):
-            declared = f"; for a service that takes it, {declare_advice(one)}" if hint in _MAY_BE_DECLARED else ""
-            return (hint or "give 'image'") + declared
-    return nearest(name.strip().lower().replace("-", "_"), (*parameters, "repeat"), cutoff=0.85)
+    if one := next((one for one in _ELSEWHERE if form == _form(one)), ""):
+        return _advice_elsewhere(one)
+    word = name.strip().lower().replace("-", "_")
+    if own := nearest(word, (*parameters, "repeat"), cutoff=0.85):
+        return own
+    misspelled = next((one for one in _ELSEWHERE if _are_swapped(form, _form(one))), "")
+    if not misspelled and len(word) > _LONG:
+        misspelled = next(iter(difflib.get_close_matches(word, _ELSEWHERE, n=1, cutoff=0.88)), "")
+    return f"is it {misspelled!r}? {_advice_elsewhere(misspelled)}" if misspelled else ""
+
+
+def _advice_elsewhere(name: str) -> str:
+    hint = _ELSEWHERE[name]
+    declared = f"; for a service that takes it, {declare_advice(name)}" if hint in _MAY_BE_DECLARED else ""
+    return (hint or "give 'image'") + declared
 
 
 def declare_advice(name: str) -> str:

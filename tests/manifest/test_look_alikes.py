@@ -51,13 +51,37 @@ def test_a_parameter_and_a_word_of_one_s_own_look_like_no_other(name):
         ("image_url", "give 'image'"),
         ("Negative Prompt", "say it in 'prompt'"),
         ("num_inference_steps", "the service does not take it"),
+        ("widht", "is it 'width'? give 'size:'"),
+        ("stpes", "is it 'steps'? the service does not take it"),
+        ("negativ_prompt", "is it 'negative_prompt'? the service takes no negative prompt"),
+        ("guidence_scale", "parameters: {guidance_scale: number}"),
+        ("bakground", "is it 'background'?"),
     ],
 )
 def test_a_near_name_and_a_parameter_of_another_service_are_known(name, advice):
     assert advice in near_parameter(name)
 
 
-@pytest.mark.parametrize("name", ["id", "style", "caption", "category", "palette", "ratio", "mood", "note", "row_id"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "id",
+        "style",
+        "caption",
+        "category",
+        "palette",
+        "ratio",
+        "mood",
+        "note",
+        "row_id",
+        "step",
+        "copy",
+        "weight",
+        "night",
+        "sample",
+        "frames",
+    ],
+)
 def test_a_common_column_is_near_to_nothing(name):
     assert not near_parameter(name)
 

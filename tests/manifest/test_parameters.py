@@ -122,7 +122,7 @@ def test_a_declared_parameter_may_be_named_as_what_the_outputs_measure(load, wri
     declared = "provider: {kind: openai, parameters: {width: integer}}"
     assert load(f"{declared}\nprompt: a\n{rest}\n").parameters.types["width"]
     told = problems_of(f"provider: openai\nprompt: a\n{rest}\n")
-    assert any("'width' is taken by the outputs' own field" in one for _, one in told), told
+    assert any("'width' is taken by the outputs' own field" in one and "or give 'size'" in one for _, one in told), told
 
 
 def test_a_default_may_stand_in_for_a_column_where_nobody_knows_those_of_the_rows(load, write):
