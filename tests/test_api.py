@@ -7,7 +7,8 @@ import pytest
 from batchgen import forecast, load_manifest, open_run, plan, run, run_async
 from batchgen.errors import ExitCode, ManifestError, UsageError
 from batchgen.request import State
-from batchgen.running.events import Ended, FinalStep, Progress, Started
+from batchgen.running.events import Ended, FinalStep, Notice, Progress, Started
+from batchgen.store.looks import update
 
 MANIFEST = """\
 provider: {kind: simulator, base_url: "SIMULATOR"}
@@ -43,6 +44,17 @@ async def test_a_run_inside_a_running_loop_works_on_asyncio_and_trio(job, tmp_pa
     ended = await run_async(job, folder=tmp_path / "out")
     assert ended.states[State.STORED] == 2
     assert ended.summary().pictures == 2
+
+
+def test_what_a_run_could_not_look_at_is_counted_and_left_to_the_report(tmp_path, simulator, monkeypatch):
+    monkeypatch.setattr(update, "AFTER_A_RUN_S", 0)
+    path = tmp_path / "job.yaml"
+    path.write_text(MANIFEST.replace("SIMULATOR", simulator).replace("forbidden-by-simulator", "jug"), encoding="utf-8")
+    heard = []
+    run(path, folder=tmp_path / "out", listen=heard.append)
+    (told,) = [event.message for event in heard if isinstance(event, Notice)]
+    assert told.startswith("2 pictures are not looked at yet")
+    assert f"`batchgen report {tmp_path / 'out'}`" in told
 
 
 def test_a_run_without_a_folder_uses_the_manifest_s(job, tmp_path, monkeypatch):

@@ -45,6 +45,7 @@ from batchgen.store.folder.plan_cache import memo_in
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.plan_diff import Orphans
 from batchgen.store.ledger.run_counts import RunCounts
+from batchgen.wording import counted
 
 if TYPE_CHECKING:
     from batchgen.report import Report, Summary
@@ -212,7 +213,11 @@ def _reported(folder: RunFolder, finished: Finished, listen: Listener, live: Pro
     try:
         if finished.changed or finished.renewed or not renew_summary(folder):
             tell = partial(_tell_step, live.before(listen), live)
-            written = write_derived(folder, look=exit_code in {0, 1, 4}, listen=tell)
+            # Nobody who stopped a run waits for advice, and a disk that failed takes no thumbnails.
+            if exit_code in {0, 1, 4} and (left := _looked(folder, tell)):
+                with suppress(Exception):
+                    listen(Notice(left))
+            written = write_derived(folder, listen=tell)
             # Other rows and columns are no news of a run that bought nothing.
             report = written if finished.changed or not finished.renewed else None
     except LedgerDamaged as error:
@@ -234,6 +239,19 @@ def _reported(folder: RunFolder, finished: Finished, listen: Listener, live: Pro
         withdrawn=finished.withdrawn,
         counts=finished.counts,
     )
+
+
+def _looked(folder: RunFolder, listen: Callable[[str, int, int], None]) -> str:
+    """Look for a moment at pictures that nobody looked at yet; return what is to be said of the rest."""
+    from batchgen.store.looks.update import AFTER_A_RUN_S, look_at_new
+
+    step = "looking at new pictures"
+    listen(step, 0, 0)
+    looked = look_at_new(folder, within_s=AFTER_A_RUN_S, listen=lambda done, wanted: listen(step, done, wanted))
+    if not looked.left or looked.problem:
+        return ""
+    are = counted(looked.left, "picture is", "pictures are")
+    return f"{are} not looked at yet (duplicates, blank ones, thumbnails): `batchgen report {folder.root}` looks"
 
 
 def _tell_step(listen: Listener, live: ProgressFile, name: str, done: int, total: int) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from batchgen.store.ledger.ledger import Ledger
     from batchgen.store.ledger.plan_diff import PlanDiff
     from batchgen.store.ledger.reader import Reader
+    from batchgen.store.looks.ahead import LookAhead
     from batchgen.store.pictures.other_folders import Sources
 
 
@@ -55,6 +56,7 @@ class Desk:
     spill: Spill
     control: Control
     live: ProgressFile
+    looks: LookAhead
     policy: Policy
     selection: Selection
     budget: Budget

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmana
 from dataclasses import replace
 from functools import partial
 
+import anyio
 import anyio.to_thread
 import msgspec
 
@@ -56,6 +57,7 @@ from batchgen.store.ledger.made_by import made_by, record_owner
 from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.reader import Reader
 from batchgen.store.ledger.run_counts import RunCounts
+from batchgen.store.looks.ahead import LookAhead
 from batchgen.store.pictures.other_folders import Sources
 from batchgen.version import __version__
 
@@ -110,7 +112,11 @@ async def run_plan(
         )
         reused = await _reused(desk)
         _tell_of_start(desk, remaining_microusd, finishing=len(recovered))
-        done = await run_in_stages(desk, options.bounds, recovered, lanes=lanes, on_engine=on_engine)
+        try:
+            done = await run_in_stages(desk, options.bounds, recovered, lanes=lanes, on_engine=on_engine)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(desk.looks.close)
         desk.listen(FinalStep("bringing names and records up to date"))
         await anyio.to_thread.run_sync(desk.live.write)
         # What was bought, and answers to an earlier plan that are pictures now, are news to the diff.
@@ -171,6 +177,7 @@ async def _opened(
             spill=Spill(folder, options.spill),
             control=Control(folder.control),
             live=live,
+            looks=LookAhead(folder),
             policy=policy_of(retry, strict=options.strict),
             selection=options.selection,
             budget=Budget(limits.budget_microusd, spent),

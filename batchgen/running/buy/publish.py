@@ -152,6 +152,7 @@ class Publisher:
             takes_names=paid.asked,
         )
         self._desk.space.saw(sum(picture.bytes for picture in stored))
+        self._desk.looks.add(stored)
         return _Stored(names, message)
 
     async def _put(self, picture: AnswerPicture, paid: Paid, ordinal: int, tries: _Count) -> StoredPicture:

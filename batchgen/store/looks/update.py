@@ -1,4 +1,4 @@
-"""The looks at pictures of a run folder that nobody has looked at yet: after a run, never while it buys.
+"""The looks at pictures of a run folder that nobody has looked at yet: after a run, or for its report.
 
 What was seen of pictures that lost their names goes too; such pictures are looked at again when they come back. All
 looks are advice, and a cache under the digests of the pictures: an update may be cut short, or fail, and be made later.
@@ -19,8 +19,8 @@ from batchgen.store.looks.thumbnails import Thumbnails, forget, read_looks
 from batchgen.store.looks.worker import Look
 from batchgen.store.looks.workers import LookWorkers
 
-# So long a run may take at its end to look at what it bought; `batchgen report` looks at the rest.
-AFTER_A_RUN_S = 30.0
+# So long a run may take at its end to look at what it could not look at before; `batchgen report` looks at the rest.
+AFTER_A_RUN_S = 2.0
 
 # A worker is not worth its start for fewer pictures than this.
 _PICTURES_A_WORKER = 24

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 LONGEST_SIDE = 256
 
+# Looks are made beside a run that buys: never at the cost of its time.
+_LOWEST_PRIORITY = 19
+
 # Pillow also opens formats that start other programs (EPS) or that nobody serves; these are what a run stores.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "AVIF")
 # A picture whose levels deviate by less than this, of 255, shows nothing.
@@ -163,6 +166,7 @@ def _tint(small: Image) -> str:
 def main() -> None:
     """Read one job a line from stdin and write one look a line to stdout, until stdin closes."""
     cap_memory()
+    os.nice(_LOWEST_PRIORITY)
     jobs = msgspec.json.Decoder(LookTask)
     for line in sys.stdin.buffer:
         sys.stdout.buffer.write(msgspec.json.encode(shrink(jobs.decode(line))) + b"\n")
