@@ -124,6 +124,7 @@ def run(
     if dry_run:
         _show_plan(job, options, out, night_budget, left_out=bool(limit or only or retry))
         return
+    from batchgen.cli.collector import collecting_seldom
     from batchgen.commands.job import folder_of
     from batchgen.commands.run import run as run_manifest
     from batchgen.running.options import Options
@@ -152,7 +153,7 @@ def run(
             spill=spill_dir,
             force_unlock=force_unlock,
         )
-        with _listener(as_json=json) as listen:
+        with _listener(as_json=json) as told, collecting_seldom(told) as listen:
             ended = run_manifest(manifest, folder=out, options=how, listen=listen)
         if not json:
             _show(ended)
