@@ -46,6 +46,7 @@ QUICK = {
     "testing": ["tests/provider/test_contract.py"],
     "user_cache": ["tests/provider/test_catalogue_cache.py"],
     "version": ["tests/cli/test_main.py"],
+    "waiter": ["tests/test_waiter.py"],
     "wording": ["tests/cli/test_init.py::test_on_a_terminal_a_long_mistake_goes_on_below_its_beginning"],
     "the arrows between them": ["tests/test_rooms.py", "tests/test_quick.py"],
 }

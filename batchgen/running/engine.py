@@ -126,6 +126,7 @@ class Engine:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._report)
                 tasks.start_soon(self._steer)
+                tasks.start_soon(self._publisher.serve)
                 async with anyio.create_task_group() as work:
                     work.start_soon(self._finish_recovered, recovered)
                     work.start_soon(self._feed)

@@ -12,13 +12,15 @@ import anyio
 import anyio.to_thread
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
+from batchgen.errors import LedgerDamaged
 from batchgen.provider.interface import DownloadFailed, Obstacle
 from batchgen.request import AnswerPicture, State
+from batchgen.running.buy.file_groups import FileGroups
 from batchgen.running.buy.retry import download_wait_s
 from batchgen.running.desk import Desk
 from batchgen.running.events import Ended, Listener
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.folder.view import Name
+from batchgen.store.folder.view import Name, Settled
 from batchgen.store.ledger.ledger import now_ms
 from batchgen.store.ledger.transitions import StoredPicture
 from batchgen.store.media.inline_pictures import content_of
@@ -30,8 +32,8 @@ _PASSING_TRIES = 8
 GONE_FOR_S = 60.0
 # ImageRouter keeps hosted pictures for 30 days, others for an hour.
 KEPT_BY_SERVICES_MS = 30 * 24 * 3_600_000
-# Disks gain nothing from more writers, and each holds a picture in memory.
-_FILE_THREADS = 16
+# Disks gain next to nothing from more writers.
+_WRITERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,14 @@ class Publisher:
     def __init__(self, desk: Desk, listen: Listener) -> None:
         self._desk = desk
         self._listen = listen
-        self._threads = anyio.CapacityLimiter(_FILE_THREADS)
+        self._files = FileGroups(self._put_all, threads=_WRITERS)
+        self._names = FileGroups(self._settle_all, threads=1)
+
+    async def serve(self) -> None:
+        """Write what is to be published until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._files.serve)
+            tasks.start_soon(self._names.serve)
 
     async def publish(self, paid: Paid) -> Published:
         """Store what an answer holds: it is then stored, spoiled, or answered if another run may still do so.
@@ -106,10 +115,30 @@ class Publisher:
 
     async def _named(self, names: Sequence[Name]) -> str | None:
         """Make the names of a stored picture; return the first name."""
-        wanted = [name for name in names if name.original is not None]
-        settle = partial(self._desk.view.settle, names)
-        self._desk.ledger.settled(await anyio.to_thread.run_sync(settle, limiter=self._threads))
-        return wanted[0].file if wanted else None
+        settled = await self._names.do(names)
+        if settled is not None:
+            self._desk.ledger.settled(settled)
+        return next((name.file for name in names if name.original is not None), None)
+
+    def _settle_all(self, group: Sequence[Sequence[Name]]) -> Sequence[Settled | Exception | None]:
+        """Settle the names of several answers; what became of all of them is the result of the first."""
+        try:
+            settled = self._desk.view.settle([name for names in group for name in names])
+        except (OSError, LedgerDamaged):
+            if len(group) > 1:
+                # One of them is at fault, and the others are as good as they were.
+                return [result for names in group for result in self._settle_all([names])]
+            raise
+        return [settled, *([None] * (len(group) - 1))]
+
+    def _put_all(self, group: Sequence[Callable[[], StoredPicture]]) -> Sequence[StoredPicture | Exception]:
+        return [self._tried(put) for put in group]
+
+    def _tried(self, put: Callable[[], StoredPicture]) -> StoredPicture | Exception:
+        try:
+            return self._desk.space.kept(put)
+        except Exception as error:  # noqa: BLE001 - raised where this picture is waited for
+            return error
 
     async def _give_up(self, paid: Paid, error: DownloadFailed | NotAPicture, tries: _Count) -> Published:
         """Record why an answer is no picture: by its own fault for good, else until another run."""
@@ -161,7 +190,7 @@ class Publisher:
         else:
             content = partial(_itself, await self._downloaded(picture.url, paid, tries))
         put = partial(_put, self._desk.folder, paid.key, ordinal, content, picture.revised_prompt)
-        return await anyio.to_thread.run_sync(self._desk.space.kept, put, limiter=self._threads)
+        return await self._files.do(put)
 
     async def _downloaded(self, url: str, paid: Paid, tries: _Count) -> bytes:
         begun = anyio.current_time()
