@@ -194,6 +194,11 @@ class Publisher:
 
     async def _downloaded(self, url: str, paid: Paid, tries: _Count) -> bytes:
         begun = anyio.current_time()
+        try:
+            return await self._fetched(url, tries)
+        except DownloadFailed as error:
+            # Most downloads succeed at once, and the policy costs as much as one: it counts this as its first attempt.
+            first = error
         async for attempt in AsyncRetrying(
             sleep=anyio.sleep,
             retry=retry_if_exception(lambda error: isinstance(error, DownloadFailed)),
@@ -202,9 +207,14 @@ class Publisher:
             reraise=True,
         ):
             with attempt:
-                tries.made += 1
-                download = await self._desk.provider.download(url)
-        return download.content
+                if attempt.retry_state.attempt_number == 1:
+                    raise first
+                content = await self._fetched(url, tries)
+        return content
+
+    async def _fetched(self, url: str, tries: _Count) -> bytes:
+        tries.made += 1
+        return (await self._desk.provider.download(url)).content
 
 
 class _Count:

@@ -14,6 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchgen.running.schedule.lanes import Job, Lanes
+from batchgen.waiter import Waiter, new_waiter
 
 
 class Pool:
@@ -25,7 +26,7 @@ class Pool:
         self._workers = workers
         self._serving = 0
         self._more = anyio.Event()
-        self._parked: deque[anyio.Event] = deque()
+        self._parked: deque[Waiter] = deque()
         self._alarm_at = math.inf
         self._alarm_changed = anyio.Event()
 
@@ -81,7 +82,7 @@ class Pool:
                 self.wake()
                 return None
             self._set_alarm(picked.until)
-            parked = anyio.Event()
+            parked = new_waiter()
             self._parked.append(parked)
             await parked.wait()
 

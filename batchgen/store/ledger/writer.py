@@ -18,6 +18,7 @@ import anyio.to_thread
 from batchgen.errors import LedgerDamaged, LedgerFailed
 from batchgen.store.folder.atomic import sync_folder
 from batchgen.store.folder.disk_space import DiskSpace, is_full
+from batchgen.waiter import new_waiter
 
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], T]
@@ -29,7 +30,7 @@ class _Write:
     def __init__(self, change: Change[Any], folders: Sequence[Path]) -> None:
         self.change = change
         self.folders = folders
-        self.done = anyio.Event()
+        self.done = new_waiter()
         self.result: Any = None
         self.error: Exception | None = None
 
