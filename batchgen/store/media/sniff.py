@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from batchgen.store.media import mp4, webm
 from batchgen.store.media.mp4 import Film, Incomplete
+from batchgen.store.media.still_size import stated_size
 from batchgen.wording import counted
 
 # Larger pictures than this are taken for decompression bombs.
@@ -49,7 +50,9 @@ def inspect(content: bytes) -> Format:
         raise NotAPicture(f"a {name} file of {counted(len(content), 'byte')} that ends too early")
     if name in _UNMEASURED:
         return Format(name, _EXTENSIONS[name])
-    width, height = _measure(name, content)
+    width, height = stated_size(name, content) or _measure(name, content)
+    if width * height > MAX_PIXELS:
+        raise NotAPicture(f"{width}x{height} is more than {MAX_PIXELS // 1_000_000} million pixels")
     return Format(name, _EXTENSIONS[name], width, height)
 
 
@@ -145,6 +148,4 @@ def _measure(name: str, content: bytes) -> tuple[int, int]:
     except Exception as error:
         # On damaged bytes, Pillow's plugins raise errors of any type.
         raise NotAPicture(f"a {name} file that can't be opened: {error}") from error
-    if width * height > MAX_PIXELS:
-        raise NotAPicture(f"{width}x{height} is more than {MAX_PIXELS // 1_000_000} million pixels")
     return width, height

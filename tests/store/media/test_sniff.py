@@ -260,7 +260,8 @@ def test_a_shortage_of_memory_says_nothing_of_a_picture(kind, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(Image, "open", open_nothing)
-    if kind == "AVIF":
+    if kind not in {"GIF", "TIFF"}:
+        # Pillow is not asked.
         assert inspect(PICTURES[kind])
         return
     with pytest.raises(MemoryError):
