@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,32 +20,39 @@ from typing import BinaryIO
 def write_synced(folder: Path, content: bytes | memoryview, *, mode: int = 0o666) -> Path:
     """Return a new hidden file in ``folder`` that holds ``content`` durably, for the caller to publish or remove."""
     temporary = folder / f".{secrets.token_hex(8)}.part"
-    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    write_new(str(temporary), content, mode=mode)
+    return temporary
+
+
+def write_new(file: str, content: bytes | memoryview, *, mode: int) -> None:
+    """Write a file that is not there yet, durably; a failure leaves none."""
+    handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         view = memoryview(content)
         while view:
             view = view[os.write(handle, view) :]
         os.fsync(handle)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        Path(file).unlink(missing_ok=True)
         raise
     finally:
         os.close(handle)
-    return temporary
 
 
-def publish(temporary: Path, target: Path, *, sha256: str) -> bool:
+def publish(temporary: str | Path, target: str | Path, *, sha256: str) -> bool:
     """Give ``temporary`` the name ``target`` for good; return whether the bytes of that name are those wanted.
 
     A file of that name is never written over: if it has other bytes, the file stays and the answer is ``False``.
     """
     # Not by `link`, which some file systems lack. The folder's lock keeps everybody else away.
-    if target.is_symlink() or target.exists():
-        same = not target.is_symlink() and target.is_file() and sha256_of(target) == sha256
-        temporary.unlink()
-        return same
-    temporary.rename(target)
-    return True
+    try:
+        found = os.lstat(target)
+    except FileNotFoundError:
+        os.rename(temporary, target)  # noqa: PTH104 - making a path costs as much as the rename
+        return True
+    same = stat.S_ISREG(found.st_mode) and sha256_of(Path(target)) == sha256
+    Path(temporary).unlink()
+    return same
 
 
 def replace_synced(target: Path, content: bytes) -> None:
