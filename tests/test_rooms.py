@@ -86,7 +86,8 @@ INNER = {
     "store.pictures": {"store.folder", "store.ledger", "store.media"},
     "store.looks": {"store.folder", "store.ledger", "store.media"},
     "store.dataset": {f"store.{part}" for part in ("folder", "inputs", "ledger", "media", "pictures", "looks")},
-    "running.buy": {"running.desk", "running.events"},
+    "running.executors": {"running.desk"},
+    "running.buy": {"running.desk", "running.events", "running.executors"},
     "running.schedule": {"running.buy", "running.desk", "running.events"},
 }
 

@@ -12,6 +12,7 @@ from batchgen.provider.interface import DownloadFailed, Obstacle, RateLimit, Ver
 from batchgen.request import State
 from batchgen.running.buy import publish, purchase
 from batchgen.running.events import Ended, Retrying, Started, Stopping
+from batchgen.running.executors import in_process
 from batchgen.running.schedule import feeder
 from batchgen.running.schedule.selection import Selection
 from tests.running.shop import PICTURES, PRICE, b64, counted, failed, hang, hosted, sold
@@ -370,7 +371,7 @@ async def test_a_disk_that_takes_no_pictures_stops_the_run_and_keeps_every_paid_
     me = customer().order([f"mug {number}" for number in range(100)], limits={"concurrency": 4})
     me.shop.latency_s = 0.01
     with monkeypatch.context() as patch:
-        patch.setattr(publish, "put_picture", full)
+        patch.setattr(in_process, "put_picture", full)
         finished = await me.run()
     assert finished.exit_code == ExitCode.STOPPED
     assert "No space left" in finished.reason
@@ -452,7 +453,7 @@ async def test_a_shortage_of_the_machine_spoils_nothing_and_the_next_run_finishe
         raise short
 
     with monkeypatch.context() as patched:
-        patched.setattr("batchgen.running.buy.publish.put_picture", fails)
+        patched.setattr("batchgen.running.executors.in_process.put_picture", fails)
         finished = await me.run()
     assert finished.exit_code == ExitCode.STOPPED
     assert "this machine" in finished.reason

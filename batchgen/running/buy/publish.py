@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,25 +15,22 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from batchgen.errors import LedgerDamaged
 from batchgen.provider.interface import DownloadFailed, Obstacle
 from batchgen.request import AnswerPicture, State
-from batchgen.running.buy.file_groups import FileGroups
 from batchgen.running.buy.retry import download_wait_s
 from batchgen.running.desk import Desk
 from batchgen.running.events import Ended, Listener
-from batchgen.store.folder.run_folder import RunFolder
+from batchgen.running.executors.file_groups import FileGroups
+from batchgen.running.executors.in_process import InProcess
+from batchgen.running.executors.interface import AtRest, Executor, PaidPicture
 from batchgen.store.folder.view import Name, Settled
 from batchgen.store.ledger.ledger import now_ms
-from batchgen.store.ledger.transitions import StoredPicture
 from batchgen.store.media.inline_pictures import content_of
 from batchgen.store.media.sniff import NotAPicture
-from batchgen.store.pictures.on_disk import put_picture, shard_of
 from batchgen.wording import counted
 
 _PASSING_TRIES = 8
 GONE_FOR_S = 60.0
 # ImageRouter keeps hosted pictures for 30 days, others for an hour.
 KEPT_BY_SERVICES_MS = 30 * 24 * 3_600_000
-# Disks gain next to nothing from more writers.
-_WRITERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +79,13 @@ class Publisher:
     def __init__(self, desk: Desk, listen: Listener) -> None:
         self._desk = desk
         self._listen = listen
-        self._files = FileGroups(self._put_all, threads=_WRITERS)
+        self._executor: Executor = InProcess(desk)
         self._names = FileGroups(self._settle_all, threads=1)
 
     async def serve(self) -> None:
         """Write what is to be published until cancelled."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._files.serve)
+            tasks.start_soon(self._executor.serve)
             tasks.start_soon(self._names.serve)
 
     async def publish(self, paid: Paid) -> Published:
@@ -124,21 +121,12 @@ class Publisher:
         """Settle the names of several answers; what became of all of them is the result of the first."""
         try:
             settled = self._desk.view.settle([name for names in group for name in names])
-        except (OSError, LedgerDamaged):
-            if len(group) > 1:
-                # One of them is at fault, and the others are as good as they were.
-                return [result for names in group for result in self._settle_all([names])]
-            raise
+        except (OSError, LedgerDamaged) as error:
+            if len(group) == 1:
+                return [error]
+            # One of them is at fault, and the others are as good as they were.
+            return [result for names in group for result in self._settle_all([names])]
         return [settled, *([None] * (len(group) - 1))]
-
-    def _put_all(self, group: Sequence[Callable[[], StoredPicture]]) -> Sequence[StoredPicture | Exception]:
-        return [self._tried(put) for put in group]
-
-    def _tried(self, put: Callable[[], StoredPicture]) -> StoredPicture | Exception:
-        try:
-            return self._desk.space.kept(put)
-        except Exception as error:  # noqa: BLE001 - raised where this picture is waited for
-            return error
 
     async def _give_up(self, paid: Paid, error: DownloadFailed | NotAPicture, tries: _Count) -> Published:
         """Record why an answer is no picture: by its own fault for good, else until another run."""
@@ -156,7 +144,7 @@ class Publisher:
 
     async def _stored(self, paid: Paid, tries: _Count) -> _Stored:
         """Store the good pictures and record them. Raise the error of the first bad picture if none is good."""
-        stored: list[StoredPicture] = []
+        stored: list[AtRest] = []
         lacking: list[DownloadFailed | NotAPicture] = []
         for picture in paid.pictures:
             try:
@@ -174,23 +162,22 @@ class Publisher:
             )
         names = await self._desk.ledger.store(
             paid.request_id,
-            stored,
-            folders=[shard_of(self._desk.folder, stored[0].original)],
+            [one.picture for one in stored],
+            folders=[*dict.fromkeys(folder for one in stored for folder in one.folders)],
             downloads=tries.made,
             message=message,
             takes_names=paid.asked,
         )
-        self._desk.space.saw(sum(picture.bytes for picture in stored))
-        self._desk.looks.add(stored)
+        self._desk.space.saw(sum(one.picture.bytes for one in stored))
+        self._desk.looks.add(one.picture for one in stored)
         return _Stored(names, message)
 
-    async def _put(self, picture: AnswerPicture, paid: Paid, ordinal: int, tries: _Count) -> StoredPicture:
+    async def _put(self, picture: AnswerPicture, paid: Paid, ordinal: int, tries: _Count) -> AtRest:
         if picture.url is None:
             content = partial(content_of, picture)
         else:
             content = partial(_itself, await self._downloaded(picture.url, paid, tries))
-        put = partial(_put, self._desk.folder, paid.key, ordinal, content, picture.revised_prompt)
-        return await self._files.do(put)
+        return await self._executor.put(PaidPicture(paid.key, ordinal, content, picture.revised_prompt))
 
     async def _downloaded(self, url: str, paid: Paid, tries: _Count) -> bytes:
         begun = anyio.current_time()
@@ -248,12 +235,6 @@ def _may_come(error: DownloadFailed | NotAPicture) -> bool:
 def _expired(paid: Paid) -> bool:
     """Return whether no service keeps the pictures of so old an answer any more."""
     return paid.answered_ms is not None and now_ms() - paid.answered_ms > KEPT_BY_SERVICES_MS
-
-
-def _put(
-    folder: RunFolder, key: str, ordinal: int, content: Callable[[], bytes], revised_prompt: str | None
-) -> StoredPicture:
-    return put_picture(folder, key, ordinal, content(), revised_prompt=revised_prompt)
 
 
 def _itself(content: bytes) -> bytes:

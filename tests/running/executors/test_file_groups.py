@@ -7,7 +7,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from batchgen.running.buy.file_groups import FileGroups
+from batchgen.running.executors.file_groups import FileGroups
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,43 @@
+"""What every executor promises: a picture that was paid for is at rest before anybody hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from batchgen.store.ledger.transitions import StoredPicture
+
+
+@dataclass(frozen=True, slots=True)
+class PaidPicture:
+    """A picture on its way to rest, as number ``ordinal`` of the answer to ``key``; ``content`` decodes its bytes."""
+
+    key: str
+    ordinal: int
+    content: Callable[[], bytes]
+    revised_prompt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AtRest:
+    """A picture that is durable but for the names in ``folders``, which the ledger's writer syncs."""
+
+    picture: StoredPicture
+    folders: tuple[Path, ...]
+
+
+class Executor(Protocol):
+    """The place that puts pictures at rest."""
+
+    async def serve(self) -> None:
+        """Do what :meth:`put` asks for until cancelled; what is being put by then is ended first."""
+        ...
+
+    async def put(self, paid: PaidPicture) -> AtRest:
+        """Put a picture at rest under its key.
+
+        Raise :class:`NotAPicture` if the bytes are none, and :class:`OSError` if the disk fails.
+        """
+        ...
