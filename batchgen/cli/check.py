@@ -41,7 +41,8 @@ def check(
         )
     counts = {model: count for model, count in plan.count_by_model().items() if count}
     requests, models = counted(sum(counts.values()), "request"), counted(len(counts), "model")
-    sys.stdout.write(f"{job}: no mistakes; {requests} to {models}\n")
+    part = f" in shard {manifest.shard}" if manifest.shard else ""
+    sys.stdout.write(f"{job}: no mistakes; {requests} to {models}{part}\n")
 
 
 def _plan(manifest: Manifest, watch: Watch | None) -> Plan:

@@ -67,7 +67,8 @@ def show_plan(
 
     with reading_plan() as watch:
         found = outlook(manifest, folder=out, first=first, tell=tell, watch=watch, night_microusd=night_microusd)
-    _print(found, Console(), name=manifest.name)
+    part = f", shard {manifest.shard}" if manifest.shard else ""
+    _print(found, Console(), name=f"{manifest.name}{part}")
 
 
 def _tell(one: Explained) -> None:

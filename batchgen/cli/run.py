@@ -140,7 +140,8 @@ def run(
         night_microusd = together.each(read_night_budget, night_budget)
         with together.noted():
             manifest = options.read(job)
-            notifier.folder, notifier.name = folder_of(manifest, out), manifest.name
+            part = f" {manifest.shard}" if manifest.shard else ""
+            notifier.folder, notifier.name = folder_of(manifest, out), f"{manifest.name}{part}"
         together.refuse()
         how = Options(
             selection=replace(again or Selection(), limit=limit, only=chosen),

@@ -112,6 +112,14 @@ class JobOptions:
         typer.Option("--path", metavar="TEMPLATE", help="Names for the pictures, such as '{category}/{row}'."),
     ] = None
 
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N",
+            help="Only part I of N, counted from 0: its own folder, and a part of budget, risk and rate.",
+        ),
+    ] = None
     columns: Annotated[
         list[str] | None,
         typer.Option("--columns", metavar="NAME[,NAME]", help="Columns of your own that read like a parameter."),
@@ -141,6 +149,7 @@ class JobOptions:
             columns=_words("--columns", self.columns),
             meant=_words("--meant", self.meant),
             allow_outside=self.allow_outside,
+            shard=self.shard,
         )
         return load_manifest(job, overrides=overrides)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchgen.commands.input_memory import input_files
 from batchgen.errors import UsageError, nearest
-from batchgen.manifest import AccessChoice, Manifest, load_manifest
+from batchgen.manifest import AccessChoice, Manifest, folder_beside, load_manifest
 from batchgen.manifest.file_names import elsewhere_problem
 from batchgen.planning.plan import Plan, make_plan
 from batchgen.planning.price_list import openai_prices
@@ -30,11 +30,15 @@ def manifest_of(manifest: Manifest | str | Path) -> Manifest:
 def folder_of(manifest: Manifest, folder: str | Path | None = None) -> Path:
     """Return where a manifest's run lives: ``folder``, else its ``output.folder``, else ``outputs/<name>``.
 
+    A shard has a folder of its own beside the whole plan's, such as ``outputs/mugs-0-of-4``.
     Raise :class:`UsageError` if ``folder`` is the address of a bucket or a server.
     """
     if folder is not None and (problem := elsewhere_problem(str(folder))):
         raise UsageError(f"the run folder {problem}")
-    return Path(folder or manifest.output.folder or OUTPUTS / manifest.name)
+    if folder:
+        return Path(folder)
+    whole = Path(manifest.output.folder or OUTPUTS / manifest.name)
+    return whole if manifest.shard is None else folder_beside(whole, manifest.shard)
 
 
 def existing_folder(path: str | Path) -> RunFolder:

@@ -20,15 +20,19 @@ from batchgen.wording import printable
 def claim(plan: Plan, folder: RunFolder) -> str | None:
     """Return what to say if the manifest that ``folder`` belongs to has moved; ``None`` if it has not.
 
-    Raise :class:`FolderMismatch` if the folder belongs to another manifest: the recorded one still exists as another
-    file, or it is gone and the plan asks for nothing that the folder knows.
+    Raise :class:`FolderMismatch` if the folder belongs to another part of the plan, or to another manifest: the
+    recorded one still exists as another file, or it is gone and the plan asks for nothing that the folder knows.
     """
     if not folder.exists:
         return None
     with closing(PlanDiff(folder.ledger, plan.outline.numbers)) as diff:
         with reading(folder.ledger):
             owner = owner_in(diff.db)
-        if owner is None or _is_one_of(plan.manifest.source, owner, folder.root):
+        if owner is None:
+            return None
+        if owner.shard != str(plan.manifest.shard or ""):
+            raise FolderMismatch(_other_part(plan.manifest, owner, folder))
+        if _is_one_of(plan.manifest.source, owner, folder.root):
             return None
         before = _shown(owner.seen_from(folder.root)[0])
         if _takes_over(plan.manifest, owner, folder.root) and diff.knows_any_of_plan:
@@ -43,6 +47,16 @@ def foreign_owner(plan: Plan, folder: RunFolder) -> str | None:
         return claim(plan, folder)
     except FolderMismatch as error:
         return f"a run would be refused: {error}"
+
+
+def _other_part(manifest: Manifest, owner: MadeBy, folder: RunFolder) -> str:
+    name = printable(str(folder.root))
+    holds = f"shard {printable(owner.shard)}" if owner.shard else "a whole plan"
+    asked = f"shard {manifest.shard}" if manifest.shard else "the whole plan"
+    return (
+        f"{name} holds {holds}, and this is {asked}. Nothing was bought, moved or renamed. Leave out --out, and each "
+        f"shard has a folder of its own; `reuse: [{name}]` takes what both ask for"
+    )
 
 
 def _is_one_of(source: Path, owner: MadeBy, root: Path) -> bool:

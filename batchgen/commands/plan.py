@@ -13,6 +13,7 @@ import anyio
 
 from batchgen.commands.input_memory import input_files
 from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
+from batchgen.commands.other_splits import told_other_splits
 from batchgen.commands.ownership import foreign_owner
 from batchgen.manifest import Limits, Manifest
 from batchgen.planning.affordable import affordable
@@ -107,6 +108,8 @@ def outlook(
     run_folder = RunFolder(folder_of(loaded, folder))
     new = not (run_folder.exists or is_lost(run_folder) or loaded.reuse or tell)
     memo, files = memo_in(run_folder), input_files(loaded)
+    if night_microusd is not None and loaded.shard is not None:
+        night_microusd = loaded.shard.part_of(night_microusd)
     limits = loaded.limits if night_microusd is None else replace(loaded.limits, night_microusd=night_microusd)
     planned = make_plan(loaded, found.catalogue, memo=memo, count_only=new, watch=watch, files=files)
     if planned.counts is not None:
@@ -141,7 +144,7 @@ def outlook(
             first=first,
             limits=loaded.limits,
             notices=(
-                *filter(None, (owner,)),
+                *filter(None, (owner, told_other_splits(planned, run_folder))),
                 *found.notices,
                 *_of_list(prices, planned.outline.models),
                 *map(str, planned.warnings),

@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from batchgen.commands.input_memory import input_files
 from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
+from batchgen.commands.other_splits import refuse_other_splits
 from batchgen.commands.ownership import claim
 from batchgen.errors import ExitCode, LedgerDamaged, Together
 from batchgen.manifest import Manifest
@@ -108,7 +109,7 @@ async def run_async(
 ) -> RunResult:
     """Do as :func:`run` in a running event loop, asyncio or trio. ``signals`` is for the main thread only."""
     loaded = await anyio.to_thread.run_sync(manifest_of, manifest)
-    options = within(loaded.limits, options or Options())
+    options = within(loaded.limits, options or Options(), loaded.shard)
     run_folder = RunFolder(folder_of(loaded, folder))
     with ExitStack() as stack:
         async with interruptible() if signals else _uninterrupted() as watch:
@@ -117,6 +118,7 @@ async def run_async(
             opened = run_folder.opened(force_unlock=options.force_unlock)
             await anyio.to_thread.run_sync(stack.enter_context, opened)
             moved = await anyio.to_thread.run_sync(claim, judged.plan, run_folder)
+            await anyio.to_thread.run_sync(refuse_other_splits, judged.plan, run_folder)
             live = ProgressFile(run_folder.progress)
             # That of a run which was killed, first.
             await anyio.to_thread.run_sync(live.remove)
@@ -190,13 +192,13 @@ def _tell_of_decoding(listen: Listener, done: int, wanted: int) -> None:
 def _refuse_early(judged: _Judged, folder: RunFolder, options: Options) -> None:
     """Raise :class:`UsageError` for what a run refuses to begin, if that can be said before there is a folder."""
     min_free_bytes(options)
-    refuse_partial_prune(options)
+    refuse_partial_prune(options, judged.plan.manifest.shard)
     if judged.plan.counts is None:
         refuse_no_match(judged.plan, options.selection)
     counts, limits = judged.plan.count_by_model(), judged.plan.manifest.limits
     refuse_unpriced(counts, judged.prices, limits, options)
     if _is_new(folder, judged.plan.manifest):
-        refuse_unconfirmed(counts, judged.prices, options, limits)
+        refuse_unconfirmed(counts, judged.prices, options, limits, shards=judged.plan.manifest.shards)
 
 
 def _is_new(folder: RunFolder, manifest: Manifest) -> bool:

@@ -25,6 +25,8 @@ from batchgen.manifest.price_tables import PriceTable, StatedPrice, flat, stated
 from batchgen.manifest.row_check import RowCheck
 from batchgen.manifest.rows import Row, Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime, max_failures, money, rate, stop_time
+from batchgen.manifest.shard import Shard
+from batchgen.manifest.shard_limits import folder_beside
 from batchgen.manifest.template import Template, TemplateError
 from batchgen.manifest.values import PARAMETERS, Value, check_value, normal_prompt, normalised
 
@@ -50,6 +52,7 @@ __all__ = [
     "Row",
     "RowCheck",
     "Rows",
+    "Shard",
     "StatedPrice",
     "StopTime",
     "Template",
@@ -58,6 +61,7 @@ __all__ = [
     "check_value",
     "column_problem",
     "flat",
+    "folder_beside",
     "json_schema",
     "load_manifest",
     "max_failures",

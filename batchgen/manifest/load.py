@@ -29,6 +29,8 @@ from batchgen.manifest.row_files import STDIN, piped_in, refuse_address, row_suf
 from batchgen.manifest.row_rules import RowRules
 from batchgen.manifest.rows import SUFFIXES, CsvRows, InlineRows, Rows, TextRows, open_rows, piped_rows
 from batchgen.manifest.schema_errors import dotted, shaped
+from batchgen.manifest.shard import Shard, read_shard
+from batchgen.manifest.shard_limits import part_of
 from batchgen.manifest.template_check import TemplateCheck, rules_of
 from batchgen.manifest.text_files import inside, job_text, refuse_unless_readable
 from batchgen.manifest.text_lines import odd_lines
@@ -54,6 +56,7 @@ def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Ma
     job = shape.job
     found = [*written.findings, *axes.findings, *shape.findings, *findings(job)]
     others = [*axes.problems]
+    shard = _shard(flags.shard, others)
     rows = _rows(job, source, document, others, allow_outside=flags.allow_outside)
     rules = rules_of(job, flags.single())
     if read.whole and shape.whole and axes.whole and rows is not None:
@@ -72,12 +75,21 @@ def load_manifest(path: Path | str, *, overrides: Overrides | None = None) -> Ma
     models = {("model", str(value)): document.place(path) for path, name, value in settings_of(job) if name == "model"}
     made = frozen(job, rows, source, document, allow_outside=flags.allow_outside)
     return replace(
-        made,
+        made if shard is None else part_of(made, shard),
         places={**models, **made.places},
         flags=flags.single(),
         row_rules=rules,
         notices=tuple(dict.fromkeys(odd.notices)),
     )
+
+
+def _shard(text: str | None, problems: list[Problem]) -> Shard | None:
+    """Return the part of the plan that is to be run, if one is named; add what is wrong with it to ``problems``."""
+    try:
+        return None if text is None else read_shard(text)
+    except ValueError as error:
+        problems.append(Problem(str(error), "--shard"))
+        return None
 
 
 def _odd_lines(rows: Rows | None) -> tuple[Problem, ...]:

@@ -13,6 +13,7 @@ from batchgen.manifest.price_tables import StatedPrice
 from batchgen.manifest.row_rules import RowRules
 from batchgen.manifest.rows import Rows
 from batchgen.manifest.scalars import MaxFailures, Rate, StopTime
+from batchgen.manifest.shard import Shard
 from batchgen.manifest.template import Template
 from batchgen.manifest.values import Value
 from batchgen.request import Kind
@@ -128,7 +129,8 @@ class Manifest:
     Rows and pictures may lie outside ``folder`` only if ``allow_outside``. ``places`` say where each entry of
     ``limits.lanes`` and ``prices`` stands, and ``provider.simulator``, by section and name. ``flags`` stand above
     everything that a row or a combination says. ``notices`` tell what is odd and stops nothing. Input pictures are sent
-    upright, as their EXIF data say, if ``orient``.
+    upright, as their EXIF data say, if ``orient``. With a ``shard``, the plan is that part of the whole, and the limits
+    are the part's.
     """
 
     name: str
@@ -155,3 +157,9 @@ class Manifest:
     row_rules: RowRules = field(default_factory=RowRules)
     notices: tuple[Problem, ...] = ()
     orient: bool = False
+    shard: Shard | None = None
+
+    @property
+    def shards(self) -> int:
+        """In how many parts the plan is run."""
+        return 1 if self.shard is None else self.shard.count

@@ -19,7 +19,7 @@ class Overrides:
     """Flags that override the job file and its rows. Of ``parameters`` one value is for all, several are an axis.
 
     ``budget_usd`` and the counts are taken as the user typed them; they are judged with the job file. Files that the
-    job names may lie outside its folder only if ``allow_outside``, which no job file can set.
+    job names may lie outside its folder only if ``allow_outside``, which no job file can set. ``shard`` is ``i/n``.
     """
 
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -33,6 +33,7 @@ class Overrides:
     columns: tuple[str, ...] = ()
     meant: tuple[str, ...] = ()
     allow_outside: bool = False
+    shard: str | None = None
 
     def applied(self, document: Document) -> Document:
         """Return the document with these flags' values instead of its own, and the flags' names as their locations.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 class KeyList:
@@ -57,6 +57,22 @@ class KeyList:
             elif number in doubled:
                 met.add(number)
         return found
+
+    def part(self, has: Callable[[int], bool]) -> tuple[KeyList, array[int]]:
+        """Return the requests whose numbers belong to a part of the plan, and their positions in the whole."""
+        numbers, lanes = self.numbers, self.lanes
+        places = array("I", (position for position, number in enumerate(numbers) if has(number)))
+        own = array("I", (lanes[place] for place in places))
+        lane_of = {lane: place for place, lane in enumerate(sorted(set(own)))}
+        models = self.models
+        return (
+            KeyList(
+                (models[lane] for lane in lane_of),
+                array("Q", (numbers[place] for place in places)),
+                array("I", map(lane_of.__getitem__, own)),
+            ),
+            places,
+        )
 
     def by_model(self, positions: Iterable[int]) -> Mapping[str, Sequence[int]]:
         """Return the ``positions`` of each model, in their order."""

@@ -43,8 +43,9 @@ Watch = Callable[[int], None]
 
 
 class Plan:
-    """The requests of one manifest, free of mistakes. Made by :func:`make_plan`.
+    """The requests of one manifest, or of its shard, free of mistakes. Made by :func:`make_plan`.
 
+    Whatever is wrong anywhere in the whole plan stops each of its shards.
     A ``count_only`` one that is too large to be read in a second knows how many requests there are, and no key of them.
     ``watch`` is called with the number of requests read so far. ``files`` are those of the input pictures.
     """
@@ -75,6 +76,10 @@ class Plan:
 
     def __iter__(self) -> Iterator[Request]:
         """Yield every request in the manifest's order, each with its index in the whole plan."""
+        return self.whole() if self.manifest.shard is None else self.at(range(len(self.outline)))
+
+    def whole(self) -> Iterator[Request]:
+        """Yield the requests of all shards."""
         index = 0
         kept, rules = self._kept, self._rules
         for row in self.manifest.rows:
@@ -97,7 +102,7 @@ class Plan:
         return (
             *self.manifest.notices,
             *self.survey.warnings,
-            *unmatched_models(self.manifest, self.count_by_model(), self._catalogue_check),
+            *unmatched_models(self.manifest, self.count_whole_by_model(), self._catalogue_check),
             *unmatched_combinations(self._combinations),
             *unsent_parameters(self.manifest),
         )
@@ -115,7 +120,8 @@ class Plan:
     @cached_property
     def counts(self) -> RequestCounts | None:
         """How many requests there are, by multiplication; ``None`` if the plan is read as a whole."""
-        if not self._count_only or self._cached_survey is not None:
+        # Which shard a request belongs to, only its key says.
+        if not self._count_only or self._cached_survey is not None or self.manifest.shard is not None:
             return None
         if self._combinations.size <= _OF_EACH_ROW or self.size <= _QUICKLY_READ[self._combinations.kept]:
             return None
@@ -129,7 +135,13 @@ class Plan:
     def outline(self) -> KeyList:
         """The keys of all requests, and their models. Not for a plan that is only counted."""
         assert self.counts is None
-        return self.survey.outline
+        return self._part[0]
+
+    @cached_property
+    def _part(self) -> tuple[KeyList, Sequence[int]]:
+        """The keys of the shard, or of the whole plan, and their positions in the whole."""
+        keys, shard = self.survey.outline, self.manifest.shard
+        return (keys, range(len(keys))) if shard is None else keys.part(shard.has)
 
     @property
     def is_known(self) -> bool:
@@ -196,8 +208,8 @@ class Plan:
         return [*known[:1], *known[start : start + _OF_EACH_ROW - 1]]
 
     def at(self, positions: Iterable[int]) -> Iterator[Request]:
-        """Yield the requests at these ascending positions of the whole plan; the others are not even made."""
-        wanted = iter(positions)
+        """Yield the requests at these ascending positions of :attr:`outline`; the others are not even made."""
+        wanted = map(self._part[1].__getitem__, positions)
         position = next(wanted, None)
         index = 0
         kept, rules = self._kept, self._rules
@@ -218,6 +230,10 @@ class Plan:
     def count_by_model(self) -> Mapping[str, int]:
         """Return how many requests each model gets, equal ones counted each."""
         return self.outline.count_by_model() if self.counts is None else self.counts.by_model()
+
+    def count_whole_by_model(self) -> Mapping[str, int]:
+        """Return how many requests of all shards each model gets, equal ones counted each."""
+        return self.survey.outline.count_by_model() if self.counts is None else self.counts.by_model()
 
     def stem(self, request: Request) -> str:
         """Return the path of the request's picture in the run folder, without the extension."""

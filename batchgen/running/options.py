@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batchgen.errors import UsageError
-from batchgen.manifest import Limits
+from batchgen.manifest import Limits, Shard
 from batchgen.running.schedule.selection import Selection
 from batchgen.running.schedule.stop_rules import Bounds, deadline_at
 
@@ -36,14 +36,20 @@ class Options:
     force_unlock: str | None = None
 
 
-def within(limits: Limits, options: Options) -> Options:
-    """Return ``options``, with the manifest's own ``limits`` if the caller gave none."""
+def within(limits: Limits, options: Options, shard: Shard | None = None) -> Options:
+    """Return ``options``, with the manifest's own ``limits`` if the caller gave none.
+
+    The caller's budget of a night is for all shards; the ``limits`` are those of the ``shard``.
+    """
     bounds = options.bounds
+    night_microusd = options.night_microusd
+    if night_microusd is not None and shard is not None:
+        night_microusd = shard.part_of(night_microusd)
     deadline = bounds.deadline or (deadline_at(limits.deadline) if limits.deadline else None)
     return replace(
         options,
         bounds=replace(bounds, deadline=deadline, max_failures=bounds.max_failures or limits.max_failures),
-        night_microusd=limits.night_microusd if options.night_microusd is None else options.night_microusd,
+        night_microusd=limits.night_microusd if night_microusd is None else night_microusd,
     )
 
 

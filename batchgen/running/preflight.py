@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from batchgen.errors import UsageError, nearest
-from batchgen.manifest import Limits
+from batchgen.manifest import Limits, Shard
 from batchgen.money import dollars
 from batchgen.planning.plan import Plan
 from batchgen.planning.prices import PriceBook
@@ -46,10 +46,15 @@ def to_buy(plan: Plan, diff: PlanDiff, sources: Sources | None) -> Mapping[str, 
     return found
 
 
-def refuse_partial_prune(options: Options) -> None:
+def refuse_partial_prune(options: Options, shard: Shard | None = None) -> None:
     """Raise :class:`UsageError` if a part of a plan was asked for, since pruning needs the whole plan."""
     if options.prune and not options.selection.takes_all:
         raise UsageError("--prune needs the whole manifest: leave out --only and --limit, or use `batchgen prune`")
+    if options.prune and shard is not None:
+        raise UsageError(
+            f"--prune can't see from shard {shard} whether another shard has stored what takes a name's place; once "
+            f"all shards are done, use `batchgen prune JOB --shard {shard}`"
+        )
 
 
 def refuse_unpriced(planned: Mapping[str, int], prices: PriceBook, limits: Limits, options: Options) -> None:
@@ -80,20 +85,26 @@ def _how_to_price(model: str) -> str:
     return f"give it as `prices: {{{model}: 0.04}}`, or as `prices: {{{model}: 0}}` if the service costs nothing"
 
 
-def refuse_unconfirmed(left: Mapping[str, int], prices: PriceBook, options: Options, limits: Limits) -> None:
-    """Raise :class:`UsageError` if nobody agreed to buy as much as is ``left`` of each model."""
+def refuse_unconfirmed(
+    left: Mapping[str, int], prices: PriceBook, options: Options, limits: Limits, *, shards: int = 1
+) -> None:
+    """Raise :class:`UsageError` if nobody agreed to buy as much as is ``left`` of each model.
+
+    One purchase is not made smaller by being made in ``shards``, of which ``left`` is one.
+    """
     if options.confirmed:
         return
     taken = _dearest(left, prices, options.selection.limit)
     requests, expected = sum(taken.values()), expected_microusd(taken, prices)
-    if requests > UNCONFIRMED_REQUESTS:
+    each = f" in each of {shards:,} shards" if shards > 1 else ""
+    if shards * requests > UNCONFIRMED_REQUESTS:
         raise UsageError(
-            f"{requests:,} requests are more than the {UNCONFIRMED_REQUESTS:,} of an unconfirmed run; "
+            f"{requests:,} requests{each} are more than the {UNCONFIRMED_REQUESTS:,} of an unconfirmed run; "
             "look at `batchgen plan`, then confirm with --yes, or try --limit 20 first"
         )
-    if expected > UNCONFIRMED_MICROUSD and limits.budget_microusd is None and options.night_microusd is None:
+    if shards * expected > UNCONFIRMED_MICROUSD and limits.budget_microusd is None and options.night_microusd is None:
         raise UsageError(
-            f"about {dollars(expected)} is more than the {dollars(UNCONFIRMED_MICROUSD)} of an unconfirmed run; "
+            f"about {dollars(expected)}{each} is more than the {dollars(UNCONFIRMED_MICROUSD)} of an unconfirmed run; "
             "look at `batchgen plan`, then confirm with --yes, or set --budget"
         )
 
@@ -109,12 +120,15 @@ def _dearest(left: Mapping[str, int], prices: PriceBook, limit: int | None) -> M
 
 
 def refuse_no_match(plan: Plan, selection: Selection) -> None:
-    """Raise :class:`UsageError` if no request of the plan has what ``selection.only`` asks for."""
+    """Raise :class:`UsageError` if no request of the plan has what ``selection.only`` asks for.
+
+    Of some values, a shard may have none while others have some: that is no mistake of its command line.
+    """
     if not selection.only:
         return
     known: dict[str, None] = {}
     values: dict[str, dict[str, None]] = {name: {} for name in selection.only}
-    for request in plan:
+    for request in plan.whole():
         if selection.takes(request):
             return
         known.update(dict.fromkeys(_names(request)))

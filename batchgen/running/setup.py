@@ -81,7 +81,7 @@ async def run_plan(
     live = live or ProgressFile(folder.progress)
     planned = await anyio.to_thread.run_sync(plan.count_by_model)
     refuse_unpriced(planned, prices, plan.manifest.limits, options)
-    refuse_partial_prune(options)
+    refuse_partial_prune(options, plan.manifest.shard)
     lost = await anyio.to_thread.run_sync(is_lost, folder)
     async with _opened(plan, provider, folder, prices, options, live.before(listen), live, planned) as opened:
         with _before_sending(folder):
@@ -100,7 +100,7 @@ async def run_plan(
                 lambda: list(unfinished_answers(opened.reader, folder, provider, opened.diff))
             )
         budget = await _budget(opened, await provider.balance_microusd())
-        lanes = partial(lanes_of, planned, plan.manifest.limits)
+        lanes = partial(lanes_of, planned, plan.manifest.limits, shards=plan.manifest.shards)
         desk = replace(opened, budget=budget, run_id=await _begun(opened), lanes=lanes())
         synced = await sync(plan, desk.ledger, desk.reader, desk.diff)
         relinked = await _names(desk, looked)
@@ -158,7 +158,7 @@ async def _opened(
         sources = Sources(plan.manifest.reuse, own=folder, simulated=provider.name == "simulator")
         stack.callback(sources.close)
         spent = await anyio.to_thread.run_sync(reader.spent)
-        expected = expected_microusd(planned, prices)
+        whole_microusd = expected_microusd(plan.count_whole_by_model(), prices)
         yield Desk(
             plan=plan,
             provider=provider,
@@ -181,7 +181,12 @@ async def _opened(
             policy=policy_of(retry, strict=options.strict),
             selection=options.selection,
             budget=Budget(limits.budget_microusd, spent),
-            risk=Risk(retry.risk_microusd, expected_microusd=expected, risked_microusd=spent.risked_microusd),
+            risk=Risk(
+                retry.risk_microusd,
+                expected_microusd=whole_microusd,
+                risked_microusd=spent.risked_microusd,
+                shard=plan.manifest.shard,
+            ),
         )
 
 
@@ -238,7 +243,7 @@ async def _permitted(desk: Desk, missing: Sequence[Missing]) -> int:
     open_ones = await anyio.to_thread.run_sync(to_buy, desk.plan, desk.diff, sources)
     left = Counter(open_ones) + Counter(one.model for one in missing)
     remaining_microusd = expected_microusd(left, desk.prices)
-    refuse_unconfirmed(left, desk.prices, desk.options, manifest.limits)
+    refuse_unconfirmed(left, desk.prices, desk.options, manifest.limits, shards=manifest.shards)
     typical_bytes = await anyio.to_thread.run_sync(desk.reader.typical_bytes)
     if warning := desk.space.warning(sum(left.values()), typical_bytes):
         desk.listen(Notice(warning))
@@ -246,11 +251,12 @@ async def _permitted(desk: Desk, missing: Sequence[Missing]) -> int:
 
 
 async def _begun(desk: Desk) -> int:
-    owner = made_by(desk.plan.manifest.source, desk.folder.root)
+    manifest = desk.plan.manifest
+    owner = made_by(manifest.source, desk.folder.root, shard=str(manifest.shard or ""))
     await desk.ledger.change(partial(record_owner, owner=owner))
     return await desk.ledger.begin_run(
         version=__version__,
-        manifest=str(desk.plan.manifest.source),
+        manifest=str(manifest.source),
         provider=desk.provider.name,
         base_url=desk.provider.base_url,
         planned=desk.count,

@@ -2,6 +2,7 @@ import itertools
 import json
 import string
 from collections import Counter
+from dataclasses import replace
 from unittest import mock
 
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchgen.errors import ManifestError
-from batchgen.manifest import load_manifest
-from batchgen.planning.plan import Plan
+from batchgen.manifest import Shard, load_manifest
+from batchgen.planning.plan import Plan, make_plan
 from batchgen.planning.survey import MAX_PROBLEMS
 from batchgen.provider.interface import Catalogue, Model
 from batchgen.request import canonical_json, key_of, number_of
@@ -401,3 +402,30 @@ def test_an_axis_counts_before_a_column_of_the_same_name(tmp_path):
     requests = list(Plan(load_manifest(tmp_path / "job.yaml")))
     assert [one.parameters["prompt"] for one in requests] == ["mug ink", "mug photo"]
     assert [one.columns["style"] for one in requests] == ["ink", "photo"]
+
+
+@given(st.integers(1, 40), st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=30))
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_shards_of_a_plan_are_the_plan_and_equal_requests_stay_together(load, count, prompts):
+    rows = ", ".join(f"{{prompt: {prompt}}}" for prompt in prompts)
+    content = f"rows: [{rows}]\nmatrix: {{model: [a/1, a/2]}}\nrepeat: 2\n"
+    whole = list(Plan(load(content)))
+    parts = [Plan(replace(load(content), shard=Shard(index, count))) for index in range(count)]
+    requests = [list(part) for part in parts]
+    assert sorted((one for part in requests for one in part), key=lambda one: one.index) == whole
+    by_key = Counter(key for part in requests for key in {one.key for one in part})
+    assert set(by_key.values()) == {1}
+    for part, own in zip(parts, requests, strict=True):
+        assert list(part.outline.numbers) == [number_of(one.key) for one in own]
+        assert part.count_by_model() == Counter(one.model for one in own)
+        assert list(part.at(range(0, len(own), 2))) == own[::2]
+        assert list(part.whole()) == whole
+    assert sum(map(Counter, (part.count_by_model() for part in parts)), Counter()) == parts[0].count_whole_by_model()
+
+
+def test_a_mistake_anywhere_in_the_plan_stops_each_shard(load):
+    rows = ", ".join(f"{{prompt: mug {number}}}" for number in range(20))
+    manifest = load(f"rows: [{rows}]\ndefaults: {{model: a/1}}\noutput: {{path: same}}\n")
+    for index in range(4):
+        with pytest.raises(ManifestError, match="used by two different requests"):
+            make_plan(replace(manifest, shard=Shard(index, 4)))

@@ -50,3 +50,11 @@ def test_much_is_refused_until_it_is_confirmed(left, limit, limits, said):
 )
 def test_little_needs_no_word(left, limit, limits):
     refuse_unconfirmed(left, PRICES, limited(limit), limits)
+
+
+def test_a_purchase_is_not_made_smaller_by_its_shards():
+    refuse_unconfirmed({"cheap": 2_500}, PRICES, Options(), LIMITS, shards=4)
+    with pytest.raises(UsageError, match="2,501 requests in each of 4 shards are more than the 10,000"):
+        refuse_unconfirmed({"cheap": 2_501}, PRICES, Options(), LIMITS, shards=4)
+    with pytest.raises(UsageError, match=r"about \$13.00 in each of 4 shards is more"):
+        refuse_unconfirmed({"dear": 13}, PRICES, Options(), LIMITS, shards=4)

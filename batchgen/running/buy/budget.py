@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from batchgen.manifest import Shard
 from batchgen.money import dollars
 from batchgen.store.ledger.reader import Spent
 
@@ -93,15 +94,23 @@ class Budget:
 
 
 class Risk:
-    """What may be paid twice: the run-wide cap on repeating requests in doubt."""
+    """What may be paid twice: the run-wide cap on repeating requests in doubt.
+
+    ``cap_microusd`` is what the manifest says of this run. ``expected_microusd`` are the costs of the whole plan, by
+    which the cap is set if the manifest says nothing; a ``shard`` has its part of that.
+    """
 
     SMALLEST_CAP_MICROUSD = 500_000
     SHARE_OF_ESTIMATE = 100
     # A request this dear, or of unknown price, is never repeated unasked.
     HOLD_FROM_MICROUSD = 250_000
 
-    def __init__(self, cap_microusd: int | None, *, expected_microusd: int, risked_microusd: int) -> None:
+    def __init__(
+        self, cap_microusd: int | None, *, expected_microusd: int, risked_microusd: int, shard: Shard | None = None
+    ) -> None:
         default = max(self.SMALLEST_CAP_MICROUSD, expected_microusd // self.SHARE_OF_ESTIMATE)
+        if shard is not None:
+            default = shard.part_of(default)
         self.cap_microusd = default if cap_microusd is None else cap_microusd
         self.risked_microusd = risked_microusd
 

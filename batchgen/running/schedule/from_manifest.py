@@ -26,25 +26,32 @@ def policy_of(retry: Retry, *, strict: bool) -> Policy:
     )
 
 
-def lanes_of(models: Iterable[str], limits: Limits) -> list[Lane]:
-    """Return a lane for each model, within the limits that are meant for the model."""
+def lanes_of(models: Iterable[str], limits: Limits, *, shards: int = 1) -> list[Lane]:
+    """Return a lane for each model, within the limits that are meant for the model.
+
+    ``limits`` are those of one of ``shards`` processes that start at the same time.
+    """
     # The rate a service states in its headers is the account's: lanes that follow it share one bucket.
-    stated = StartRate(None, follow=limits.adaptive)
-    return [_lane(model, limits, stated) for model in models]
+    stated = StartRate(None, follow=limits.adaptive, shards=shards)
+    return [_lane(model, limits, stated, shards) for model in models]
 
 
-def _lane(model: str, limits: Limits, stated: StartRate) -> Lane:
+def _lane(model: str, limits: Limits, stated: StartRate, shards: int) -> Lane:
     own = [lane for lane in limits.lanes if model == lane.pattern or fnmatchcase(model, lane.pattern)]
     ceilings = [lane.concurrency for lane in own if lane.concurrency is not None]
     rate = next((lane.rate for lane in own if lane.rate is not None), limits.rate)
     limit = ConcurrencyLimit(min([limits.concurrency, *ceilings]), adaptive=limits.adaptive)
     return Lane(
-        model, limit, stated if rate is None else start_rate(rate), own_ceiling=min(ceilings) if ceilings else None
+        model,
+        limit,
+        stated if rate is None else start_rate(rate, shards=shards),
+        own_ceiling=min(ceilings) if ceilings else None,
     )
 
 
-def start_rate(rate: Rate) -> StartRate:
-    """Return the token bucket for a rate that a person wrote down."""
-    burst = _BURST if rate.window_s <= _BURST_WINDOW_S else max(1, int(rate.count))
+def start_rate(rate: Rate, *, shards: int = 1) -> StartRate:
+    """Return the token bucket for a rate that a person wrote down, or for one shard's part of it."""
+    # Shards that start at the same time must not start a whole burst each.
+    burst = max(1, _BURST // shards) if rate.window_s <= _BURST_WINDOW_S else max(1, int(rate.count))
     # A rate the user wrote down is a limit: the service's own headers don't raise it.
     return StartRate(rate.starts_per_s, burst=min(burst, max(1, int(rate.count))), follow=False)

@@ -116,12 +116,16 @@ class ConcurrencyLimit:
 
 
 class StartRate:
-    """A token bucket over the starts of a lane; without a rate, every start passes."""
+    """A token bucket over the starts of a lane; without a rate, every start passes.
 
-    def __init__(self, per_s: float | None, *, burst: int = 5, follow: bool = True) -> None:
+    ``shards`` is how many processes share the account, and with it the limit that a service states.
+    """
+
+    def __init__(self, per_s: float | None, *, burst: int = 5, follow: bool = True, shards: int = 1) -> None:
         self._per_s = per_s
         self._burst = float(burst)
         self._follow = follow
+        self._share = SHARE / shards
         self._tokens = float(burst)
         self._counted_at = -math.inf
         self._paused_until = -math.inf
@@ -153,8 +157,8 @@ class StartRate:
             return
         self._tokens = self._tokens_at(now) if self._per_s is not None else self._burst
         self._counted_at = now
-        self._per_s = SHARE * stated.limit / stated.window_s
-        self._burst = max(1.0, SHARE * stated.limit)
+        self._per_s = self._share * stated.limit / stated.window_s
+        self._burst = max(1.0, self._share * stated.limit)
         if stated.remaining == 0:
             self._paused_until = max(self._paused_until, now + min(stated.reset_s, LONGEST_PAUSE_S))
 

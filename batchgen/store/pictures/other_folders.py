@@ -7,6 +7,7 @@ picture its ledger names only if its bytes have the digest that was recorded.
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import secrets
 import sqlite3
@@ -60,7 +61,8 @@ class Sources:
         problems = []
         for name in folders:
             try:
-                self._open(RunFolder(Path(name)), own, simulated=simulated)
+                for path in folders_named(name, besides=own.root):
+                    self._open(RunFolder(path), own, simulated=simulated)
             except (UsageError, LedgerDamaged) as error:
                 problems.append(Problem(" ".join(str(error).split()), f"reuse: {name}"))
         if problems:
@@ -111,6 +113,21 @@ class Sources:
             held, wanted = ("simulated", "real") if theirs else ("real", "simulated")
             raise UsageError(f"it holds {held} pictures, and this run makes {wanted} ones; the two are never mixed")
         self._readers.append((folder, reader))
+
+
+def folders_named(name: str, *, besides: Path | None = None) -> Sequence[Path]:
+    """Return the folder of that name, or the folders that match it as a pattern, such as ``outputs/mugs-*-of-4``.
+
+    A pattern may match the run's own folder, ``besides``, which is left out. Raises :class:`UsageError` for one that
+    matches nothing: what it was to link would be bought.
+    """
+    path = Path(name)
+    if path.exists() or not any(mark in name for mark in "*?["):
+        return [path]
+    found = sorted(Path(one) for one in glob.iglob(name) if Path(one).is_dir())  # noqa: PTH207 - of any root
+    if not found:
+        raise UsageError("no folder matches this pattern")
+    return [one for one in found if besides is None or one.resolve() != besides.resolve()]
 
 
 def take(found: Found, folder: RunFolder, key: str, space: DiskSpace) -> tuple[StoredPicture, ...]:

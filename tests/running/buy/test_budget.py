@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchgen.manifest import Shard
 from batchgen.running.buy.budget import Budget, RetryTokens, Risk
 from batchgen.store.ledger.reader import Spent
 
@@ -83,3 +84,11 @@ def test_no_more_is_ever_risked_than_the_cap(cap, expected, risked, asked):
 def test_a_request_of_unknown_or_high_price_is_never_repeated_unasked():
     risk = Risk(10**9, expected_microusd=0, risked_microusd=0)
     assert [risk.take(price) for price in (None, 250_000, 10**6, 249_999)] == [False, False, False, True]
+
+
+@given(expected=st.integers(0, 10**9), count=st.integers(1, 64))
+def test_all_shards_together_may_risk_what_the_whole_plan_may(expected, count):
+    whole = Risk(None, expected_microusd=expected, risked_microusd=0).cap_microusd
+    shards = (Shard(index, count) for index in range(count))
+    parts = [Risk(None, expected_microusd=expected, risked_microusd=0, shard=shard).cap_microusd for shard in shards]
+    assert sum(parts) == whole

@@ -1,12 +1,15 @@
 """Limits on a given clock: they start slowly, are cut once per burst, and never stay frozen."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchgen.manifest import scalars
 from batchgen.provider.interface import RateLimit
+from batchgen.running.schedule.from_manifest import start_rate
 from batchgen.running.schedule.rate_limits import (
     CUT_LOST,
     CUT_THROTTLED,
@@ -178,3 +181,21 @@ def test_a_higher_ceiling_is_tried_by_doubling_and_a_lower_one_holds_at_once():
     fixed = ConcurrencyLimit(4, adaptive=False)
     fixed.bound(64)
     assert fixed.now == 64
+
+
+def test_shards_follow_their_part_of_what_the_service_states_of_the_account():
+    rate = StartRate(None, shards=4)
+    rate.heard(RateLimit(limit=100, remaining=50, reset_s=1, window_s=10), 0.0)
+    assert rate.per_s == pytest.approx(0.8 * 100 / 10 / 4)
+
+
+@pytest.mark.parametrize(("text", "shards", "at_once"), [("60/min", 1, 5), ("60/min", 4, 1), ("600/min", 2, 2)])
+def test_shards_that_start_together_start_one_burst_between_them(text, shards, at_once):
+    whole = scalars.rate(text)
+    rate = start_rate(replace(whole, count=whole.count / shards), shards=shards)
+    starts = 0
+    while rate.wait_s(0.0) == 0:
+        rate.take(0.0)
+        starts += 1
+    assert starts == at_once
+    assert rate.per_s == pytest.approx(whole.starts_per_s / shards)
