@@ -94,11 +94,11 @@ def seconds(milliseconds: int) -> str:
 
 
 def _bar(group: Group, end: float) -> Bar:
-    parts = [figures.amount(group.billed_microusd) + " billed"]
+    parts = [figures.near(group.billed_microusd) + " billed"]
     if group.estimated_microusd:
-        parts.append(figures.amount(group.estimated_microusd) + " estimated")
+        parts.append(figures.near(group.estimated_microusd) + " estimated")
     if group.maybe_microusd:
-        parts.append(figures.amount(group.maybe_microusd) + " maybe billed")
+        parts.append(figures.near(group.maybe_microusd) + " maybe billed")
     return Bar(
         group.name,
         _percent(group.billed_microusd, end),

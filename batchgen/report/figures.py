@@ -34,6 +34,14 @@ def amount(amount_microusd: int | None) -> str:
     return NONE if amount_microusd is None else dollars(amount_microusd)
 
 
+def near(amount_microusd: int | None) -> str:
+    """Return an amount for the eye: to the cent from a dollar on, below to three figures; or a dash."""
+    if not amount_microusd:
+        return amount(amount_microusd)
+    unit = 10_000 if amount_microusd >= MICROUSD else 10 ** max(0, len(str(amount_microusd)) - 3)
+    return dollars((amount_microusd + unit // 2) // unit * unit)
+
+
 def each(billed_microusd: int | None, estimated_microusd: int | None) -> str:
     """Return what one picture costs: as billed, else as estimated, which is marked."""
     if billed_microusd is None and estimated_microusd is not None:
@@ -124,6 +132,11 @@ def attach(folder: Path, key: str) -> str:
 def rebuild(folder: Path) -> str:
     """Return the command that looks at pictures that were not looked at yet, and writes the report again."""
     return f"batchgen report {shlex.quote(str(folder))}"
+
+
+def compare(folder: Path) -> str:
+    """Return the command that writes the page with all pictures side by side."""
+    return f"batchgen compare {shlex.quote(str(folder))}"
 
 
 def ways_out(folder: Path, manifest: str) -> tuple[tuple[str, str], ...]:

@@ -28,9 +28,9 @@ def read_frame(db: sqlite3.Connection) -> pd.DataFrame:
 
     Columns: ``state`` (missing if it was withdrawn), ``model``, ``axes`` (JSON), ``cost_source`` and
     ``latency_source`` (empty if unknown) as categories; ``latency_ms`` and ``item_ms`` (``UNKNOWN`` if there is none);
-    ``known_ms``, when it was answered or ended; ``reused`` (0 or 1); ``pictures``, ``films`` among them and
-    ``film_ms``, their total length; ``attempts``, the three sums of money over all attempts, in micro-dollars, and
-    those of tokens.
+    ``sent_ms`` (``UNKNOWN`` if it never was) and ``known_ms``, when it was answered or ended; ``reused`` (0 or 1);
+    ``pictures``, ``films`` among them and ``film_ms``, their total length; ``attempts``, the three sums of money over
+    all attempts, in micro-dollars, and those of tokens.
     """
     frame = _requests(db)
     request_id, *amounts = integers(db, _ATTEMPTS, "attempts", width=1 + len(MONEY) + len(TOKENS))
@@ -62,7 +62,8 @@ def summed(amounts: Integers, places: Integers, length: int) -> Integers:
 _REQUESTS = """
 SELECT group_concat(id), group_concat(coalesce(latency_ms, -1)),
        group_concat(iif(reused_from IS NULL, coalesce(max(ended_ms - first_sent_ms, 0), -1), -1)),
-       group_concat(reused_from IS NOT NULL), group_concat(coalesce(answered_ms, ended_ms, first_sent_ms)),
+       group_concat(reused_from IS NOT NULL), group_concat(coalesce(first_sent_ms, -1)),
+       group_concat(coalesce(answered_ms, ended_ms, first_sent_ms)),
        json_group_array(
            iif(retired_ms IS NULL OR state = 'stored', state, 'withdrawn') || char(31) || coalesce(latency_source, '')
            || char(31) || axes || char(31) || model
@@ -94,10 +95,10 @@ def _requests(db: sqlite3.Connection) -> pd.DataFrame:
         figures.append(np.array([numbers(column) for column in columns]))
         kind = texts(joined)
         codes.append(np.fromiter(map(kinds.__getitem__, kind), np.int64, len(kind)))
-    ids, latency_ms, item_ms, reused, known_ms = np.hstack([np.empty((5, 0), dtype=np.int64), *figures])
+    ids, *columns = np.hstack([np.empty((6, 0), dtype=np.int64), *figures])
     code = np.hstack([np.empty(0, dtype=np.int64), *codes])
-    times = {"latency_ms": latency_ms, "item_ms": item_ms, "reused": reused, "known_ms": known_ms}
-    frame = pd.DataFrame(times, index=pd.Index(ids, name="id"))
+    names = ("latency_ms", "item_ms", "reused", "sent_ms", "known_ms")
+    frame = pd.DataFrame(dict(zip(names, columns, strict=True)), index=pd.Index(ids, name="id"))
     parts = [kind.split("\x1f", 3) for kind in kinds]
     for place, name in enumerate(("state", "latency_source", "axes", "model")):
         frame[name] = _category([part[place] for part in parts], code)

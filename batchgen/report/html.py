@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from markupsafe import Markup
 from batchgen.report import figures
 from batchgen.report.charts import cost_chart, latency_chart
 from batchgen.report.line_charts import cost_lines, latency_lines, speed, spending
+from batchgen.report.lists import Ranked
 from batchgen.report.reading import Report
 from batchgen.wording import counted, visible
 
@@ -43,6 +45,8 @@ def page(report: Report) -> bytes:
         ],
         spending=spending(report.curves.course),
         speed=speed(report.curves.course),
+        dearest=_dearest(report.dearest),
+        compared=(report.folder / "compare.html").is_file(),
         script=Markup(script()),  # noqa: S704 - our own file, which holds nothing foreign
         digest=base64.b64encode(hashlib.sha256(script().encode()).digest()).decode(),
         rows=_ROWS,
@@ -76,6 +80,7 @@ def _environment() -> Environment:
     environment.filters["address"] = address
     environment.globals["counted"] = counted
     environment.globals["short"] = _short
+    environment.globals["brief"] = _brief
     environment.globals["worth"] = _worth
     return environment
 
@@ -87,6 +92,19 @@ def _plain(value: object) -> object:
 
 def _short(text: str, length: int = 240) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _brief(model: str) -> str:
+    """Return a model's name without its maker."""
+    return model.rpartition("/")[2] or model
+
+
+def _dearest(ranked: Sequence[Ranked]) -> Sequence[Ranked]:
+    """Return the dearest requests; none if each model has one price, for then any of its requests is as dear."""
+    prices: dict[str, set[int]] = {}
+    for request in ranked:
+        prices.setdefault(request.model, set()).add(request.spent_microusd)
+    return ranked if any(len(found) > 1 for found in prices.values()) else ()
 
 
 def _worth(value: float | None) -> float | str:

@@ -55,8 +55,10 @@ def latency_lines(distributions: Sequence[Distribution]) -> LineChart | None:
 
 
 def cost_lines(distributions: Sequence[Distribution]) -> LineChart | None:
-    """Return the cumulative distribution of each model's cost; ``None`` if nothing had a cost."""
-    return _cumulative(distributions, figures.short_amount, figures.amount)
+    """Return the cumulative distribution of each model's cost; ``None`` if each has one price or none."""
+    if all(one.values[0] == one.values[-1] for one in distributions):
+        return None
+    return _cumulative(distributions, figures.short_amount, figures.near)
 
 
 def spending(course: Course | None) -> LineChart | None:
@@ -73,7 +75,7 @@ def spending(course: Course | None) -> LineChart | None:
         return None
     ticks, end = axis(max(steps[-1] for steps in grown.values()), figures.short_amount)
     lines = tuple(
-        Line(name, _points(enumerate((0, *steps)), len(steps), end), f"{figures.amount(steps[-1])} {name} in the end")
+        Line(name, _points(enumerate((0, *steps)), len(steps), end), f"{figures.near(steps[-1])} {name} in the end")
         for name, steps in grown.items()
     )
     return LineChart(lines, _time(course), _upright(ticks), marks=_marks(course))

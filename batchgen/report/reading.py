@@ -26,7 +26,7 @@ from batchgen.report.lists import (
     read_unstored,
 )
 from batchgen.report.summary import Summary, summary_of
-from batchgen.report.tables import Group, dearest, overall, per_axis, per_model, slowest, spread
+from batchgen.report.tables import Group, crossed, dearest, overall, per_axis, per_model, slowest, spread
 from batchgen.request import State
 from batchgen.store.dataset.mark import mark_of
 from batchgen.store.folder.run_folder import RunFolder
@@ -40,12 +40,16 @@ from batchgen.store.looks.flags import Checks
 _SAMPLES = 12
 _RANKED = 10
 _FLAGGED = 24
+# So many models beside the values of an axis can be read; report.csv has all.
+_CROSSED = 6
+_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """How a run folder's requests ended. ``doubts`` and ``failures`` are the first ones; ``total`` counts all.
 
+    ``crossed`` has for each value of each axis the groups of the first few ``models``.
     ``doubt_microusd`` is what the requests now in doubt may have cost, a part of the maybe billed sum. ``flagged`` are
     some of the pictures with flags in ``checks``.
     """
@@ -55,6 +59,7 @@ class Report:
     total: Group
     models: tuple[Group, ...]
     axes: Mapping[str, tuple[Group, ...]]
+    crossed: Mapping[str, tuple[tuple[Group | None, ...], ...]]
     runs: tuple[RunEntry, ...]
     doubts: tuple[Unstored, ...]
     doubt_microusd: int
@@ -72,7 +77,8 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, 
     runs = read_runs(db)
     working_ms = active_ms(runs)
     total = overall(frame, active_ms=working_ms)
-    models = per_model(frame, active_ms=working_ms)
+    starts = [run.started_ms for run in runs]
+    models = per_model(frame, starts=starts)
     samples = read_samples(db, spread(frame, _SAMPLES), InputCopies(folder))
     return Report(
         folder=folder.root,
@@ -93,7 +99,8 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, 
         ),
         total=total,
         models=models,
-        axes=per_axis(frame, active_ms=working_ms),
+        axes=per_axis(frame, starts=starts),
+        crossed=crossed(frame, [group.name for group in models[:_CROSSED]], values=_ROWS, starts=starts),
         runs=runs,
         doubts=read_unstored(db, (State.DOUBT,)),
         doubt_microusd=int(frame.loc[frame["state"] == State.DOUBT, "maybe_microusd"].sum()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,8 @@ class Group:
     time from the first attempt to the stored file. ``cost_sources`` count pictures by what their cost was read or
     counted from; of ``unpriced_pictures`` nobody knows a cost. ``reused``
     requests, with their ``reused_pictures``, were taken from another folder and cost nothing here. ``films`` count as
-    pictures too; ``filmed_ms`` is the length of those bought here, for ``filmed_microusd``.
+    pictures too; ``filmed_ms`` is the length of those bought here, for ``filmed_microusd``. ``pictures_per_minute`` are
+    of the time in which the group had requests under way, or of the runs if it is all requests.
     """
 
     name: str
@@ -136,20 +137,69 @@ class Group:
 def overall(frame: pd.DataFrame, *, active_ms: int) -> Group:
     """Return all requests as one group, all zeros if there are none."""
     everything = pd.Categorical.from_codes(np.zeros(len(frame), dtype=np.int64), categories=pd.Index(["all"]))
-    return _groups(frame, everything, active_ms)[0]
+    return _groups(frame, everything, [active_ms])[0]
 
 
-def per_model(frame: pd.DataFrame, *, active_ms: int) -> tuple[Group, ...]:
-    """Return a group per model, those with most requests first."""
-    return _by_size(_groups(frame, frame["model"].array, active_ms))
+def per_model(frame: pd.DataFrame, *, starts: Sequence[int]) -> tuple[Group, ...]:
+    """Return a group per model, those with most requests first; ``starts`` are those of the runs, in milliseconds."""
+    models = frame["model"].array
+    return _by_size(_groups(frame, models, _under_way(frame, models, starts)))
 
 
-def per_axis(frame: pd.DataFrame, *, active_ms: int) -> Mapping[str, tuple[Group, ...]]:
+def per_axis(frame: pd.DataFrame, *, starts: Sequence[int]) -> Mapping[str, tuple[Group, ...]]:
     """Return for each axis beside the model, a group per value, in the order in which they were first sent."""
-    combinations = [json.loads(text) for text in frame["axes"].cat.categories]
-    names = dict.fromkeys(name for combination in combinations for name in combination if name != "model")
-    tables = {name: _groups(frame, _axis(frame, combinations, name), active_ms) for name in names}
+    tables = {name: _groups(frame, by, _under_way(frame, by, starts)) for name, by in _axes(frame)}
     return {name: groups for name, groups in tables.items() if len(groups) > 1}
+
+
+def crossed(
+    frame: pd.DataFrame, models: Sequence[str], *, values: int, starts: Sequence[int]
+) -> Mapping[str, tuple[tuple[Group | None, ...], ...]]:
+    """Return for each axis of :func:`per_axis` a row for each of its first ``values``: a group for each of ``models``.
+
+    A value that a model never had has ``None`` in its place.
+    """
+    places = {name: place for place, name in enumerate(frame["model"].cat.categories)}
+    column = np.full(len(places) + 1, -1, dtype=np.int64)
+    column[[places[name] for name in models]] = np.arange(len(models))
+    model = column[frame["model"].cat.codes.to_numpy()]
+    found = {}
+    for name, by in _axes(frame):
+        if (rows := min(len(by.categories), values)) < 2:
+            continue
+        value = by.codes.astype(np.int64)
+        inside = (value >= 0) & (value < rows) & (model >= 0)
+        pair = np.where(inside, value * len(models) + model, -1)
+        both = pd.Categorical.from_codes(pair, categories=pd.Index([str(one) for one in range(rows * len(models))]))
+        groups = [group if group.requests else None for group in _groups(frame, both, _under_way(frame, both, starts))]
+        found[name] = tuple(tuple(groups[row * len(models) : (row + 1) * len(models)]) for row in range(rows))
+    return found
+
+
+def _axes(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Categorical[str]]]:
+    """Yield each axis beside the model, with its value for every row."""
+    combinations = [json.loads(text) for text in frame["axes"].cat.categories]
+    for name in dict.fromkeys(name for combination in combinations for name in combination if name != "model"):
+        yield name, _axis(frame, combinations, name)
+
+
+def _under_way(frame: pd.DataFrame, by: pd.Categorical[str], starts: Sequence[int]) -> list[int]:
+    """Return for each group how long it had requests under way: by run, from its first to the end of its last."""
+    count = max(len(starts), 1)
+    began = np.array(sorted(starts) or [0], dtype=np.int64)
+    sent, known = frame["sent_ms"].to_numpy(), frame["known_ms"].to_numpy()
+    asked = (by.codes >= 0) & (sent != UNKNOWN) & (frame["reused"] == 0).to_numpy()
+    sent, known = sent[asked], known[asked]
+    run = np.clip(np.searchsorted(began, known, side="right") - 1, 0, None)
+    place = by.codes[asked].astype(np.int64) * count + run
+    first = np.full(len(by.categories) * count, np.iinfo(np.int64).max)
+    last = np.zeros_like(first)
+    # What an earlier run sent was not under way between the two.
+    np.minimum.at(first, place, np.maximum(sent, began[run]))
+    np.maximum.at(last, place, known)
+    spans = np.where(last > 0, np.maximum(last - first, 0), 0).reshape(-1, count).sum(axis=1)
+    found: list[int] = spans.tolist()
+    return found
 
 
 def percentiles(values: Integers, codes: Integers, groups: int) -> list[Percentiles | None]:
@@ -195,7 +245,8 @@ def _highest(frame: pd.DataFrame, values: Integers, count: int) -> list[int]:
     return [int(number) for number in frame.index.to_numpy()[mine[order]]]
 
 
-def _groups(frame: pd.DataFrame, by: pd.Categorical[str], active_ms: int) -> tuple[Group, ...]:
+def _groups(frame: pd.DataFrame, by: pd.Categorical[str], times_ms: Sequence[int]) -> tuple[Group, ...]:
+    """Return a group for each category of ``by``; ``times_ms`` are those in which their pictures were made."""
     codes = by.codes.astype(np.int64)
     names = [str(name) for name in by.categories]
     inside = frame[codes >= 0]
@@ -232,7 +283,7 @@ def _groups(frame: pd.DataFrame, by: pd.Categorical[str], active_ms: int) -> tup
             cost_sources=cost_sources[code],
             latency_sources=latency_sources[code],
             item=item[code],
-            pictures_per_minute=int(made[code]) * 60_000 / active_ms if active_ms else None,
+            pictures_per_minute=int(made[code]) * 60_000 / times_ms[code] if times_ms[code] else None,
             **{column: int(amounts[code]) for column, amounts in sums.items()},
         )
         for code, name in enumerate(names)

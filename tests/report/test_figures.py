@@ -59,3 +59,21 @@ def test_tokens_that_nobody_prices_tell_what_would_price_them():
 def test_sources_stand_in_the_order_of_their_counts():
     assert figures.sources({"answer": 5, "tokens": 1}) == "answer, tokens"
     assert figures.clocks({"service": 5, "request": 1}).startswith("as the service states it, or the time")
+
+
+@pytest.mark.parametrize(
+    ("microusd", "text"),
+    [
+        (None, figures.NONE),
+        (0, "$0.00"),
+        (1, "$0.000001"),
+        (1_334, "$0.00133"),
+        (18_063, "$0.0181"),
+        (140_006, "$0.14"),
+        (999_999, "$1.00"),
+        (10_494_600, "$10.49"),
+        (1_234_565_000, "$1,234.57"),
+    ],
+)
+def test_an_amount_for_the_eye_is_rounded_to_three_figures_or_to_the_cent(microusd, text):
+    assert figures.near(microusd) == text

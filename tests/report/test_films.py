@@ -36,7 +36,7 @@ def reuse(ledger, name, pictures, *, model="maker/film"):
 def totals(ledger):
     with snapshot(ledger.folder.ledger) as db:
         frame = read_frame(db)
-        return overall(frame, active_ms=60_000), {group.name: group for group in per_model(frame, active_ms=60_000)}
+        return overall(frame, active_ms=60_000), {group.name: group for group in per_model(frame, starts=[0])}
 
 
 def test_films_are_priced_by_the_second_and_pictures_are_not(ledger):

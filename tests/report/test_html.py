@@ -39,7 +39,7 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if self.cdata_elem == "script":
             self.scripts.append(data)
-        else:
+        elif self.cdata_elem != "style":
             self.text += data
 
     def values(self, wanted):
@@ -134,7 +134,7 @@ def test_what_is_in_doubt_is_listed_with_its_price_and_the_ways_out(eventful):
 def test_charts_say_in_words_what_they_draw(eventful):
     labels = page(eventful).values("aria-label")
 
-    assert "maker/one: $0.140006 billed, $0.045 maybe billed" in labels
+    assert "maker/one: $0.14 billed, $0.045 maybe billed" in labels
     assert "maker/one: p50 3.00 s, p90 5.00 s, p99 5.00 s" in labels
 
 
@@ -144,3 +144,58 @@ def test_long_lists_say_how_many_are_not_shown(ledger):
         ledger.fail(ledger.request(f"mug {number}"))
 
     assert "3 more: see failures.jsonl" in page(ledger).text
+
+
+def test_sums_are_rounded_for_the_eye_and_exact_under_the_mouse(eventful):
+    shown = page(eventful)
+
+    assert "$0.140006" in shown.values("title")
+    assert "$0.140006" not in shown.text
+    assert "$0.14" in shown.text
+
+
+def test_what_is_zero_everywhere_has_no_column_and_no_headline(ledger):
+    ledger.begin()
+    ledger.store(ledger.request("mug"), billed=40_000)
+    ledger.store(ledger.request("jug"), billed=40_000)
+    shown = page(ledger).text.partition("Every request is in")[0]
+
+    assert "in doubt" not in shown
+    assert "maybe billed" not in shown.lower()
+    assert "retries" in shown  # as a word below the share of success
+    assert [name for name in ("refused", "spoiled", "open", "estimated") if name in shown.lower()] == []
+
+
+@pytest.mark.parametrize(("prices", "shown"), [((40_000, 40_000), False), ((40_000, 60_000), True)])
+def test_the_dearest_and_the_spread_of_costs_are_shown_only_if_a_model_has_several_prices(ledger, prices, shown):
+    ledger.begin()
+    for number, billed in enumerate(prices):
+        ledger.store(ledger.request(f"mug {number}", model="maker/one"), billed=billed)
+        ledger.store(ledger.request(f"jug {number}", model="maker/two"), billed=7_000)
+    text = page(ledger).text
+
+    assert ("The dearest" in text) is shown
+    assert ("Cost: share of requests that cost at most" in text) is shown
+    assert "The slowest" in text
+
+
+def test_an_axis_has_one_table_with_a_cell_for_each_model(eventful):
+    shown = page(eventful)
+    text = " ".join(shown.text.split())
+
+    assert shown.values("aria-label").count("by style") == 1
+    assert not [label for label in shown.values("aria-label") if label.startswith("by style,")]
+    cells = ["ink", "4", "75.0 %", "$0.04", "2.00 s", "3.00 s", "$0.04", "1.00 s · 66.7 %", "$0.04", "2.00 s · 100 %"]
+    assert "".join(cells) in text
+
+
+def test_it_leads_to_the_page_of_all_pictures_once_there_is_one(ledger):
+    ledger.begin()
+    ledger.store(ledger.request("mug"))
+    before = page(ledger)
+    (ledger.folder.root / "compare.html").touch()
+    after = page(ledger)
+
+    assert f"batchgen compare {ledger.folder.root}" in before.text
+    assert "./compare.html" not in before.values("href")
+    assert "./compare.html" in after.values("href")

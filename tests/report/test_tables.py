@@ -5,10 +5,13 @@ import pandas as pd
 import pytest
 
 from batchgen.report.frame import UNKNOWN, read_frame
-from batchgen.report.tables import Percentiles, overall, per_axis, per_model, percentiles, spread
+from batchgen.report.tables import Percentiles, crossed, overall, per_axis, per_model, percentiles, spread
 from batchgen.request import State
 from batchgen.store.ledger.records import snapshot
 from batchgen.tokens import Usage
+from tests.ledgers import START_MS
+
+STARTS = [START_MS]
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def test_percentiles_of_groups_equal_those_of_each_alone():
 
 
 def test_a_model_has_its_own_counts_money_and_times(frame):
-    one, two = per_model(frame, active_ms=60_000)
+    one, two = per_model(frame, starts=STARTS)
 
     assert (one.name, one.requests, one.stored, one.failed, one.doubt, one.open, one.retries) == (
         "maker/one",
@@ -67,12 +70,66 @@ def test_a_model_has_its_own_counts_money_and_times(frame):
     assert one.success_rate == 3 / 6
     assert one.latency == Percentiles(3_000, 5_000, 5_000, 5_000)
     assert one.item == Percentiles(3_600, 5_100, 5_100, 5_100)
-    assert (two.name, two.requests, two.pictures_per_minute) == ("maker/two", 4, 4.0)
+    assert (two.name, two.requests) == ("maker/two", 4)
     assert two.estimated_microusd == 30_000
 
 
+def test_pictures_a_minute_are_those_of_the_time_in_which_the_model_had_requests_under_way(ledger):
+    starts = [ledger.now_ms]
+    ledger.begin()
+    for number in range(3):
+        ledger.store(ledger.request(f"fast {number}", model="maker/fast"), latency_ms=1_000)
+    ledger.store(ledger.request("slow", model="maker/slow"), latency_ms=30_000)
+    ledger.end()
+    ledger.now_ms += 3_600_000
+    starts.append(ledger.now_ms)
+    ledger.begin()
+    ledger.store(ledger.request("fast again", model="maker/fast"), latency_ms=800)
+    with snapshot(ledger.folder.ledger) as db:
+        found = {group.name: group.pictures_per_minute for group in per_model(read_frame(db), starts=starts)}
+
+    # Three answers of a second with 100 ms between them, and one of 800 ms.
+    assert found == {"maker/fast": pytest.approx(4 * 60 / 4), "maker/slow": pytest.approx(2)}
+
+
+def test_a_request_that_waited_for_a_later_run_was_not_under_way_between_the_two(ledger):
+    starts = [ledger.now_ms]
+    ledger.begin()
+    request = ledger.request("later")
+    ledger.fail(request, State.WAITING, reason="throttled", message="slow down", status=429)
+    ledger.end()
+    ledger.now_ms += 3_600_000
+    starts.append(ledger.now_ms)
+    ledger.begin()
+    ledger.store(request, latency_ms=2_000)
+    with snapshot(ledger.folder.ledger) as db:
+        (only,) = per_model(read_frame(db), starts=starts)
+
+    assert only.pictures_per_minute == pytest.approx(30)
+
+
+def test_an_axis_is_crossed_with_the_models(frame):
+    (table,) = crossed(frame, ["maker/two", "maker/one"], values=100, starts=STARTS).values()
+
+    assert [[group and (group.requests, group.stored) for group in row] for row in table] == [
+        [(1, 1), (3, 2)],
+        [(2, 2), (1, 1)],
+    ]
+    assert crossed(frame, ["maker/two"], values=1, starts=STARTS) == {}
+
+
+def test_a_value_that_a_model_never_had_is_no_group(ledger):
+    ledger.begin()
+    for model, look in (("maker/one", "ink"), ("maker/one", "oil"), ("maker/two", "oil")):
+        ledger.store(ledger.request(f"{model} {look}", model=model, axes={"model": model, "look": look}))
+    with snapshot(ledger.folder.ledger) as db:
+        (table,) = crossed(read_frame(db), ["maker/one", "maker/two"], values=9, starts=STARTS).values()
+
+    assert [[group is not None for group in row] for row in table] == [[True, False], [True, True]]
+
+
 def test_an_axis_has_a_group_per_value_and_the_model_is_no_second_table(frame):
-    axes = per_axis(frame, active_ms=60_000)
+    axes = per_axis(frame, starts=STARTS)
 
     assert list(axes) == ["style"]
     assert [(group.name, group.requests, group.stored) for group in axes["style"]] == [("ink", 4, 3), ("photo", 3, 3)]
@@ -82,7 +139,7 @@ def test_an_axis_of_one_value_gives_no_table(ledger):
     ledger.begin()
     ledger.store(ledger.request(axes={"style": "ink"}))
     with snapshot(ledger.folder.ledger) as db:
-        assert per_axis(read_frame(db), active_ms=1) == {}
+        assert per_axis(read_frame(db), starts=[]) == {}
 
 
 def test_sums_stay_exact_where_floats_would_not(ledger):
@@ -99,7 +156,7 @@ def test_a_frame_of_nothing_is_one_group_of_zeros(ledger):
     total = overall(frame, active_ms=0)
 
     assert (total.requests, total.pictures, total.success_rate, total.pictures_per_minute) == (0, 0, None, None)
-    assert per_model(frame, active_ms=0) == ()
+    assert per_model(frame, starts=[]) == ()
     assert spread(frame, 12) == []
 
 
