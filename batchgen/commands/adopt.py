@@ -17,6 +17,7 @@ from batchgen.planning.naming import opaque_stem
 from batchgen.provider.answer_reader import read_answer
 from batchgen.provider.arrival import from_rest
 from batchgen.request import State
+from batchgen.running.outer_loop import wait_for
 from batchgen.store.folder.kept_answers import read_kept
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import Name, View
@@ -46,7 +47,7 @@ def adopt(folder: str | Path, key: str, content: bytes) -> Adopted:
     several; :class:`NotAPicture`; :class:`FolderInUse` while a run is going on; and :class:`StoppedEarly` if the disk
     fails.
     """
-    return anyio.run(_adopted, existing_folder(folder), key, content)
+    return wait_for(_adopted, existing_folder(folder), key, content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,11 +95,10 @@ def planned(manifest: Manifest, notice: Callable[[str], None] | None) -> Plan:
 
     ``notice`` hears if an old copy of the catalogue, or none, has to do.
     """
-    import anyio
-
     from batchgen.provider.choose import look_up_catalogue
+    from batchgen.running.outer_loop import wait_for
 
-    found = anyio.run(look_up_catalogue, service_of(manifest))
+    found = wait_for(look_up_catalogue, service_of(manifest))
     if notice:
         for one in found.notices:
             notice(one)

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-import anyio
-
 from batchgen.commands.input_memory import input_files
 from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
 from batchgen.commands.other_splits import told_other_splits
@@ -24,6 +22,7 @@ from batchgen.planning.prices import PriceBook
 from batchgen.planning.reasons import Explained, Reason, by_reason, explained, look_over
 from batchgen.provider.choose import look_up_catalogue
 from batchgen.running import orphans
+from batchgen.running.outer_loop import wait_for
 from batchgen.running.relink import look, open_stems
 from batchgen.store.dataset.leftovers import is_lost, remembered
 from batchgen.store.folder.plan_cache import memo_in
@@ -104,7 +103,7 @@ def outlook(
     Send nothing but a look-up of the catalogue. Raise :class:`~batchgen.errors.ManifestError`.
     """
     loaded = manifest_of(manifest)
-    found = anyio.run(look_up_catalogue, service_of(loaded))
+    found = wait_for(look_up_catalogue, service_of(loaded))
     run_folder = RunFolder(folder_of(loaded, folder))
     new = not (run_folder.exists or is_lost(run_folder) or loaded.reuse or tell)
     memo, files = memo_in(run_folder), input_files(loaded)

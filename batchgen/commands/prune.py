@@ -18,6 +18,7 @@ from batchgen.manifest import Manifest
 from batchgen.planning.plan import Plan
 from batchgen.running import orphans
 from batchgen.running.metadata_sync import sync
+from batchgen.running.outer_loop import wait_for
 from batchgen.running.relink import open_stems, relink
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import View
@@ -64,13 +65,13 @@ def prune(
     with run_folder.opened():
         if (moved := claim(plan, run_folder)) and notice:
             notice(moved)
-        pruned = anyio.run(_pruned, run_folder, plan, delete)
+        pruned = wait_for(_pruned, run_folder, plan, delete)
         if pruned.changed:
             write_derived(run_folder)
     return pruned
 
 
-async def _pruned(folder: RunFolder, plan: Plan, delete: bool) -> Pruned:  # noqa: FBT001 - anyio.run passes no names
+async def _pruned(folder: RunFolder, plan: Plan, delete: bool) -> Pruned:  # noqa: FBT001 - `wait_for` passes no names
     try:
         async with open_ledger(folder.ledger, provider=plan.manifest.provider.kind) as ledger:
             with (

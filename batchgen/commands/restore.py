@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import anyio
-
 from batchgen.commands.job import existing_folder
 from batchgen.commands.report import write_derived
 from batchgen.errors import StoppedEarly, UsageError
+from batchgen.running.outer_loop import wait_for
 from batchgen.running.relink import relink
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import View, stem_of
@@ -42,7 +41,7 @@ def restore(folder: str | Path, words: Sequence[str] = ()) -> Restored:
     nothing back then; :class:`FolderInUse` while a run is going on; and :class:`StoppedEarly` if the disk fails.
     """
     run_folder = existing_folder(folder)
-    restored = anyio.run(_restored, run_folder, words)
+    restored = wait_for(_restored, run_folder, words)
     if restored.files:
         write_derived(run_folder)
     return restored

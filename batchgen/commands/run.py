@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from batchgen.request import State
 from batchgen.running.engine import Engine
 from batchgen.running.events import FinalStep, InputsDecoded, Listener, Notice, PlanReading, silent
 from batchgen.running.options import Options, min_free_bytes, within
+from batchgen.running.outer_loop import wait_for_run
 from batchgen.running.preflight import (
     refuse_no_match,
     refuse_partial_prune,
@@ -38,7 +38,7 @@ from batchgen.running.preflight import (
 from batchgen.running.progress_file import ProgressFile
 from batchgen.running.result import Finished
 from batchgen.running.setup import run_plan
-from batchgen.running.signals import interruptible
+from batchgen.running.signals import Signals, interruptible, own_signals
 from batchgen.running.steering import connections_for
 from batchgen.store.dataset.leftovers import is_lost
 from batchgen.store.dataset.summary_patch import renew_summary
@@ -91,12 +91,16 @@ def run(
 ) -> RunResult:
     """Run or resume a manifest and wait for its end; the first Ctrl-C drains it, the second abandons what is in flight.
 
-    ``folder`` defaults to the manifest's ``output.folder``, or ``outputs/<name>``. ``listen`` hears every event.
+    ``folder`` defaults to the manifest's ``output.folder``, or ``outputs/<name>``. ``listen`` hears every event, in
+    the thread that calls. If an event loop is running there, as in Jupyter, the run has one in another thread.
     Raise :class:`~batchgen.errors.UsageError` before anything is sent, and
     :class:`~batchgen.errors.FolderInUse` or :class:`~batchgen.errors.LedgerDamaged`.
     """
-    main = partial(run_async, manifest, folder=folder, options=options, listen=listen, signals=True)
-    return anyio.run(main, backend_options={"use_uvloop": importlib.util.find_spec("uvloop") is not None})
+
+    async def main(hear: Listener | None, signals: Signals | None) -> RunResult:
+        return await _run(manifest, folder, options, hear, signals)
+
+    return wait_for_run(main, listen)
 
 
 async def run_async(
@@ -107,12 +111,26 @@ async def run_async(
     listen: Listener | None = None,
     signals: bool = False,
 ) -> RunResult:
-    """Do as :func:`run` in a running event loop, asyncio or trio. ``signals`` is for the main thread only."""
+    """Do as :func:`run` in a running event loop, asyncio or trio.
+
+    ``signals``: Ctrl-C and SIGTERM drain the run, as they do in :func:`run`; for the main thread only. Without it they
+    are the caller's business, and a run that is cancelled abandons what is in flight.
+    """
+    return await _run(manifest, folder, options, listen, own_signals() if signals else None)
+
+
+async def _run(
+    manifest: Manifest | str | Path,
+    folder: str | Path | None,
+    options: Options | None,
+    listen: Listener | None,
+    signals: Signals | None,
+) -> RunResult:
     loaded = await anyio.to_thread.run_sync(manifest_of, manifest)
     options = within(loaded.limits, options or Options(), loaded.shard)
     run_folder = RunFolder(folder_of(loaded, folder))
     with ExitStack() as stack:
-        async with interruptible() if signals else _uninterrupted() as watch:
+        async with interruptible(signals) if signals else _uninterrupted() as watch:
             judged = await _judge(loaded, run_folder, options, listen or silent)
             await anyio.to_thread.run_sync(_refuse_early, judged, run_folder, options)
             opened = run_folder.opened(force_unlock=options.force_unlock)

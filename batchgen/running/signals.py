@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import anyio
 
 from batchgen.errors import ExitCode, Interrupted
-from batchgen.running.engine import Engine
+
+if TYPE_CHECKING:
+    from batchgen.running.engine import Engine
 
 # What a shell expects of a program that a signal ended.
 EXIT_CODES = {
@@ -24,13 +27,27 @@ ONE_WISH_S = 0.5
 
 _NAMES = frozenset(number.name for number in EXIT_CODES)
 
+Signals = AbstractAsyncContextManager[AsyncIterator[int]]
+
+
+def heard_numbers() -> list[signal.Signals]:
+    """Return the signals that end a run; what nohup, or a shell's background, told us to ignore stays ignored."""
+    return [number for number in EXIT_CODES if signal.getsignal(number) not in {signal.SIG_IGN, None}]
+
 
 @asynccontextmanager
-async def interruptible() -> AsyncIterator[Callable[[Engine], None]]:
-    """Watch for signals while the block runs; yield the function to call with the engine once there is one.
+async def own_signals() -> AsyncIterator[AsyncIterator[int]]:
+    """Receive the signals that end a run, in the event loop of the main thread."""
+    with anyio.open_signal_receiver(*heard_numbers()) as numbers:
+        yield numbers
+
+
+@asynccontextmanager
+async def interruptible(signals: Signals) -> AsyncIterator[Callable[[Engine], None]]:
+    """Watch for ``signals`` while the block runs; yield the function to call with the engine once there is one.
 
     The first signal drains the newest engine, also one that is stopping for another reason; a later one cancels it.
-    Without an engine the first raises :class:`Interrupted`. Only for the main thread.
+    Without an engine the first raises :class:`Interrupted`.
     """
     engines: list[Engine] = []
     failure: Exception | None = None
@@ -45,10 +62,8 @@ async def interruptible() -> AsyncIterator[Callable[[Engine], None]]:
     async def watch() -> None:
         nonlocal interrupted
         first_at: float | None = None
-        # What nohup, or a shell's background, told us to ignore stays ignored.
-        heard = [number for number in EXIT_CODES if signal.getsignal(number) is not signal.SIG_IGN]
-        with anyio.open_signal_receiver(*heard) as signals:
-            async for number in signals:
+        async with signals as numbers:
+            async for number in numbers:
                 if not engines:
                     interrupted = True
                     tasks.cancel_scope.cancel()
