@@ -32,6 +32,9 @@ class Run:
         with snapshot(self.folder.ledger) as db:
             yield from records(db)
 
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
 
 def open_run(folder: str | Path) -> Run:
     """Return the run in ``folder``. Raise :class:`UsageError` if that is no run folder.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from batchgen.commands.job import folder_of, manifest_of, prices_of, service_of
 from batchgen.commands.other_splits import refuse_other_splits
 from batchgen.commands.ownership import claim
 from batchgen.errors import ExitCode, LedgerDamaged, Together
+from batchgen.html_view import paragraph, view
 from batchgen.manifest import Manifest
 from batchgen.planning.plan import Plan, make_plan
 from batchgen.planning.prices import PriceBook
@@ -68,7 +69,7 @@ class RunResult:
     reason: str | None
     states: Mapping[State, int]
     equal: int
-    report: Report | None
+    report: Report | None = field(repr=False)
     unrecorded: tuple[str, ...] = ()
     orphans: Orphans | None = None
     pruned: int = 0
@@ -80,6 +81,10 @@ class RunResult:
         from batchgen.report import summarise
 
         return self.report.summary if self.report is not None else summarise(RunFolder(self.folder))
+
+    def _repr_html_(self) -> str:
+        how = f"stopped early: {self.reason}" if self.reason else f"exit code {int(self.exit_code)}"
+        return view(f"{self.folder}", paragraph(how), self.summary()._repr_html_())
 
 
 def run(

@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from batchgen.html_view import paragraph, table, view
 from batchgen.manifest import Limits
+from batchgen.money import dollars
 from batchgen.planning.compact_set import CompactSet
 from batchgen.planning.eta import expected_s
 from batchgen.planning.prices import PriceBook
 from batchgen.planning.product import RequestCounts
 from batchgen.provider.interface import Price
 from batchgen.request import Request, State
+from batchgen.wording import counted
 
 _BATCH = 1000
 
@@ -85,6 +88,27 @@ class Forecast:
     def high_microusd(self) -> int:
         """The most that all new requests with a known price cost together."""
         return sum(part.cost.high_microusd for part in self.by_model.values() if part.cost)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (model, f"{part.requests:,}", f"{part.new:,}", *_amounts(part)) for model, part in self.by_model.items()
+        ]
+        return view(
+            f"{counted(self.requests, 'request')}, {self.new:,} new",
+            table(("model", "requests", "new", "at least", "expected", "at most", "price by"), rows),
+            paragraph(
+                f"to pay: {dollars(self.expected_microusd)} expected, {dollars(self.low_microusd)} at least, "
+                f"{dollars(self.high_microusd)} at most"
+            ),
+            *map(paragraph, self.notices),
+        )
+
+
+def _amounts(part: ModelForecast) -> tuple[str, str, str, str]:
+    if part.cost is None:
+        return "?", "?", "?", "unknown"
+    low, expected, high = map(dollars, (part.cost.low_microusd, part.cost.expected_microusd, part.cost.high_microusd))
+    return low, expected, high, part.cost.source
 
 
 def forecast(

@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import islice
 
 from batchgen.errors import ManifestError, Problem
+from batchgen.html_view import paragraph, table, view
 from batchgen.manifest import Manifest, Row
 from batchgen.planning.catalogue_check import CatalogueCheck
 from batchgen.planning.combinations import Combination, Combinations
@@ -37,6 +38,9 @@ _QUICKLY_READ = {True: 300_000, False: 50_000}
 _OF_EACH_ROW = 4
 # Whoever watches a plan being read hears of it after so many requests.
 _WATCHED = 10_000
+
+# A notebook shows so many requests of a plan.
+_SHOWN = 5
 
 # Called with how many requests were read so far.
 Watch = Callable[[int], None]
@@ -90,6 +94,20 @@ class Plan:
                     yield from requests
                     if self._watch and index % _WATCHED < len(requests):
                         self._watch(index)
+
+    def _repr_html_(self) -> str:
+        counts = self.count_by_model()
+        total = sum(counts.values())
+        first = [
+            (str(one.row), one.model, one.parameters.get("prompt", ""), one.key[:8]) for one in islice(self, _SHOWN)
+        ]
+        more = [paragraph(f"… and {total - len(first):,} more")] if total > len(first) else []
+        return view(
+            f"{self.manifest.name}: {counted(total, 'request')}",
+            table(("model", "requests"), [(model, f"{count:,}") for model, count in counts.items()]),
+            table(("row", "model", "prompt", "key"), first, words=4),
+            *more,
+        )
 
     @property
     def size(self) -> int:

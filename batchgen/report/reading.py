@@ -71,6 +71,9 @@ class Report:
     checks: Checks
     flagged: tuple[Flagged, ...]
 
+    def _repr_html_(self) -> str:
+        return self.summary._repr_html_()
+
 
 def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, checks: Checks) -> Report:
     """Return the report of ``folder`` from a snapshot of its ledger, the frame read from it, and the checks."""

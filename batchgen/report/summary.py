@@ -8,12 +8,16 @@ from typing import Any
 
 import msgspec
 
+from batchgen.html_view import paragraph, table, view
 from batchgen.money import usd
+from batchgen.report import figures
 from batchgen.report.lists import ErrorClass, RunEntry, active_ms
 from batchgen.report.tables import Group, Percentiles
+from batchgen.request import State
 from batchgen.store.ledger.records import timestamp
 from batchgen.store.ledger.run_counts import RunCounts, shown_counts
 from batchgen.store.looks.flags import Checks
+from batchgen.wording import counted
 
 # Raised when a field changes its meaning or is removed; new fields may be added at any time.
 SCHEMA = 1
@@ -128,6 +132,41 @@ class Summary(Figures):
         fields: dict[str, Any] = msgspec.to_builtins(self)
         heading = {name: fields.pop(name) for name in ("schema", "name", "simulated")}
         return msgspec.json.format(msgspec.json.encode(heading | fields), indent=2) + b"\n"
+
+    def _repr_html_(self) -> str:
+        states = ", ".join(f"{count:,} {state}" for state, count in self.states.items() if count)
+        money = [
+            f"{figures.amount(amount)} {word}"
+            for amount, word in (
+                (self.billed_microusd, "billed"),
+                (self.maybe_billed_microusd, "maybe billed"),
+                (self.estimated_microusd, "estimated"),
+            )
+            if amount or word == "billed"
+        ]
+        return view(
+            f"{self.name}: {counted(self.requests, 'request')}, {counted(self.pictures, 'picture')}",
+            paragraph("; ".join(filter(None, (states, ", ".join(money))))),
+            *([paragraph(figures.SIMULATED)] if self.simulated else []),
+            table(
+                ("model", "stored", "success", "billed", "maybe billed", "estimated", "p50", "p95"),
+                map(_shown, self.models),
+            ),
+        )
+
+
+def _shown(one: ModelFigures) -> tuple[str, ...]:
+    latency = one.latency_ms
+    return (
+        one.model,
+        f"{one.states.get(State.STORED, 0):,}/{one.requests:,}",
+        figures.share(one.success_rate),
+        figures.amount(one.billed_microusd),
+        figures.amount(one.maybe_billed_microusd),
+        figures.amount(one.estimated_microusd),
+        figures.span(latency.p50 if latency else None),
+        figures.span(latency.p95 if latency else None),
+    )
 
 
 def summary_of(
