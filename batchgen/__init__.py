@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING, Any
 from batchgen.version import __version__
 
 if TYPE_CHECKING:
-    from batchgen.api import Run, RunResult, forecast, load_manifest, open_run, plan, run, run_async
+    from batchgen.api import Run, RunResult, forecast, load_manifest, open_run, plan, progress_bar, run, run_async
 
-__all__ = ["Run", "RunResult", "__version__", "forecast", "load_manifest", "open_run", "plan", "run", "run_async"]
+__all__ = [
+    "Run",
+    "RunResult",
+    "__version__",
+    "forecast",
+    "load_manifest",
+    "open_run",
+    "plan",
+    "progress_bar",
+    "run",
+    "run_async",
+]
 
 
 def __getattr__(name: str) -> Any:

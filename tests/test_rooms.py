@@ -62,8 +62,8 @@ ARROWS = {
     "testing": {"request", "provider"},
 }
 ARROWS["commands"] = {*ARROWS} - {"simulator", "testing"}
-ARROWS["api"] = {*ARROWS}
 ARROWS["cli"] = {*ARROWS}
+ARROWS["api"] = {*ARROWS}
 ARROWS["__main__"] = {"cli"}
 
 # The doors of rooms that show only a part of themselves to these.

@@ -117,10 +117,11 @@ class Screen:
 def _format(line: BarLine) -> str:
     bar = "{bar}" if line.has_bar else ""
     # An empty format would be tqdm's own.
-    return f"{_literal(line.left)}{bar}{_literal(line.right)}" or " "
+    return f"{literal(line.left)}{bar}{literal(line.right)}" or " "
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return ``text`` as tqdm's formats want it, to be shown as it is."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
