@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from batchgen.cli.schema import FILE_NAME, schema_text
 from batchgen.errors import UsageError, nearest
 
 # The files of each starter; the manifest comes first.
@@ -26,7 +27,10 @@ def init(
     *,
     into: Annotated[Path, typer.Option("--into", help="Folder to write to.")] = Path(),
 ) -> None:
-    """Write a commented manifest that runs as it is, on the simulator; never overwrites a file."""
+    """Write a commented manifest that runs as it is, on the simulator; never overwrites a manifest or its rows.
+
+    Beside it goes manifest.schema.json, with which an editor completes and explains the manifest's keys.
+    """
     if kind not in _STARTERS:
         raise UsageError(
             f"there is no starter {kind!r}; {nearest(kind, _STARTERS) or 'there are ' + ', '.join(_STARTERS)}"
@@ -39,6 +43,8 @@ def init(
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("x", encoding="utf-8") as handle:
                 handle.write(_starter(name))
+        # Generated, and never edited: a newer batchgen's takes the place of an older one's.
+        (into / FILE_NAME).write_text(schema_text(), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{error.filename} can't be written: {error.strerror}") from None
     manifest = targets[_STARTERS[kind][0]]

@@ -138,7 +138,7 @@ class Section(BaseModel):
 class FromEnvironment(Section):
     """The name of the environment variable with a secret value."""
 
-    env: Text
+    env: Annotated[Text, Field(description="The variable's name, such as AZURE_KEY")]
 
 
 class DownloadsSection(Section):
@@ -157,9 +157,9 @@ HeaderValue = Annotated[
 class ProviderSection(Section):
     """The service, its address and its key."""
 
-    kind: Text
-    base_url: Text | None = None
-    api_key_env: Text | None = None
+    kind: Annotated[Text, Field(description="imagerouter, openai, simulator, or the kind of a plugin")]
+    base_url: Annotated[Text | None, Field(description="The service's address; default: the kind's own")] = None
+    api_key_env: Annotated[Text | None, Field(description="The environment variable that holds the key")] = None
     simulator: Annotated[dict[str, Any], Field(description="Settings of the simulator: latency_scale, …")] = {}
     options: Annotated[dict[str, Any], Field(description="Options of a plugin's provider")] = {}
     parameters: Annotated[
@@ -170,14 +170,16 @@ class ProviderSection(Section):
     proxy: Annotated[Text | None, Field(description="env (the default), none, or http://host:port")] = None
     ca: Annotated[Text | None, Field(description="A PEM file with certificates to trust beside the system's")] = None
     socket: Annotated[Text | None, Field(description="The path of a socket on which the service listens")] = None
-    downloads: DownloadsSection = DownloadsSection()
+    downloads: Annotated[DownloadsSection, Field(description="How pictures are fetched from links")] = (
+        DownloadsSection()
+    )
 
 
 class LaneSection(Section):
     """The limits of the models that match the name or glob."""
 
-    concurrency: Concurrency | None = None
-    rate: StartRate | None = None
+    concurrency: Annotated[Concurrency | None, Field(description="Requests in flight to these models")] = None
+    rate: Annotated[StartRate | None, Field(description="Starts, such as 60/min or 50/day")] = None
 
 
 class LimitsSection(Section):
@@ -202,7 +204,7 @@ class LimitsSection(Section):
 class RetrySection(Section):
     """Attempts and waits."""
 
-    attempts: Attempts = 6
+    attempts: Annotated[Attempts, Field(description="How often a request is tried in one run")] = 6
     deadline: Annotated[Deadline, Field(description="The longest a single attempt may take")] = 660.0
     max_wait: Annotated[Wait, Field(description="The longest a request waits for a throttling service")] = 900.0
     on_doubt: Annotated[
@@ -233,8 +235,8 @@ class OutputSection(Section):
 class RangeSection(Section):
     """Numbers from one end to the other, both included."""
 
-    first: Annotated[Number, Field(alias="from")]
-    to: Number
+    first: Annotated[Number, Field(alias="from", description="The first number")]
+    to: Annotated[Number, Field(description="The last number")]
     step: Annotated[Number | None, Field(description="Default: 1", json_schema_extra={"not": {"enum": [0, "0"]}})] = (
         None
     )
@@ -243,7 +245,7 @@ class RangeSection(Section):
 class FileSection(Section):
     """Values of a file: lines of a text, or a column of a CSV, TSV or JSONL file."""
 
-    file: RowsName
+    file: Annotated[RowsName, Field(description="A text, CSV, TSV or JSONL file beside this one")]
     column: Annotated[Text | None, Field(description="Default: the axis' own name, or the only column")] = None
     title: Annotated[Text | None, Field(description="The column that titles the values")] = None
 
@@ -251,7 +253,7 @@ class FileSection(Section):
 class FilesSection(Section):
     """The files that a glob matches, in order, each titled by its name."""
 
-    files: Glob
+    files: Annotated[Glob, Field(description="A glob such as inputs/*.png")]
 
 
 Listed = RangeSection | FileSection | FilesSection
@@ -300,9 +302,11 @@ class JobFile(Section):
         None
     )
     name: Annotated[Text | None, Field(description="Default: the file's name; also names the run folder")] = None
-    provider: Annotated[ProviderSection, BeforeValidator(_kind, json_schema_input_type=ProviderSection | Text)] = (
-        ProviderSection(kind="imagerouter")
-    )
+    provider: Annotated[
+        ProviderSection,
+        BeforeValidator(_kind, json_schema_input_type=ProviderSection | Text),
+        Field(description="The service: imagerouter, simulator, or a mapping with kind, base_url and more"),
+    ] = ProviderSection(kind="imagerouter")
     kind: Annotated[
         Literal["image", "video"] | None,
         Field(description="What is made; default: what the catalogue says of a model, else video if seconds is set"),
@@ -320,8 +324,10 @@ class JobFile(Section):
     exclude: Annotated[list[dict[str, Text]], Field(description="Combinations to drop; globs allowed")] = []
     include: Annotated[list[dict[str, Text]], Field(description="Single combinations to add")] = []
     repeat: Annotated[Repeat, Field(description="Pictures per combination")] = 1
-    limits: LimitsSection = LimitsSection()
-    retry: RetrySection = RetrySection()
+    limits: Annotated[LimitsSection, Field(description="Requests in flight, start rate, money and end of a run")] = (
+        LimitsSection()
+    )
+    retry: Annotated[RetrySection, Field(description="How often and how long a request is tried")] = RetrySection()
     prices: Annotated[
         dict[str, ModelPrice],
         Field(
@@ -330,7 +336,7 @@ class JobFile(Section):
         ),
     ] = {}
     inputs: Annotated[InputsSection, Field(description="How input pictures and masks are sent")] = InputsSection()
-    output: OutputSection = OutputSection()
+    output: Annotated[OutputSection, Field(description="The run folder and the names of pictures")] = OutputSection()
     reuse: Annotated[list[Text], Field(description="Run folders whose pictures are linked instead of bought")] = []
     columns: Annotated[list[Text], Field(description="Columns of your own whose names read like a parameter")] = []
     meant: Annotated[list[Meant], Field(description="Kinds of mistake that are none here")] = []

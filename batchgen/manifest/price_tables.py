@@ -139,6 +139,14 @@ def _money(place: str, found: object) -> int:
         raise ValueError(f"must be a table of amounts: {place} {error}") from None
 
 
+_RATES_SAID = {
+    "text_in": "Tokens of the prompt",
+    "image_in": "Tokens of input pictures",
+    "image_out": "Tokens of the picture",
+    "text_out": "Tokens of text in the answer",
+}
+
+
 def _json_schema() -> dict[str, Any]:
     amount = {"type": ["number", "string"], "minimum": 0, "pattern": r"^[0-9]+(\.[0-9]+)?$"}
     sizes = {"type": "object", "minProperties": 1, "patternProperties": {f"^{_SIZE.pattern}$": amount}}
@@ -152,13 +160,16 @@ def _json_schema() -> dict[str, Any]:
     price = {"anyOf": [amount, sizes, qualities]}
     rates = {
         "type": "object",
-        "properties": dict.fromkeys(_RATES, amount),
+        "properties": {name: {**amount, "description": said} for name, said in _RATES_SAID.items()},
         "required": list(_REQUIRED),
         "additionalProperties": False,
     }
     tokens = {
         "type": "object",
-        "properties": {TOKENS_KEY: rates, AT_MOST_KEY: price},
+        "properties": {
+            TOKENS_KEY: {**rates, "description": "USD for a million tokens of each kind, as the service lists them"},
+            AT_MOST_KEY: {**price, "description": "The most that a request costs, for budgets: an amount or a table"},
+        },
         "required": [TOKENS_KEY],
         "additionalProperties": False,
     }

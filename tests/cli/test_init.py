@@ -74,3 +74,12 @@ def test_on_a_terminal_a_long_mistake_goes_on_below_its_beginning(tmp_path):
         "batchgen: job.yaml:1: size must be 'auto' or a text like",
         "          1024x1024 with sides from 1 to 16384, found 'big'",
     ]
+
+
+def test_the_schema_beside_a_starter_is_the_one_its_first_line_names_and_a_second_starter_renews_it(batchgen, tmp_path):
+    job = tmp_path / batchgen("init", "quickstart").stdout.strip()
+    schema = tmp_path / job.read_text(encoding="utf-8").splitlines()[0].rpartition("$schema=")[2]
+    assert schema.read_text(encoding="utf-8") == batchgen("schema").stdout
+    schema.write_text("{}", encoding="utf-8")
+    assert batchgen("init", "sweep").returncode == 0
+    assert schema.read_text(encoding="utf-8") == batchgen("schema").stdout

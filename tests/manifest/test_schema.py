@@ -121,7 +121,29 @@ def test_an_editor_s_validator_takes_the_starters_as_they_are(tmp_path, job):
     assert done.returncode == 0, done.stdout
 
 
-def test_every_key_says_what_it_is_for():
-    properties = json_schema()["properties"]
-    undescribed = {name for name, one in properties.items() if "description" not in one}
-    assert undescribed <= {"provider", "limits", "retry", "output"}
+def keys(schema, place=""):
+    """Every key that the schema names, with its own schema: at the top, in definitions, in each alternative."""
+    if isinstance(schema, list):
+        for number, one in enumerate(schema):
+            yield from keys(one, f"{place}[{number}]")
+    if isinstance(schema, dict):
+        for name, one in schema.get("properties", {}).items():
+            yield f"{place}/{name}", one
+        for name, one in schema.items():
+            # A default is a value, whatever the names in it are.
+            if name != "default":
+                yield from keys(one, f"{place}/{name}")
+
+
+def test_every_key_says_what_it_is_for_wherever_it_may_stand():
+    found = dict(keys(json_schema()))
+    assert len(found) > 80
+    assert not [place for place, one in found.items() if not one.get("description", "").strip()]
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.stem)
+def test_each_starter_names_the_schema_that_lies_beside_it_and_is_the_printed_one(job):
+    first = job.read_text(encoding="utf-8").splitlines()[0]
+    schema = job.parent / first.removeprefix("# yaml-language-server: $schema=")
+    assert schema.name == "manifest.schema.json"
+    assert json.loads(schema.read_text(encoding="utf-8")) == json_schema()
