@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -69,11 +70,12 @@ def test_a_forecast_shows_prices_by_model(job, tmp_path):
     assert "to pay: $0.00 expected" in text
 
 
-def test_a_result_a_report_and_an_open_run_show_what_the_folder_holds(job, tmp_path):
-    folder = tmp_path / "<b>out</b>"
+def test_a_result_a_report_and_an_open_run_show_what_the_folder_holds(job, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("<b>out")
     result = run(job, folder=folder)
     text = shown(result)
-    assert "<b>out</b>" in text
+    assert "<b>out" in text
     assert "exit code 1" in text
     assert "2 stored" in text
     assert "1 refused" in text

@@ -49,9 +49,9 @@ def test_two_signals_at_once_are_one_wish(shop):
 def test_the_first_ctrl_c_of_a_run_that_is_stopping_anyway_lets_nothing_go(shop):
     shop.rules({"delay_s": 4.0, "harmless": True})
     shop.write(40, concurrency=8)
-    process = shop.start("--deadline", "2s")
+    process = shop.start("--deadline", "2s", "--json")
     shop.wait(lambda: len(shop.posts()) == 8, process)
-    time.sleep(2.5)
+    assert any(json.loads(line)["event"] == "stopping" for line in process.stdout)
     shop.injected += 1
     process.send_signal(signal.SIGINT)
     assert shop.end(process).code == 3
