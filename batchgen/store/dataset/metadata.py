@@ -98,8 +98,9 @@ def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFile
     with snapshot(folder.ledger) as db:
         simulated = is_simulated(db)
         flags = found or read_checks(db, folder)
-        words = listed_words(db)
-        edits = Edits(InputCopies(folder)) if "inputs" in word_names(db, (State.STORED,)) else None
+        names = word_names(db, (State.STORED,))
+        words = tuple(name for name in names if not is_taken(name))
+        edits = Edits(InputCopies(folder)) if "inputs" in names else None
         sharing = Sharing(db)
         features = {**BEFORE_WORDS, **dict.fromkeys(words, "string"), **AFTER_WORDS, **(EDIT_WORDS if edits else {})}
         pictures = _write_table(

@@ -21,6 +21,7 @@ _GZIP = 2
 _PLAIN, _RLE = 0, 3
 _REQUIRED, _OPTIONAL, _REPEATED = 0, 1, 2
 _UTF8, _LIST = 0, 3
+_LENGTH = struct.Struct("<I")
 # A quick pass finds most of what repeats: constant columns, prompts with common words.
 _LEVEL = 1
 
@@ -109,8 +110,13 @@ class _Kind:
 
 
 def _texts(values: Sequence[str]) -> bytes:
-    length = struct.Struct("<I").pack
-    return b"".join(part for value in values for text in (value.encode(),) for part in (length(len(text)), text))
+    # Most columns hold few different texts: each is encoded once.
+    laid_out = {value: _text(value.encode()) for value in dict.fromkeys(values)}
+    return b"".join(map(laid_out.__getitem__, values))
+
+
+def _text(text: bytes) -> bytes:
+    return _LENGTH.pack(len(text)) + text
 
 
 _KINDS = {
