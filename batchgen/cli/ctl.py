@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from batchgen.cli import completion
 from batchgen.cli.shared_options import Folder
 from batchgen.errors import ExitCode
 
@@ -18,6 +19,7 @@ def ctl(
         typer.Argument(
             metavar="WHAT",
             show_default=False,
+            autocompletion=completion.instructions,
             help="concurrency N [MODEL], rate N/s [MODEL], budget USD, pause [MODEL], resume [MODEL], park MODEL, or "
             "drain. MODEL may be a glob, such as 'openai/*'.",
         ),

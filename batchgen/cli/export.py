@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Never
 
 import typer
 
+from batchgen.cli import completion
 from batchgen.cli.shared_options import assignments
 from batchgen.errors import UsageError, nearest
 
@@ -25,12 +26,30 @@ if TYPE_CHECKING:
 _KINDS = ("captions", "imagefolder", "parquet", "webdataset")
 
 
+def _folders_or_kinds(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer run folders, and the kinds that may follow the first of them."""
+    kinds = [kind for kind in _KINDS if completion.run_folders(ctx) and kind.startswith(incomplete)]
+    return [*kinds, *completion.folders(ctx, incomplete)]
+
+
 def export(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER", show_default=False, help="Run folders, such as outputs/mugs.")
+        list[Path],
+        typer.Argument(
+            metavar="FOLDER",
+            show_default=False,
+            autocompletion=_folders_or_kinds,
+            help="Run folders, such as outputs/mugs.",
+        ),
     ],
     kind: Annotated[
-        str, typer.Argument(metavar="|".join(_KINDS), show_default=False, help="What the dataset is to be.")
+        str,
+        typer.Argument(
+            metavar="|".join(_KINDS),
+            show_default=False,
+            autocompletion=completion.one_of(lambda: _KINDS),
+            help="What the dataset is to be.",
+        ),
     ],
     destination: Annotated[
         Path, typer.Argument(metavar="DEST", show_default=False, help="A new folder, or the one of an earlier export.")
@@ -39,7 +58,10 @@ def export(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            "--only", metavar="NAME=VALUE[,VALUE]", help="Only pictures with this value of an axis or column."
+            "--only",
+            metavar="NAME=VALUE[,VALUE]",
+            autocompletion=completion.recorded,
+            help="Only pictures with this value of an axis or column.",
         ),
     ] = None,
     without: Annotated[
@@ -47,6 +69,7 @@ def export(
         typer.Option(
             "--without",
             metavar="FLAG",
+            autocompletion=completion.one_of(completion.flags),
             help="Leave out pictures with a flag, such as blank; of (near-)duplicates the first one stays.",
         ),
     ] = None,
@@ -55,14 +78,26 @@ def export(
         typer.Option("--split", metavar="NAME=PERCENT", help="A further split, such as test=5%; the rest is train."),
     ] = None,
     group_by: Annotated[
-        str, typer.Option("--group-by", metavar="NAME", help="What is never divided between splits.")
+        str,
+        typer.Option(
+            "--group-by",
+            metavar="NAME",
+            autocompletion=completion.columns,
+            help="What is never divided between splits.",
+        ),
     ] = "prompt",
     caption: Annotated[
         str | None,
         typer.Option("--caption", metavar="TEMPLATE", help="The text of a picture, such as '{prompt}, {style}'."),
     ] = None,
     form: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help="Convert what has another format: jpeg, png, webp.")
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.one_of(lambda: ("jpeg", "png", "webp")),
+            help="Convert what has another format: jpeg, png, webp.",
+        ),
     ] = None,
     size: Annotated[
         str | None,

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from batchgen.cli import completion
 from batchgen.cli.schema import FILE_NAME, schema_text
 from batchgen.errors import UsageError, nearest
 
@@ -23,7 +24,12 @@ _STARTERS = {
 
 
 def init(
-    kind: Annotated[str, typer.Argument(metavar="[quickstart|dataset|sweep|nightly]")] = "quickstart",
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="[quickstart|dataset|sweep|nightly]", autocompletion=completion.one_of(lambda: _STARTERS)
+        ),
+    ] = "quickstart",
     *,
     into: Annotated[Path, typer.Option("--into", help="Folder to write to.")] = Path(),
 ) -> None:

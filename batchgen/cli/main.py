@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typer.main import get_command
 
 from batchgen.cli.app import app
+from batchgen.cli.bash_words import with_whole_words
 from batchgen.cli.console import say
 from batchgen.cli.streams import forgiving
 from batchgen.cli.word_hints import hint_for
@@ -17,7 +18,7 @@ from batchgen.errors import BatchgenError, ExitCode, ManifestError, UsageError, 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` names, by default the words of the command line; return its exit code."""
     with forgiving():
-        return _run(argv)
+        return with_whole_words(lambda: _run(argv))
 
 
 def _run(argv: Sequence[str] | None) -> int:

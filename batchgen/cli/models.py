@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from batchgen.cli import completion
 from batchgen.errors import StoppedEarly
 from batchgen.wording import counted, visible
 
@@ -34,10 +35,20 @@ class SortKey(enum.StrEnum):
 
 def models(
     words: Annotated[
-        str, typer.Argument(metavar="[FILTER]", help="Only models whose name, alias or kind contains this.")
+        str,
+        typer.Argument(
+            metavar="[FILTER]",
+            autocompletion=completion.models,
+            help="Only models whose name, alias or kind contains this.",
+        ),
     ] = "",
     *,
-    provider: Annotated[str, typer.Option("--provider", help="imagerouter, openai or simulator.")] = "imagerouter",
+    provider: Annotated[
+        str,
+        typer.Option(
+            "--provider", autocompletion=completion.one_of(completion.kinds), help="imagerouter, openai or simulator."
+        ),
+    ] = "imagerouter",
     base_url: Annotated[str | None, typer.Option("--base-url", help="Address of the service.")] = None,
     sort: Annotated[SortKey, typer.Option("--sort", help="By name, price (cheapest first) or date (newest first).")] = (
         SortKey.NAME

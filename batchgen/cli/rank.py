@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from batchgen.cli import completion
 from batchgen.cli.shared_options import Folder
 
 
@@ -20,10 +21,21 @@ def rank(
     ] = None,
     axis: Annotated[
         str | None,
-        typer.Option("--axis", metavar="NAME", help="Axis to rank; default: the one with most votes, such as model."),
+        typer.Option(
+            "--axis",
+            metavar="NAME",
+            autocompletion=completion.axes,
+            help="Axis to rank; default: the one with most votes, such as model.",
+        ),
     ] = None,
     by: Annotated[
-        str | None, typer.Option("--by", metavar="COLUMN", help="Also make a ranking for each value of this column.")
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="COLUMN",
+            autocompletion=completion.columns,
+            help="Also make a ranking for each value of this column.",
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")] = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from batchgen.cli import completion
 from batchgen.cli.shared_options import Folder
 from batchgen.errors import ExitCode
 
@@ -15,7 +16,12 @@ def restore(
     folder: Folder,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME|KEY", show_default=False, help="What to bring back; without any, all of it."),
+        typer.Argument(
+            metavar="NAME|KEY",
+            show_default=False,
+            autocompletion=completion.gone_names,
+            help="What to bring back; without any, all of it.",
+        ),
     ] = None,
 ) -> None:
     """Bring back files that were deleted by hand or pruned; nothing is paid.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from batchgen.cli import completion
 from batchgen.cli.notify import notifying
 from batchgen.cli.shared_options import Job, JobOptions, NightBudget, Out, read_night_budget, with_job_options
 from batchgen.errors import Together, UsageError, nearest
@@ -32,13 +33,17 @@ def run(
         typer.Option("--limit", metavar="N", min=1, help="Send only the first N of the requests to be sent."),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="AXIS=VALUE", help="Only requests with this value.")
+        list[str] | None,
+        typer.Option(
+            "--only", metavar="AXIS=VALUE", autocompletion=completion.only, help="Only requests with this value."
+        ),
     ] = None,
     retry: Annotated[
         list[str] | None,
         typer.Option(
             "--retry",
             metavar="STATE",
+            autocompletion=completion.one_of(completion.states),
             help="Send requests again that are refused, spoiled, doubt or missing (pays again).",
         ),
     ] = None,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from batchgen.cli import completion
 from batchgen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,12 +24,25 @@ Job = Annotated[
     typer.Argument(
         metavar="JOB",
         show_default=False,
+        autocompletion=completion.jobs,
         help="A manifest: YAML; CSV, TSV, JSONL or text with one request a line; or - for rows from a pipe.",
     ),
 ]
 Folder = Annotated[
-    Path, typer.Argument(metavar="FOLDER", show_default=False, help="A run folder, such as outputs/quickstart.")
+    Path,
+    typer.Argument(
+        metavar="FOLDER",
+        show_default=False,
+        autocompletion=completion.folders,
+        help="A run folder, such as outputs/quickstart.",
+    ),
 ]
+
+
+def _qualities() -> Sequence[str]:
+    from batchgen.manifest.values import ALLOWED
+
+    return ALLOWED["quality"]
 
 
 def _out(text: str) -> Path:
@@ -40,7 +54,13 @@ def _out(text: str) -> Path:
 
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FOLDER", parser=_out, help="Run folder; default: the manifest's, or outputs/NAME."),
+    typer.Option(
+        "--out",
+        metavar="FOLDER",
+        parser=_out,
+        autocompletion=completion.folders,
+        help="Run folder; default: the manifest's, or outputs/NAME.",
+    ),
 ]
 
 NightBudget = Annotated[
@@ -68,20 +88,32 @@ class JobOptions:
     """The options that override a manifest, the same for every command that takes one."""
 
     model: Annotated[
-        list[str] | None, typer.Option("--model", metavar="NAME", help="Model to ask; several of them are an axis.")
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            autocompletion=completion.models,
+            help="Model to ask; several of them are an axis.",
+        ),
     ] = None
     size: Annotated[
         list[str] | None, typer.Option("--size", metavar="SIZE", help="WIDTHxHEIGHT or auto; several are an axis.")
     ] = None
     quality: Annotated[
         list[str] | None,
-        typer.Option("--quality", metavar="QUALITY", help="auto, low, medium or high; several are an axis."),
+        typer.Option(
+            "--quality",
+            metavar="QUALITY",
+            autocompletion=completion.one_of(_qualities),
+            help="auto, low, medium or high; several are an axis.",
+        ),
     ] = None
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="NAME=VALUE[,VALUE]",
+            autocompletion=completion.settings,
             help="Any other parameter or variable; several values are an axis. Quote one that holds a comma: "
             "--set 'style=\"loose, wet\",flat'.",
         ),
@@ -92,7 +124,12 @@ class JobOptions:
     repeat: Annotated[str | None, typer.Option("--repeat", metavar="N", help="Pictures per combination.")] = None
     provider: Annotated[
         str | None,
-        typer.Option("--provider", metavar="KIND", help="imagerouter, openai, simulator, or a plugin's kind."),
+        typer.Option(
+            "--provider",
+            metavar="KIND",
+            autocompletion=completion.one_of(completion.kinds),
+            help="imagerouter, openai, simulator, or a plugin's kind.",
+        ),
     ] = None
     allow_outside: Annotated[
         bool,
@@ -126,7 +163,12 @@ class JobOptions:
     ] = None
     meant: Annotated[
         list[str] | None,
-        typer.Option("--meant", metavar="KIND[,KIND]", help="Kinds of mistake that are meant, such as braces."),
+        typer.Option(
+            "--meant",
+            metavar="KIND[,KIND]",
+            autocompletion=completion.one_of(completion.meant),
+            help="Kinds of mistake that are meant, such as braces.",
+        ),
     ] = None
 
     def read(self, job: Path) -> Manifest:

@@ -90,6 +90,17 @@ def recall(base_url: str) -> CatalogueLookup | None:
     return CatalogueLookup(Catalogue({model.id: model for model in kept.models}, binding=False), age_s, notice)
 
 
+def names_in_cache() -> list[str]:
+    """Return the names of the models in all copies there are, whichever service they are from."""
+    names: list[str] = []
+    with suppress(OSError, RuntimeError):
+        for file in sorted(cache_folder().glob("catalogue-*.json")):
+            with suppress(OSError, ValueError, RecursionError):
+                if file.stat().st_size <= _LARGEST_BYTES:
+                    names += [model.id for model in _decoder.decode(file.read_bytes()).models]
+    return names
+
+
 class _CachedCatalogue(msgspec.Struct, frozen=True):
     version: int
     base_url: str
