@@ -39,8 +39,11 @@ def write_ending(ended: RunResult, text: str) -> None:
             "pruned": ended.pruned,
             "withdrawn": ended.withdrawn,
             **shown_counts(counts),
+            "billed_microusd": counts.billed_microusd if counts else None,
             "billed_usd": usd(counts.billed_microusd) if counts else None,
+            "maybe_billed_microusd": counts.maybe_microusd if counts else None,
             "maybe_billed_usd": usd(counts.maybe_microusd) if counts else None,
+            "estimated_microusd": counts.estimated_microusd if counts else None,
             "estimated_usd": usd(counts.estimated_microusd) if counts else None,
         },
     )

@@ -37,6 +37,9 @@ def plan(
         bool, typer.Option("--reasons", help="One line for every request, which says why it would be sent or not.")
     ] = False,
     night_budget: NightBudget = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Write one JSON object to stdout; with --reasons, a line for each request.")
+    ] = False,
 ) -> None:
     """Show how many requests a manifest makes, which are done, which are new, and the price; sends nothing."""
     night_microusd = None if night_budget is None else read_night_budget(night_budget)
@@ -47,8 +50,8 @@ def plan(
 
         lines = write_batch_file(command.plan(manifest), batch_jsonl)
         sys.stderr.write(f"{batch_jsonl}: {counted(lines, 'line')}\n")
-    tell = _tell if reasons else None
-    show_plan(manifest, out=out, first=0 if reasons else first, tell=tell, night_microusd=night_microusd)
+    tell = (_write_request if json else _tell) if reasons else None
+    show_plan(manifest, out=out, first=0 if reasons else first, tell=tell, night_microusd=night_microusd, as_json=json)
 
 
 def show_plan(
@@ -58,23 +61,42 @@ def show_plan(
     first: int = 3,
     tell: Callable[[Explained], None] | None = None,
     night_microusd: int | None = None,
+    as_json: bool = False,
 ) -> None:
     """Write what a run of ``manifest`` would buy, and for how much; send nothing."""
-    from rich.console import Console
-
     from batchgen.cli.plan_reading import reading_plan
     from batchgen.commands.plan import outlook
 
     with reading_plan() as watch:
         found = outlook(manifest, folder=out, first=first, tell=tell, watch=watch, night_microusd=night_microusd)
-    part = f", shard {manifest.shard}" if manifest.shard else ""
-    _print(found, Console(), name=f"{manifest.name}{part}")
+    if as_json:
+        from batchgen.cli.plan_json import plan_object
+        from batchgen.commands.job import folder_of
+
+        _write(plan_object(found, manifest, folder_of(manifest, out)))
+    else:
+        from rich.console import Console
+
+        part = f", shard {manifest.shard}" if manifest.shard else ""
+        _print(found, Console(), name=f"{manifest.name}{part}")
 
 
 def _tell(one: Explained) -> None:
     from batchgen.cli.reason_text import line
 
     sys.stdout.write(f"{line(one)}\n")
+
+
+def _write_request(one: Explained) -> None:
+    from batchgen.cli.plan_json import request_object
+
+    _write(request_object(one))
+
+
+def _write(found: dict[str, object]) -> None:
+    from batchgen.encoding import json_text
+
+    sys.stdout.write(f"{json_text(found)}\n")
 
 
 def _print(outlook: Outlook, console: Console, *, name: str) -> None:
