@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import urllib.parse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import httpx
 
-from batchgen.provider.http.interface import AddressRefused, BodyTooLarge
+from batchgen.provider.http.interface import (
+    AddressRefused,
+    BodyTooLarge,
+    Outgoing,
+    Prepared,
+    Received,
+    WholeExchange,
+    inflated,
+    response,
+)
 from batchgen.provider.interface import Download, DownloadFailed, Obstacle
 from batchgen.version import __version__
 from batchgen.wording import printable
+
+T = TypeVar("T")
 
 USER_AGENT = f"batchgen/{__version__}"
 
@@ -53,21 +66,96 @@ async def fetch(
     engine: httpx.AsyncBaseTransport, url: str, *, own: OwnHost = NOBODY, redact: Callable[[str], str]
 ) -> Download:
     """Return the bytes at ``url``, through at most three redirects. Raise :class:`DownloadFailed`."""
+    return await _followed(url, lambda link: _asked(engine, link, own, redact), redact)
+
+
+async def _followed(
+    url: str, ask: Callable[[str], Awaitable[Download | httpx.Response]], redact: Callable[[str], str]
+) -> Download:
     for _ in range(MAX_REDIRECTS + 1):
-        host = _checked_host(url, own, redact)
-        response = await _get(engine, url, own.headers if own.has(host) else (), redact)
-        target = response.headers.get("location")
-        if not response.is_redirect or target is None:
-            return _read(response, url, redact)
+        answer = await ask(url)
+        if isinstance(answer, Download):
+            return answer
+        target = answer.headers.get("location")
+        if not answer.is_redirect or target is None:
+            return _read(answer, url, redact)
         url = _joined(url, target, redact)
     raise DownloadFailed(f"{_place(url, redact)}: more than {MAX_REDIRECTS} redirects", Obstacle.GONE)
 
 
-async def _get(
-    engine: httpx.AsyncBaseTransport, url: str, headers: Sequence[tuple[str, str]], redact: Callable[[str], str]
+class Links:
+    """The links in one service's answers: what :func:`fetch` does, with each origin checked once.
+
+    Thousands of links lead to one host. Only the part behind the host is then new, and only a plain one is taken
+    unparsed.
+    """
+
+    def __init__(self, engine: WholeExchange, own: OwnHost, redact: Callable[[str], str]) -> None:
+        self._engine = engine
+        self._own = own
+        self._redact = redact
+        self._origins: dict[str, Prepared] = {}
+
+    async def fetch(self, url: str) -> Download:
+        """Return the bytes at ``url``. Raise :class:`DownloadFailed`."""
+        return await _followed(url, self._ask, self._redact)
+
+    async def _ask(self, url: str) -> Download | httpx.Response:
+        plain = _PLAIN.fullmatch(url)
+        prepared = plain and (self._origins.get(plain[1]) or await self._prepared(plain[1]))
+        if plain is None or prepared is None:
+            return await _asked(self._engine, url, self._own, self._redact)
+        sent = prepared.get(plain[2].encode("ascii"))
+        received, content = await _translated(self._exchanged(sent), url, self._redact)
+        if received.status != _OK:
+            return response(sent, received)
+        media_type = b", ".join([value for name, value in received.headers if name.lower() == b"content-type"])
+        return Download(content, media_type.decode("latin-1"))
+
+    async def _exchanged(self, sent: Outgoing) -> tuple[Received, bytes]:
+        received = await self._engine.exchange(sent)
+        return received, inflated(sent, received)
+
+    async def _prepared(self, origin: str) -> Prepared | None:
+        """Return the head of requests to ``origin``, if links may lead there, and straight."""
+        try:
+            host = _checked_host(origin, self._own, self._redact)
+        except DownloadFailed:
+            return None
+        headers = [_NAMED, *(self._own.headers if self._own.has(host) else ())]
+        prepared = await self._engine.prepared(httpx.Request("GET", f"{origin}/", headers=headers))
+        if prepared.first.forwarder is not None:
+            return None
+        if len(self._origins) >= _MOST_ORIGINS:
+            self._origins.clear()
+        self._origins[origin] = prepared
+        return prepared
+
+
+_OK = 200
+_MOST_ORIGINS = 64
+# An origin and a target that httpx, too, would leave as they are.
+_PLAIN = re.compile(
+    r"(https?://[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*(?::[1-9][0-9]{0,4})?)"
+    r"(/(?!\.)(?:[A-Za-z0-9_~,=:@+!$*-]|/(?!\.)|\.|%[0-9A-F]{2})*(?:\?(?:[A-Za-z0-9._~,=:@+!$*/&-]|%[0-9A-F]{2})+)?)"
+)
+
+
+async def _asked(
+    engine: httpx.AsyncBaseTransport, url: str, own: OwnHost, redact: Callable[[str], str]
 ) -> httpx.Response:
+    headers = [_NAMED, *(own.headers if own.has(_checked_host(url, own, redact)) else ())]
+    return await _translated(_got(engine, url, headers), url, redact)
+
+
+async def _got(engine: httpx.AsyncBaseTransport, url: str, headers: Sequence[tuple[str, str]]) -> httpx.Response:
+    return await engine.handle_async_request(httpx.Request("GET", url, headers=headers))
+
+
+async def _translated(answer: Awaitable[T], url: str, redact: Callable[[str], str]) -> T:
+    """Return ``answer`` once it is there; raise its errors as :class:`DownloadFailed`."""
     try:
-        return await engine.handle_async_request(httpx.Request("GET", url, headers=[_NAMED, *headers]))
+        return await answer
     except (AddressRefused, httpx.UnsupportedProtocol) as error:
         raise DownloadFailed(f"{_place(url, redact)}: {redact(str(error))}", Obstacle.LOCAL) from error
     except (BodyTooLarge, httpx.LocalProtocolError) as error:

@@ -15,8 +15,17 @@ from batchgen.errors import UsageError
 from batchgen.provider.answers import read_transport_error
 from batchgen.provider.arrival import Arrival
 from batchgen.provider.credentials import Secret, redact, redact_bytes
-from batchgen.provider.download import USER_AGENT, fetch, own_host
-from batchgen.provider.http.interface import AddressRule, EngineOptions, open_engine, partial_of, rule_for_downloads
+from batchgen.provider.download import USER_AGENT, Links, own_host
+from batchgen.provider.http.interface import (
+    AddressRule,
+    EngineOptions,
+    Headers,
+    Prepared,
+    inflated,
+    open_engine,
+    partial_of,
+    rule_for_downloads,
+)
 from batchgen.provider.interface import Download, Failed
 from batchgen.provider.service_access import Access
 
@@ -62,8 +71,8 @@ class HttpClient:
         self._extensions: dict[str, object] = {"timeout": {"read": read_timeout_s}}
         self._film_extensions = {**self._extensions, "max_body_bytes": LARGEST_FILM_BYTES}
         self._concurrency = concurrency
-        # Parsing a URL costs as much as posting to it: each is parsed once.
-        self._urls: dict[str, httpx.URL] = {}
+        # Making a request of httpx costs as much as posting it: what posts share is made once.
+        self._posts: dict[tuple[str, str, bool], Prepared] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -83,8 +92,8 @@ class HttpClient:
                 host_rules={f"{own.scheme}://{own.host}": self._own_rule if own.headers else AddressRule.ANY},
                 max_body_bytes=LARGEST_FILM_BYTES,
             )
-            self._own_host = own
-            self._download_engine = await stack.enter_async_context(open_engine(for_downloads))
+            downloads = await stack.enter_async_context(open_engine(for_downloads))
+            self._links = Links(downloads, own, self.redact)
             self._stack = stack.pop_all()
         return self
 
@@ -106,25 +115,41 @@ class HttpClient:
 
         A ``film`` may be larger than pictures are.
         """
-        headers = [*self._headers, ("content-type", body.media_type), ("idempotency-key", idempotency_key)]
-        extensions = self._film_extensions if film else self._extensions
-        request = httpx.Request("POST", self._url(path), headers=headers, content=body.content, extensions=extensions)
         try:
-            response = await self._engine.handle_async_request(request)
+            prepared = self._posts.get((path, body.media_type, film)) or await self._prepared(path, body, film=film)
+            sent = prepared.post(body.content, [(b"idempotency-key", idempotency_key.encode("ascii"))])
+            received = await self._engine.exchange(sent)
+            content = inflated(sent, received)
         except httpx.HTTPError as error:
             said = self.redact(str(error))
             partial = partial_of(error)
             if partial is None or not partial.body.strip():
                 return read_transport_error(error, said)
-            return self._arrival(partial.status, httpx.Headers(partial.headers), partial.body, cut=said)
-        repeats = bool(response.extensions.get("repeats"))
-        return self._arrival(response.status_code, response.headers, response.content, repeats=repeats)
+            return self._arrival(partial.status, partial.headers, partial.body, cut=said)
+        return self._arrival(received.status, received.headers, content, repeats=received.repeats)
+
+    async def _prepared(self, path: str, body: Body, *, film: bool) -> Prepared:
+        request = httpx.Request(
+            "POST",
+            self._url(path),
+            headers=[*self._headers, ("content-type", body.media_type)],
+            extensions=self._film_extensions if film else self._extensions,
+        )
+        # Each upload has a media type of its own: those are not kept.
+        prepared = await self._engine.prepared(request)
+        if not body.media_type.startswith("multipart/"):
+            self._posts[path, body.media_type, film] = prepared
+        return prepared
 
     def _arrival(
-        self, status: int, headers: httpx.Headers, body: bytes, *, cut: str | None = None, repeats: bool = False
+        self, status: int, headers: Headers, body: bytes, *, cut: str | None = None, repeats: bool = False
     ) -> Arrival:
-        kept = [(name, self.redact(value)) for name, value in headers.multi_items() if name not in _UNKEPT_HEADERS]
-        return Arrival(status, tuple(kept), redact_bytes(body, self._secrets), cut, repeats)
+        named = [(name, value) for name, value in texts_of(headers) if name not in _UNKEPT_HEADERS]
+        # Most answers quote no secret: they are looked through at once.
+        together = "\n".join([value for _, value in named])
+        if self.redact(together) != together:
+            named = [(name, self.redact(value)) for name, value in named]
+        return Arrival(status, tuple(named), redact_bytes(body, self._secrets), cut, repeats)
 
     async def get_json(self, path: str) -> object | None:
         """Return the decoded JSON of a free look-up, or ``None`` if it fails."""
@@ -136,18 +161,23 @@ class HttpClient:
             return None
 
     def _url(self, path: str) -> httpx.URL:
-        known = self._urls.get(path)
-        if known is None:
-            query = self._access.query and f"{'&' if '?' in path else '?'}{self._access.query}"
-            known = self._urls[path] = httpx.URL(f"{self.base_url}{path}{query}")
-        return known
+        query = self._access.query and f"{'&' if '?' in path else '?'}{self._access.query}"
+        return httpx.URL(f"{self.base_url}{path}{query}")
 
     async def download(self, url: str) -> Download:
         """Return the bytes at ``url``, fetched without the key unless the user gives it to links of the own host.
 
         Raise :class:`DownloadFailed`.
         """
-        return await fetch(self._download_engine, url, own=self._own_host, redact=self.redact)
+        return await self._links.fetch(url)
+
+
+def texts_of(headers: Headers) -> list[tuple[str, str]]:
+    """Return headers as texts, names in small letters, as httpx reads them."""
+    try:
+        return [(name.decode("ascii").lower(), value.decode("ascii")) for name, value in headers]
+    except UnicodeDecodeError:
+        return httpx.Headers(headers).multi_items()
 
 
 def _plain_headers(access: Access) -> list[tuple[str, str]]:

@@ -2,7 +2,10 @@ from functools import partial
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from batchgen.provider import download
 from batchgen.provider.credentials import redact
 from batchgen.provider.download import MAX_REDIRECTS, NOBODY, fetch, own_host
 from batchgen.provider.http import failures
@@ -238,3 +241,93 @@ async def test_links_to_a_service_in_the_local_network_are_fetched_from_its_host
                 await client.download(url)
     assert len(recorder.seen) == 1
     assert "authorization" not in recorder.seen[0][2]
+
+
+# Links of one service, whose origins are checked once.
+
+PLAIN_HOSTS = st.sampled_from(
+    ["https://a.example", "https://xn--bcher-kva.example:8443", "http://127.0.0.1:80", "https://10.1.2.3"]
+)
+
+
+@given(PLAIN_HOSTS, st.text("abcZ019-._~/%:@!$&'()*+,;=?#[]| é\\\"<>{}^`2F", max_size=12))
+def test_what_is_taken_unparsed_is_what_httpx_would_ask_for(origin, rest):
+    plain = download._PLAIN.fullmatch(f"{origin}/{rest}")
+    if plain is not None:
+        asked = httpx.URL(f"{origin}/{rest}")
+        assert plain[1] == origin
+        assert asked.raw_path == plain[2].encode()
+        assert httpx.Request("GET", asked).headers["host"] == httpx.Request("GET", f"{origin}/").headers["host"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://bucket.r2.example/a/b-1_2.webp",
+        "https://s3.eu.example/9f/x.png?X-Amz-Date=20261128T120000Z&X-Amz-Credential=AK%2F20261128%2Fauto&sig=ab01",
+        "http://127.0.0.1:54321/pictures/7.jpg",
+    ],
+)
+def test_the_links_of_services_are_plain(url):
+    assert download._PLAIN.fullmatch(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *[
+            "https://me:pw@a.example/x",
+            "https://A.example/x",
+            "https://a.example",
+            "ftp://a.example/x",
+            "https://a..b/x",
+        ],
+        *["https://a.example/x y", "https://a.example/../x", "https://a.example/a/./x", "https://a.example/x#part"],
+        *["https://a.example/%zz", "https://a.example/ü", "https://[::1]/x", "https://a.example/x\r\ny: 1"],
+    ],
+)
+def test_other_links_are_parsed(url):
+    assert download._PLAIN.fullmatch(url) is None
+
+
+async def test_two_links_to_one_host_are_fetched_with_one_check(recorder, monkeypatch):
+    checked = []
+    real = download._checked_host
+    monkeypatch.setattr(download, "_checked_host", lambda url, *rest: checked.append(url) or real(url, *rest))
+    recorder.answer("/a.webp", 200, b"abc", content_type="image/webp")
+    recorder.answer("/b.webp?sig=1", 200, b"defg", content_type="image/webp")
+    async with HttpClient(recorder.url, KEY, concurrency=1) as client:
+        first = await client.download(f"{recorder.url}/a.webp")
+        second = await client.download(f"{recorder.url}/b.webp?sig=1")
+    assert (first.content, second.content) == (b"abc", b"defg")
+    assert second.media_type.endswith("image/webp")
+    assert checked == [recorder.url]
+    for _, _, headers, _ in recorder.seen:
+        assert headers["user-agent"].startswith("batchgen/")
+        assert "authorization" not in headers
+
+
+@pytest.mark.parametrize(("status", "obstacle"), [(404, Obstacle.GONE), (401, Obstacle.GONE), (500, Obstacle.PASSING)])
+async def test_a_link_that_gives_no_picture_says_what_keeps_it_away(recorder, status, obstacle):
+    recorder.answer("/a.webp?sig=s3cret", status, b"no")
+    async with HttpClient(recorder.url, KEY, concurrency=1) as client:
+        with pytest.raises(DownloadFailed, match=str(status) if status != 404 else "not there") as caught:
+            await client.download(f"{recorder.url}/a.webp?sig=s3cret")
+    assert caught.value.obstacle is obstacle
+    assert "s3cret" not in str(caught.value)
+
+
+async def test_a_link_that_redirects_is_followed(recorder):
+    recorder.answer("/a.webp", 302, b"", location="/b.webp")
+    recorder.answer("/b.webp", 200, b"abc")
+    async with HttpClient(recorder.url, KEY, concurrency=1) as client:
+        assert (await client.download(f"{recorder.url}/a.webp")).content == b"abc"
+
+
+@pytest.mark.parametrize("link", ["http://pictures.example/a.webp", "https://pictures.example:99999/a.webp"])
+async def test_a_link_that_may_not_be_fetched_is_refused_each_time(recorder, link):
+    async with HttpClient(recorder.url, KEY, concurrency=1) as client:
+        for _ in range(2):
+            with pytest.raises(DownloadFailed, match="only https") as caught:
+                await client.download(link)
+            assert caught.value.obstacle is Obstacle.LOCAL

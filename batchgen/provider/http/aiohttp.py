@@ -7,43 +7,29 @@ import ssl
 from collections.abc import Sequence
 from functools import partial
 
-import httpx
-
 from batchgen.provider.http.aiohttp_connection import AiohttpConnection
 from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.http.failures import CertificateInvalid, ConnectFailed, ConnectTimedOut, TransportFailure
 from batchgen.provider.http.freelist import FreeList, Origin
-from batchgen.provider.http.incoming import response
 from batchgen.provider.http.network_routes import Proxy, UnixSocket
-from batchgen.provider.http.outgoing import Outgoing, outgoing
+from batchgen.provider.http.outgoing import Outgoing
 from batchgen.provider.http.racing import first_connected
 from batchgen.provider.http.received import Received
 from batchgen.provider.http.resolving import Resolver, resolver_of_proxies
 from batchgen.provider.http.tunnel import open_tunnel
+from batchgen.provider.http.whole_exchange import WholeExchange
 
 _TUNNEL_READ_BYTES = 4096
 
 
-class AiohttpEngine(httpx.AsyncBaseTransport):
+class AiohttpEngine(WholeExchange):
     """The engine for asyncio, as :mod:`batchgen.provider.http.interface` promises it."""
 
     def __init__(self, options: EngineOptions) -> None:
-        self._options = options
+        super().__init__(options)
         self._resolver, self._proxy_resolver = Resolver(options), resolver_of_proxies(options)
         self._idle: FreeList[AiohttpConnection] = FreeList(options.idle_s)
-        self._slots = asyncio.Semaphore(options.max_connections)
-        self._in_use = 0
         self._sweep: asyncio.TimerHandle | None = None
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        sent = await outgoing(request, self._options)
-        async with self._slots:
-            self._in_use += 1
-            try:
-                answer = await self._answered(sent)
-            finally:
-                self._in_use -= 1
-        return response(sent, answer)
 
     async def aclose(self) -> None:
         if self._sweep is not None:

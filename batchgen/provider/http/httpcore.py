@@ -26,14 +26,14 @@ from batchgen.provider.http.failures import (
     WriteTimedOut,
 )
 from batchgen.provider.http.freelist import FreeList, Origin
-from batchgen.provider.http.incoming import response
 from batchgen.provider.http.network_routes import Proxy, UnixSocket
-from batchgen.provider.http.outgoing import Outgoing, outgoing
+from batchgen.provider.http.outgoing import Outgoing
 from batchgen.provider.http.racing import first_connected
 from batchgen.provider.http.received import Received
 from batchgen.provider.http.repeat_check import RepeatCheck
 from batchgen.provider.http.resolving import Resolver, resolver_of_proxies
 from batchgen.provider.http.tunnel import open_tunnel
+from batchgen.provider.http.whole_exchange import WholeExchange
 
 _TUNNEL_READ_BYTES = 4096
 
@@ -90,25 +90,13 @@ class Connection(httpcore.AsyncHTTP11Connection):
         return self.is_idle() and not self.has_expired()
 
 
-class HttpcoreEngine(httpx.AsyncBaseTransport):
+class HttpcoreEngine(WholeExchange):
     """The engine for trio, as :mod:`batchgen.provider.http.interface` promises it."""
 
     def __init__(self, options: EngineOptions) -> None:
-        self._options = options
+        super().__init__(options)
         self._resolver, self._proxy_resolver = Resolver(options), resolver_of_proxies(options)
         self._idle: FreeList[Connection] = FreeList(options.idle_s)
-        self._slots = anyio.Semaphore(options.max_connections, fast_acquire=True)
-        self._in_use = 0
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        sent = await outgoing(request, self._options)
-        async with self._slots:
-            self._in_use += 1
-            try:
-                answer = await self._answered(sent)
-            finally:
-                self._in_use -= 1
-        return response(sent, answer)
 
     async def aclose(self) -> None:
         while (connection := self._idle.oldest()) is not None:

@@ -12,17 +12,28 @@ _PROXY_WANTS_A_PASSWORD = 407
 
 
 def response(sent: Outgoing, answer: Received) -> httpx.Response:
-    """Return the answer as a response. Raise `BodyTooLarge`, `AnswerUndecodable` or `ProxyRefused`."""
+    """Return the answer as a response. Raise `BodyTooLarge` or `AnswerUndecodable`."""
+    extensions: dict[str, object] = {"repeats": True} if answer.repeats else {}
+    if _coding(answer) == b"identity" or not answer.body:
+        return httpx.Response(answer.status, headers=answer.headers, content=answer.body, extensions=extensions)
+    return _as_given(answer, inflated(sent, answer), extensions)
+
+
+def refuse_proxy(sent: Outgoing, answer: Received) -> None:
+    """Raise `ProxyRefused` for the answer of a proxy that wants a password."""
     if sent.forwarder is not None and answer.status == _PROXY_WANTS_A_PASSWORD:
         raise ProxyRefused(f"{sent.origin}: {sent.forwarder} answered 407 and forwarded nothing")
-    headers, body = answer.headers, answer.body
-    extensions: dict[str, object] = {"repeats": True} if answer.repeats else {}
-    coding = next((value for name, value in headers if name.lower() == b"content-encoding"), b"identity").lower()
-    if coding == b"identity" or not body:
-        return httpx.Response(answer.status, headers=headers, content=body, extensions=extensions)
-    if all(part.strip() in sent.accepted_codings for part in coding.split(b",")):
-        body = _inflated(sent, answer)
-    return _as_given(answer, body, extensions)
+
+
+def inflated(sent: Outgoing, answer: Received) -> bytes:
+    """Return the body, inflated if the request asked for its coding. Raise `BodyTooLarge` or `AnswerUndecodable`."""
+    coding = _coding(answer)
+    asked_for = all(part.strip() in sent.accepted_codings for part in coding.split(b","))
+    return _inflated(sent, answer) if answer.body and coding != b"identity" and asked_for else answer.body
+
+
+def _coding(answer: Received) -> bytes:
+    return next((value for name, value in answer.headers if name.lower() == b"content-encoding"), b"identity").lower()
 
 
 def _as_given(answer: Received, body: bytes, extensions: dict[str, object]) -> httpx.Response:

@@ -13,15 +13,19 @@ An engine is an `httpx.AsyncBaseTransport`: a whole request goes in, a response 
 
 A response with `extensions["repeats"]` equals the one before it on its connection, to a post with another body.
 
+:meth:`WholeExchange.exchange` promises the same of bytes, for those who do without httpx's objects.
+
 `request.extensions["timeout"]["read"]` overrides the time between bytes, `["max_body_bytes"]` the cap on a body.
 """
-
-import httpx
 
 from batchgen.provider.http.addresses import AddressRule, rule_for_downloads
 from batchgen.provider.http.async_library import on_asyncio
 from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.http.failures import AddressRefused, BodyTooLarge, CertificateInvalid, partial_of
+from batchgen.provider.http.incoming import inflated, response
+from batchgen.provider.http.outgoing import Outgoing, Prepared
+from batchgen.provider.http.received import Headers, Received
+from batchgen.provider.http.whole_exchange import WholeExchange
 
 __all__ = [
     "AddressRefused",
@@ -29,13 +33,20 @@ __all__ = [
     "BodyTooLarge",
     "CertificateInvalid",
     "EngineOptions",
+    "Headers",
+    "Outgoing",
+    "Prepared",
+    "Received",
+    "WholeExchange",
+    "inflated",
     "open_engine",
     "partial_of",
+    "response",
     "rule_for_downloads",
 ]
 
 
-def open_engine(options: EngineOptions) -> httpx.AsyncBaseTransport:
+def open_engine(options: EngineOptions) -> WholeExchange:
     """Return the engine for the async library that is running; close it with `aclose`, or use it in `async with`."""
     if on_asyncio():
         from batchgen.provider.http.aiohttp import AiohttpEngine

@@ -1,6 +1,7 @@
 """An httpx request as it is sent: whole, with its true length, and asking for an uncompressed answer."""
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 
 import httpx
 
@@ -11,6 +12,7 @@ from batchgen.provider.http.network_routes import Proxy
 _PORTS = {"http": 80, "https": 443}
 # These headers are set here: the length is counted, and a whole body needs no chunks.
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+_BREAKS = re.compile(rb"[\s\0]")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -30,6 +32,43 @@ class Outgoing:
     accepted_codings: bytes
     # The proxy that forwards it as it stands; one that tunnels never sees it.
     forwarder: Proxy | None = None
+
+
+class Prepared:
+    """What the requests to one address share, made once."""
+
+    def __init__(self, first: Outgoing) -> None:
+        kept = [header for header in first.headers if header[0].lower() not in _FRAMING]
+        self.first = replace(first, headers=kept, body=b"")
+        _, self._rest = _head(first.origin, first.method, first.target, kept).split(first.target, 1)
+        self._rest = self._rest.removesuffix(b"\r\n")
+
+    def post(self, body: bytes, headers: list[tuple[bytes, bytes]]) -> Outgoing:
+        """Return a post of ``body`` with further ``headers``. Raise httpx.LocalProtocolError as :func:`outgoing`."""
+        return self._sent(self.first.target, body, [*headers, (b"Content-Length", b"%d" % len(body))])
+
+    def get(self, target: bytes) -> Outgoing:
+        """Return a get of another ``target`` of the same origin."""
+        return self._sent(target, b"", [])
+
+    def _sent(self, target: bytes, body: bytes, headers: list[tuple[bytes, bytes]]) -> Outgoing:
+        first = self.first
+        own = b"".join([b"%s: %s\r\n" % header for header in headers])
+        ends = len(headers)
+        if own.count(b"\n") != ends or own.count(b"\r") != ends or b"\0" in own or _BREAKS.search(target):
+            raise httpx.LocalProtocolError(f"{first.origin}: a header contains a line break or a NUL; nothing was sent")
+        return Outgoing(
+            first.origin,
+            first.method,
+            target,
+            b"%s %s%s%s\r\n" % (first.method.encode("ascii"), target, self._rest, own),
+            first.headers + headers,
+            body,
+            first.read_timeout_s,
+            first.max_body_bytes,
+            first.accepted_codings,
+            first.forwarder,
+        )
 
 
 async def outgoing(request: httpx.Request, options: EngineOptions) -> Outgoing:
