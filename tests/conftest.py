@@ -35,7 +35,7 @@ QUICK = {
     "request": ["tests/test_request.py"],
     "running": ["tests/running/test_preflight.py", "tests/running/test_missing.py"],
     "running.buy": ["tests/running/buy/test_budget.py", "tests/running/buy/test_retry.py"],
-    "running.executors": ["tests/running/executors/test_file_groups.py"],
+    "running.executors": [f"tests/running/executors/test_{name}.py" for name in ("file_groups", "in_process")],
     "running.schedule": ["tests/running/schedule/test_lanes.py", "tests/running/schedule/test_pool.py"],
     "simulator": ["tests/simulator/test_settings.py", "tests/simulator/test_sold_pictures.py"],
     "store.dataset": ["tests/store/dataset/test_jsonl_reader.py", "tests/store/dataset/test_mark.py"],

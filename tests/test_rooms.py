@@ -37,7 +37,7 @@ ARROWS = {
     },
     "provider": {
         *("base64_text", "errors", "money", "plugins", "request", "tokens", "version", "simulator", "user_cache"),
-        "wording",
+        *("waiter", "wording"),
     },
     "store": {"base64_text", "encoding", "errors", "money", "request", "tokens", "waiter", "wording"},
     "commands": set(),
@@ -90,7 +90,7 @@ INNER = {
     "store.pictures": {"store.folder", "store.ledger", "store.media"},
     "store.looks": {"store.folder", "store.ledger", "store.media"},
     "store.dataset": {f"store.{part}" for part in ("folder", "inputs", "ledger", "media", "pictures", "looks")},
-    "running.executors": {"running.desk"},
+    "running.executors": {"running.desk", "running.bucket_session"},
     "running.buy": {"running.desk", "running.events", "running.executors"},
     "running.schedule": {"running.buy", "running.desk", "running.events"},
 }
@@ -235,6 +235,13 @@ def test_no_import_leads_back_to_where_it_started():
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" → ".join(error.args[1]))
+
+
+def test_only_the_door_of_buckets_imports_their_client():
+    found = {
+        (one.importer, one.inside) for one in EVERY if one.imported.split(".")[0] == "obstore" and not one.for_types
+    }
+    assert found == {("batchgen.store.pictures.bucket", True)}
 
 
 def test_only_the_export_as_parquet_imports_pyarrow():

@@ -25,6 +25,7 @@ from batchgen.planning.prices import PriceBook
 from batchgen.provider.choose import choose_provider, look_up_catalogue
 from batchgen.provider.interface import Provider
 from batchgen.request import State
+from batchgen.running.bucket_session import BucketSession, open_bucket
 from batchgen.running.engine import Engine
 from batchgen.running.events import FinalStep, InputsDecoded, Listener, Notice, PlanReading, silent
 from batchgen.running.options import Options, min_free_bytes, within
@@ -47,10 +48,23 @@ from batchgen.store.folder.plan_cache import memo_in
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.plan_diff import Orphans
 from batchgen.store.ledger.run_counts import RunCounts
+from batchgen.store.pictures.bucket import BucketFailed
 from batchgen.wording import counted
 
 if TYPE_CHECKING:
     from batchgen.report import Report, Summary
+
+
+# What is derived from a ledger, and put into a bucket beside its pictures.
+DERIVED = (
+    "README.md",
+    "metadata.jsonl",
+    "dataset.parquet",
+    "failures.jsonl",
+    "summary.json",
+    "report.html",
+    "report.csv",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +154,9 @@ async def _run(
             await anyio.to_thread.run_sync(_refuse_early, judged, run_folder, options)
             opened = run_folder.opened(force_unlock=options.force_unlock)
             await anyio.to_thread.run_sync(stack.enter_context, opened)
+            bucket = await anyio.to_thread.run_sync(open_bucket, loaded.output.pictures, run_folder)
+            if bucket is not None:
+                stack.enter_context(bucket.cared_for())
             moved = await anyio.to_thread.run_sync(claim, judged.plan, run_folder)
             await anyio.to_thread.run_sync(refuse_other_splits, judged.plan, run_folder)
             live = ProgressFile(run_folder.progress)
@@ -157,9 +174,10 @@ async def _run(
                     options=options,
                     listen=listen or silent,
                     live=live,
+                    bucket=bucket,
                     on_engine=watch,
                 )
-        return await anyio.to_thread.run_sync(_reported, run_folder, finished, listen or silent, live)
+        return await anyio.to_thread.run_sync(_reported, run_folder, finished, listen or silent, live, bucket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +243,14 @@ def _refuse_early(judged: _Judged, folder: RunFolder, options: Options) -> None:
 
 
 def _is_new(folder: RunFolder, manifest: Manifest) -> bool:
-    """Return whether the plan alone says what is left to buy, and neither a ledger nor another folder."""
-    return not folder.exists and not is_lost(folder) and not manifest.reuse
+    """Return whether the plan alone says what is left to buy, and neither a ledger nor another folder nor a bucket."""
+    elsewhere = manifest.reuse or manifest.output.pictures
+    return not folder.exists and not is_lost(folder) and not elsewhere
 
 
-def _reported(folder: RunFolder, finished: Finished, listen: Listener, live: ProgressFile) -> RunResult:
+def _reported(
+    folder: RunFolder, finished: Finished, listen: Listener, live: ProgressFile, bucket: BucketSession | None
+) -> RunResult:
     """Bring the derived files up to date, if anything changed; tell how the run ended even if that fails."""
     from batchgen.commands.report import write_derived
 
@@ -245,8 +266,14 @@ def _reported(folder: RunFolder, finished: Finished, listen: Listener, live: Pro
             written = write_derived(folder, listen=tell)
             # Other rows and columns are no news of a run that bought nothing.
             report = written if finished.changed or not finished.renewed else None
+        if bucket is not None and bucket.failed is None:
+            bucket.publish(folder.root / name for name in DERIVED)
     except LedgerDamaged as error:
         exit_code, reason = ExitCode.DAMAGED, reason or str(error)
+    except BucketFailed as error:
+        said = f"the lists and the report could not be put into the bucket: {error}; running again does so, free"
+        reason = f"{reason}; {said}" if reason else said
+        exit_code = ExitCode.STOPPED if exit_code in {0, 1, 4} else exit_code
     except OSError as error:
         said = f"the report could not be written ({error}); `batchgen report {folder.root}` writes it once it can be"
         reason = f"{reason}; {said}" if reason else said

@@ -12,8 +12,10 @@ from batchgen.request import State
 from batchgen.store.folder.atomic import sha256_of
 from batchgen.store.folder.kept_answers import kept_answers
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.pictures_at import pictures_at
 from batchgen.store.ledger.records import snapshot
 from batchgen.store.ledger.schema import damaged
+from batchgen.store.pictures.bucket_check import BucketCheck
 from batchgen.wording import counted
 
 
@@ -51,16 +53,24 @@ def count_pictures(folder: RunFolder) -> int:
 def verify(folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
     """Return every difference there is; ``read_data`` reads all pictures, whose size is enough otherwise.
 
-    Raise :class:`LedgerDamaged` before the first one if SQLite finds the ledger not whole.
+    Raise :class:`LedgerDamaged` before the first one if SQLite finds the ledger not whole. Pictures in a bucket are
+    looked at there: raise :class:`UsageError` or :class:`StoppedEarly` if that can't be done.
     """
+    with snapshot(folder.ledger) as db:
+        address = pictures_at(db)
+    bucket = BucketCheck(address, folder) if address else None
     # Files first, ledger second: a run publishes a picture before it records it.
     visible = sorted(_visible(folder))
     at_rest = sorted(f".batchgen/pictures/{path.relative_to(folder.pictures).as_posix()}" for path in _at_rest(folder))
     leftovers = sorted(_leftovers(folder))
     with snapshot(folder.ledger) as db:
         _check(db, folder)
-        yield from _originals(db, folder, read_data=read_data)
-        yield from _names(db, folder, read_data=read_data)
+        if bucket is None:
+            yield from _originals(db, folder, read_data=read_data)
+            yield from _names(db, folder, read_data=read_data)
+        else:
+            for one in bucket.compared(db, read_data=read_data):
+                yield Finding(Discrepancy(one.difference), one.file, one.key, one.message)
         for file in visible:
             if not db.execute("SELECT 1 FROM names WHERE file = ?", (file,)).fetchone():
                 yield Finding(Discrepancy.FOREIGN, file, None, "the ledger does not know this file")

@@ -54,6 +54,7 @@ def frozen(job: JobFile, rows: Rows, source: Path, document: Document, *, allow_
             job.output.folder,
             Template(job.output.path) if job.output.path is not None else None,
             job.output.deleted,
+            job.output.pictures.rstrip("/") if job.output.pictures is not None else None,
         ),
         kind=Kind(job.kind) if job.kind is not None else None,
         reuse=tuple(dict.fromkeys(job.reuse)),

@@ -11,7 +11,7 @@ from batchgen.manifest.access_checks import access_findings
 from batchgen.manifest.build import matrix_axis, parameters_of
 from batchgen.manifest.column_names import column_problem
 from batchgen.manifest.document import DataPath, Mistake
-from batchgen.manifest.file_names import folder_problem, name_problem, path_problem
+from batchgen.manifest.file_names import bucket_problem, folder_problem, name_problem, path_problem
 from batchgen.manifest.jobfile import JobFile, ProviderSection
 from batchgen.manifest.parameters import FIXED
 from batchgen.manifest.template import Template, TemplateError
@@ -96,6 +96,17 @@ def _names(job: JobFile) -> Iterator[Mistake]:
         yield Mistake(("output", "folder"), f"output.folder {problem}")
     if job.output.path is not None and (problem := path_problem(job.output.path)):
         yield Mistake(("output", "path"), f"output.path {problem}")
+    if job.output.pictures is not None:
+        if problem := bucket_problem(job.output.pictures):
+            yield Mistake(("output", "pictures"), f"output.pictures {problem}")
+        if job.output.path is not None:
+            yield Mistake(("output", "path"), _NO_NAMES)
+
+
+_NO_NAMES = (
+    "output.path names links to pictures, and a bucket has no links: leave it out; `batchgen export FOLDER imagefolder "
+    "DEST` copies the pictures under names"
+)
 
 
 def _templates(job: JobFile) -> Iterator[Mistake]:

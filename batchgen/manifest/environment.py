@@ -1,4 +1,4 @@
-"""``${NAME}`` in a job file: an environment variable, in the two settings that differ between machines.
+"""``${NAME}`` in a job file: an environment variable, in the three settings that differ between machines.
 
 Anywhere else it is a mistake: a prompt is sent, written into the outputs and published with them.
 """
@@ -15,7 +15,9 @@ from batchgen.manifest.document import DataPath, Document, Mistake
 from batchgen.manifest.schema_errors import dotted
 from batchgen.wording import shown
 
-PLACES: tuple[tuple[str, str], ...] = (("provider", "base_url"), ("output", "folder"))
+PLACES: tuple[tuple[str, str], ...] = (("provider", "base_url"), ("output", "folder"), ("output", "pictures"))
+
+_PLACES = " and ".join((", ".join(map(".".join, PLACES[:-1])), ".".join(PLACES[-1])))
 
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -67,7 +69,7 @@ def _misplaced(data: object, path: DataPath) -> Iterator[Mistake]:
         found = _VARIABLE.search(data) if "${" in data else None
         if found and _NAME.fullmatch(found[1]):
             message = f"{dotted(path)} holds {shown(found[0])}, and variables of the environment are not read here"
-            yield Mistake(path, message, f"they are in {' and '.join(map('.'.join, PLACES))} only")
+            yield Mistake(path, message, f"they are in {_PLACES} only")
     elif isinstance(data, dict):
         for name, value in data.items():
             yield from _misplaced(value, (*path, name))

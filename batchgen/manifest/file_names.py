@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
+from batchgen.errors import nearest
 from batchgen.wording import shown
 
 # File systems take 255 bytes; temporary names, counters and extensions need the rest.
 LONGEST_BYTES = 200
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+# Names as all three services take them; a prefix of other characters would have to be quoted differently in each.
+_BUCKET = re.compile(r"(s3|gs|az)://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/(?P<prefix>[A-Za-z0-9._/=@+-]*))?")
 _NOT_PORTABLE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 # Windows gives these to devices, whatever the extension.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
@@ -48,6 +51,21 @@ def elsewhere_problem(folder: str) -> str | None:
     """
     if _ADDRESS.match(folder):
         return f"must be a folder on this machine; copy it there after the run: {shown(folder)}"
+    return None
+
+
+def bucket_problem(address: str) -> str | None:
+    """Return why ``output.pictures`` can't be this, worded to follow its name; else ``None``."""
+    found = _BUCKET.fullmatch(address)
+    if found is None:
+        hint = nearest(address.partition(":")[0].lower(), ("s3", "gs", "az"), cutoff=0.4) if ":" in address else ""
+        return (
+            "must be the address of a bucket: s3://bucket/prefix, gs://bucket/prefix or az://container/prefix, found "
+            f"{shown(address)}" + (f" ({hint})" if hint else "")
+        )
+    parts = (found["prefix"] or "").strip("/").split("/")
+    if any(part in (".", "..") for part in parts) or "" in parts[1:]:
+        return f"has a part that is empty, '.' or '..': {shown(address)}"
     return None
 
 

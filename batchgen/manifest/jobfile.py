@@ -226,6 +226,10 @@ class OutputSection(Section):
 
     folder: Annotated[Text | None, Field(description="Default: outputs/NAME")] = None
     path: Annotated[Text | None, Field(description="A template for file names, without extension")] = None
+    pictures: Annotated[
+        Text | None,
+        Field(description="A bucket for the pictures, such as s3://bucket/prefix. Default: the run folder"),
+    ] = None
     deleted: Annotated[
         Literal["respect", "restore"],
         Field(description="Whether files that were deleted by hand stay deleted, or come back at each run, free"),

@@ -113,12 +113,14 @@ class Retry:
 class Output:
     """Where pictures go. ``folder`` is relative to the current folder; ``None`` is the default.
 
-    ``deleted`` says what becomes of files that their user deleted: ``respect`` or ``restore``.
+    ``deleted`` says what becomes of files that their user deleted: ``respect`` or ``restore``. ``pictures`` is the
+    address of a bucket, if they rest there instead of in the folder.
     """
 
     folder: str | None
     path: Template | None
     deleted: str = "respect"
+    pictures: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

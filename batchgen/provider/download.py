@@ -83,7 +83,7 @@ async def _followed(
     raise DownloadFailed(f"{_place(url, redact)}: more than {MAX_REDIRECTS} redirects", Obstacle.GONE)
 
 
-class Links:
+class PictureLinks:
     """The links in one service's answers: what :func:`fetch` does, with each origin checked once.
 
     Thousands of links lead to one host. Only the part behind the host is then new, and only a plain one is taken

@@ -15,7 +15,7 @@ from batchgen.errors import UsageError
 from batchgen.provider.answers import read_transport_error
 from batchgen.provider.arrival import Arrival
 from batchgen.provider.credentials import Secret, redact, redact_bytes
-from batchgen.provider.download import USER_AGENT, Links, own_host
+from batchgen.provider.download import USER_AGENT, PictureLinks, own_host
 from batchgen.provider.http.interface import (
     AddressRule,
     EngineOptions,
@@ -93,7 +93,7 @@ class HttpClient:
                 max_body_bytes=LARGEST_FILM_BYTES,
             )
             downloads = await stack.enter_async_context(open_engine(for_downloads))
-            self._links = Links(downloads, own, self.redact)
+            self._links = PictureLinks(downloads, own, self.redact)
             self._stack = stack.pop_all()
         return self
 

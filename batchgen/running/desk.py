@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from batchgen.planning.plan import Plan
     from batchgen.planning.prices import PriceBook
     from batchgen.provider.interface import Provider
+    from batchgen.running.bucket_session import BucketSession
     from batchgen.running.buy.budget import Budget, Risk
     from batchgen.running.buy.retry import Policy
     from batchgen.running.buy.spill import Spill
@@ -36,7 +37,8 @@ class Desk:
     """The open session of a run. ``planned`` counts the requests of each model.
 
     Money, lanes and the run's number come once nothing is in the way of a start any more. ``control`` is what a person
-    says to the run while it goes on, and ``live`` what the run says of itself to other terminals.
+    says to the run while it goes on, and ``live`` what the run says of itself to other terminals. Pictures rest in
+    ``bucket``, or on this disk.
     """
 
     plan: Plan
@@ -61,6 +63,7 @@ class Desk:
     selection: Selection
     budget: Budget
     risk: Risk
+    bucket: BucketSession | None = None
     lanes: Sequence[Lane] = ()
     run_id: int = 0
 

@@ -346,9 +346,12 @@ class Engine:
             self._give_up(error)
 
     def _notice_disk(self) -> None:
-        """Drain once a disk has failed, even if the disk works again for what is in flight."""
-        if self._desk.space.failed is not None:
-            self.drain(self._desk.space.failed)
+        """Drain once a disk or a bucket has failed, even if it works again for what is in flight."""
+        bucket = self._desk.bucket
+        if failed := self._desk.space.failed or (bucket.failed if bucket else None):
+            self.drain(failed)
+        for said in bucket.news() if bucket else ():
+            self._tell(Notice(said))
 
     def _notice_unreachable(self, reason: str, message: str, now: float) -> None:
         """Drain if the service never answered and can't be connected to: the address is wrong, the fault won't pass."""
@@ -422,6 +425,7 @@ class Engine:
                 for said in await anyio.to_thread.run_sync(self._desk.control.news, limiter=threads):
                     await self._acknowledge(said)
                 await anyio.to_thread.run_sync(self._desk.live.write, limiter=threads)
+                self._notice_disk()
             except Exception as error:  # noqa: BLE001 - as in `_work`
                 self._give_up(error)
             await anyio.sleep(STEER_EVERY_S)

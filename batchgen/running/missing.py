@@ -12,6 +12,8 @@ from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger import transitions
 from batchgen.store.ledger.ledger import Ledger, now_ms
 from batchgen.store.ledger.reader import Reader
+from batchgen.store.pictures.bucket import Bucket, BucketFailed
+from batchgen.store.pictures.found_in_bucket import list_originals
 
 _MESSAGE = "its bytes were gone, and its user asked for it again"
 
@@ -24,18 +26,29 @@ class Missing:
     model: str
 
 
-def missing_of(plan: Plan, reader: Reader, folder: RunFolder) -> list[Missing]:
-    """Return the missing requests that ``plan`` asks for. For a thread: every stored file is looked at."""
+def missing_of(plan: Plan, reader: Reader, folder: RunFolder, bucket: Bucket | None = None) -> list[Missing]:
+    """Return the missing requests that ``plan`` asks for, looked up on disk and in ``bucket``. For a thread.
+
+    Raise :class:`UsageError` or :class:`StoppedEarly` if the bucket can't be listed.
+    """
+    listed = _listed(bucket) if bucket else frozenset()
     # A request may have several pictures: while one picture is left, the request is not bought again.
     there: set[int] = set()
     gone: dict[int, tuple[int, str]] = {}
     for request_id, key, model, original in reader.db.execute(_STORED):
-        if folder.original(original).is_file():
+        if original in listed or folder.original(original).is_file():
             there.add(request_id)
         else:
             gone[request_id] = number_of(key), model
     lost = {number: Missing(one, model) for one, (number, model) in gone.items() if one not in there}
     return [lost[number] for number in {number for number in plan.outline.numbers if number in lost}]
+
+
+def _listed(bucket: Bucket) -> frozenset[str]:
+    try:
+        return frozenset(original for original, _ in list_originals(bucket))
+    except BucketFailed as error:
+        raise error.refusal() from error
 
 
 async def give_up(missing: Sequence[Missing], ledger: Ledger) -> None:

@@ -18,6 +18,7 @@ from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import Name, View, list_images
 from batchgen.store.ledger import names
 from batchgen.store.ledger.ledger import Ledger
+from batchgen.store.ledger.pictures_at import pictures_at
 from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.reader import Reader
 from batchgen.wording import counted
@@ -152,6 +153,9 @@ class Looked:
 
 def look(folder: RunFolder, reader: Reader) -> Looked:
     """Return how the names on disk differ from the names made. Raise :class:`FolderMismatch`. For a thread."""
+    if pictures_at(reader.db) is not None:
+        # No name stands on this disk: a bucket has no links.
+        return Looked((), (), (), (), 0)
     gone: list[str] = []
     other: list[str] = []
     back: list[str] = []

@@ -20,6 +20,7 @@ from batchgen.money import dollars
 from batchgen.planning.plan import Plan
 from batchgen.planning.prices import PriceBook
 from batchgen.provider.interface import Provider
+from batchgen.running.bucket_session import BucketSession
 from batchgen.running.buy.budget import Budget, Night, Risk
 from batchgen.running.buy.recover import read_again, settle_the_past, unfinished_answers
 from batchgen.running.buy.reuse import Reuse
@@ -27,7 +28,7 @@ from batchgen.running.buy.spill import Spill
 from batchgen.running.canary import run_in_stages
 from batchgen.running.control import Control
 from batchgen.running.desk import Desk
-from batchgen.running.engine import Engine
+from batchgen.running.engine import Engine, WorkDone
 from batchgen.running.events import FinalStep, Listener, Notice, Started, silent
 from batchgen.running.metadata_sync import sync
 from batchgen.running.missing import Missing, give_up, missing_of
@@ -47,6 +48,7 @@ from batchgen.store.dataset.heal import Wanted, heal
 from batchgen.store.dataset.leftovers import is_lost, set_aside_logs
 from batchgen.store.dataset.mark import is_in_step, remove_mark
 from batchgen.store.folder.disk_space import DiskSpace
+from batchgen.store.folder.ledger_names import LedgerNames
 from batchgen.store.folder.plan_cache import keep_memo
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import View
@@ -54,10 +56,13 @@ from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.ledger import names
 from batchgen.store.ledger.ledger import now_ms, open_ledger
 from batchgen.store.ledger.made_by import made_by, record_owner
+from batchgen.store.ledger.pictures_at import record_pictures_at
 from batchgen.store.ledger.plan_diff import PlanDiff
 from batchgen.store.ledger.reader import Reader
 from batchgen.store.ledger.run_counts import RunCounts
 from batchgen.store.looks.ahead import LookAhead
+from batchgen.store.pictures.bucket import BucketFailed
+from batchgen.store.pictures.found_in_bucket import FoundPicture, unknown_pictures
 from batchgen.store.pictures.other_folders import Sources
 from batchgen.version import __version__
 
@@ -71,20 +76,23 @@ async def run_plan(
     options: Options,
     listen: Listener = silent,
     live: ProgressFile | None = None,
+    bucket: BucketSession | None = None,
     on_engine: Callable[[Engine], None],
 ) -> Finished:
     """Run ``plan`` in ``folder``, which the caller holds open, through ``provider``, which is entered already.
 
-    ``on_engine`` is given the engine before it starts, so that a signal can drain it. Raise :class:`UsageError`
-    before anything is sent, and :class:`LedgerDamaged`.
+    Pictures rest in ``bucket``, or in the folder. ``on_engine`` is given the engine before it starts, so that a signal
+    can drain it. Raise :class:`UsageError` before anything is sent, and :class:`LedgerDamaged`.
     """
     live = live or ProgressFile(folder.progress)
     planned = await anyio.to_thread.run_sync(plan.count_by_model)
     refuse_unpriced(planned, prices, plan.manifest.limits, options)
     refuse_partial_prune(options, plan.manifest.shard)
     lost = await anyio.to_thread.run_sync(is_lost, folder)
-    async with _opened(plan, provider, folder, prices, options, live.before(listen), live, planned) as opened:
+    async with _opened(plan, provider, folder, prices, options, live.before(listen), live, planned, bucket) as opened:
         with _before_sending(folder):
+            if bucket is not None:
+                await opened.ledger.change(partial(record_pictures_at, address=bucket.bucket.address))
             await anyio.to_thread.run_sync(lambda: keep_memo(folder, plan.memo()))
             looked = await _in_step(opened, lost=lost)
             deleted = await anyio.to_thread.run_sync(names.deleted, opened.reader.db)
@@ -121,8 +129,19 @@ async def run_plan(
         await anyio.to_thread.run_sync(desk.live.write)
         # What was bought, and answers to an earlier plan that are pictures now, are news to the diff.
         desk.diff.look_again()
+        done = await _moved_up(desk, done)
         ended = await finished(desk, done, relinked=relinked, counts=msgspec.structs.replace(counts, reused=reused))
         return replace(ended, reused=reused, renewed=synced.described)
+
+
+async def _moved_up(desk: Desk, done: WorkDone) -> WorkDone:
+    """Put what waits on this disk into its bucket; a run with pictures that still wait has not come to its end."""
+    if desk.bucket is None:
+        return done
+    left = await anyio.to_thread.run_sync(desk.bucket.move_up)
+    for said in desk.bucket.news():
+        desk.listen(Notice(said))
+    return replace(done, stopped=done.stopped or desk.bucket.waiting_reason(left)) if left else done
 
 
 @contextmanager
@@ -144,6 +163,7 @@ async def _opened(
     listen: Listener,
     live: ProgressFile,
     planned: Mapping[str, int],
+    bucket: BucketSession | None,
 ) -> AsyncIterator[Desk]:
     limits, retry = plan.manifest.limits, plan.manifest.retry
     space = DiskSpace(folder, concurrency=limits.concurrency, min_free_bytes=min_free_bytes(options))
@@ -171,13 +191,14 @@ async def _opened(
             ledger=ledger,
             reader=reader,
             diff=diff,
-            view=View(folder),
+            view=LedgerNames(folder) if bucket else View(folder),
             copies=await anyio.to_thread.run_sync(InputCopies, folder),
             sources=sources,
             spill=Spill(folder, options.spill),
             control=Control(folder.control),
             live=live,
             looks=LookAhead(folder),
+            bucket=bucket,
             policy=policy_of(retry, strict=options.strict),
             selection=options.selection,
             budget=Budget(limits.budget_microusd, spent),
@@ -202,12 +223,14 @@ async def _in_step(desk: Desk, *, lost: bool) -> Looked:
         await anyio.to_thread.run_sync(remove_mark, folder)
         return looked
     find = partial(_find, desk.plan, desk.prices)
+    in_bucket = await anyio.to_thread.run_sync(_in_bucket, desk)
     healed = await desk.ledger.change(
         partial(
             heal,
             folder=folder,
             find=find,
             sources=desk.sources if desk.plan.manifest.reuse else None,
+            in_bucket=in_bucket,
             lost=lost,
             buys_missing=desk.selection.missing,
         )
@@ -219,6 +242,16 @@ async def _in_step(desk: Desk, *, lost: bool) -> Looked:
     elif healed.any:
         desk.listen(Notice(f"{folder.root}: the ledger was older than what lies beside it; it knows now: {healed}"))
     return await anyio.to_thread.run_sync(look, folder, desk.reader)
+
+
+def _in_bucket(desk: Desk) -> Mapping[str, FoundPicture]:
+    """Return the pictures in the run's bucket that the ledger lacks. Raise :class:`UsageError`, as bytes are unread."""
+    if desk.bucket is None:
+        return {}
+    try:
+        return unknown_pictures(desk.bucket.bucket, desk.reader.db)
+    except BucketFailed as error:
+        raise error.refusal() from error
 
 
 def _find(plan: Plan, prices: PriceBook, matches: Callable[[int], bool]) -> Iterator[Wanted]:
@@ -233,7 +266,7 @@ def _missing(desk: Desk) -> list[Missing]:
     """Return the pictures whose bytes are gone, if the user wants them bought again."""
     if not desk.selection.missing:
         return []
-    return missing_of(desk.plan, desk.reader, desk.folder)
+    return missing_of(desk.plan, desk.reader, desk.folder, desk.bucket.bucket if desk.bucket else None)
 
 
 async def _permitted(desk: Desk, missing: Sequence[Missing]) -> int:

@@ -34,7 +34,10 @@ def test_a_dollar_sign_in_a_template_or_a_row_is_one(load, write):
             "matrix: {style: ['${HOST}']}",
             "matrix.style.0 holds '${HOST}', and variables of the environment are not read",
         ),
-        ("defaults: {model: m}\nname: a-${HOST}", "they are in provider.base_url and output.folder only"),
+        (
+            "defaults: {model: m}\nname: a-${HOST}",
+            "they are in provider.base_url, output.folder and output.pictures only",
+        ),
         ("output: {folder: '${NOPE}'}", "output.folder uses '${NOPE}', which is not set in the environment"),
         ("output: {folder: '${EMPTY}/x'}", "output.folder uses '${EMPTY}', which is not set in the environment"),
         ("output: {folder: '${HF_TOKEN}'}", "a key is never part of an address or a name"),

@@ -21,6 +21,7 @@ from batchgen.running.events import Ended, Listener
 from batchgen.running.executors.file_groups import FileGroups
 from batchgen.running.executors.in_process import InProcess
 from batchgen.running.executors.interface import AtRest, Executor, PaidPicture
+from batchgen.running.executors.into_bucket import IntoBucket
 from batchgen.store.folder.view import Name, Settled
 from batchgen.store.ledger.ledger import now_ms
 from batchgen.store.media.inline_pictures import content_of
@@ -79,7 +80,8 @@ class Publisher:
     def __init__(self, desk: Desk, listen: Listener) -> None:
         self._desk = desk
         self._listen = listen
-        self._executor: Executor = InProcess(desk)
+        disk = InProcess(desk)
+        self._executor: Executor = IntoBucket(desk.bucket, disk) if desk.bucket else disk
         self._names = FileGroups(self._settle_all, threads=1)
 
     async def serve(self) -> None:

@@ -29,6 +29,7 @@ from batchgen.store.ledger.ledger import now_ms
 from batchgen.store.ledger.records import is_simulated
 from batchgen.store.ledger.transitions import Bill, Outcome, StoredPicture, Ticket
 from batchgen.store.media.sniff import NotAPicture, inspect
+from batchgen.store.pictures.found_in_bucket import FoundPicture
 from batchgen.store.pictures.on_disk import READ_ONLY, make_shard, put_file
 from batchgen.store.pictures.other_folders import Sources
 from batchgen.wording import counted
@@ -95,17 +96,19 @@ def heal(
     folder: RunFolder,
     find: Find,
     sources: Sources | None = None,
+    in_bucket: Mapping[str, FoundPicture] | None = None,
     lost: bool,
     buys_missing: bool,
 ) -> Healed:
     """Record what the ledger lacks, as one change of the ledger. Every such picture is read.
 
-    What lies in one of the ``sources`` too was taken from there by a run that died, and cost nothing here.
+    ``in_bucket`` are pictures there that the ledger lacks. What lies in one of the ``sources`` too was taken from there
+    by a run that died, and cost nothing here.
 
     Raises :class:`UsageError` if the ledger is ``lost`` and files belong to no request, unless the caller
     ``buys_missing`` ones again.
     """
-    healed = _Healing(folder, db, find, sources).run(lost=lost)
+    healed = _Healing(folder, db, find, sources, in_bucket or {}).run(lost=lost)
     if lost and healed.unknown and not buys_missing:
         raise UsageError(
             f"{folder.root}: its ledger is lost, and {counted(len(healed.unknown), 'file or line', 'files or lines')} "
@@ -116,7 +119,15 @@ def heal(
 
 
 class _Healing:
-    def __init__(self, folder: RunFolder, db: sqlite3.Connection, find: Find, sources: Sources | None) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        db: sqlite3.Connection,
+        find: Find,
+        sources: Sources | None,
+        in_bucket: Mapping[str, FoundPicture],
+    ) -> None:
+        self._in_bucket = in_bucket
         self._folder = folder
         self._db = db
         self._find = find
@@ -172,7 +183,11 @@ class _Healing:
                     continue
                 if entry.is_file(follow_symlinks=False):
                     found.setdefault(parts[1], []).append((int(parts[2]), original))
-        return {key: [original for _, original in sorted(some)] for key, some in found.items()}
+        for original in self._in_bucket:
+            parts = _ORIGINAL.fullmatch(original.rpartition("/")[2])
+            assert parts is not None, "its listing was read so"
+            found.setdefault(parts[1], []).append((int(parts[2]), original))
+        return {key: [original for _, original in sorted(set(some))] for key, some in found.items()}
 
     def _paid(self, paid: PaidLines, strays: dict[str, list[str]], unnamed: set[str]) -> None:
         """Record a request of metadata.jsonl that the ledger does not know to be paid."""
@@ -187,7 +202,9 @@ class _Healing:
         pictures = [picture for picture in good if picture is not None]
         strays.pop(key, None)
         unnamed -= {picture.file for picture in paid.pictures}
-        stem = stem_of(paid.pictures[0].file)
+        # A line of a picture in a bucket names its key; the plan names the picture as soon as its row is described.
+        file = paid.pictures[0].file
+        stem = stem_of(file) if file.startswith("images/") else f"images/{key}"
         if paid.reused_from is not None and len(pictures) == len(paid.pictures):
             transitions.reuse(
                 self._db,
@@ -233,6 +250,10 @@ class _Healing:
     ) -> StoredPicture | None:
         """Return the picture of a line as stored under its key, brought there from its name if need be."""
         for original in strays.get(key, ()):
+            if there := self._in_bucket.get(original):
+                if there.picture.sha256 == picture.sha256:
+                    return replace(there.picture, revised_prompt=picture.revised_prompt)
+                continue
             path = self._folder.original(original)
             if path.stat().st_size == picture.bytes and sha256_of(path) == picture.sha256:
                 return StoredPicture(original, picture.sha256, picture.bytes, picture.format, picture.revised_prompt)
@@ -264,11 +285,16 @@ class _Healing:
         """Record pictures under a key that no line tells of."""
         pictures = [found for original in originals if (found := self._whole(original)) is not None]
         state = self._state(key)
-        if not pictures or state in {State.STORED, State.ANSWERED}:
+        if not pictures or state is State.STORED or (state is State.ANSWERED and not self._has_lost_answer(key)):
             return
-        if state is State.SENT:
-            (request_id,) = self._db.execute("SELECT id FROM requests WHERE key = ?", (key,)).fetchone()
-            transitions.settle_doubt(self._db, request_id=request_id)
+        receipt = next((there.receipt for name in originals if (there := self._in_bucket.get(name))), None)
+        request_id: int | None
+        if state is State.ANSWERED:
+            # What the request cost is known already.
+            request_id = self._number(key)
+        elif state is State.SENT:
+            request_id = self._number(key)
+            transitions.settle_doubt(self._db, request_id=request_id, bill=receipt.bill if receipt else None)
         elif state is State.SPOILED and (request_id := self._lost_before(key)):
             # What the request cost is known already.
             self._store(request_id, pictures, self._now_ms)
@@ -276,14 +302,25 @@ class _Healing:
         elif asked is not None and self._was_reused(asked, pictures):
             return
         elif asked is not None:
-            request_id = self._estimated(asked)
+            bill = receipt.bill if receipt else asked.bill
+            request_id = self._billed(asked.request, asked.stem, bill, self._now_ms, self._now_ms)
         elif state is not None:
             request_id = self._estimated_again(key)
         else:
             self._done.unknown += originals
             return
         self._store(request_id, pictures, self._now_ms)
-        self._done.unpriced += 1
+        self._done.unpriced += receipt is None and state is not State.ANSWERED
+
+    def _has_lost_answer(self, key: str) -> bool:
+        """Return whether the body of an answered request is gone, as on a second machine with an empty disk."""
+        answer, in_row = self._db.execute(
+            "SELECT answer, body IS NOT NULL FROM requests WHERE key = ?", (key,)
+        ).fetchone()
+        return not in_row and not (answer and self._folder.answer(answer).is_file())
+
+    def _number(self, key: str) -> int:
+        return int(self._db.execute("SELECT id FROM requests WHERE key = ?", (key,)).fetchone()[0])
 
     def _was_reused(self, asked: Wanted, pictures: Sequence[StoredPicture]) -> bool:
         """Record pictures that a run which died had taken from another folder; return whether they were."""
@@ -305,6 +342,8 @@ class _Healing:
         return True
 
     def _whole(self, original: str) -> StoredPicture | None:
+        if there := self._in_bucket.get(original):
+            return there.picture
         path = self._folder.original(original)
         try:
             content = path.read_bytes()

@@ -23,6 +23,7 @@ from batchgen.store.dataset.parquet_writer import ParquetWriter
 from batchgen.store.folder.atomic import replace_synced, replacing
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.inputs.copies import InputCopies
+from batchgen.store.ledger.pictures_at import pictures_at
 from batchgen.store.ledger.records import (
     ENDED_OTHERWISE,
     Record,
@@ -97,6 +98,7 @@ def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFile
     """
     with snapshot(folder.ledger) as db:
         simulated = is_simulated(db)
+        in_bucket = pictures_at(db) is not None
         flags = found or read_checks(db, folder)
         names = word_names(db, (State.STORED,))
         words = tuple(name for name in names if not is_taken(name))
@@ -109,7 +111,15 @@ def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFile
             (
                 line.fields
                 for record in records(db, (State.STORED,))
-                for line in lines_of(record, sharing.of(record), words, simulated=simulated, flags=flags, edits=edits)
+                for line in lines_of(
+                    record,
+                    sharing.of(record),
+                    words,
+                    simulated=simulated,
+                    flags=flags,
+                    edits=edits,
+                    in_bucket=in_bucket,
+                )
             ),
         )
         failures = _write_lines(folder, FAILURES, map(_failure_line, records(db, ENDED_OTHERWISE)))
@@ -178,8 +188,12 @@ def lines_of(
     simulated: bool,
     flags: Checks,
     edits: Edits | None = None,
+    in_bucket: bool = False,
 ) -> Iterator[MetadataLine]:
-    """Return the lines of a stored request: one for each name of each of its pictures. The first has the bill."""
+    """Return the lines of a stored request: one for each name of each of its pictures. The first has the bill.
+
+    A picture ``in_bucket`` is called by its object there, which lies beside the lines.
+    """
     first = True
     for picture in record.pictures:
         flag = flags.of(picture.file)
@@ -187,7 +201,8 @@ def lines_of(
         if picture.named_first or not rows:
             rows.insert(0, (record, picture.file))
         for place, (asked, file) in enumerate(rows):
-            fields = _picture_line(asked, picture, file, words, first=first, simulated=simulated, flag=flag)
+            called = f"pictures/{picture.original}" if in_bucket else file
+            fields = _picture_line(asked, picture, called, words, first=first, simulated=simulated, flag=flag)
             first = False
             fields |= edits.fields(asked) if edits else {}
             yield MetadataLine(picture, asked, place, fields | {"shares": record.key} if place else fields)

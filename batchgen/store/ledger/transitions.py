@@ -467,10 +467,10 @@ def spoil(db: sqlite3.Connection, *, request_id: int, reason: str, message: str,
     )
 
 
-def settle_doubt(db: sqlite3.Connection, *, request_id: int) -> None:
+def settle_doubt(db: sqlite3.Connection, *, request_id: int, bill: Bill | None = None) -> None:
     """Record that the last attempt of a request, in doubt or on its way in a dead process, turned out to be billed.
 
-    The attempt counts at its estimate, since nobody stated a cost.
+    The attempt counts at its estimate if nobody stated a cost: without a ``bill``.
     """
     db.execute(
         "UPDATE attempts SET outcome = 'billed', maybe_microusd = 0, cost_flag = 'adopted', cost_source = price_source,"
@@ -479,6 +479,12 @@ def settle_doubt(db: sqlite3.Connection, *, request_id: int) -> None:
         " WHERE outcome IN ('in doubt', 'sent') AND id = (SELECT max(id) FROM attempts WHERE request_id = :id)",
         {"id": request_id},
     )
+    if bill is not None:
+        db.execute(
+            "UPDATE attempts SET billed_microusd = ?, estimated_microusd = ?, cost_flag = ?, cost_source = ?"
+            " WHERE id = (SELECT max(id) FROM attempts WHERE request_id = ?) AND outcome = 'billed'",
+            (bill.billed_microusd, bill.estimated_microusd, bill.flag, bill.source, request_id),
+        )
     db.execute("UPDATE requests SET reason = NULL, message = NULL, status = NULL WHERE id = ?", (request_id,))
 
 

@@ -1,0 +1,165 @@
+"""The bucket of one run: what becomes of pictures while the bucket fails, and of those that were kept meanwhile.
+
+A picture that the bucket does not take is put on this disk, under the same name, and is as good as stored there; it
+goes up once the bucket takes it, in this run or the next. So nothing that was paid for waits for a bucket.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.pictures_at import refuse_other_place
+from batchgen.store.ledger.reader import Reader
+from batchgen.store.ledger.records import snapshot
+from batchgen.store.media.sniff import NotAPicture
+from batchgen.store.pictures.bucket import Bucket, BucketFailed
+from batchgen.store.pictures.bucket_probe import refuse_unfit
+from batchgen.store.pictures.in_bucket import kept_here, move_up
+from batchgen.store.pictures.receipt import Receipt, receipt_of
+from batchgen.wording import counted
+
+# A bucket that failed is left alone for so long, and pictures go to the disk without asking it.
+REST_S = 15.0
+# How often it is looked whether pictures wait on this disk.
+_CARE_EVERY_S = 5.0
+
+
+class BucketSession:
+    """The open bucket of one run. Used by several threads. ``failed`` says why nothing more may be sent."""
+
+    def __init__(self, bucket: Bucket, folder: RunFolder) -> None:
+        self.bucket = bucket
+        self.failed: str | None = None
+        self._folder = folder
+        self._rest_until_s = 0.0
+        self._kept = False
+        self._stuck: set[str] = set()
+        self._news: deque[str] = deque()
+        self._moving = threading.Lock()
+        self._reading = threading.Lock()
+        self._reader: Reader | None = None
+
+    @property
+    def is_resting(self) -> bool:
+        """Return whether the bucket failed a moment ago and is not asked for now."""
+        return self.failed is not None or time.monotonic() < self._rest_until_s
+
+    def news(self) -> Iterator[str]:
+        """Return what is to be told and was not."""
+        while self._news:
+            yield self._news.popleft()
+
+    def note(self, error: BucketFailed) -> None:
+        """Leave the bucket alone for a while because of ``error``, or for good if that does not pass by itself."""
+        if error.lasting:
+            self.failed = self.failed or (
+                f"{error}. What is in flight is kept on this disk; once that is mended, running again puts it into the "
+                "bucket without paying"
+            )
+        elif not self._kept:
+            self._news.append(f"{error}; pictures are kept on this disk until the bucket takes them")
+        self._kept = True
+        self._rest_until_s = time.monotonic() + REST_S
+
+    def receipt(self, key: str) -> Receipt:
+        """Return what was paid for the pictures of ``key``, as the ledger has it by now."""
+        with self._reading:
+            self._reader = self._reader or Reader(self._folder.ledger)
+            return receipt_of(self._reader.db, key)
+
+    def move_up(self) -> int:
+        """Put what waits on this disk into the bucket; return how many pictures still wait. For a thread."""
+        with self._moving:
+            waiting = [one for one in kept_here(self._folder) if one not in self._stuck]
+            moved = 0
+            try:
+                for original in waiting:
+                    moved += self._move(original)
+            except BucketFailed as error:
+                self.note(error)
+            left = len(waiting) - moved + len(self._stuck)
+            if moved:
+                self._news.append(f"{counted(moved, 'picture')} kept on this disk went up to {self.bucket.address}")
+            self._kept = self._kept and left > len(self._stuck)
+            return left
+
+    def _move(self, original: str) -> bool:
+        try:
+            if move_up(self.bucket, self._folder, original, self.receipt(original[3:35])):
+                return True
+        except (OSError, NotAPicture) as error:
+            problem = str(error)
+        else:
+            problem = "the bucket has other bytes under that name"
+        self._stuck.add(original)
+        self._news.append(f"{self._folder.original(original)} stays on this disk: {problem}")
+        return False
+
+    def publish(self, files: Iterable[Path]) -> None:
+        """Put the derived ``files`` of the run folder that are there beside the pictures. Raise :class:`BucketFailed`
+        and :class:`OSError`.
+        """
+        for file in files:
+            if file.is_file():
+                self.bucket.overwrite(file.name, file.read_bytes())
+
+    def waiting_reason(self, left: int) -> str:
+        """Return why a run is not done while pictures wait on this disk."""
+        wait = "picture waits" if left == 1 else "pictures wait"
+        return f"{left:,} paid {wait} on this disk for {self.bucket.address}; running again puts them there, free"
+
+    @contextmanager
+    def cared_for(self) -> Iterator[None]:
+        """Look after the bucket from a thread of its own while the block runs."""
+        try:
+            with _every(_CARE_EVERY_S, self._care):
+                yield
+        finally:
+            if self._reader is not None:
+                self._reader.close()
+
+    def _care(self) -> None:
+        if self._kept and not self.is_resting:
+            self.move_up()
+
+
+def open_bucket(address: str | None, folder: RunFolder) -> BucketSession | None:
+    """Return the bucket for the pictures of a run in ``folder``, found fit for it; ``None`` if there is no address.
+
+    Raise :class:`UsageError` or :class:`StoppedEarly` if the bucket can't be used now, and :class:`FolderMismatch` if
+    the pictures of the folder rest elsewhere. Nothing was sent by then. For a thread.
+    """
+    if folder.exists:
+        with snapshot(folder.ledger) as db:
+            refuse_other_place(db, address, str(folder.root))
+    if address is None:
+        return None
+    bucket = Bucket(address)
+    try:
+        refuse_unfit(bucket)
+    except BucketFailed as error:
+        raise error.refusal() from error
+    return BucketSession(bucket, folder)
+
+
+@contextmanager
+def _every(seconds: float, work: Callable[[], None]) -> Iterator[None]:
+    stop = threading.Event()
+
+    def repeat() -> None:
+        while not stop.wait(seconds):
+            work()
+
+    thread = threading.Thread(target=repeat, name="bucket-care", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
