@@ -24,6 +24,7 @@ from batchgen.provider.http.failures import (
 )
 from batchgen.provider.http.freelist import Origin
 from batchgen.provider.http.outgoing import Outgoing
+from batchgen.provider.http.plain_answer import PlainChunks, read_plain_head
 from batchgen.provider.http.received import Headers, Received
 from batchgen.provider.http.repeat_check import RepeatCheck
 
@@ -43,10 +44,13 @@ class AiohttpConnection(BaseProtocol):
         self._origin = origin
         self._max_header_bytes = max_header_bytes
         self._max_body_bytes = 0
-        self._answer: asyncio.Future[Received] | None = None
+        self._under_way = False
+        self._outcome: Received | httpx.HTTPError | None = None
+        self._ended: asyncio.Future[None] = self._loop.create_future()
         self._head = b""
         self._begun: tuple[int, Headers] | None = None
-        # A body is read here if its length is stated, or its end is that of the connection; chunks are aiohttp's.
+        # A body is read here if its length is stated, its end is that of the connection, or its chunks are plain.
+        self._chunks: PlainChunks | None = None
         self._payload: StreamReader | None = None
         self._parts: list[bytes] = []
         self._left_bytes: int | None = 0
@@ -54,7 +58,9 @@ class AiohttpConnection(BaseProtocol):
         self._odd = False
         self._last_progress = 0.0
         self._unwritten_bytes = 0
+        self._read_timeout_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._peek = select.poll()
         self._reusable = True
         self._write_refused = False
         self._noticed = RepeatCheck()
@@ -78,43 +84,48 @@ class AiohttpConnection(BaseProtocol):
         """Return the answer, which may arrive before the whole request is written. Raise a `TransportFailure`."""
         if not self._is_open():
             raise ConnectFailed(self._text("closed as soon as it was opened; nothing was sent"))
-        self._answer = self._loop.create_future()
-        self._head, self._begun, self._payload, self._parts = b"", None, None, []
+        self._under_way, self._outcome, self._ended = True, None, self._loop.create_future()
+        self._head, self._begun, self._chunks, self._payload, self._parts = b"", None, None, None, []
         self._body_bytes, self._unwritten_bytes, self._odd = 0, 0, False
         self._method = sent.method
         self._max_body_bytes = sent.max_body_bytes
-        self._parser = self._new_parser(sent.method)
         try:
             self._write(sent.head, sent.body)
             self._last_progress = self._loop.time()
-            if sent.read_timeout_s is not None:
-                self._watch(sent.read_timeout_s)
-            return self._noticed(sent, await asyncio.shield(self._answer))
+            if self.writing_paused and self.transport is not None:
+                self._unwritten_bytes = self.transport.get_write_buffer_size()
+            self._set_timer(sent.read_timeout_s)
+            await self._ended
+            return self._noticed(sent, self._told())
         except asyncio.CancelledError:
-            if answer := await self._arriving():
-                return self._noticed(sent, answer)
+            if await self._arriving():
+                return self._noticed(sent, self._told())
             self.close()
             raise
         except BaseException:
             self.close()
             raise
         finally:
-            self._answer = None
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._under_way = False
 
-    async def _arriving(self) -> Received | None:
-        """Return an answer that lies unread in the socket when its time is up: it has arrived, and is paid for.
+    def _told(self) -> Received:
+        """Return the answer that the exchange brought, or raise its failure."""
+        if isinstance(self._outcome, Received):
+            return self._outcome
+        assert self._outcome is not None
+        raise self._outcome
+
+    async def _arriving(self) -> bool:
+        """Return whether an answer has come whose time is up, or lies unread in the socket: it is paid for.
 
         A process that was stopped for a while finds its timers due before it has read its sockets.
         """
-        assert self._answer is not None
-        if not self._answer.done() and not self._has_unread():
-            return None
-        with anyio.move_on_after(_ARRIVING_S, shield=True):
-            return await asyncio.shield(self._answer)
-        return None
+        if self._outcome is None and self._has_unread():
+            # The future before it was cancelled with the task.
+            self._ended = self._loop.create_future()
+            with anyio.move_on_after(_ARRIVING_S, shield=True):
+                await self._ended
+        return self._outcome is not None
 
     def _is_open(self) -> bool:
         return self.transport is not None and not self.transport.is_closing()
@@ -123,10 +134,7 @@ class AiohttpConnection(BaseProtocol):
         """Return whether the socket holds unread bytes, or an unread end of file."""
         if not self._is_open():
             return False
-        assert self.transport is not None
-        peek = select.poll()
-        peek.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(peek.poll(0))
+        return bool(self._peek.poll(0))
 
     def _new_parser(self, method: str) -> HttpResponseParser:
         return HttpResponseParser(
@@ -157,13 +165,14 @@ class AiohttpConnection(BaseProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         assert self.transport is not None
+        self._peek.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
         # Writing is then paused exactly while some of the request has not reached the kernel.
         # A TLS transport takes 0 to mean always.
         encrypted = self.transport.get_extra_info("ssl_object") is not None
         self.transport.set_write_buffer_limits(high=int(encrypted), low=0)
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None or self._answer.done():
+        if not self._is_awaited:
             self.close()
             return
         self._last_progress = self._loop.time()
@@ -175,9 +184,10 @@ class AiohttpConnection(BaseProtocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         unwritten = self.writing_paused or self._write_refused
         self._reusable = False
-        if self._answer is not None and not self._answer.done():
+        if self._is_awaited:
             self._on_end(exc, unwritten=unwritten)
         self._parser = None
+        self._stop_timer()
         super().connection_lost(exc)
 
     def pause_reading(self) -> None:
@@ -204,11 +214,21 @@ class AiohttpConnection(BaseProtocol):
                 return b""
             data = rest
             self._on_head(head + end)
-            if self._answer is None or self._answer.done():
+            if not self._is_awaited:
                 return b""
         return data
 
     def _on_head(self, head: bytes) -> None:
+        plain = read_plain_head(head) if self._method != "HEAD" else None
+        if plain is None:
+            self._on_parsed_head(head)
+            return
+        self._begun, self._left_bytes = (plain.status, plain.headers), plain.length_bytes
+        self._reusable = plain.keeps_open
+        if plain.length_bytes is None:
+            self._head, self._chunks = head, PlainChunks()
+
+    def _on_parsed_head(self, head: bytes) -> None:
         self._parser = self._new_parser(self._method)
         try:
             (message, payload), *_ = self._parser.feed_data(head)[0]
@@ -243,13 +263,15 @@ class AiohttpConnection(BaseProtocol):
     def _read(self, data: bytes) -> None:
         """Read bytes of the body."""
         self._body_bytes += len(data)
-        if self._payload is not None:
+        if self._chunks is not None:
+            self._read_plain_chunks(data, self._chunks)
+        elif self._payload is not None:
             self._read_chunks(data, self._payload)
         else:
             self._parts.append(data)
             if self._left_bytes is not None:
                 self._left_bytes -= len(data)
-        if self._answer is None or self._answer.done():
+        if not self._is_awaited:
             return
         if self._body_bytes > self._max_body_bytes:
             text = self._text(f"the answer passes {self._max_body_bytes} bytes, not read further")
@@ -258,6 +280,25 @@ class AiohttpConnection(BaseProtocol):
             # More than the stated length is kept with it: a wrong length must not cost the end of a picture.
             self._reusable = self._reusable and self._left_bytes == 0
             self._complete()
+
+    def _read_plain_chunks(self, data: bytes, chunks: PlainChunks) -> None:
+        self._parts += chunks.read(data)
+        if chunks.is_done:
+            self._reusable = self._reusable and not chunks.rest
+            self._left_bytes = 0
+        elif chunks.is_odd:
+            self._chunks = None
+            self._hand_over(chunks)
+
+    def _hand_over(self, chunks: PlainChunks) -> None:
+        """Let the parser go on amid a body, which it is shown the beginning of in short."""
+        begun = b"1\r\nx" if chunks.is_in_chunk else b""
+        self._parser = self._new_parser(self._method)
+        ((_, payload),) = self._parser.feed_data(self._head + begun)[0]
+        if begun:
+            payload.read_nowait()
+        self._payload = payload
+        self._read_chunks(chunks.rest, payload)
 
     def _read_chunks(self, data: bytes, payload: StreamReader) -> None:
         assert self._parser is not None
@@ -282,11 +323,20 @@ class AiohttpConnection(BaseProtocol):
         return Received(*self._begun, self._body()) if self._begun is not None else None
 
     def _complete(self) -> None:
-        assert self._answer is not None
         assert self._begun is not None
         if self.writing_paused:
             self._reusable = False
-        self._answer.set_result(Received(*self._begun, self._body()))
+        self._end(Received(*self._begun, self._body()))
+
+    @property
+    def _is_awaited(self) -> bool:
+        """Return whether an exchange is under way that has not ended, though its task may be cancelled already."""
+        return self._under_way and self._outcome is None
+
+    def _end(self, outcome: Received | httpx.HTTPError) -> None:
+        self._outcome = outcome
+        if not self._ended.done():
+            self._ended.set_result(None)
 
     def _break(self, why: str) -> None:
         self._fail(AnswerBroken(self._text(why), partial=self._partial()))
@@ -299,16 +349,43 @@ class AiohttpConnection(BaseProtocol):
             )
         elif exc is not None:
             self._fail(ReadFailed(self._text(f"lost after the request was sent ({exc})"), partial=self._partial()))
-        elif self._begun and self._payload is None and self._left_bytes is None and not self._odd:
+        elif self._begun and self._is_until_the_end:
             self._complete()
         else:
             part = "amid the answer" if self._begun else "without an answer"
             self._break(f"closed after the request was sent, {part}")
 
+    @property
+    def _is_until_the_end(self) -> bool:
+        """Return whether the body ends where the connection does."""
+        return self._left_bytes is None and self._chunks is None and self._payload is None and not self._odd
+
     # Time between bytes.
 
-    def _watch(self, timeout_s: float) -> None:
-        """Check the time since the last byte, and set the exchange's one timer for the rest."""
+    def _set_timer(self, timeout_s: float | None) -> None:
+        """See to it that the connection's one timer is due no later than ``timeout_s`` from now.
+
+        The timer stays from one exchange to the next: most end long before it is due.
+        """
+        self._read_timeout_s = timeout_s
+        if timeout_s is None:
+            self._stop_timer()
+            return
+        due = self._loop.time() + timeout_s
+        if self._timer is None or self._timer.when() > due:
+            self._stop_timer()
+            self._timer = self._loop.call_at(due, self._watch)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch(self) -> None:
+        """Check the time since the last byte, and set the timer for the rest."""
+        self._timer, timeout_s = None, self._read_timeout_s
+        if not self._is_awaited or timeout_s is None:
+            return
         now = self._loop.time()
         unwritten_bytes = self.transport.get_write_buffer_size() if self.transport is not None else 0
         if unwritten_bytes != self._unwritten_bytes:
@@ -318,15 +395,15 @@ class AiohttpConnection(BaseProtocol):
             # A process that was stopped for a while has not read yet what arrived meanwhile.
             left_s = _UNREAD_S
         if left_s > 0:
-            self._timer = self._loop.call_later(left_s, self._watch, timeout_s)
+            self._timer = self._loop.call_later(left_s, self._watch)
         elif self.writing_paused and not self._begun:
             self._fail(WriteTimedOut(self._text(f"took no byte of the request for {timeout_s:g} s")))
         else:
             self._fail(ReadTimedOut(self._text(f"sent no byte for {timeout_s:g} s"), partial=self._partial()))
 
     def _fail(self, error: httpx.HTTPError) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+        if self._is_awaited:
+            self._end(error)
         self.close()
 
     def _text(self, what: str) -> str:
