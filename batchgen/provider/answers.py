@@ -28,11 +28,11 @@ def read(arrival: Arrival, kind: str, *, base_url: str = "", sent: Collection[st
     ``sent`` are the digests of what was sent: an answer that repeats them holds no picture. Relative addresses are
     joined with ``base_url``.
     """
-    headers = httpx.Headers(arrival.headers)
     reading = read_answer(arrival, base_url=base_url, sent=sent)
     stated = statement(reading.fields, arrival.headers, kind)
-    answer = _answered(arrival, reading, stated) or _failed(arrival, reading, kind, headers, stated)
-    return replace(answer, rate_limit=rate_limit(headers))
+    answer = _answered(arrival, reading, stated) or _failed(arrival, reading, kind, stated)
+    limit = rate_limit({name.lower(): value for name, value in arrival.headers})
+    return replace(answer, rate_limit=limit) if limit else answer
 
 
 def _answered(arrival: Arrival, reading: Reading, stated: Statement) -> Answer | None:
@@ -51,7 +51,8 @@ def _answered(arrival: Arrival, reading: Reading, stated: Statement) -> Answer |
     )
 
 
-def _failed(arrival: Arrival, reading: Reading, kind: str, headers: httpx.Headers, stated: Statement) -> Failed:
+def _failed(arrival: Arrival, reading: Reading, kind: str, stated: Statement) -> Failed:
+    headers = httpx.Headers(arrival.headers)
     status, said = arrival.status, saying(reading)
     if arrival.cut:
         return Failed(Verdict.DOUBT, "answer_cut", f"{arrival.cut}: {said.message}", status)

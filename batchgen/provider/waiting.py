@@ -7,7 +7,7 @@ import email.utils
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import httpx
 
@@ -85,7 +85,7 @@ def _in_words(text: str, now_epoch_s: float) -> float | None:
     return None
 
 
-def rate_limit(headers: httpx.Headers) -> RateLimit | None:
+def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
     """Return the start rate in ``RateLimit-Policy: 100;w=1`` and the headers beside it, or ``None`` if incomplete."""
     limit = _number(headers.get("ratelimit-limit", ""))
     remaining = _number(headers.get("ratelimit-remaining", ""))

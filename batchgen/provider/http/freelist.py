@@ -35,16 +35,14 @@ class Reusable(Protocol):
 C = TypeVar("C", bound=Reusable)
 
 
-@dataclass(frozen=True, slots=True)
-class IdleConnection(Generic[C]):
+class IdleConnection(NamedTuple, Generic[C]):
     """An idle connection, with the clock's seconds at which it became idle."""
 
     connection: C
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class Taken(Generic[C]):
+class Taken(NamedTuple, Generic[C]):
     """A connection to use, if one is alive, and the ``dead`` ones that the caller closes."""
 
     connection: C | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import os
 import re
@@ -17,7 +18,7 @@ from batchgen.store.folder.atomic import make_folder, publish, sync_folder, writ
 from batchgen.store.folder.lock import locked
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunFolder:
     """The paths of a run folder. Making one touches nothing; :meth:`opened` creates and locks it."""
 
@@ -39,7 +40,8 @@ class RunFolder:
     def answers(self) -> Path:
         return self.state / "answers"
 
-    @property
+    # Asked for several times for each picture.
+    @functools.cached_property
     def pictures(self) -> Path:
         return self.state / "pictures"
 

@@ -26,9 +26,29 @@ def want(db: sqlite3.Connection, request_id: int, *, now_ms: int, takes: bool = 
     A name that another picture has is taken over, and a picture that has lost its last one so is retired; unless
     ``takes`` is false, for what no manifest asks for.
     """
+    if (new := _want_new(db, request_id)) is not None:
+        return [new]
     wanted, touched = _want_all(db, request_id, now_ms, takes=takes)
     hide(db, [request_id])
     return _named(db, [*wanted, *touched])
+
+
+def _want_new(db: sqlite3.Connection, request_id: int) -> Name | None:
+    """Want the one picture of a request under the one name that it has and nothing else is called by.
+
+    That is so of nearly all pictures that were just bought. Return ``None``, and want nothing, in any other case.
+    """
+    rows = db.execute(_ALONE, (request_id,)).fetchall()
+    if len(rows) != 1 or not rows[0][-1]:
+        return None
+    stem, ordinal, original, sha256, _ = rows[0]
+    if ordinal != 1:
+        return None
+    file = f"{stem}.{suffix_of(original)}"
+    db.execute(
+        "INSERT INTO names (file, request_id, ordinal, share, state) VALUES (?, ?, 1, -1, 'wanted')", (file, request_id)
+    )
+    return Name(file, original, sha256, None)
 
 
 def _want_all(db: sqlite3.Connection, request_id: int, now_ms: int, *, takes: bool) -> tuple[list[str], list[str]]:
@@ -252,6 +272,14 @@ def _set_state(db: sqlite3.Connection, files: Sequence[str], state: str, *, amon
 
 _texts = msgspec.json.Decoder(list[str])
 _integers = msgspec.json.Decoder(list[int])
+
+# The pictures of a request, and whether each is in sight, no other row asks for it and nothing has its name.
+_ALONE = """
+SELECT r.stem, p.ordinal, p.original, p.sha256, NOT p.hidden
+    AND NOT EXISTS (SELECT 1 FROM shares WHERE key = r.key)
+    AND NOT EXISTS (SELECT 1 FROM names WHERE file > r.stem || '.' AND file < r.stem || '/')
+FROM requests r JOIN pictures p ON p.request_id = r.id WHERE r.id = ?
+"""
 
 # A name that stands as it should is left as it is.
 _WANT = """
