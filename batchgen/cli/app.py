@@ -28,6 +28,7 @@ from batchgen.cli import (
     verify,
     watch,
 )
+from batchgen.cli.exit_codes import epilog
 from batchgen.version import __version__
 
 app = typer.Typer(
@@ -57,22 +58,28 @@ def batchgen(
     """Bulk image generation that never pays twice for a result."""
 
 
-app.command("run")(run.run)
-app.command("plan")(plan.plan)
-app.command("check")(check.check)
-app.command("explain")(explain.explain)
-app.command("status")(status.status)
-app.command("watch")(watch.watch)
-app.command("ctl")(ctl.ctl)
-app.command("report")(report.report)
-app.command("compare")(compare.compare)
-app.command("rank")(rank.rank)
-app.command("verify")(verify.verify)
-app.command("export")(export.export)
-app.command("prune")(prune.prune)
-app.command("restore")(restore.restore)
-app.command("adopt")(adopt.adopt)
-app.command("models")(models.models)
-app.command("init")(init.init)
-app.command("schema")(schema.schema)
-app.command("simulate")(simulate.simulate)
+# Each with what the list of commands says, which has no room for a whole sentence of help.
+_COMMANDS = (
+    (run.run, "Run a manifest, or resume it; what is stored is never bought again"),
+    (plan.plan, "Show what a run would buy, and for how much; sends nothing"),
+    (check.check, "Find every mistake in a manifest; uses no network"),
+    (explain.explain, "Say why a request would be sent, or not"),
+    (status.status, "Show how far a run is, what failed, and what it cost"),
+    (watch.watch, "Watch a run that goes on, from another terminal or machine"),
+    (ctl.ctl, "Steer a run that goes on: limits, budget, pause, drain"),
+    (report.report, "Rebuild the report and the dataset files of a run folder"),
+    (compare.compare, "Write, or serve, the page on which pictures are compared"),
+    (rank.rank, "Rank what people voted on, with price and time"),
+    (verify.verify, "Compare the files of a run folder with its ledger"),
+    (export.export, "Export pictures as a dataset for trainers and loaders"),
+    (prune.prune, "Take away names that a manifest no longer asks for"),
+    (restore.restore, "Bring back files that were deleted by hand or pruned, free"),
+    (adopt.adopt, "Attach a recovered picture to a request in doubt"),
+    (models.models, "List the models on offer, with prices"),
+    (init.init, "Write a commented manifest to start from"),
+    (schema.schema, "Print the JSON Schema of manifests, for editors"),
+    (simulate.simulate, "Serve a simulated service on this machine"),
+)
+for command, summary in _COMMANDS:
+    name = command.__name__
+    app.command(name, short_help=summary, epilog=epilog(name))(command)

@@ -32,7 +32,7 @@ def ctl(
     """Steer a run that goes on: limits, budget, pause, drain. Nothing in flight is cancelled, and nothing outlives it.
 
     A paused model waits for `resume`; a parked one is left for the next run; `drain` ends the run once everything
-    under way has landed. Ends with 0 if the run has done it, 2 if it can't, and 1 if it has not answered yet.
+    under way has landed.
     """
     from batchgen.cli.console import say
     from batchgen.commands.ctl import control_run

@@ -127,7 +127,7 @@ def export(
     """Export pictures as a dataset for trainers and loaders: captions, imagefolder, parquet or webdataset.
 
     Works beside a run. Bytes stay as they are unless --format or --size asks for less. Run it again after a kill, or
-    when the run has grown: what is finished is left alone. Exit code 1: some pictures are missing or altered.
+    when the run has grown: what is finished is left alone.
     """
     from batchgen.commands import export as command
     from batchgen.export.interface import ExportOptions

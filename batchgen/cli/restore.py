@@ -27,7 +27,7 @@ def restore(
     """Bring back files that were deleted by hand or pruned; nothing is paid.
 
     A NAME is one that a picture had, such as icons/mug or images/icons/mug.png; a KEY may be its beginning. A run with
-    --prune takes away again what its manifest does not ask for. Exit code 1: some could not be brought back.
+    --prune takes away again what its manifest does not ask for.
     """
     from batchgen.commands import restore as command
     from batchgen.wording import counted

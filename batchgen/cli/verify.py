@@ -22,7 +22,7 @@ def verify(
 ) -> None:
     """Compare the files of a run folder with its ledger: missing, altered, foreign, unfinished, litter.
 
-    Changes nothing, and works during a run. Exit code 0: no difference; 1: some; 6: the ledger is damaged.
+    Changes nothing, and works during a run.
     """
     from batchgen.commands import verify
     from batchgen.commands.job import run_folder_at
