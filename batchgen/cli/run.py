@@ -118,6 +118,12 @@ def run(
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write events as JSON lines to stdout.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing but warnings, mistakes, and the line for a log.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also write a line for each request that ends or is tried again.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Show what `batchgen plan` shows, and send nothing.")
     ] = False,
@@ -129,6 +135,8 @@ def run(
     if dry_run:
         _show_plan(job, options, out, night_budget, left_out=bool(limit or only or retry))
         return
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose are opposites; leave out one of them")
     from batchgen.cli.collector import collecting_seldom
     from batchgen.commands.job import folder_of
     from batchgen.commands.run import run as run_manifest
@@ -159,9 +167,10 @@ def run(
             spill=spill_dir,
             force_unlock=force_unlock,
         )
-        with _listener(as_json=json) as told, collecting_seldom(told) as listen:
+        heard = _listener(as_json=json, quiet=quiet, verbose=verbose)
+        with heard as told, collecting_seldom(told) as listen:
             ended = run_manifest(manifest, folder=out, options=how, listen=listen)
-        if not json:
+        if not json and not quiet:
             _show(ended)
         text = notifier.ended(ended.exit_code, ended.reason, ended.counts)
         _end(ended, text, as_json=json)
@@ -216,15 +225,19 @@ def _only(words: Sequence[str]) -> dict[str, str] | None:
 
 
 @contextmanager
-def _listener(*, as_json: bool) -> Iterator[Listener]:
+def _listener(*, as_json: bool, quiet: bool, verbose: bool) -> Iterator[Listener]:
     if as_json:
         from batchgen.cli.jsonlines import write_event
 
         yield write_event
         return
+    from batchgen.cli import run_listeners
     from batchgen.cli.progress import progress_bar
 
-    with progress_bar() as listen:
+    if quiet:
+        yield run_listeners.quiet
+        return
+    with run_listeners.verbose() if verbose else progress_bar() as listen:
         yield listen
 
 

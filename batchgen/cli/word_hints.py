@@ -29,13 +29,16 @@ _SHOWS = "`--first N` shows N requests of a plan, `run --limit N` sends N, `--re
 _OPTIONS = {
     "-n": _SHOWS,
     "-N": _SHOWS,
-    "-v": "`batchgen --version` prints the version; there is no verbose mode",
-    "--verbose": "there is no verbose mode; `run --json` writes every event",
+    "-v": "`batchgen run -v` writes a line for each request; `batchgen --version` prints the version",
+    "--verbose": "`batchgen run --verbose` writes a line for each request",
+    "-q": "`batchgen run -q` says nothing but warnings; of other commands, `2> /dev/null` hides what is said to people",
+    "--quiet": "`batchgen run --quiet` says nothing but warnings",
     "--resume": _GO_ON,
     "--force": "`--yes` starts a run of any size; nothing stored is bought again but with --retry",
     "--output": "give the run folder with --out",
     "-o": "give the run folder with --out",
 }
+_OF_RUN = ("-n", "-v", "--verbose", "-q", "--quiet")
 
 
 def hint_for(words: Sequence[str], commands: Collection[str]) -> str:
@@ -48,5 +51,6 @@ def hint_for(words: Sequence[str], commands: Collection[str]) -> str:
         return f"there is no {first!r}: {hint}" if hint else ""
     if first != "run" and {"--dry-run", "-n"} & {*others}:
         return f"{'--dry-run' if '--dry-run' in others else '-n'} is for `batchgen run`: {_PRICE}"
-    option = next((word for word in others if word in _OPTIONS and not (first == "run" and word == "-n")), "")
+    taken = _OF_RUN if first == "run" else ()
+    option = next((word for word in others if word in _OPTIONS and word not in taken), "")
     return f"there is no {option}: {_OPTIONS[option]}" if option else ""

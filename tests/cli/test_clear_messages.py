@@ -83,7 +83,9 @@ def test_a_word_of_other_programs_leads_to_the_right_command(told, word, said):
         (("plan", "job.csv", "-n", "3"), "-n is for `batchgen run`"),
         (("-n",), "`--repeat N` makes N pictures"),
         (("check", "job.csv", "--dry-run"), "--dry-run is for `batchgen run`"),
-        (("run", "job.csv", "--verbose"), "there is no verbose mode"),
+        (("plan", "job.csv", "--verbose"), "`batchgen run --verbose` writes a line for each request"),
+        (("status", "x", "-q"), "`batchgen run -q` says nothing but warnings"),
+        (("run", "job.csv", "-q", "-v"), "--quiet and --verbose are opposites"),
     ],
 )
 def test_an_option_of_other_programs_leads_to_the_right_one(told, words, said):
