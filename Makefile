@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv-dev
 BIN := $(VENV)/bin
 
-.PHONY: quick test lint faults full coverage
+.PHONY: quick test lint faults full coverage site
 
 quick: $(BIN)/.ready
 	$(BIN)/python -m pytest -q -m quick
@@ -25,6 +25,9 @@ coverage: $(BIN)/.ready
 	$(BIN)/coverage run -m pytest -q -m quick
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
+
+site: $(BIN)/.ready
+	$(BIN)/mkdocs build --strict
 
 # A new environment whenever what it is made of has changed.
 $(BIN)/.ready: requirements-dev.lock pyproject.toml
