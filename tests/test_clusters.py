@@ -41,7 +41,7 @@ def test_the_commands_of_the_page_work_one_after_the_other(shell, tmp_path):
             done = shell(line)
             assert done.returncode == 0, f"{line}: {done.stderr}"
     folders = sorted(path.name for path in (tmp_path / "outputs").iterdir())
-    assert folders == [f"dataset-{index}-of-4" for index in range(4)]
+    assert folders == [*(f"dataset-{index}-of-4" for index in range(4)), "together"]
 
 
 def test_the_line_that_reuses_the_shards_is_the_one_that_a_refusal_names(shell, tmp_path):

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.shared_options import Folder
+from batchgen.cli.shared_options import Folders, Into, one_folder
 from batchgen.errors import UsageError, cant_write
 from batchgen.wording import counted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from batchgen.compare.writing import ThumbnailProgress
+    from batchgen.compare.writing import ThumbnailProgress, WrittenPage
 
 
 def compare(
-    folder: Folder,
+    folders: Folders,
     *,
     serve: Annotated[
         bool, typer.Option("--serve", help="Serve the page on this machine instead; it grows during a run.")
     ] = False,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port for --serve; 0 for any free one.")] = 0,
+    into: Into = None,
 ) -> None:
-    """Write compare.html, on which pictures are compared side by side and voted on blind; it opens from disk."""
+    """Write compare.html, on which pictures are compared side by side and voted on blind; it opens from disk.
+
+    Several folders have one page, with --into; their pictures stay where they are.
+    """
     if port and not serve:
         raise UsageError("--port is of use only with --serve")
+    folder = one_folder(folders, into)
+    if folder is None:
+        _compare_together(folders, into, serve=serve)
+        return
 
     from batchgen.commands.job import run_folder_at
 
@@ -43,10 +51,31 @@ def compare(
         written = write_page(place, _progress)
     except OSError as error:
         raise cant_write(str(folder), error) from error
+    _tell(written, f"open it in a browser, or vote with `batchgen compare {folder} --serve`")
+
+
+def _compare_together(folders: Sequence[Path], into: Path | None, *, serve: bool) -> None:
+    from batchgen.commands.together import read_together
+    from batchgen.compare.writing import write_page
+
+    if serve:
+        raise UsageError("--serve shows one folder; write the page of several with --into")
+    if into is None:
+        raise UsageError("the page of several folders goes into one of its own: --into outputs/together")
+    with read_together(folders, into) as joined:
+        try:
+            into.mkdir(parents=True, exist_ok=True)
+            written = write_page(joined, _progress)
+        except OSError as error:
+            raise cant_write(str(into), error) from error
+    _tell(written, "open it in a browser, where it lies: the pictures stay in their folders")
+
+
+def _tell(written: WrittenPage, advice: str) -> None:
     pictures = counted(written.entries, "cell")
     if written.without_thumbnail:
         pictures += f", {written.without_thumbnail:,} without a thumbnail ({written.problem})"
-    sys.stderr.write(f"written: {pictures}; open it in a browser, or vote with `batchgen compare {folder} --serve`\n")
+    sys.stderr.write(f"written: {pictures}; {advice}\n")
     sys.stdout.write(f"{written.page}\n")
 
 

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from batchgen.cli import completion
-from batchgen.cli.shared_options import Folder
+from batchgen.cli.shared_options import Folders
 
 
 def rank(
-    folder: Folder,
+    folders: Folders,
     *,
     votes: Annotated[
         list[Path] | None,
@@ -41,22 +41,24 @@ def rank(
 ) -> None:
     """Rank what people voted on: ratings with 95 % intervals, what can't be told apart, price and time per win.
 
-    Reads votes.jsonl in the folder and the files you name; writes ranking.json. Needs neither manifest nor key.
+    Reads votes.jsonl in the folders and the files you name; writes ranking.json if it is one folder. Needs neither
+    manifest nor key.
     """
     from rich.console import Console
 
-    from batchgen.commands.job import run_folder_at
+    from batchgen.commands.together import read_together
     from batchgen.compare.leaderboard import FILE as DERIVED
     from batchgen.compare.leaderboard import read_leaderboard, write_leaderboard
     from batchgen.compare.ranking_text import print_standings
     from batchgen.compare.votes import FILE, merged
     from batchgen.wording import visible
 
-    place = run_folder_at(folder)
-    own = folder / FILE
-    cast = merged([*([own] if own.exists() else []), *(votes or ())])
-    standings = read_leaderboard(place, cast, axis=axis, by=by)
-    if cast.votes:
+    with read_together(folders) as place:
+        own = [file for folder in folders if (file := folder / FILE).exists()]
+        cast = merged([*own, *(votes or ())])
+        standings = read_leaderboard(place, cast, axis=axis, by=by)
+    folder = folders[0]
+    if cast.votes and len(folders) == 1:
         try:
             write_leaderboard(place, standings)
         except OSError as error:
@@ -64,6 +66,6 @@ def rank(
     if json:
         sys.stdout.write(standings.to_json().decode())
     else:
-        print_standings(standings, folder, Console())
+        print_standings(standings, folder, Console(), others=len(folders) - 1)
     for line in cast.left_out():
         sys.stderr.write(f"{visible(line)}\n")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.shared_options import Folder
+from batchgen.cli.shared_options import Folders, Into, one_folder
 from batchgen.errors import UsageError, cant_write
 from batchgen.wording import counted
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def report(
-    folder: Folder,
+    folders: Folders,
     *,
     look: Annotated[
         bool, typer.Option("--look/--no-look", help="Look at pictures that nobody looked at yet, for their flags.")
@@ -24,10 +26,20 @@ def report(
     sheet: Annotated[
         str | None, typer.Option("--sheet", metavar="pdf", help="Also make contact sheets of all pictures.")
     ] = None,
+    into: Into = None,
 ) -> None:
-    """Rebuild report.html, report.csv, summary.json and metadata.jsonl; needs neither manifest nor key."""
+    """Rebuild report.html, report.csv, summary.json and metadata.jsonl; needs neither manifest nor key.
+
+    Several folders, such as the shards of one plan, have one report: on the terminal, and as files with --into.
+    """
+    folder = one_folder(folders, into)
     if sheet is not None:
         _refuse_kind(sheet)
+    if folder is None:
+        if sheet is not None:
+            raise UsageError("--sheet makes contact sheets of one folder; name each for itself")
+        _report_together(folders, into, look=look)
+        return
     from rich.console import Console
 
     from batchgen.commands.job import run_folder_at
@@ -46,6 +58,31 @@ def report(
     sys.stderr.write(f"written: {folder / 'report.html'}, report.csv, summary.json, metadata.jsonl\n")
     if sheet is not None:
         _sheets(place)
+
+
+def _report_together(folders: Sequence[Path], into: Path | None, *, look: bool) -> None:
+    from rich.console import Console
+
+    from batchgen.commands.together import missing_shards, read_together, run_folders
+    from batchgen.report import print_report, reported, write_report
+
+    places = run_folders(folders)
+    for place in places if look else ():
+        _look(place)
+    with read_together(folders, into) as joined:
+        if into is None:
+            found = reported(joined)
+        else:
+            try:
+                into.mkdir(parents=True, exist_ok=True)
+                found = write_report(joined)
+            except OSError as error:
+                raise cant_write(f"{into}: the report can't be written", error) from error
+    print_report(found, Console())
+    for line in missing_shards(places):
+        sys.stderr.write(f"{line}\n")
+    if into is not None:
+        sys.stderr.write(f"written: {into / 'report.html'}, report.csv, summary.json\n")
 
 
 def _refuse_kind(sheet: str) -> None:

@@ -38,6 +38,26 @@ Folder = Annotated[
     ),
 ]
 
+Folders = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FOLDER...", show_default=False, help="A run folder, such as outputs/quickstart; several count as one."
+    ),
+]
+Into = Annotated[
+    Path | None,
+    typer.Option("--into", metavar="FOLDER", help="Where to write what is made of several folders together."),
+]
+
+
+def one_folder(folders: Sequence[Path], into: Path | None) -> Path | None:
+    """Return the only folder, ``None`` if there are several. Raise :class:`UsageError` for one with ``--into``."""
+    if len(folders) > 1:
+        return None
+    if into is not None:
+        raise UsageError("--into is for several folders; what is made of one is written into it")
+    return folders[0]
+
 
 def _qualities() -> Sequence[str]:
     from batchgen.manifest.values import ALLOWED

@@ -3,39 +3,66 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.shared_options import Folder
+from batchgen.cli.shared_options import Folders
 from batchgen.wording import counted, visible
 
 if TYPE_CHECKING:
     from batchgen.commands.status import FolderStatus
+    from batchgen.request import State
 
 # What was said to a run: the newest lines are what people ask about.
 _TOLD = 5
 
 
 def status(
-    folder: Folder,
+    folders: Folders,
     *,
     json: Annotated[bool, typer.Option("--json", help="Write all of it as JSON, for programs.")] = False,
 ) -> None:
-    """Show the state of a run folder: how far it is, what is stored, what failed, what it cost, and when it is done."""
+    """Show the state of a run folder: how far it is, what is stored, what failed, what it cost, and when it is done.
+
+    Several folders, such as the shards of one plan, are also added up; with --json, each is an object in its own line.
+    """
     from batchgen.commands.status import folder_status
+    from batchgen.commands.together import missing_shards, run_folders
     from batchgen.encoding import json_text
 
-    found = folder_status(folder)
-    if json:
-        sys.stdout.write(f"{json_text(found.to_json())}\n")
-    else:
-        sys.stdout.write("\n".join(_lines(found)) + "\n")
+    places = run_folders(folders)
+    found = [folder_status(folder) for folder in folders]
+    for one in found:
+        said = json_text(one.to_json()) if json else "\n".join(_lines(one))
+        sys.stdout.write(f"{said}\n")
+    if len(found) > 1 and not json:
+        sys.stdout.write("\n".join(_together(found, missing_shards(places))) + "\n")
 
 
 if TYPE_CHECKING:
     from batchgen.store.ledger.reader import Each
+
+
+def _together(found: Sequence[FolderStatus], missing: Sequence[str]) -> Iterable[str]:
+    """Yield what the folders come to together."""
+    from batchgen.money import dollars
+
+    running = sum(one.holder is not None for one in found)
+    yield f"{counted(len(found), 'folder')} together: {running:,} running"
+    yield f"  {sum(one.planned for one in found):,} planned"
+    states: Counter[State] = sum((Counter(one.states) for one in found), Counter())
+    for state, count in sorted(states.items()):
+        yield f"    {state:<9} {count:>9,}"
+    for what, amount in (
+        ("billed", sum(one.spent.billed_microusd for one in found)),
+        ("maybe billed", sum(one.spent.maybe_microusd for one in found)),
+        ("estimated", sum(one.spent.estimated_microusd for one in found)),
+    ):
+        yield f"  {what} {dollars(amount)}"
+    yield from (f"  {line}" for line in missing)
 
 
 def ended(found: FolderStatus) -> str:

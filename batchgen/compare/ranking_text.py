@@ -27,9 +27,13 @@ _NAME = 1
 _GAP = "  "
 
 
-def print_standings(standings: Leaderboard, folder: Path, console: Console) -> None:
-    """Print the leaderboard and its caveats. No title can move the cursor or colour anything."""
-    for part in _parts(standings, folder, console.width):
+def print_standings(standings: Leaderboard, folder: Path, console: Console, *, others: int = 0) -> None:
+    """Print the leaderboard and its caveats. No title can move the cursor or colour anything.
+
+    It is of ``folder``, or of that one and so many ``others``.
+    """
+    more = f" and {counted(others, 'other folder')}" if others else ""
+    for part in _parts(standings, folder, more, console.width):
         # Numbers stay in line even if they don't fit; a path to be copied stays whole.
         lines = [part] if part.no_wrap else part.wrap(console, console.width, overflow="fold")
         for line in lines:
@@ -37,9 +41,9 @@ def print_standings(standings: Leaderboard, folder: Path, console: Console) -> N
             console.print(line, highlight=False, overflow="ignore", no_wrap=True, crop=False)
 
 
-def _parts(standings: Leaderboard, folder: Path, width: int) -> Iterable[Text]:
+def _parts(standings: Leaderboard, folder: Path, more: str, width: int) -> Iterable[Text]:
     ranking = standings.ranking
-    yield Text(f"{visible(str(folder))} by {visible(standings.axis)}: {_counts(ranking)}")
+    yield Text(f"{visible(str(folder))}{more} by {visible(standings.axis)}: {_counts(ranking)}")
     if not ranking.rated:
         yield from _how_to_vote(standings, folder)
         return

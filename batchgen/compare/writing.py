@@ -24,7 +24,7 @@ from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.ledger.records import snapshot
 from batchgen.store.looks.flags import Checks, checks
 from batchgen.store.looks.index import seen
-from batchgen.store.looks.thumbnails import Thumbnails, inside
+from batchgen.store.looks.thumbnails import Thumbnails, picture_inside
 from batchgen.store.looks.worker import Look
 from batchgen.store.looks.workers import LookWorkers
 
@@ -66,7 +66,7 @@ def write_page(folder: RunFolder, listen: Callable[[ThumbnailProgress], None] = 
     """
     with snapshot(folder.ledger) as db:
         entries = tuple(read_entries(db))
-        about = read_about(db, folder.root.resolve().name)
+        about = read_about(db, folder.name)
     thumbnails = Thumbnails(folder)
     _make_thumbnails(thumbnails, entries, listen)
     with snapshot(folder.ledger) as db:
@@ -113,13 +113,13 @@ def _rows(
     rows = []
     for place, entry in enumerate(entries):
         shot, edited = entry.shot, edited_by(entry, copies)
-        flags = found.of(shot.file) | _gone(folder.root, shot) if shot else 0
+        flags = found.of(shot.file) | _gone(folder, shot) if shot else 0
         rows.append(PlacedEntry(place, entry, look(shot.sha256) if shot else None, flags, edited))
     return rows
 
 
-def _gone(root: Path, shot: Shot) -> int:
-    path = inside(root, shot.file)
+def _gone(folder: RunFolder, shot: Shot) -> int:
+    path = picture_inside(folder, shot.file)
     return 0 if path and path.is_file() else GONE
 
 

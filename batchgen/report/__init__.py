@@ -14,7 +14,7 @@ from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.records import snapshot
 from batchgen.store.looks.flags import read_checks
 
-__all__ = ["Report", "Summary", "print_report", "summarise", "write_report"]
+__all__ = ["Report", "Summary", "print_report", "reported", "summarise", "write_report"]
 
 
 def write_report(folder: RunFolder) -> Report:
@@ -34,7 +34,12 @@ def write_report(folder: RunFolder) -> Report:
     return report
 
 
+def reported(folder: RunFolder) -> Report:
+    """Return the report without writing anything. Raises :class:`LedgerDamaged`."""
+    with snapshot(folder.ledger) as db:
+        return read_report(db, read_frame(db), folder, read_checks(db, folder))
+
+
 def summarise(folder: RunFolder) -> Summary:
     """Return the content of summary.json without writing anything. Raises :class:`LedgerDamaged`."""
-    with snapshot(folder.ledger) as db:
-        return read_report(db, read_frame(db), folder, read_checks(db, folder)).summary
+    return reported(folder).summary

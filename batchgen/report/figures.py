@@ -139,11 +139,12 @@ def compare(folder: Path) -> str:
     return f"batchgen compare {shlex.quote(str(folder))}"
 
 
-def ways_out(folder: Path, manifest: str) -> tuple[tuple[str, str], ...]:
+def ways_out(folder: Path, manifest: str, shard: str = "") -> tuple[tuple[str, str], ...]:
     """Return the three ways out of doubt: what each means, and its command, empty if it has none."""
     job, place = shlex.quote(manifest) if manifest else "JOB", shlex.quote(str(folder))
     # In any other folder the same command would buy the whole manifest.
-    again = f"batchgen run {job} --out {place} --retry doubt"
+    part = f" --shard {shlex.quote(shard)}" if shard else ""
+    again = f"batchgen run {job}{part} --out {place} --retry doubt"
     return (
         ("Check in the service's own log whether the picture was made and billed.", ""),
         ("If it was: attach the picture.", f"batchgen adopt {place} KEY FILE|URL"),

@@ -32,6 +32,7 @@ from batchgen.store.dataset.mark import mark_of
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.ledger import names
+from batchgen.store.ledger.made_by import shard_in
 from batchgen.store.ledger.reader import COUNT_UNREAD
 from batchgen.store.ledger.records import is_simulated
 from batchgen.store.ledger.run_counts import read_counts
@@ -43,18 +44,22 @@ _FLAGGED = 24
 # So many models beside the values of an axis can be read; report.csv has all.
 _CROSSED = 6
 _ROWS = 100
+# The place of a folder in a command that is to be typed for one of several.
+_EACH = Path("FOLDER")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """How a run folder's requests ended. ``doubts`` and ``failures`` are the first ones; ``total`` counts all.
 
-    ``crossed`` has for each value of each axis the groups of the first few ``models``.
+    ``folder`` is FOLDER if several were read together; ``shard`` is the part of a plan that one is for, such as
+    ``0/4``, empty for a whole plan. ``crossed`` has for each value of each axis the groups of the first few ``models``.
     ``doubt_microusd`` is what the requests now in doubt may have cost, a part of the maybe billed sum. ``flagged`` are
     some of the pictures with flags in ``checks``.
     """
 
     folder: Path
+    shard: str
     summary: Summary
     total: Group
     models: tuple[Group, ...]
@@ -84,9 +89,10 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, 
     models = per_model(frame, starts=starts)
     samples = read_samples(db, spread(frame, _SAMPLES), InputCopies(folder))
     return Report(
-        folder=folder.root,
+        folder=folder.root if len(folder.parts) == 1 else _EACH,
+        shard=shard_in(db),
         summary=summary_of(
-            folder.root.resolve().name,
+            folder.name,
             simulated=is_simulated(db),
             total=total,
             models=models,

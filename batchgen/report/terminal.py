@@ -151,7 +151,7 @@ def _doubts(report: Report) -> Iterable[Text | Table]:
     if report.total.doubt > _ROWS:
         yield Text(f"  … and {report.total.doubt - _ROWS:,} more in failures.jsonl")
     manifest = report.runs[-1].manifest if report.runs else ""
-    for number, (meaning, command) in enumerate(figures.ways_out(report.folder, manifest), 1):
+    for number, (meaning, command) in enumerate(figures.ways_out(report.folder, manifest, report.shard), 1):
         yield Text(f"{number}. {meaning}")
         if command:
             yield Text(f"   {visible(command)}", no_wrap=True, overflow="ignore")

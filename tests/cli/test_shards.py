@@ -1,6 +1,7 @@
 """One plan, run as several processes with a part of it each: together they buy the plan, and nothing twice."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 from collections import Counter
@@ -8,9 +9,11 @@ from collections import Counter
 import httpx
 import pytest
 
+from batchgen.compare.page_columns import GONE
+from batchgen.money import dollars
 from batchgen.simulator.embedded import embedded
 from batchgen.simulator.settings import Settings
-from tests.program import PROGRAM
+from tests.program import PROGRAM, run_here
 
 # Eight rows ask for what seven others ask too: equal requests are one purchase.
 JOB = """\
@@ -205,3 +208,122 @@ def test_a_pattern_that_matches_no_folder_is_a_mistake(batchgen, job, service):
     done = batchgen("run", "job.yaml", "--shard", "0/2")
     assert (done.returncode, "reuse: outputs/mugs-*-of-8: no folder matches this pattern" in done.stderr) == (2, True)
     assert bill(service)["billed"] == 0
+
+
+@pytest.fixture(scope="module")
+def bought_once(tmp_path_factory):
+    """A folder in which four shards of a plan were bought, and what the service charged for them."""
+    folder = tmp_path_factory.mktemp("four")
+    with embedded(Settings(latency_s=0.01, rate_limits=False)) as endpoints:
+        matrix = "prompt: '{prompt}'\nmatrix: {model: [openai/gpt-image-1-mini, test/test]}"
+        (folder / "job.yaml").write_text(JOB.format(url=endpoints.api_url, rows=ROWS, more=matrix), encoding="utf-8")
+        for index in range(4):
+            assert run_here(folder, "run", "job.yaml", "--shard", f"{index}/4").returncode == 0
+        return folder, bill(endpoints.api_url)["charged_microusd"]
+
+
+@pytest.fixture
+def four(bought_once, tmp_path):
+    """The run folders of four shards of a plan, all bought."""
+    shutil.copytree(bought_once[0], tmp_path, dirs_exist_ok=True)
+    return [f"outputs/mugs-{index}-of-4" for index in range(4)]
+
+
+@pytest.fixture
+def charged_microusd(bought_once):
+    return bought_once[1]
+
+
+def called(script, name):
+    """Return what a script of the page gives to a function."""
+    (line,) = (line for line in script.read_text(encoding="utf-8").splitlines() if line.startswith(f"{name}("))
+    return json.loads(line.removeprefix(f"{name}(").removesuffix(");"))
+
+
+def test_status_adds_up_folders_and_names_missing_shards(batchgen, four, charged_microusd):
+    said = batchgen("status", *four).stdout
+    together = said[said.index("4 folders together: 0 running") :]
+    assert "  80 planned\n" in together
+    assert f"    stored    {66:>9,}\n" in together
+    assert f"billed {dollars(charged_microusd)}" in together
+    assert "missing" not in together
+    assert "1 shard of 4 is missing here: 2/4" in batchgen("status", four[0], four[1], four[3]).stdout
+    lines = batchgen("status", "--json", *four).stdout.splitlines()
+    assert [json.loads(line)["folder"] for line in lines] == four
+
+
+def test_verify_looks_into_each_folder(batchgen, four, tmp_path):
+    done = batchgen("verify", *four, "--read-data")
+    assert (done.returncode, done.stderr.count("no difference")) == (0, 4)
+    next((tmp_path / four[2] / ".batchgen/pictures").glob("*/*")).unlink()
+    done = batchgen("verify", *four)
+    assert (done.returncode, done.stderr.count("no difference"), "1 missing" in done.stderr) == (1, 3, True)
+    lines = batchgen("verify", "--json", *four).stdout.splitlines()
+    assert [json.loads(line)["counts"]["missing"] for line in lines] == [0, 0, 1, 0]
+
+
+def test_one_report_is_of_all_folders(batchgen, four, charged_microusd, tmp_path):
+    done = batchgen("report", *four, "--into", "outputs/together")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "outputs/together/summary.json").read_bytes())
+    assert (summary["requests"], summary["pictures"]) == (66, 66)
+    assert summary["billed_microusd"] == charged_microusd
+    assert {one["model"]: one["pictures"] for one in summary["models"]} == {
+        "openai/gpt-image-1-mini": 33,
+        "test/test": 33,
+    }
+    done = batchgen("report", *four[1:])
+    assert (done.returncode, "1 shard of 4 is missing here: 0/4" in done.stderr) == (0, True)
+    for words, said in (
+        (("report", *four, "--sheet", "pdf"), "--sheet makes contact sheets of one folder"),
+        (("report", four[0], "--into", "x"), "--into is for several folders"),
+        (("report", *four, "--into", four[0]), "is a run folder"),
+        (("compare", *four), "--into outputs/together"),
+        (("compare", *four, "--serve"), "--serve shows one folder"),
+    ):
+        done = batchgen(*words)
+        assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_pictures_of_all_folders_are_compared_on_one_page(batchgen, four, tmp_path):
+    done = batchgen("compare", *four, "--into", "outputs/together")
+    assert (done.returncode, "66 cells" in done.stderr) == (0, True), done.stderr
+    page = tmp_path / "outputs/together"
+    shown = called(page / "compare/details-00000.js", "table.details")
+    assert len({(page / file).resolve() for file in shown["file"]}) == 66
+    assert all((page / file).is_file() for file in shown["file"])
+    assert len(list((page / "compare/thumbs").glob("*/*.webp"))) == len(set(shown["sha256"]))
+    flags = called(page / "compare/rows-00000.js", "table.rows")["flags"]
+    assert (len(flags), [one for one in flags if one & GONE]) == (66, [])
+
+
+def test_votes_of_all_folders_are_ranked_together(batchgen, four, tmp_path):
+    for number, folder in enumerate(four):
+        votes = [
+            json.dumps(
+                {
+                    "v": 1,
+                    "ts": 1_772_366_400_000 + second,
+                    "voter": "v",
+                    "axis": "model",
+                    "item": json.dumps({"prompt": f"mug {number}{second}", "repeat": "1"}),
+                    "a": "openai/gpt-image-1-mini",
+                    "b": "test/test",
+                    "winner": "a",
+                }
+            )
+            for second in range(3)
+        ]
+        (tmp_path / folder / "votes.jsonl").write_text("\n".join(votes) + "\n", encoding="utf-8")
+    done = batchgen("rank", *four, "--json")
+    assert done.returncode == 0, done.stderr
+    ranking = json.loads(done.stdout)
+    assert sum(one["wins"] for one in ranking["rated"]) == 12
+    assert not (tmp_path / four[0] / "ranking.json").exists()
+    assert "outputs/mugs-0-of-4 and 3 other folders by model" in batchgen("rank", *four).stdout
+
+
+def test_an_export_of_all_folders_has_each_picture_once(batchgen, four, tmp_path):
+    done = batchgen("export", *four, "captions", "data")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "data").rglob("*.txt"))) == 80

@@ -25,6 +25,16 @@ class RunFolder:
     root: Path
 
     @property
+    def name(self) -> str:
+        """What pages and summaries call the folder."""
+        return self.root.resolve().name
+
+    @property
+    def parts(self) -> tuple[tuple[str, RunFolder], ...]:
+        """The folders whose pictures these are, each after what leads from here to it: several, if read together."""
+        return (("", self),)
+
+    @property
     def state(self) -> Path:
         return self.root / ".batchgen"
 

@@ -51,7 +51,11 @@ class InputCopies:
 
     @cached_property
     def _files(self) -> dict[str, str]:
-        return _listed(self._folder.inputs)
+        found: dict[str, str] = {}
+        for prefix, part in self._folder.parts:
+            for digest, name in _listed(part.inputs).items():
+                found.setdefault(digest, f"{prefix}{INPUTS}/{name}")
+        return found
 
     def __bool__(self) -> bool:
         return bool(self._files)
@@ -59,7 +63,7 @@ class InputCopies:
     def files(self, digests: Iterable[str]) -> list[str]:
         """Return the copies of inputs with these ``digests``, relative to the run folder; an address has none."""
         found = (self._files.get(match[1]) for digest in digests if (match := _DIGEST.fullmatch(digest)))
-        return [f"{INPUTS}/{name}" for name in found if name]
+        return [file for file in found if file]
 
     def keep(self, wanted: Iterable[Input]) -> None:
         """Copy each input that has bytes and no copy; one whose file has other bytes by now is left out.
@@ -73,7 +77,7 @@ class InputCopies:
                     continue
                 name = f"{match[1]}.{_EXTENSIONS.get(one.media_type, 'png')}"
                 self._write(name, content)
-                self._files[match[1]] = name
+                self._files[match[1]] = f"{INPUTS}/{name}"
 
     def _write(self, name: str, content: bytes) -> None:
         place = self._folder.inputs

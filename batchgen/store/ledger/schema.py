@@ -250,12 +250,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     Raises :class:`LedgerDamaged`, and :class:`UsageError` if this account may not read it.
     """
     _refuse_unreadable(path)
-    address = f"{path.absolute().as_uri()}?mode=ro"
-    if not _opens(address):
-        _refuse_hidden_log(path)
-        # An account that may not make a log's index beside the ledger reads the file as it is.
-        address = f"{address}&immutable=1"
-    db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(read_only_address(path), uri=True, isolation_level=None, check_same_thread=False)
     try:
         _refuse_foreign(db, path)
     except sqlite3.DatabaseError as error:
@@ -265,6 +260,16 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def read_only_address(path: Path) -> str:
+    """Return the address under which SQLite reads the ledger. Raises :class:`UsageError` if its log can't be read."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    if _opens(address):
+        return address
+    _refuse_hidden_log(path)
+    # An account that may not make a log's index beside the ledger reads the file as it is.
+    return f"{address}&immutable=1"
 
 
 def _refuse_unreadable(path: Path) -> None:

@@ -124,6 +124,14 @@ def inside(root: Path, file: str) -> Path | None:
     return path
 
 
+def picture_inside(folder: RunFolder, file: str) -> Path | None:
+    """Return the path of a recorded picture, also in the parts of folders read together; ``None`` as above."""
+    for prefix, part in folder.parts:
+        if file.startswith(prefix) and (path := inside(part.root, file.removeprefix(prefix))) is not None:
+            return path
+    return None
+
+
 def forget(folder: RunFolder, digests: frozenset[int]) -> None:
     """Remove the thumbnails of pictures whose digests begin with one of these 64-bit numbers, and what was seen.
 
@@ -143,12 +151,11 @@ def forget(folder: RunFolder, digests: frozenset[int]) -> None:
 
 def read_looks(folder: RunFolder) -> Iterator[list[Look]]:
     """Return all that was ever seen of the pictures of ``folder``, in handfuls, the oldest first."""
-    place = _diary(folder)
-    if not place.is_file():
-        return
-    with place.open("rb") as lines:
-        while some := lines.readlines(_HANDFUL_BYTES):
-            yield [look for look in _decoded(some) if look.problem or look.tint]
+    for place in {_diary(one): None for one in (*(part for _, part in folder.parts), folder)}:
+        if place.is_file():
+            with place.open("rb") as lines:
+                while some := lines.readlines(_HANDFUL_BYTES):
+                    yield [look for look in _decoded(some) if look.problem or look.tint]
 
 
 _HANDFUL_BYTES = 4 << 20
