@@ -154,9 +154,8 @@ async def _run(
             await anyio.to_thread.run_sync(_refuse_early, judged, run_folder, options)
             opened = run_folder.opened(force_unlock=options.force_unlock)
             await anyio.to_thread.run_sync(stack.enter_context, opened)
-            bucket = await anyio.to_thread.run_sync(open_bucket, loaded.output.pictures, run_folder)
-            if bucket is not None:
-                stack.enter_context(bucket.cared_for())
+            held = open_bucket(loaded.output.pictures, run_folder, force_unlock=options.force_unlock)
+            bucket = await anyio.to_thread.run_sync(stack.enter_context, held)
             moved = await anyio.to_thread.run_sync(claim, judged.plan, run_folder)
             await anyio.to_thread.run_sync(refuse_other_splits, judged.plan, run_folder)
             live = ProgressFile(run_folder.progress)

@@ -10,7 +10,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from batchgen.store.folder.run_folder import RunFolder
@@ -21,6 +22,7 @@ from batchgen.store.media.sniff import NotAPicture
 from batchgen.store.pictures.bucket import Bucket, BucketFailed
 from batchgen.store.pictures.bucket_probe import refuse_unfit
 from batchgen.store.pictures.in_bucket import kept_here, move_up
+from batchgen.store.pictures.lease import GIVEN_UP_S, RENEWED_EVERY_S, Lease, LeaseLost, take_lease
 from batchgen.store.pictures.receipt import Receipt, receipt_of
 from batchgen.wording import counted
 
@@ -30,13 +32,29 @@ REST_S = 15.0
 _CARE_EVERY_S = 5.0
 
 
-class BucketSession:
-    """The open bucket of one run. Used by several threads. ``failed`` says why nothing more may be sent."""
+@dataclass(frozen=True, slots=True)
+class OnItsWay:
+    """How many requests a run has in flight, and what they may cost."""
 
-    def __init__(self, bucket: Bucket, folder: RunFolder) -> None:
+    in_flight: int = 0
+    reserved_microusd: int = 0
+
+
+class BucketSession:
+    """The open bucket of one run. Used by several threads. ``failed`` says why nothing more may be sent.
+
+    ``on_its_way`` is what the lease says of requests in flight; ``is_ours`` is false once another run took the bucket.
+    """
+
+    def __init__(self, bucket: Bucket, folder: RunFolder, lease: Lease | None = None) -> None:
         self.bucket = bucket
         self.failed: str | None = None
+        self.is_ours = True
+        self.on_its_way: Callable[[], OnItsWay] = OnItsWay
         self._folder = folder
+        self._lease = lease
+        self._renewed_s = time.monotonic()
+        self._gone = False
         self._rest_until_s = 0.0
         self._kept = False
         self._stuck: set[str] = set()
@@ -48,7 +66,7 @@ class BucketSession:
     @property
     def is_resting(self) -> bool:
         """Return whether the bucket failed a moment ago and is not asked for now."""
-        return self.failed is not None or time.monotonic() < self._rest_until_s
+        return self._gone or time.monotonic() < self._rest_until_s
 
     def news(self) -> Iterator[str]:
         """Return what is to be told and was not."""
@@ -58,6 +76,7 @@ class BucketSession:
     def note(self, error: BucketFailed) -> None:
         """Leave the bucket alone for a while because of ``error``, or for good if that does not pass by itself."""
         if error.lasting:
+            self._gone = True
             self.failed = self.failed or (
                 f"{error}. What is in flight is kept on this disk; once that is mended, running again puts it into the "
                 "bucket without paying"
@@ -102,9 +121,12 @@ class BucketSession:
         return False
 
     def publish(self, files: Iterable[Path]) -> None:
-        """Put the derived ``files`` of the run folder that are there beside the pictures. Raise :class:`BucketFailed`
-        and :class:`OSError`.
+        """Put the derived ``files`` of the run folder that are there beside the pictures, as long as they are ours.
+
+        Raise :class:`BucketFailed` and :class:`OSError`.
         """
+        if not self.is_ours:
+            return
         for file in files:
             if file.is_file():
                 self.bucket.overwrite(file.name, file.read_bytes())
@@ -114,13 +136,36 @@ class BucketSession:
         wait = "picture waits" if left == 1 else "pictures wait"
         return f"{left:,} paid {wait} on this disk for {self.bucket.address}; running again puts them there, free"
 
+    def renew(self) -> None:
+        """Say in the bucket that this run goes on. A run that can't say so, or has lost the bucket, sends nothing more.
+
+        For a thread.
+        """
+        if self._lease is None or not self.is_ours:
+            return
+        try:
+            self._lease.renew(**asdict(self.on_its_way()))
+        except LeaseLost as error:
+            self.is_ours = False
+            self.failed = self.failed or f"{error}, since this run was silent for too long"
+        except BucketFailed as error:
+            self.note(error)
+            if time.monotonic() - self._renewed_s > GIVEN_UP_S:
+                self.failed = self.failed or f"{error}; it took no word of this run for {GIVEN_UP_S / 60:.0f} minutes"
+        else:
+            self._renewed_s = time.monotonic()
+
     @contextmanager
     def cared_for(self) -> Iterator[None]:
-        """Look after the bucket from a thread of its own while the block runs."""
+        """Look after the bucket from threads while the block runs, and release the lease at its end."""
         try:
-            with _every(_CARE_EVERY_S, self._care):
+            with _every(_CARE_EVERY_S, self._care), _every(RENEWED_EVERY_S, self.renew):
                 yield
         finally:
+            if self._lease is not None and self.is_ours:
+                # A lease that is not released runs out by itself.
+                with suppress(BucketFailed, LeaseLost):
+                    self._lease.renew(released=True)
             if self._reader is not None:
                 self._reader.close()
 
@@ -129,23 +174,31 @@ class BucketSession:
             self.move_up()
 
 
-def open_bucket(address: str | None, folder: RunFolder) -> BucketSession | None:
-    """Return the bucket for the pictures of a run in ``folder``, found fit for it; ``None`` if there is no address.
+@contextmanager
+def open_bucket(
+    address: str | None, folder: RunFolder, *, force_unlock: str | None = None
+) -> Iterator[BucketSession | None]:
+    """Hold the bucket for the pictures of a run in ``folder``, found fit for it; ``None`` if there is no address.
 
-    Raise :class:`UsageError` or :class:`StoppedEarly` if the bucket can't be used now, and :class:`FolderMismatch` if
-    the pictures of the folder rest elsewhere. Nothing was sent by then. For a thread.
+    ``force_unlock`` names a dead machine whose lease counts no more. Raise :class:`UsageError` or
+    :class:`StoppedEarly` if the bucket can't be used now, :class:`FolderInUse` if another run holds it, and
+    :class:`FolderMismatch` if the pictures of the folder rest elsewhere. Nothing was sent by then. For a thread.
     """
     if folder.exists:
         with snapshot(folder.ledger) as db:
             refuse_other_place(db, address, str(folder.root))
     if address is None:
-        return None
+        yield None
+        return
     bucket = Bucket(address)
     try:
         refuse_unfit(bucket)
+        lease = take_lease(bucket, str(folder.root.absolute()), force_unlock=force_unlock)
     except BucketFailed as error:
         raise error.refusal() from error
-    return BucketSession(bucket, folder)
+    session = BucketSession(bucket, folder, lease)
+    with session.cared_for():
+        yield session
 
 
 @contextmanager
@@ -154,7 +207,9 @@ def _every(seconds: float, work: Callable[[], None]) -> Iterator[None]:
 
     def repeat() -> None:
         while not stop.wait(seconds):
-            work()
+            # What goes wrong with one look must not end the next ones.
+            with suppress(Exception):
+                work()
 
     thread = threading.Thread(target=repeat, name="bucket-care", daemon=True)
     thread.start()

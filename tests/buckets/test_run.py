@@ -9,7 +9,7 @@ import pytest
 from batchgen.store.pictures.in_bucket import PICTURES, object_of
 from tests.buckets.service import ADDRESS, BUSY, DENIED, NO_BUCKET
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 
 def pictures_in(bucket):

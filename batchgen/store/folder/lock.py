@@ -40,7 +40,7 @@ class _Claim:
     @property
     def is_of_this_machine(self) -> bool:
         # Containers have host names of their own, and one kernel, whose locks they share.
-        return self.boot == _boot() if self.boot != "-" else self.host == socket.gethostname()
+        return self.boot == boot_id() if self.boot != "-" else self.host == socket.gethostname()
 
 
 def holder(path: Path) -> str | None:
@@ -53,7 +53,7 @@ def holder(path: Path) -> str | None:
     if claim is None:
         return None
     if claim.is_of_this_machine:
-        return claim.text if _alive(claim.process) else None
+        return claim.text if is_alive(claim.process) else None
     return claim.text if time.time() - renewed_s < SILENT_S else None
 
 
@@ -140,7 +140,7 @@ def _write(handle: int, text: str) -> None:
 
 def _own_claim() -> str:
     started = time.strftime("%Y-%m-%d %H:%M:%S")
-    return f"process {os.getpid()} on {socket.gethostname()} since {started}, boot {_boot()}"
+    return f"process {os.getpid()} on {socket.gethostname()} since {started}, boot {boot_id()}"
 
 
 def _claim(text: str) -> _Claim | None:
@@ -151,14 +151,14 @@ def _claim(text: str) -> _Claim | None:
     return _Claim(int(found["process"]), found["host"], found["boot"], said)
 
 
-def _boot() -> str:
+def boot_id() -> str:
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip() or "-"
     except OSError:
         return "-"
 
 
-def _alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
