@@ -14,15 +14,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from batchgen.errors import BatchgenError, FolderInUse
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.pictures_at import refuse_other_place
 from batchgen.store.ledger.reader import Reader
-from batchgen.store.ledger.records import snapshot
+from batchgen.store.ledger.records import snapshot, timestamp
 from batchgen.store.media.sniff import NotAPicture
 from batchgen.store.pictures.bucket import Bucket, BucketFailed
 from batchgen.store.pictures.bucket_probe import refuse_unfit
 from batchgen.store.pictures.in_bucket import kept_here, move_up
 from batchgen.store.pictures.lease import GIVEN_UP_S, RENEWED_EVERY_S, Lease, LeaseLost, take_lease
+from batchgen.store.pictures.ledger_backup import BACKED_UP_EVERY_S, LedgerBackup
 from batchgen.store.pictures.receipt import Receipt, receipt_of
 from batchgen.wording import counted
 
@@ -34,25 +36,33 @@ _CARE_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class OnItsWay:
-    """How many requests a run has in flight, and what they may cost."""
+    """How many requests a run may have in flight at a time, and what they may cost."""
 
     in_flight: int = 0
     reserved_microusd: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class HeldBucket:
+    """The right of one run to a bucket: its lease, and the copy of its ledger there."""
+
+    lease: Lease
+    backup: LedgerBackup
+
+
 class BucketSession:
     """The open bucket of one run. Used by several threads. ``failed`` says why nothing more may be sent.
 
-    ``on_its_way`` is what the lease says of requests in flight; ``is_ours`` is false once another run took the bucket.
+    ``is_ours`` is false once another run took the bucket.
     """
 
-    def __init__(self, bucket: Bucket, folder: RunFolder, lease: Lease | None = None) -> None:
+    def __init__(self, bucket: Bucket, folder: RunFolder, taken: HeldBucket | None = None) -> None:
         self.bucket = bucket
         self.failed: str | None = None
         self.is_ours = True
-        self.on_its_way: Callable[[], OnItsWay] = OnItsWay
         self._folder = folder
-        self._lease = lease
+        self._taken = taken
+        self._on_its_way = OnItsWay()
         self._renewed_s = time.monotonic()
         self._gone = False
         self._rest_until_s = 0.0
@@ -72,6 +82,10 @@ class BucketSession:
         """Return what is to be told and was not."""
         while self._news:
             yield self._news.popleft()
+
+    def tell(self, news: str) -> None:
+        """Have ``news`` told with the next ones."""
+        self._news.append(news)
 
     def note(self, error: BucketFailed) -> None:
         """Leave the bucket alone for a while because of ``error``, or for good if that does not pass by itself."""
@@ -121,30 +135,66 @@ class BucketSession:
         return False
 
     def publish(self, files: Iterable[Path]) -> None:
-        """Put the derived ``files`` of the run folder that are there beside the pictures, as long as they are ours.
+        """Put the derived ``files`` of the run folder that are there beside the pictures, and the ledger's last copy.
 
-        Raise :class:`BucketFailed` and :class:`OSError`.
+        Not if another run has the bucket. Raise :class:`BucketFailed` and :class:`OSError`.
         """
         if not self.is_ours:
             return
         for file in files:
             if file.is_file():
                 self.bucket.overwrite(file.name, file.read_bytes())
+        if self._taken is not None:
+            # What it says must not be older than its lease is free.
+            try:
+                self._taken.backup.save()
+            except LeaseLost as error:
+                self.is_ours = False
+                raise BucketFailed(str(error), lasting=True) from error
 
     def waiting_reason(self, left: int) -> str:
         """Return why a run is not done while pictures wait on this disk."""
         wait = "picture waits" if left == 1 else "pictures wait"
         return f"{left:,} paid {wait} on this disk for {self.bucket.address}; running again puts them there, free"
 
+    def begin(self, on_its_way: OnItsWay) -> None:
+        """Say in the bucket, before anything is sent, how much may be on its way, and put a copy of the ledger there.
+
+        Whoever goes on with an empty disk needs both. Raise :class:`UsageError` or :class:`StoppedEarly`. For a thread.
+        """
+        if self._taken is None:
+            return
+        self._on_its_way = on_its_way
+        try:
+            self._taken.lease.renew(**asdict(on_its_way))
+            self._taken.backup.save()
+        except BucketFailed as error:
+            raise error.refusal() from error
+        except LeaseLost as error:
+            self.is_ours = False
+            raise FolderInUse(f"{error}. Nothing was sent") from error
+
+    def back_up(self) -> None:
+        """Put a copy of the ledger as it is now into the bucket. For a thread."""
+        if self._taken is None or not self.is_ours:
+            return
+        try:
+            self._taken.backup.save()
+        except BucketFailed as error:
+            self.note(error)
+        except LeaseLost as error:
+            self.is_ours = False
+            self.failed = self.failed or str(error)
+
     def renew(self) -> None:
         """Say in the bucket that this run goes on. A run that can't say so, or has lost the bucket, sends nothing more.
 
         For a thread.
         """
-        if self._lease is None or not self.is_ours:
+        if self._taken is None or not self.is_ours:
             return
         try:
-            self._lease.renew(**asdict(self.on_its_way()))
+            self._taken.lease.renew(**asdict(self._on_its_way))
         except LeaseLost as error:
             self.is_ours = False
             self.failed = self.failed or f"{error}, since this run was silent for too long"
@@ -159,13 +209,17 @@ class BucketSession:
     def cared_for(self) -> Iterator[None]:
         """Look after the bucket from threads while the block runs, and release the lease at its end."""
         try:
-            with _every(_CARE_EVERY_S, self._care), _every(RENEWED_EVERY_S, self.renew):
+            with (
+                _every(_CARE_EVERY_S, self._care),
+                _every(RENEWED_EVERY_S, self.renew),
+                _every(BACKED_UP_EVERY_S, self.back_up),
+            ):
                 yield
         finally:
-            if self._lease is not None and self.is_ours:
+            if self._taken is not None and self.is_ours:
                 # A lease that is not released runs out by itself.
                 with suppress(BucketFailed, LeaseLost):
-                    self._lease.renew(released=True)
+                    self._taken.lease.renew(released=True)
             if self._reader is not None:
                 self._reader.close()
 
@@ -196,9 +250,27 @@ def open_bucket(
         lease = take_lease(bucket, str(folder.root.absolute()), force_unlock=force_unlock)
     except BucketFailed as error:
         raise error.refusal() from error
-    session = BucketSession(bucket, folder, lease)
+    with _released_on_refusal(lease):
+        backup = LedgerBackup(bucket, folder)
+        saved_ms = backup.restore(lease.before)
+    session = BucketSession(bucket, folder, HeldBucket(lease, backup))
+    if saved_ms is not None:
+        session.tell(f"{folder.root}: goes on with the copy of its ledger in {address}, of {timestamp(saved_ms)}")
     with session.cared_for():
         yield session
+
+
+@contextmanager
+def _released_on_refusal(lease: Lease) -> Iterator[None]:
+    """Release ``lease`` if the block raises, so that nobody waits for a run that never began."""
+    try:
+        yield
+    except BucketFailed as error:
+        raise error.refusal() from error
+    except BatchgenError:
+        with suppress(BucketFailed, LeaseLost):
+            lease.renew(released=lease.before is None)
+        raise
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from batchgen.errors import BatchgenError, LedgerDamaged, shortage_of
 from batchgen.money import dollars
 from batchgen.provider.interface import Failed, Verdict
 from batchgen.request import State
-from batchgen.running.bucket_session import OnItsWay
 from batchgen.running.buy.budget import RetryTokens
 from batchgen.running.buy.publish import Paid, Published, Publisher
 from batchgen.running.buy.purchase import Bought, NotBought, Purchase
@@ -93,8 +92,6 @@ class Engine:
         self._purchase = Purchase(
             desk, tokens=self._tokens, stopped=lambda: self._lanes.stopped is not None, abandon=self._abandon
         )
-        if desk.bucket is not None:
-            desk.bucket.on_its_way = lambda: OnItsWay(self._lanes.in_flight, desk.budget.reserved_microusd)
         self._scope = anyio.CancelScope()
         self._ended: Counter[State] = Counter()
         self._sent = 0

@@ -30,6 +30,7 @@ from batchgen.running.control import Control
 from batchgen.running.desk import Desk
 from batchgen.running.engine import Engine, WorkDone
 from batchgen.running.events import FinalStep, Listener, Notice, Started, silent
+from batchgen.running.lost_with_disk import most_on_its_way, permit_lost
 from batchgen.running.metadata_sync import sync
 from batchgen.running.missing import Missing, give_up, missing_of
 from batchgen.running.options import Options, min_free_bytes
@@ -63,6 +64,7 @@ from batchgen.store.ledger.run_counts import RunCounts
 from batchgen.store.looks.ahead import LookAhead
 from batchgen.store.pictures.bucket import BucketFailed
 from batchgen.store.pictures.found_in_bucket import FoundPicture, unknown_pictures
+from batchgen.store.pictures.ledger_backup import forget_lost, lost_with_disk
 from batchgen.store.pictures.other_folders import Sources
 from batchgen.version import __version__
 
@@ -110,6 +112,8 @@ async def run_plan(
         budget = await _budget(opened, await provider.balance_microusd())
         lanes = partial(lanes_of, planned, plan.manifest.limits, shards=plan.manifest.shards)
         desk = replace(opened, budget=budget, run_id=await _begun(opened), lanes=lanes())
+        if bucket is not None:
+            await anyio.to_thread.run_sync(bucket.begin, most_on_its_way(plan, planned, prices))
         synced = await sync(plan, desk.ledger, desk.reader, desk.diff)
         relinked = await _names(desk, looked)
         counts = RunCounts(
@@ -277,6 +281,9 @@ async def _permitted(desk: Desk, missing: Sequence[Missing]) -> int:
     left = Counter(open_ones) + Counter(one.model for one in missing)
     remaining_microusd = expected_microusd(left, desk.prices)
     refuse_unconfirmed(left, desk.prices, desk.options, manifest.limits, shards=manifest.shards)
+    if lost := await anyio.to_thread.run_sync(lost_with_disk, desk.reader.db):
+        desk.listen(Notice(permit_lost(lost, left.total(), desk.risk, desk.options)))
+        await desk.ledger.change(forget_lost)
     typical_bytes = await anyio.to_thread.run_sync(desk.reader.typical_bytes)
     if warning := desk.space.warning(sum(left.values()), typical_bytes):
         desk.listen(Notice(warning))

@@ -3,18 +3,21 @@
 import socket
 import subprocess
 import sys
+from contextlib import closing
 
 import msgspec
 import pytest
 
 from batchgen.errors import FolderInUse
 from batchgen.running import bucket_session
-from batchgen.running.bucket_session import BucketSession, OnItsWay
+from batchgen.running.bucket_session import BucketSession, HeldBucket, OnItsWay
 from batchgen.store.folder.lock import boot_id
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.schema import connect
 from batchgen.store.pictures import lease as leases
 from batchgen.store.pictures.bucket import BucketFailed
 from batchgen.store.pictures.lease import LEASE, Holder, LeaseLost, take_lease
+from batchgen.store.pictures.ledger_backup import LedgerBackup
 from tests.buckets.service import ADDRESS, BUSY
 from tests.buckets.test_run import in_bucket, pictures_in
 
@@ -27,6 +30,18 @@ def claim(bucket, **changes):
     """A lease as another machine would have left it."""
     holder = Holder(4242, "far-away", "another-boot", "2026-03-01 12:00:00", "/work/out", "t")
     bucket.overwrite(LEASE, msgspec.json.encode(msgspec.structs.replace(holder, **changes)))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run folder whose ledger has its tables and nothing else."""
+    folder = RunFolder(tmp_path)
+    with folder.opened(), closing(connect(folder.ledger)):
+        yield folder
+
+
+def taken(bucket, folder):
+    return HeldBucket(take_lease(bucket, "/work/one"), LedgerBackup(bucket, folder))
 
 
 def dead_process():
@@ -77,30 +92,29 @@ def test_what_is_no_lease_is_left_alone(bucket):
     assert bucket.read(LEASE).content == b"somebody's own"
 
 
-def test_a_renewed_lease_says_what_is_on_its_way(bucket, tmp_path):
-    session = BucketSession(bucket, RunFolder(tmp_path), take_lease(bucket, "/work/one"))
-    session.on_its_way = lambda: OnItsWay(3, 30_000)
-    session.renew()
+def test_a_run_says_what_may_be_on_its_way_before_it_sends_anything(bucket, folder):
+    session = BucketSession(bucket, folder, taken(bucket, folder))
+    session.begin(OnItsWay(3, 30_000))
     session.renew()
     assert (said(bucket).in_flight, said(bucket).reserved_microusd) == (3, 30_000)
 
 
-def test_a_run_that_lost_its_bucket_sends_nothing_more_and_writes_no_lists(bucket, tmp_path):
-    (tmp_path / "summary.json").write_text("{}")
-    session = BucketSession(bucket, RunFolder(tmp_path), take_lease(bucket, "/work/one"))
+def test_a_run_that_lost_its_bucket_sends_nothing_more_and_writes_no_lists(bucket, folder):
+    (folder.root / "summary.json").write_text("{}")
+    session = BucketSession(bucket, folder, taken(bucket, folder))
     claim(bucket)
     session.renew()
     assert "was taken over by process 4242 on far-away" in session.failed
     assert not session.is_resting, "what is in flight still goes there, under its key"
-    session.publish([tmp_path / "summary.json"])
+    session.publish([folder.root / "summary.json"])
     assert bucket.head("summary.json") is None
     with session.cared_for():
         pass
     assert said(bucket).host == "far-away"
 
 
-def test_a_run_that_can_say_nothing_for_long_sends_nothing_more(bucket, service, tmp_path, monkeypatch):
-    session = BucketSession(bucket, RunFolder(tmp_path), take_lease(bucket, "/work/one"))
+def test_a_run_that_can_say_nothing_for_long_sends_nothing_more(bucket, service, folder, monkeypatch):
+    session = BucketSession(bucket, folder, taken(bucket, folder))
     service.fail(BUSY, within="lease")
     session.renew()
     assert session.failed is None

@@ -124,13 +124,13 @@ class Bucket:
             return False
         return True
 
-    def replace(self, path: str, content: bytes, tag: str | None) -> str:
+    def replace(self, path: str, content: bytes, tag: str | None, attributes: Mapping[str, str] | None = None) -> str:
         """Put an object in place of the one with this ``tag``, or a new one for ``None``, and return its tag.
 
         Raises :class:`TagMismatch` if that is not what is there.
         """
         try:
-            return self._put(path, content, "create" if tag is None else {"e_tag": tag})
+            return self._put(path, content, "create" if tag is None else {"e_tag": tag}, attributes)
         except FileExistsError as error:
             raise TagMismatch(path) from error
 
