@@ -254,12 +254,15 @@ def number_of(key: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPicture:
-    """A picture of an answer: hosted at ``url``, inline as ``base64`` that is not decoded yet, or as ``content``."""
+    """A picture of an answer: hosted at ``url``, inline as ``base64`` that is not decoded yet, or as ``content``.
+
+    A large one is a view of where it lies in the answer, as plain base64 or as its bytes.
+    """
 
     url: str | None = None
-    base64: bytes | None = None
+    base64: bytes | memoryview | None = None
     revised_prompt: str | None = None
-    content: bytes | None = None
+    content: bytes | memoryview | None = None
 
 
 @dataclass(frozen=True, slots=True)

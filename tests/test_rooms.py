@@ -68,7 +68,7 @@ ARROWS["__main__"] = {"cli"}
 
 # The doors of rooms that show only a part of themselves to these.
 DOORS = {
-    ("running", "provider"): {"batchgen.provider.interface", "batchgen.provider.arrival"},
+    ("running", "provider"): {f"batchgen.provider.{door}" for door in ("interface", "arrival", "answer_sink")},
     ("planning", "provider"): {"batchgen.provider.interface"},
     ("manifest", "store"): {"batchgen.store.media.picture_header"},
     ("planning", "store"): {

@@ -43,7 +43,7 @@ def adopt(
 def _content(folder: Path, source: str) -> bytes:
     if "://" in source:
         return _fetched(source)
-    if source.endswith(".body"):
+    if source.endswith((".body", ".arriving")):
         return _from_answer(folder, source)
     try:
         return Path(source).read_bytes()

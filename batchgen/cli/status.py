@@ -93,6 +93,9 @@ def _lines(found: FolderStatus) -> Iterable[str]:
     if found.unread:
         holds = "holds" if found.unread == 1 else "hold"
         yield f"  {counted(found.unread, 'kept answer')} {holds} no picture that batchgen knows; every run reads again"
+    if found.arrived:
+        came = f"{counted(found.arrived, 'answer')} arrived, or began to, when the last run was killed"
+        yield f"  {came}; the next run reads {'it' if found.arrived == 1 else 'them'}, free"
     if found.orphans and found.orphans.kept:
         yield f"  {kept(found.orphans)}"
     if found.deleted:

@@ -13,6 +13,7 @@ from batchgen.money import usd
 from batchgen.request import State
 from batchgen.running.events import Progress
 from batchgen.running.progress_file import LiveState, read_live_state
+from batchgen.store.folder.arriving_answers import left_arrived
 from batchgen.store.folder.lock import holder
 from batchgen.store.ledger import names
 from batchgen.store.ledger.control_log import Acknowledgement, recorded
@@ -40,6 +41,7 @@ class FolderStatus:
     deleted: int
     orphans: Orphans | None
     unread: int
+    arrived: int
     each: Sequence[Each]
     live: LiveState | None
     control: Sequence[Acknowledgement]
@@ -85,6 +87,7 @@ class FolderStatus:
             "rate_per_s": progress.rate_per_s,
             "eta_s": progress.eta_s,
             "in_flight": progress.in_flight,
+            "arrived": self.arrived,
             "budget_usd": None if progress.budget_microusd is None else usd(progress.budget_microusd),
             "budget_microusd": progress.budget_microusd,
             "billed_microusd": self.spent.billed_microusd,
@@ -123,6 +126,7 @@ def folder_status(folder: Path) -> FolderStatus:
             deleted=len(names.deleted(reader.db)),
             orphans=reader.orphans(),
             unread=reader.count_unread(),
+            arrived=0 if running else len(left_arrived(place.answers)),
             each=reader.each(),
             live=read_live_state(place.progress) if running else None,
             control=control,

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.request import State
+from batchgen.store.folder.arriving_answers import SUFFIX, left_arrived
 from batchgen.store.folder.atomic import sha256_of
 from batchgen.store.folder.kept_answers import kept_answers
+from batchgen.store.folder.lock import holder
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.pictures_at import pictures_at
 from batchgen.store.ledger.records import snapshot
@@ -63,6 +65,7 @@ def verify(folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
     visible = sorted(_visible(folder))
     at_rest = sorted(f".batchgen/pictures/{path.relative_to(folder.pictures).as_posix()}" for path in _at_rest(folder))
     leftovers = sorted(_leftovers(folder))
+    arrived = {} if holder(folder.lock) else left_arrived(folder.answers)
     with snapshot(folder.ledger) as db:
         _check(db, folder)
         if bucket is None:
@@ -82,6 +85,9 @@ def verify(folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
                 yield Finding(Discrepancy.FOREIGN, file, name[3:35], "the ledger does not know this picture")
         yield from _unfinished(db, folder)
         yield from _answers(db, folder)
+        for name, path in sorted(arrived.items()):
+            file = path.relative_to(folder.root).as_posix()
+            yield Finding(Discrepancy.UNFINISHED, file, name[:32], _ARRIVED)
         for file in leftovers:
             if (folder.root / file).exists():
                 yield Finding(Discrepancy.LITTER, file, None, "left by a process that died; nothing refers to it")
@@ -145,6 +151,7 @@ def _unfinished(db: sqlite3.Connection, folder: RunFolder) -> Iterator[Finding]:
         yield Finding(Discrepancy.UNFINISHED, stem, key, f"paid for, and no picture yet{why}; {how}")
 
 
+_ARRIVED = "an answer that arrived, or began to, when its process died; the next run reads it, free"
 _UNREAD = "an answer that may be paid for, without a picture that batchgen knows; `batchgen adopt` can use it"
 
 
@@ -176,6 +183,6 @@ def _at_rest(folder: RunFolder) -> Iterator[Path]:
 
 
 def _leftovers(folder: RunFolder) -> Iterator[str]:
-    answers = (path for path in folder.answers.glob("*") if path.suffix not in {".body", ".unbilled"})
+    answers = (path for path in folder.answers.glob("*") if path.suffix not in {".body", ".unbilled", SUFFIX})
     for path in (*folder.images.rglob(".*.part"), *folder.pictures.rglob(".*.part"), *answers):
         yield path.relative_to(folder.root).as_posix()

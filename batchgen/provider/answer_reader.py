@@ -25,6 +25,8 @@ __all__ = ["EXCERPT", "UNREADABLE", "Reading", "read_answer"]
 EXCERPT = 4000
 
 _MOST_PARTS = 64
+# Heartbeats before a picture: one every few seconds of a day.
+_LONGEST_IDLE = 64 * 1024
 _BOUNDARY = re.compile(r'multipart/.*?;\s*boundary="?([^";]{1,200})', re.IGNORECASE | re.DOTALL)
 # What events and lines are called that show a picture before it is done.
 _UNDONE = frozenset({"partial", "preview", "progress", "intermediate", "processing", "queued"})
@@ -53,10 +55,15 @@ def read_answer(arrival: Arrival, *, base_url: str = "", sent: Collection[str] =
     Relative addresses are joined with ``base_url``; what only repeats an input, whose digests are ``sent``, is no
     picture. Pictures count whatever the status, addresses only in a success.
     """
-    fields = strict_fields(arrival.body)
+    fields = strict_fields(arrival.content)
     if fields and (pictures := entries_of(fields, status=arrival.status, sent=sent)):
-        return Reading(pictures, fields, arrival.body[: 2 * EXCERPT].decode("utf-8", "replace"), is_json=True)
+        return Reading(pictures, fields, bytes(arrival.content[: 2 * EXCERPT]).decode("utf-8", "replace"), is_json=True)
     search = _Search(arrival, base_url, sent)
+    if not isinstance(arrival.content, bytes):
+        # Films and scans come as the body itself. What else is so large is an odd answer, and read in memory.
+        if pictures := search.as_it_lies(arrival.content):
+            return Reading(pictures)
+        return read_answer(replace(arrival, content=arrival.body), base_url=base_url, sent=sent)
     body = inflated(arrival.body, arrival.header("content-encoding"))
     reading = search.reading(body)
     if not reading.pictures and body is not arrival.body:
@@ -74,6 +81,12 @@ class _Search:
         self._base_url = base_url
         self._sent = sent
         self._is_success = 200 <= arrival.status < 300
+
+    def as_it_lies(self, body: memoryview) -> tuple[AnswerPicture, ...]:
+        """Return the picture that a large body is, without reading the body into memory."""
+        head = bytes(body[:_LONGEST_IDLE])
+        body = body[len(head) - len(head.lstrip(b" \t\r\n")) :]
+        return self._walk().of_bytes(body) if self._may_be_picture(bytes(body[: 2 * HEAD_BYTES])) else ()
 
     def reading(self, body: bytes) -> Reading:
         """Return what a body holds whose codings are undone."""

@@ -82,7 +82,7 @@ def _failed(arrival: Arrival, reading: Reading, kind: str, stated: Statement) ->
 
 def _begun(arrival: Arrival, reading: Reading) -> str | None:
     """Return why a success is no whole answer: nothing came, or a document that does not end."""
-    if not arrival.body.strip():
+    if arrival.is_blank:
         return "the answer is empty"
     if not reading.is_json and reading.text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}:
         return f"the answer is no whole JSON: {short(reading.text)}"

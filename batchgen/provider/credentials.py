@@ -107,7 +107,7 @@ def found_keys() -> frozenset[Secret]:
 def redact(text: str, secrets: Iterable[Secret]) -> str:
     """Return the text without the secrets, in their plain, base64 and URL-quoted forms."""
     for secret in secrets:
-        for form in _forms(secret):
+        for form in forms_of(secret):
             text = text.replace(form, MASK)
     return text
 
@@ -115,7 +115,7 @@ def redact(text: str, secrets: Iterable[Secret]) -> str:
 def redact_bytes(content: bytes, secrets: Iterable[Secret]) -> bytes:
     """Return ``content`` without the secrets, as :func:`redact` does; JSON in it stays JSON."""
     for secret in secrets:
-        for form in _forms(secret):
+        for form in forms_of(secret):
             # Most answers hold none: looking for one costs nothing beside making a copy.
             if (sought := form.encode()) in content:
                 content = content.replace(sought, MASK.encode())
@@ -200,7 +200,7 @@ def _content(path: Path, what: str, *, private: bool = False) -> str:
 
 
 @functools.lru_cache(maxsize=16)
-def _forms(secret: Secret) -> tuple[str, ...]:
+def forms_of(secret: Secret) -> tuple[str, ...]:
     """Return every way the secret may be written, longest first, so that no form leaves the rest of a longer one."""
     value = secret.reveal()
     if len(value) < _SHORTEST_REDACTED:

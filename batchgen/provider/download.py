@@ -114,7 +114,7 @@ class PictureLinks:
 
     async def _exchanged(self, sent: Outgoing) -> tuple[Received, bytes]:
         received = await self._engine.exchange(sent)
-        return received, inflated(sent, received)
+        return received, bytes(inflated(sent, received))
 
     async def _prepared(self, origin: str) -> Prepared | None:
         """Return the head of requests to ``origin``, if links may lead there, and straight."""

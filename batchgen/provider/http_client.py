@@ -12,15 +12,17 @@ import httpx
 import msgspec
 
 from batchgen.errors import UsageError
+from batchgen.provider.answer_sink import ANSWER_PLACE, AnswerSink, KeptHeaders
 from batchgen.provider.answers import read_transport_error
 from batchgen.provider.arrival import Arrival
-from batchgen.provider.credentials import Secret, redact, redact_bytes
+from batchgen.provider.credentials import Secret, forms_of, redact, redact_bytes
 from batchgen.provider.download import USER_AGENT, PictureLinks, own_host
 from batchgen.provider.http.interface import (
     AddressRule,
     EngineOptions,
     Headers,
     Prepared,
+    Received,
     inflated,
     open_engine,
     partial_of,
@@ -35,8 +37,9 @@ _UNKEPT_HEADERS = frozenset(
     | {"strict-transport-security", "content-security-policy", "access-control-allow-origin", "vary", "etag"}
 )
 
-# The cap for films, and for every download: an address does not say what it holds.
-LARGEST_FILM_BYTES = 256 << 20
+# The caps for answers; that for pictures is the one of every download.
+LARGEST_PICTURE_BYTES = 256 << 20
+LARGEST_FILM_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,10 @@ class HttpClient:
         self.base_url = checked_base_url(base_url)
         self._access = access = access or Access()
         self._secrets = (*([key] if key else []), *access.secrets)
+        self._forms = [form.encode() for secret in self._secrets for form in forms_of(secret)]
         self._credentials = _credentials(key, access)
         self._headers = [*_plain_headers(access), *self._credentials]
         self._extensions: dict[str, object] = {"timeout": {"read": read_timeout_s}}
-        self._film_extensions = {**self._extensions, "max_body_bytes": LARGEST_FILM_BYTES}
         self._concurrency = concurrency
         # Making a request of httpx costs as much as posting it: what posts share is made once.
         self._posts: dict[tuple[str, str, bool], Prepared] = {}
@@ -90,7 +93,7 @@ class HttpClient:
                 options,
                 addresses=rule_for_downloads([address] if address else []),
                 host_rules={f"{own.scheme}://{own.host}": self._own_rule if own.headers else AddressRule.ANY},
-                max_body_bytes=LARGEST_FILM_BYTES,
+                max_body_bytes=LARGEST_PICTURE_BYTES,
             )
             downloads = await stack.enter_async_context(open_engine(for_downloads))
             self._links = PictureLinks(downloads, own, self.redact)
@@ -115,25 +118,28 @@ class HttpClient:
 
         A ``film`` may be larger than pictures are.
         """
+        place = ANSWER_PLACE.get()
+        sink = AnswerSink(place, self._forms, self._kept) if place is not None else None
         try:
             prepared = self._posts.get((path, body.media_type, film)) or await self._prepared(path, body, film=film)
-            sent = prepared.post(body.content, [(b"idempotency-key", idempotency_key.encode("ascii"))])
+            sent = prepared.post(body.content, [(b"idempotency-key", idempotency_key.encode("ascii"))], sink=sink)
             received = await self._engine.exchange(sent)
             content = inflated(sent, received)
         except httpx.HTTPError as error:
             said = self.redact(str(error))
             partial = partial_of(error)
-            if partial is None or not partial.body.strip():
+            if partial is None or (isinstance(partial.body, bytes) and not partial.body.strip()):
                 return read_transport_error(error, said)
-            return self._arrival(partial.status, partial.headers, partial.body, cut=said)
-        return self._arrival(received.status, received.headers, content, repeats=received.repeats)
+            return self._arrival(partial, sink, cut=said)
+        return self._arrival(replace(received, body=content), sink)
 
     async def _prepared(self, path: str, body: Body, *, film: bool) -> Prepared:
+        cap = LARGEST_FILM_BYTES if film else LARGEST_PICTURE_BYTES
         request = httpx.Request(
             "POST",
             self._url(path),
             headers=[*self._headers, ("content-type", body.media_type)],
-            extensions=self._film_extensions if film else self._extensions,
+            extensions={**self._extensions, "max_body_bytes": cap},
         )
         # Each upload has a media type of its own: those are not kept.
         prepared = await self._engine.prepared(request)
@@ -141,15 +147,20 @@ class HttpClient:
             self._posts[path, body.media_type, film] = prepared
         return prepared
 
-    def _arrival(
-        self, status: int, headers: Headers, body: bytes, *, cut: str | None = None, repeats: bool = False
-    ) -> Arrival:
+    def _arrival(self, received: Received, sink: AnswerSink | None, *, cut: str | None = None) -> Arrival:
+        kept = sink.headers if sink is not None and sink.headers is not None else self._kept(received.headers)
+        # What is viewed in its place was masked on the way there.
+        body = received.body
+        masked = body if isinstance(body, memoryview) else redact_bytes(body, self._secrets)
+        return Arrival(received.status, kept, masked, cut, received.repeats)
+
+    def _kept(self, headers: Headers) -> KeptHeaders:
         named = [(name, value) for name, value in texts_of(headers) if name not in _UNKEPT_HEADERS]
         # Most answers quote no secret: they are looked through at once.
         together = "\n".join([value for _, value in named])
         if self.redact(together) != together:
             named = [(name, self.redact(value)) for name, value in named]
-        return Arrival(status, tuple(named), redact_bytes(body, self._secrets), cut, repeats)
+        return tuple(named)
 
     async def get_json(self, path: str) -> object | None:
         """Return the decoded JSON of a free look-up, or ``None`` if it fails."""

@@ -244,7 +244,7 @@ class Walk:
         found = self._inline(text.strip(), None)
         return (found,) if found else ()
 
-    def of_bytes(self, content: bytes) -> tuple[AnswerPicture, ...]:
+    def of_bytes(self, content: bytes | memoryview) -> tuple[AnswerPicture, ...]:
         """Return the picture that a whole body is, if it is one."""
         found = self._known(content, AnswerPicture(content=content)) if is_whole(content) else None
         return (found,) if found else ()
@@ -318,7 +318,7 @@ class Walk:
             return None
         return self._known(content, AnswerPicture(None, plain, revised)) if is_whole(content) else None
 
-    def _known(self, content: bytes, picture: AnswerPicture) -> AnswerPicture | None:
+    def _known(self, content: bytes | memoryview, picture: AnswerPicture) -> AnswerPicture | None:
         return self._new(f"sha256:{hashlib.sha256(content).hexdigest()}", picture)
 
     def _new(self, digest: str, picture: AnswerPicture) -> AnswerPicture | None:

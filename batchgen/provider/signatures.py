@@ -5,6 +5,8 @@ The room of pictures judges a file before it is published; here a signature deci
 
 from __future__ import annotations
 
+from typing import Protocol
+
 HEAD_BYTES = 64
 _TAIL_BYTES = 64
 
@@ -23,6 +25,14 @@ ENDLESS = frozenset({"tiff", "webm"})
 _MOST_BOXES = 100_000
 
 
+class Sliced(Protocol):
+    """Bytes, in memory or not: what stands in a place is read when it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: slice, /) -> bytes | memoryview: ...
+
+
 def signature(head: bytes) -> str | None:
     """Return the name of the format that begins like ``head``, or ``None``."""
     for beginning, name in _SIGNATURES:
@@ -35,27 +45,28 @@ def signature(head: bytes) -> str | None:
     return "svg" if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<svg", b"<?xml")) else None
 
 
-def is_whole(content: bytes) -> bool:
+def is_whole(content: Sliced) -> bool:
     """Return whether ``content`` is a picture or film whose end is there, as far as its format has one."""
-    match signature(content[:HEAD_BYTES]):
+    head, tail = bytes(content[:HEAD_BYTES]), bytes(content[-_TAIL_BYTES:])
+    match signature(head):
         case "png":
             # Here and below: some encoders append a few bytes of their own behind the end marker.
-            return b"IEND\xaeB`\x82" in content[-_TAIL_BYTES:]
+            return b"IEND\xaeB`\x82" in tail
         case "jpeg":
-            return b"\xff\xd9" in content[-_TAIL_BYTES:]
+            return b"\xff\xd9" in tail
         case "gif":
-            return content[-_TAIL_BYTES:].rstrip(b"\0")[-1:] == b";"
+            return tail.rstrip(b"\0")[-1:] == b";"
         case "webp":
-            return len(content) >= int.from_bytes(content[4:8], "little") + 8
+            return len(content) >= int.from_bytes(head[4:8], "little") + 8
         case "svg":
-            return b"<svg" in content[:4096] and content[-_TAIL_BYTES:].rstrip().endswith(b"</svg>")
+            return b"<svg" in bytes(content[:4096]) and tail.rstrip().endswith(b"</svg>")
         case "boxes":
             return _boxes_end_with(content)
         case name:
             return name is not None and len(content) > HEAD_BYTES
 
 
-def _boxes_end_with(content: bytes) -> bool:
+def _boxes_end_with(content: Sliced) -> bool:
     """Return whether the boxes of an ISO media file end where the bytes do (ISO/IEC 14496-12, 4.2)."""
     place = 0
     for _ in range(_MOST_BOXES):

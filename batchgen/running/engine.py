@@ -132,6 +132,7 @@ class Engine:
                     work.start_soon(self._feed)
                     work.start_soon(self._send)
                 tasks.cancel_scope.cancel()
+        self._purchase.close()
         for message in self._desk.spill.messages:
             self._tell(Notice(message))
         self._tell(self._progress())

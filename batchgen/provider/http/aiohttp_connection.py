@@ -13,6 +13,7 @@ from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpResponseParser
 
+from batchgen.provider.http.arriving_body import ArrivingBody
 from batchgen.provider.http.failures import (
     AnswerBroken,
     BodyTooLarge,
@@ -52,7 +53,7 @@ class AiohttpConnection(BaseProtocol):
         # A body is read here if its length is stated, its end is that of the connection, or its chunks are plain.
         self._chunks: PlainChunks | None = None
         self._payload: StreamReader | None = None
-        self._parts: list[bytes] = []
+        self._body = ArrivingBody()
         self._left_bytes: int | None = 0
         self._body_bytes = 0
         self._odd = False
@@ -85,7 +86,8 @@ class AiohttpConnection(BaseProtocol):
         if not self._is_open():
             raise ConnectFailed(self._text("closed as soon as it was opened; nothing was sent"))
         self._under_way, self._outcome, self._ended = True, None, self._loop.create_future()
-        self._head, self._begun, self._chunks, self._payload, self._parts = b"", None, None, None, []
+        self._head, self._begun, self._chunks, self._payload = b"", None, None, None
+        self._body = ArrivingBody(sent.sink)
         self._body_bytes, self._unwritten_bytes, self._odd = 0, 0, False
         self._method = sent.method
         self._max_body_bytes = sent.max_body_bytes
@@ -106,7 +108,7 @@ class AiohttpConnection(BaseProtocol):
             self.close()
             raise
         finally:
-            self._under_way = False
+            self._under_way, self._body = False, ArrivingBody()
 
     def _told(self) -> Received:
         """Return the answer that the exchange brought, or raise its failure."""
@@ -224,6 +226,7 @@ class AiohttpConnection(BaseProtocol):
             self._on_parsed_head(head)
             return
         self._begun, self._left_bytes = (plain.status, plain.headers), plain.length_bytes
+        self._body.begin(*self._begun)
         self._reusable = plain.keeps_open
         if plain.length_bytes is None:
             self._head, self._chunks = head, PlainChunks()
@@ -239,6 +242,7 @@ class AiohttpConnection(BaseProtocol):
             return
         headers = list(message.raw_headers)
         self._begun = message.code, headers
+        self._body.begin(message.code, headers)
         self._reusable = not (message.should_close or message.upgrade)
         if message.chunked:
             self._payload, self._left_bytes = payload, None
@@ -253,10 +257,12 @@ class AiohttpConnection(BaseProtocol):
         status, headers = _odd_head(head)
         if status == 0:
             self._begun = 0, []
-            self._parts = [head]
+            self._body.begin(0, [])
+            self._body.add(head)
             self._break("not an HTTP answer")
             return
         self._begun = status, headers
+        self._body.begin(status, headers)
         # Whatever its framing was meant to be: it ends at its one stated length, or is cut by the connection's end.
         self._left_bytes, self._odd = _stated_length(headers), True
 
@@ -268,7 +274,7 @@ class AiohttpConnection(BaseProtocol):
         elif self._payload is not None:
             self._read_chunks(data, self._payload)
         else:
-            self._parts.append(data)
+            self._body.add(data)
             if self._left_bytes is not None:
                 self._left_bytes -= len(data)
         if not self._is_awaited:
@@ -282,7 +288,8 @@ class AiohttpConnection(BaseProtocol):
             self._complete()
 
     def _read_plain_chunks(self, data: bytes, chunks: PlainChunks) -> None:
-        self._parts += chunks.read(data)
+        for part in chunks.read(data):
+            self._body.add(part)
         if chunks.is_done:
             self._reusable = self._reusable and not chunks.rest
             self._left_bytes = 0
@@ -306,27 +313,24 @@ class AiohttpConnection(BaseProtocol):
             more = self._parser.feed_data(data)[0]
         except HttpProcessingError as error:
             # The parser keeps to itself what it read of these bytes: they are kept as they came.
-            self._parts.append(data)
+            self._body.add(data)
             self._break(f"not an HTTP answer ({type(error).__name__})")
             return
-        self._parts.append(payload.read_nowait())
+        self._body.add(payload.read_nowait())
         if payload.is_eof():
             # Behind it stands what nobody asked for: the connection is not used again.
             self._reusable = self._reusable and not more
             self._left_bytes = 0
 
-    def _body(self) -> bytes:
-        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-
     def _partial(self) -> Received | None:
         """Return what has arrived, if at least the headers have."""
-        return Received(*self._begun, self._body()) if self._begun is not None else None
+        return Received(*self._begun, self._body.content()) if self._begun is not None else None
 
     def _complete(self) -> None:
         assert self._begun is not None
         if self.writing_paused:
             self._reusable = False
-        self._end(Received(*self._begun, self._body()))
+        self._end(Received(*self._begun, self._body.content()))
 
     @property
     def _is_awaited(self) -> bool:

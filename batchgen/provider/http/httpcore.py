@@ -3,7 +3,7 @@
 import functools
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ import anyio
 import httpcore
 import httpx
 
+from batchgen.provider.http.arriving_body import ArrivingBody
 from batchgen.provider.http.async_library import on_asyncio
 from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.http.failures import (
@@ -42,16 +43,16 @@ _TUNNEL_READ_BYTES = 4096
 class Phase:
     """The progress of one exchange, by httpcore's trace, and what has arrived of its answer."""
 
+    body: ArrivingBody
     sent: bool = False
     begun: bool = False
     answer: httpcore.Response | None = None
-    parts: list[bytes] = field(default_factory=list)
 
     def partial(self) -> Received | None:
         """Return what has arrived, if at least the headers have."""
         if self.answer is None:
             return Received(0, [], b"") if self.begun else None
-        return Received(self.answer.status, list(self.answer.headers), b"".join(self.parts))
+        return Received(self.answer.status, list(self.answer.headers), self.body.content())
 
     async def trace(self, event: str, _info: dict[str, Any]) -> None:
         """Note an event of httpcore."""
@@ -130,16 +131,17 @@ class HttpcoreEngine(WholeExchange):
         return answer
 
     async def _exchanged(self, connection: Connection, sent: Outgoing) -> Received:
-        phase = Phase()
+        phase = Phase(ArrivingBody(sent.sink))
         try:
             phase.answer = await connection.handle_async_request(_request(sent, phase))
+            phase.body.begin(phase.answer.status, list(phase.answer.headers))
             await self._read(connection, phase.answer, sent, phase)
         except BaseException as error:
             await _closed(connection)
             if isinstance(error, _TRANSLATED):
                 raise _translated(error, sent, phase) from error
             raise
-        received = Received(phase.answer.status, list(phase.answer.headers), b"".join(phase.parts))
+        received = Received(phase.answer.status, list(phase.answer.headers), phase.body.content())
         return connection.noticed(sent, received)
 
     async def _read(self, connection: Connection, answer: httpcore.Response, sent: Outgoing, phase: Phase) -> None:
@@ -151,7 +153,7 @@ class HttpcoreEngine(WholeExchange):
                     # httpcore's nested generators end by themselves on a closed socket; trio warns of abandoned ones.
                     await connection.aclose()
                 else:
-                    phase.parts.append(part)
+                    phase.body.add(part)
         except _TRANSLATED:
             if received <= cap:
                 raise

@@ -4,7 +4,7 @@ import httpx
 
 from batchgen.provider.http.failures import AnswerUndecodable, BodyTooLarge, ProxyRefused
 from batchgen.provider.http.outgoing import Outgoing
-from batchgen.provider.http.received import Received
+from batchgen.provider.http.received import Content, Headers, Received
 
 _SLICE_BYTES = 64 * 1024
 # Only a proxy answers so; other statuses may be the server's.
@@ -15,7 +15,7 @@ def response(sent: Outgoing, answer: Received) -> httpx.Response:
     """Return the answer as a response. Raise `BodyTooLarge` or `AnswerUndecodable`."""
     extensions: dict[str, object] = {"repeats": True} if answer.repeats else {}
     if _coding(answer) == b"identity" or not answer.body:
-        return httpx.Response(answer.status, headers=answer.headers, content=answer.body, extensions=extensions)
+        return _response(answer.status, answer.headers, answer.body, extensions)
     return _as_given(answer, inflated(sent, answer), extensions)
 
 
@@ -25,7 +25,7 @@ def refuse_proxy(sent: Outgoing, answer: Received) -> None:
         raise ProxyRefused(f"{sent.origin}: {sent.forwarder} answered 407 and forwarded nothing")
 
 
-def inflated(sent: Outgoing, answer: Received) -> bytes:
+def inflated(sent: Outgoing, answer: Received) -> Content:
     """Return the body, inflated if the request asked for its coding. Raise `BodyTooLarge` or `AnswerUndecodable`."""
     coding = _coding(answer)
     asked_for = all(part.strip() in sent.accepted_codings for part in coding.split(b","))
@@ -36,17 +36,30 @@ def _coding(answer: Received) -> bytes:
     return next((value for name, value in answer.headers if name.lower() == b"content-encoding"), b"identity").lower()
 
 
-def _as_given(answer: Received, body: bytes, extensions: dict[str, object]) -> httpx.Response:
+def body_of(response: httpx.Response) -> Content:
+    """Return the body of a response; a view of the sink's file if the body is large and was kept there."""
+    sunk: memoryview | None = response.extensions.get("body")
+    return response.content if sunk is None else sunk
+
+
+def _response(status: int, headers: Headers, body: Content, extensions: dict[str, object]) -> httpx.Response:
+    if isinstance(body, memoryview):
+        # httpx would copy it into memory.
+        return httpx.Response(status, headers=headers, content=b"", extensions={**extensions, "body": body})
+    return httpx.Response(status, headers=headers, content=body, extensions=extensions)
+
+
+def _as_given(answer: Received, body: Content, extensions: dict[str, object]) -> httpx.Response:
     # httpx inflates on construction whatever says Content-Encoding, so that header is put back afterwards.
     plain = [header for header in answer.headers if header[0].lower() != b"content-encoding"]
-    given = httpx.Response(answer.status, headers=plain, content=body, extensions=extensions)
+    given = _response(answer.status, plain, body, extensions)
     given.headers = httpx.Headers(answer.headers)
     return given
 
 
 def _inflated(sent: Outgoing, answer: Received) -> bytes:
     headers, body = answer.headers, answer.body
-    slices = (body[start : start + _SLICE_BYTES] for start in range(0, len(body), _SLICE_BYTES))
+    slices = (bytes(body[start : start + _SLICE_BYTES]) for start in range(0, len(body), _SLICE_BYTES))
     packed = httpx.Response(200, headers=headers, content=slices)
     whole = bytearray()
     try:

@@ -11,6 +11,9 @@ An engine is an `httpx.AsyncBaseTransport`: a whole request goes in, a response 
    failed is with the exception.
 5. It never scans all connections for one request.
 
+`request.extensions["sink"]` is given the head of the answer and each part of the body as it arrives; what is large is
+then not held in memory, and `body_of` returns a view of what the sink holds.
+
 A response with `extensions["repeats"]` equals the one before it on its connection, to a post with another body.
 
 :meth:`WholeExchange.exchange` promises the same of bytes, for those who do without httpx's objects.
@@ -19,12 +22,13 @@ A response with `extensions["repeats"]` equals the one before it on its connecti
 """
 
 from batchgen.provider.http.addresses import AddressRule, rule_for_downloads
+from batchgen.provider.http.arriving_body import Sink
 from batchgen.provider.http.async_library import on_asyncio
 from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.http.failures import AddressRefused, BodyTooLarge, CertificateInvalid, partial_of
-from batchgen.provider.http.incoming import inflated, response
+from batchgen.provider.http.incoming import body_of, inflated, response
 from batchgen.provider.http.outgoing import Outgoing, Prepared
-from batchgen.provider.http.received import Headers, Received
+from batchgen.provider.http.received import Content, Headers, Received
 from batchgen.provider.http.whole_exchange import WholeExchange
 
 __all__ = [
@@ -32,12 +36,15 @@ __all__ = [
     "AddressRule",
     "BodyTooLarge",
     "CertificateInvalid",
+    "Content",
     "EngineOptions",
     "Headers",
     "Outgoing",
     "Prepared",
     "Received",
+    "Sink",
     "WholeExchange",
+    "body_of",
     "inflated",
     "open_engine",
     "partial_of",

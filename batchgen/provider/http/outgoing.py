@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import httpx
 
+from batchgen.provider.http.arriving_body import Sink
 from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.http.freelist import Origin
 from batchgen.provider.http.network_routes import Proxy
@@ -32,6 +33,8 @@ class Outgoing:
     accepted_codings: bytes
     # The proxy that forwards it as it stands; one that tunnels never sees it.
     forwarder: Proxy | None = None
+    # What keeps the answer while it arrives.
+    sink: Sink | None = field(default=None, repr=False)
 
 
 class Prepared:
@@ -43,15 +46,15 @@ class Prepared:
         _, self._rest = _head(first.origin, first.method, first.target, kept).split(first.target, 1)
         self._rest = self._rest.removesuffix(b"\r\n")
 
-    def post(self, body: bytes, headers: list[tuple[bytes, bytes]]) -> Outgoing:
+    def post(self, body: bytes, headers: list[tuple[bytes, bytes]], *, sink: Sink | None = None) -> Outgoing:
         """Return a post of ``body`` with further ``headers``. Raise httpx.LocalProtocolError as :func:`outgoing`."""
-        return self._sent(self.first.target, body, [*headers, (b"Content-Length", b"%d" % len(body))])
+        return self._sent(self.first.target, body, [*headers, (b"Content-Length", b"%d" % len(body))], sink)
 
     def get(self, target: bytes) -> Outgoing:
         """Return a get of another ``target`` of the same origin."""
-        return self._sent(target, b"", [])
+        return self._sent(target, b"", [], None)
 
-    def _sent(self, target: bytes, body: bytes, headers: list[tuple[bytes, bytes]]) -> Outgoing:
+    def _sent(self, target: bytes, body: bytes, headers: list[tuple[bytes, bytes]], sink: Sink | None) -> Outgoing:
         first = self.first
         own = b"".join([b"%s: %s\r\n" % header for header in headers])
         ends = len(headers)
@@ -68,6 +71,7 @@ class Prepared:
             first.max_body_bytes,
             first.accepted_codings,
             first.forwarder,
+            sink,
         )
 
 
@@ -116,6 +120,7 @@ async def outgoing(request: httpx.Request, options: EngineOptions) -> Outgoing:
         max_body_bytes=request.extensions.get("max_body_bytes", options.max_body_bytes),
         accepted_codings=accepted,
         forwarder=forwarder,
+        sink=request.extensions.get("sink"),
     )
 
 

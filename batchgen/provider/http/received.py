@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 Headers = list[tuple[bytes, bytes]]
+# Bytes in memory, or a view of a file into which a large answer was written as it came.
+Content = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,5 +16,5 @@ class Received:
 
     status: int
     headers: Headers
-    body: bytes
+    body: Content
     repeats: bool = False

@@ -4,7 +4,7 @@ import zlib
 from dataclasses import replace
 
 from batchgen.provider.http.outgoing import Outgoing
-from batchgen.provider.http.received import Received
+from batchgen.provider.http.received import Content, Received
 
 
 class RepeatCheck:
@@ -23,5 +23,5 @@ class RepeatCheck:
         return replace(received, repeats=True) if repeats else received
 
 
-def _sum(content: bytes) -> tuple[int, int]:
+def _sum(content: Content) -> tuple[int, int]:
     return len(content), zlib.crc32(content)

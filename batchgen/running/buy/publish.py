@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import anyio
@@ -24,7 +23,6 @@ from batchgen.running.executors.interface import AtRest, Executor, PaidPicture
 from batchgen.running.executors.into_bucket import IntoBucket
 from batchgen.store.folder.view import Name, Settled
 from batchgen.store.ledger.ledger import now_ms
-from batchgen.store.media.inline_pictures import content_of
 from batchgen.store.media.sniff import NotAPicture
 from batchgen.wording import counted
 
@@ -176,10 +174,10 @@ class Publisher:
 
     async def _put(self, picture: AnswerPicture, paid: Paid, ordinal: int, tries: _Count) -> AtRest:
         if picture.url is None:
-            content = partial(content_of, picture)
-        else:
-            content = partial(_itself, await self._downloaded(picture.url, paid, tries))
-        return await self._executor.put(PaidPicture(paid.key, ordinal, content, picture.revised_prompt))
+            return await self._executor.put(PaidPicture(paid.key, ordinal, picture))
+        content = await self._downloaded(picture.url, paid, tries)
+        hosted = AnswerPicture(revised_prompt=picture.revised_prompt, content=content)
+        return await self._executor.put(PaidPicture(paid.key, ordinal, hosted))
 
     async def _downloaded(self, url: str, paid: Paid, tries: _Count) -> bytes:
         begun = anyio.current_time()
@@ -237,7 +235,3 @@ def _may_come(error: DownloadFailed | NotAPicture) -> bool:
 def _expired(paid: Paid) -> bool:
     """Return whether no service keeps the pictures of so old an answer any more."""
     return paid.answered_ms is not None and now_ms() - paid.answered_ms > KEPT_BY_SERVICES_MS
-
-
-def _itself(content: bytes) -> bytes:
-    return content

@@ -17,12 +17,14 @@ import anyio.to_thread
 
 from batchgen.errors import LedgerDamaged, LedgerFailed
 from batchgen.money import plausible
-from batchgen.provider.arrival import Arrival
+from batchgen.provider.answer_sink import ANSWER_PLACE
+from batchgen.provider.arrival import ENDING_AT, Arrival, from_head
 from batchgen.provider.interface import Answer, Answered, Failed, Provider, Verdict
 from batchgen.request import Generation, State, inputs_of
 from batchgen.running.buy.budget import RetryTokens
 from batchgen.running.buy.retry import Again, Leave, Next, after
 from batchgen.running.desk import Desk
+from batchgen.store.folder.arriving_answers import ArrivingAnswer, ArrivingAnswers
 from batchgen.store.folder.kept_answers import LARGEST_ROW_BYTES, write_answer
 from batchgen.store.ledger.ledger import now_ms
 from batchgen.store.ledger.transitions import TOKENS, Bill, Outcome, Ticket
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from batchgen.running.schedule.lanes import Job
 
 _CONFLICT = 409
+_MAY_BE_BILLED = frozenset({Verdict.SPOILED, Verdict.DOUBT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,11 @@ class Purchase:
         self._tokens = tokens
         self._stopped = stopped
         self._abandon = abandon
+        self._arriving = ArrivingAnswers(desk.folder, desk.space)
+
+    def close(self) -> None:
+        """Remove the files into which answers arrived, once nothing is under way any more."""
+        self._arriving.close()
 
     async def buy(self, job: Job, stem: str) -> Bought | NotBought | NotSent:
         """Post the request of ``job`` at most once. Its price was reserved when the job was picked.
@@ -118,64 +126,84 @@ class Purchase:
         return ticket
 
     async def _send(self, job: Job, ticket: Ticket) -> Bought | NotBought:
+        place = self._arriving.expect(ticket.key, ticket.attempt_id)
+        try:
+            sent = await self._sent(job, ticket, place)
+        except BaseException:
+            # What is in the file may be nowhere else.
+            place.leave()
+            raise
+        place.release()
+        return sent
+
+    async def _sent(self, job: Job, ticket: Ticket, place: ArrivingAnswer) -> Bought | NotBought:
         started = anyio.current_time()
         try:
-            came = await self._post(job, ticket)
+            came = await self._post(job, ticket, place)
         except BaseException as error:
             # Cancelled, or a bug of ours: either way the request may be at the service.
             with anyio.CancelScope(shield=True):
-                await self._doubt(job, ticket, error, _elapsed_ms(started))
+                await self._doubt(job, ticket, place, error, _elapsed_ms(started))
             raise
         duration_ms = _elapsed_ms(started)
         # The answer is paid for: nothing may keep it from the ledger now, not even the end of the run.
         recorded: Bought | NotBought
         with anyio.CancelScope(shield=True):
             if isinstance(came, Failed):
-                recorded = await self._record_failure(job, ticket, came, None, duration_ms)
+                recorded = await self._record_failure(job, ticket, came, None, place, duration_ms)
             elif isinstance(answer := read_by(self._desk.provider, came, inputs_of(job.request)), Answered):
-                recorded = await self._record(ticket, answer, came, duration_ms)
+                recorded = await self._record(ticket, answer, came, place, duration_ms)
             else:
-                recorded = await self._record_failure(job, ticket, answer, came, duration_ms)
+                recorded = await self._record_failure(job, ticket, answer, came, place, duration_ms)
         return recorded
 
-    async def _post(self, job: Job, ticket: Ticket) -> Arrival | Failed:
+    async def _post(self, job: Job, ticket: Ticket, place: ArrivingAnswer) -> Arrival | Failed:
         # Heartbeats defeat every time-out between bytes: the whole call needs a time-out of its own.
         deadline_s = self._desk.policy.deadline_s_of(job.request.kind)
-        with anyio.move_on_after(deadline_s) as deadline:
-            came = await self._desk.provider.generate(job.request, idempotency_key=ticket.idempotency_key)
+        arriving = ANSWER_PLACE.set(place)
+        try:
+            with anyio.move_on_after(deadline_s) as deadline:
+                came = await self._desk.provider.generate(job.request, idempotency_key=ticket.idempotency_key)
+        finally:
+            ANSWER_PLACE.reset(arriving)
         if deadline.cancelled_caught:
             message = f"no answer within {deadline_s:g} s; the service may still finish and bill it"
-            return Failed(Verdict.DOUBT, "deadline", message)
+            return _arrived(place, message) or Failed(Verdict.DOUBT, "deadline", message)
         return came
 
-    async def _record(self, ticket: Ticket, answer: Answered, arrival: Arrival, duration_ms: int) -> Bought:
+    async def _record(
+        self, ticket: Ticket, answer: Answered, arrival: Arrival, place: ArrivingAnswer, duration_ms: int
+    ) -> Bought:
         bill = bill_of(answer.generation, ticket)
         self._desk.budget.settle(
             ticket.reserved_microusd,
             billed_microusd=bill.billed_microusd,
             estimated_microusd=bill.estimated_microusd,
         )
-        body = arrival.at_rest()
-        kept = await self._kept(ticket, body) if len(body) > LARGEST_ROW_BYTES else None
+        kept = await self._kept(ticket, arrival, place) if len(arrival.content) > LARGEST_ROW_BYTES else None
+        body = arrival.at_rest() if kept is None else None
         try:
             await self._desk.ledger.answer(
                 ticket,
                 bill=bill,
-                body=body if kept is None else None,
+                body=body,
                 kept=kept,
                 latency_ms=answer.generation.latency_ms,
                 duration_ms=duration_ms,
             )
         except (LedgerFailed, LedgerDamaged):
-            if kept is None:
+            if body is not None:
                 await anyio.to_thread.run_sync(self._desk.spill.take, ticket, body, answer.generation.pictures)
             raise
         return Bought(ticket, answer, bill, kept)
 
-    async def _kept(self, ticket: Ticket, body: bytes) -> Path | None:
+    async def _kept(self, ticket: Ticket, arrival: Arrival, place: ArrivingAnswer) -> Path | None:
         """Return the file that holds an answer; without a file, the answer belongs into the ledger's row."""
         try:
-            write = partial(write_answer, self._desk.folder, ticket.key, ticket.attempt_id, body)
+            if place.holds(arrival.content):
+                write = partial(place.keep, ENDING_AT, arrival.ending())
+            else:
+                write = partial(write_answer, self._desk.folder, ticket.key, ticket.attempt_id, arrival.at_rest())
             return await anyio.to_thread.run_sync(self._desk.space.kept, write)
         except OSError as error:
             # The answer is paid for: the ledger may still have room if answers/ has none.
@@ -183,7 +211,13 @@ class Purchase:
             return None
 
     async def _record_failure(
-        self, job: Job, ticket: Ticket, failed: Failed, arrival: Arrival | None, duration_ms: int
+        self,
+        job: Job,
+        ticket: Ticket,
+        failed: Failed,
+        arrival: Arrival | None,
+        place: ArrivingAnswer,
+        duration_ms: int,
     ) -> NotBought:
         if failed.status == _CONFLICT and job.tries.doubts:
             # The service knows this idempotency key: the attempt before may have been carried out.
@@ -197,20 +231,27 @@ class Purchase:
             price_microusd=job.reserve_microusd,
             now=anyio.current_time(),
         )
-        body = arrival.at_rest() if arrival is not None else None
-        kept = await self._kept(ticket, body) if body is not None and _may_be_paid(failed, body) else None
-        outcome = _outcome(failed, decision, ticket, body if kept is None else None, kept)
+        may_be_paid = arrival is not None and _may_be_paid(failed, arrival)
+        kept = await self._kept(ticket, arrival, place) if arrival is not None and may_be_paid else None
+        body = arrival.at_rest() if arrival is not None and kept is None else None
+        outcome = _outcome(failed, decision, ticket, body, kept)
         await self._end(ticket, outcome, duration_ms, folders=[kept.parent] if kept is not None else [])
         return NotBought(failed, decision, outcome)
 
-    async def _doubt(self, job: Job, ticket: Ticket, error: BaseException, duration_ms: int) -> None:
+    async def _doubt(
+        self, job: Job, ticket: Ticket, place: ArrivingAnswer, error: BaseException, duration_ms: int
+    ) -> None:
         cancelled = isinstance(error, anyio.get_cancelled_exc_class())
         message = "cancelled while on its way" if cancelled else f"batchgen failed while it was on its way: {error!r}"
+        arrived = _arrived(place, message)
+        kept = await self._kept(ticket, arrived, place) if arrived is not None else None
         outcome = Outcome(
-            State.DOUBT, "cancelled" if cancelled else "bug", message, maybe_microusd=ticket.reserved_microusd
+            *(State.DOUBT, "cancelled" if cancelled else "bug", message),
+            maybe_microusd=ticket.reserved_microusd,
+            kept=kept.name if kept is not None else None,
         )
         self._abandon(job, outcome)
-        await self._end(ticket, outcome, duration_ms)
+        await self._end(ticket, outcome, duration_ms, folders=[kept.parent] if kept is not None else [])
 
     async def _withdraw(self, ticket: Ticket) -> None:
         outcome = Outcome(State.WAITING, "not_sent", "the run was stopped before this request was sent")
@@ -271,9 +312,22 @@ def bill_of(generation: Generation, ticket: _Estimated) -> Bill:
     return Bill(estimated_microusd=ticket.estimate_microusd or 0, flag=flag, source=source, usage=usage)
 
 
-def _may_be_paid(failed: Failed, body: bytes) -> bool:
+def _arrived(place: ArrivingAnswer, cut: str) -> Arrival | None:
+    """Return what had arrived of an answer when nobody waited for it any more; ``None`` if nothing had."""
+    if place.is_blank:
+        return None
+    arrival = from_head(place.head, place.view())
+    return replace(arrival, cut=cut) if arrival.cut else arrival
+
+
+def is_surely_unbilled(failed: Failed) -> bool:
+    """Return whether nothing was paid for an attempt."""
+    return failed.verdict not in _MAY_BE_BILLED and not failed.maybe_billed and not failed.cost_microusd
+
+
+def _may_be_paid(failed: Failed, arrival: Arrival) -> bool:
     """Return whether an answer without a known picture is kept whole in a file: money may be in it."""
-    return failed.verdict in {Verdict.SPOILED, Verdict.DOUBT} or len(body) > LARGEST_ROW_BYTES
+    return failed.verdict in _MAY_BE_BILLED or len(arrival.content) > LARGEST_ROW_BYTES
 
 
 def _outcome(failed: Failed, decision: Next, ticket: Ticket, body: bytes | None, kept: Path | None) -> Outcome:
@@ -281,7 +335,7 @@ def _outcome(failed: Failed, decision: Next, ticket: Ticket, body: bytes | None,
     stated = failed.cost_microusd is not None and plausible(failed.cost_microusd, ticket.estimate_microusd)
     # A gateway's zero says nothing of what the service behind it charged.
     stated = stated and failed.verdict is not Verdict.DOUBT
-    unknown = failed.verdict in {Verdict.SPOILED, Verdict.DOUBT} or failed.maybe_billed
+    unknown = failed.verdict in _MAY_BE_BILLED or failed.maybe_billed
     return Outcome(
         state=_state(failed, decision),
         reason=failed.reason,

@@ -16,7 +16,7 @@ import anyio.to_thread
 from batchgen.provider.arrival import from_rest
 from batchgen.provider.interface import Answered, Provider
 from batchgen.request import Generation, State, inputs_of, read_canonical
-from batchgen.running.buy.purchase import bill_of, read_by
+from batchgen.running.buy.purchase import bill_of, is_surely_unbilled, read_by
 from batchgen.store.folder.kept_answers import kept_answers, read_kept, unbilled
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.ledger import Ledger
@@ -56,7 +56,10 @@ async def settle_the_past(ledger: Ledger, reader: Reader, folder: RunFolder, pro
     in_flight = await anyio.to_thread.run_sync(reader.sent)
     sent = {(one.ticket.key, attempt_id): one.ticket for attempt_id, one in in_flight.items()}
     for attempt in bodies.keys() & sent.keys():
-        arrival = from_rest(await anyio.to_thread.run_sync(bodies[attempt].read_bytes))
+        text = await anyio.to_thread.run_sync(read_kept, bodies[attempt])
+        if text is None:
+            continue
+        arrival = from_rest(text)
         asked = read_canonical(in_flight[attempt[1]].canonical)
         answer = read_by(provider, arrival, inputs_of(asked))
         if isinstance(answer, Answered):
@@ -68,6 +71,11 @@ async def settle_the_past(ledger: Ledger, reader: Reader, folder: RunFolder, pro
                 latency_ms=answer.generation.latency_ms,
                 duration_ms=None,
             )
+        elif is_surely_unbilled(answer):
+            # It is asked for again: what the service said may have passed, and costs nothing.
+            told = Outcome(State.WAITING, answer.reason, answer.message, answer.status)
+            await ledger.fail(sent[attempt], told, duration_ms=None)
+            await anyio.to_thread.run_sync(bodies[attempt].unlink)
         else:
             ticket, kept = sent[attempt], bodies[attempt].name
             doubt = Outcome(

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from batchgen.running.desk import Desk
 from batchgen.running.executors.file_groups import FileGroups
 from batchgen.running.executors.interface import AtRest, PaidPicture
+from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.transitions import StoredPicture
+from batchgen.store.media.inline_pictures import content_of, pieces_of
+from batchgen.store.pictures.large_pictures import put_pieces
 from batchgen.store.pictures.on_disk import put_picture, shard_of
 
 # Disks gain next to nothing from more writers, and each holds a picture in memory.
@@ -30,13 +35,15 @@ class InProcess:
         return [self._tried(paid) for paid in group]
 
     def _tried(self, paid: PaidPicture) -> AtRest | Exception:
-        folder = self._desk.folder
-
-        def put() -> AtRest:
-            picture = put_picture(folder, paid.key, paid.ordinal, paid.content(), revised_prompt=paid.revised_prompt)
-            return AtRest(picture, (shard_of(folder, picture.original),))
-
         try:
-            return self._desk.space.kept(put)
+            stored = self._desk.space.kept(partial(_put, self._desk.folder, paid))
         except Exception as error:  # noqa: BLE001 - raised where this picture is waited for
             return error
+        return AtRest(stored, (shard_of(self._desk.folder, stored.original),))
+
+
+def _put(folder: RunFolder, paid: PaidPicture) -> StoredPicture:
+    picture = paid.picture
+    if (pieces := pieces_of(picture)) is not None:
+        return put_pieces(folder, paid.key, paid.ordinal, pieces, revised_prompt=picture.revised_prompt)
+    return put_picture(folder, paid.key, paid.ordinal, content_of(picture), revised_prompt=picture.revised_prompt)

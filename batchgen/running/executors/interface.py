@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from batchgen.request import AnswerPicture
 from batchgen.store.ledger.transitions import StoredPicture
 
 
 @dataclass(frozen=True, slots=True)
 class PaidPicture:
-    """A picture on its way to rest, as number ``ordinal`` of the answer to ``key``; ``content`` decodes its bytes."""
+    """A picture on its way to rest, as number ``ordinal`` of the answer to ``key``; it has come, and is not hosted."""
 
     key: str
     ordinal: int
-    content: Callable[[], bytes]
-    revised_prompt: str | None
+    picture: AnswerPicture
 
 
 @dataclass(frozen=True, slots=True)

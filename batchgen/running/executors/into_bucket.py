@@ -8,6 +8,7 @@ import anyio.to_thread
 from batchgen.running.bucket_session import BucketSession
 from batchgen.running.executors.interface import AtRest, Executor, PaidPicture
 from batchgen.store.ledger.transitions import StoredPicture
+from batchgen.store.media.inline_pictures import content_of
 from batchgen.store.pictures.bucket import BucketFailed
 from batchgen.store.pictures.in_bucket import put_object
 
@@ -35,8 +36,8 @@ class IntoBucket:
         return await self._disk.put(paid)
 
     def _put(self, paid: PaidPicture) -> StoredPicture:
-        session = self._session
+        session, picture = self._session, paid.picture
         return put_object(
-            *(session.bucket, paid.ordinal, paid.content(), session.receipt(paid.key)),
-            revised_prompt=paid.revised_prompt,
+            *(session.bucket, paid.ordinal, content_of(picture), session.receipt(paid.key)),
+            revised_prompt=picture.revised_prompt,
         )

@@ -28,15 +28,27 @@ def write_new(file: str, content: bytes | memoryview, *, mode: int) -> None:
     """Write a file that is not there yet, durably; a failure leaves none."""
     handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(handle, view) :]
+        write_all(handle, content)
         os.fsync(handle)
     except BaseException:
         Path(file).unlink(missing_ok=True)
         raise
     finally:
         os.close(handle)
+
+
+def write_all(handle: int, content: bytes | memoryview) -> None:
+    """Write all of ``content``, which a disk that is nearly full may take in parts. Raise :class:`OSError`."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def write_at(handle: int, content: bytes, place: int) -> None:
+    """Write all of ``content`` at ``place``, likewise. Raise :class:`OSError`."""
+    while content:
+        written = os.pwrite(handle, content, place)
+        content, place = content[written:], place + written
 
 
 def publish(temporary: str | Path, target: str | Path, *, sha256: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from batchgen.store.folder.arriving_answers import mapped
 from batchgen.store.folder.atomic import write_synced
 from batchgen.store.folder.run_folder import RunFolder
 
@@ -23,9 +24,13 @@ def kept_answers(folder: RunFolder) -> dict[tuple[str, int], Path]:
     return _noted(folder, ".body")
 
 
-def read_kept(path: Path) -> bytes | None:
-    """Return the answer at ``path``; ``None`` if there is no plain file."""
-    return path.read_bytes() if path.is_file() and not path.is_symlink() else None
+def read_kept(path: Path) -> bytes | memoryview | None:
+    """Return the answer at ``path``, a large one as a view of its file; ``None`` if there is no plain file."""
+    if not path.is_file() or path.is_symlink():
+        return None
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        return mapped(file.fileno(), size) if size > LARGEST_ROW_BYTES else file.read()
 
 
 def mark_unbilled(folder: RunFolder, key: str, attempt_id: int) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.errors import FolderMismatch, LedgerDamaged, NotWritable
+from batchgen.store.folder.arriving_answers import take_over
 from batchgen.store.folder.atomic import make_folder, publish, sync_folder, write_synced
 from batchgen.store.folder.lock import locked
 
@@ -162,6 +163,7 @@ class RunFolder:
             *self.state.glob(".*.part"),
         ):
             leftover.unlink(missing_ok=True)
+        take_over(self.answers)
 
 
 # The first two digits of a key, the key, the number of the picture, and what its bytes are.

@@ -35,13 +35,13 @@ class _Box:
     to_end: bool  # the box states no size and goes on as far as the file does
 
 
-def brands(content: bytes) -> frozenset[bytes]:
+def brands(content: bytes | memoryview) -> frozenset[bytes]:
     """Return the brands a file says it can be read as: its own and the compatible ones."""
-    size = min(int.from_bytes(content[:4], "big"), len(content), 4096)
-    return frozenset({content[8:12], *(content[place : place + 4] for place in range(16, size - 3, 4))})
+    box = bytes(content[: min(int.from_bytes(content[:4], "big"), 4096)])
+    return frozenset({box[8:12], *(box[place : place + 4] for place in range(16, len(box) - 3, 4))})
 
 
-def boxes_fit(content: bytes) -> bool:
+def boxes_fit(content: bytes | memoryview) -> bool:
     """Return whether every box ends where the file does, or before."""
     try:
         return bool(list(_boxes(memoryview(content))))
@@ -49,7 +49,7 @@ def boxes_fit(content: bytes) -> bool:
         return False
 
 
-def read_film(content: bytes) -> Film:
+def read_film(content: bytes | memoryview) -> Film:
     """Return the film in a file. Raises :class:`Incomplete` if a part of the film is missing."""
     top = list(_boxes(memoryview(content)))
     movie = next((box.body for box in top if box.kind == b"moov"), None)

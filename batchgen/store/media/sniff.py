@@ -10,6 +10,7 @@ import io
 import struct
 import warnings
 from dataclasses import dataclass
+from typing import IO, Any
 
 from batchgen.store.media import mp4, webm
 from batchgen.store.media.mp4 import Film, Incomplete
@@ -36,13 +37,13 @@ class Format:
     duration_ms: int | None = None
 
 
-def inspect(content: bytes) -> Format:
+def inspect(content: bytes | memoryview) -> Format:
     """Return the format of ``content``; raises :class:`NotAPicture` with what was found instead."""
     if not content:
         raise NotAPicture("the file is empty")
     name = _name(content)
     if name is None:
-        raise NotAPicture(f"no picture, it begins with {content[:24]!r}")
+        raise NotAPicture(f"no picture, it begins with {bytes(content[:24])!r}")
     if name in FILMS:
         film = _film(name, content)
         return Format(name, _EXTENSIONS[name], film.width, film.height, film.duration_ms)
@@ -50,7 +51,9 @@ def inspect(content: bytes) -> Format:
         raise NotAPicture(f"a {name} file of {counted(len(content), 'byte')} that ends too early")
     if name in _UNMEASURED:
         return Format(name, _EXTENSIONS[name])
-    width, height = stated_size(name, content) or _measure(name, content)
+    # A large picture is a view, which Pillow reads where it lies.
+    stated = stated_size(name, content) if isinstance(content, bytes) else None
+    width, height = stated or _measure(name, content)
     if width * height > MAX_PIXELS:
         raise NotAPicture(f"{width}x{height} is more than {MAX_PIXELS // 1_000_000} million pixels")
     return Format(name, _EXTENSIONS[name], width, height)
@@ -76,8 +79,8 @@ _AVIF = frozenset({b"avif", b"avis"})
 _HEIF = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"})
 
 
-def _name(content: bytes) -> str | None:
-    head = content[:64]
+def _name(content: bytes | memoryview) -> str | None:
+    head = bytes(content[:64])
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
     if head.startswith(b"\xff\xd8\xff"):
@@ -102,42 +105,43 @@ def _of_brands(major: bytes, brands: frozenset[bytes]) -> str:
     return "mov" if major == b"qt  " else "mp4"
 
 
-def _film(name: str, content: bytes) -> Film:
+def _film(name: str, content: bytes | memoryview) -> Film:
     try:
         return webm.read_film(content) if name in {"webm", "mkv"} else mp4.read_film(content)
     except Incomplete as error:
         raise NotAPicture(f"a film ({name}) {error}") from error
 
 
-def _complete(name: str, content: bytes) -> bool:
+def _complete(name: str, content: bytes | memoryview) -> bool:
     """Return whether the end marker is in its place; formats without one are taken as they are."""
+    tail = bytes(content[-_TAIL_BYTES:])
     match name:
         case "png":
             # Here and below: some encoders append a few bytes of their own behind the end marker.
-            return b"\0\0\0\0IEND\xaeB`\x82" in content[-_TAIL_BYTES:]
+            return b"\0\0\0\0IEND\xaeB`\x82" in tail
         case "jpeg":
-            return b"\xff\xd9" in content[-_TAIL_BYTES:]
+            return b"\xff\xd9" in tail
         case "webp":
             (size,) = struct.unpack("<I", content[4:8])
             return len(content) >= int(size) + 8
         case "gif":
-            return content.rstrip(b"\0")[-1:] == b";"
+            return bytes(content).rstrip(b"\0")[-1:] == b";"
         case "svg":
-            return b"<svg" in content and content.rstrip().endswith(b">")
+            return b"<svg" in bytes(content) and tail.rstrip().endswith(b">")
         case "avif" | "heic":
             return mp4.boxes_fit(content)
         case _:
             return True
 
 
-def _measure(name: str, content: bytes) -> tuple[int, int]:
+def _measure(name: str, content: bytes | memoryview) -> tuple[int, int]:
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata, and from half its own limit on; ours is checked below.
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content)) as picture:
+            with Image.open(_file_of(content)) as picture:
                 width, height = picture.size
                 if name == "tiff" and width * height <= MAX_PIXELS:
                     # A TIFF has no end marker, and its strips may stand anywhere.
@@ -149,3 +153,31 @@ def _measure(name: str, content: bytes) -> tuple[int, int]:
         # On damaged bytes, Pillow's plugins raise errors of any type.
         raise NotAPicture(f"a {name} file that can't be opened: {error}") from error
     return width, height
+
+
+def _file_of(content: bytes | memoryview) -> IO[bytes]:
+    return io.BytesIO(content) if isinstance(content, bytes) else io.BufferedReader(_LyingFile(content))
+
+
+class _LyingFile(io.RawIOBase):
+    """A file to be read whose bytes stay where they lie."""
+
+    def __init__(self, content: memoryview) -> None:
+        self._content = content
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        self._place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: len(self._content)}[whence]
+        return self._place
+
+    def readinto(self, buffer: Any, /) -> int:
+        part = self._content[self._place : self._place + len(buffer)]
+        buffer[: len(part)] = part
+        self._place += len(part)
+        return len(part)

@@ -31,7 +31,7 @@ class _Element:
     body: memoryview
 
 
-def doctype(content: bytes) -> str:
+def doctype(content: bytes | memoryview) -> str:
     """Return ``webm``, ``matroska``, or an empty text if the header says neither."""
     try:
         header = next(_elements(memoryview(content)), None)
@@ -41,7 +41,7 @@ def doctype(content: bytes) -> str:
     return bytes(found).rstrip(b"\0").decode("ascii", "replace") if found is not None else ""
 
 
-def read_film(content: bytes) -> Film:
+def read_film(content: bytes | memoryview) -> Film:
     """Return the film in a file. Raises :class:`Incomplete` if a part of the film is missing."""
     segment = next((one.body for one in _elements(memoryview(content)) if one.name == _SEGMENT), None)
     if segment is None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import anyio
 import pytest
 
+from batchgen.request import AnswerPicture
 from batchgen.running.bucket_session import BucketSession
 from batchgen.running.executors.in_process import InProcess
 from batchgen.running.executors.interface import PaidPicture
@@ -38,7 +39,7 @@ async def on_disk(folder):
 
 
 def paid(content=CONTENT, ordinal=1):
-    return PaidPicture(KEY, ordinal, lambda: content, "a mug, revised")
+    return PaidPicture(KEY, ordinal, AnswerPicture(content=content, revised_prompt="a mug, revised"))
 
 
 async def test_a_picture_lies_under_its_key_and_its_folder_is_still_to_be_synced(on_disk, folder):
