@@ -20,7 +20,6 @@ that can't be read, is no :class:`BatchgenError` and is defined beside the code 
 
 from __future__ import annotations
 
-import difflib
 import enum
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -205,5 +204,7 @@ def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
 
     ``cutoff``, from 0 to 1, says how alike the two have to be.
     """
+    import difflib
+
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f"did you mean {close[0]!r}?" if close else ""

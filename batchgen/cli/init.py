@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -61,6 +60,8 @@ def init(
 
 
 def _starter(name: str) -> str:
+    from importlib.resources import files
+
     packaged = files("batchgen") / "starters" / name
     if packaged.is_file():
         return packaged.read_text(encoding="utf-8")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchgen.cli import completion
-from batchgen.cli.notify import notifying
 from batchgen.cli.shared_options import Job, JobOptions, NightBudget, Out, read_night_budget, with_job_options
 from batchgen.errors import Together, UsageError, nearest
 
@@ -138,6 +137,7 @@ def run(
     if quiet and verbose:
         raise UsageError("--quiet and --verbose are opposites; leave out one of them")
     from batchgen.cli.collector import collecting_seldom
+    from batchgen.cli.notify import notifying
     from batchgen.commands.job import folder_of
     from batchgen.commands.run import run as run_manifest
     from batchgen.running.options import Options
