@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from batchgen.errors import UsageError
+from batchgen.errors import ExitCode, UsageError
 from batchgen.store.ledger.foreign import settle_in
 from batchgen.store.ledger.plan_diff import SHOWN, Orphans
 from batchgen.store.ledger.records import is_simulated
@@ -149,9 +149,20 @@ class _Run:
             # A part that was run again meanwhile is planned once.
             planned={**self.planned, **other.planned},
             estimate_microusd=self.estimate_microusd + other.estimate_microusd,
-            exit_code=max(self.exit_code or 0, other.exit_code or 0) if ended else None,
+            exit_code=_worse(self.exit_code, other.exit_code) if ended else None,
             reasons=tuple(dict.fromkeys((*self.reasons, *other.reasons))),
         )
+
+
+def _worse(one: int | None, other: int | None) -> int:
+    """Return the worse of two exit codes, in the order of :class:`~batchgen.errors.ExitCode`."""
+    return max(one or 0, other or 0, key=lambda code: _BY_HARM.index(code) if code in _BY_HARM else len(_BY_HARM))
+
+
+_BY_HARM = (
+    *(ExitCode.OK, ExitCode.FAILURES, ExitCode.DOUBT, ExitCode.STOPPED, ExitCode.TERMINATED, ExitCode.INTERRUPTED),
+    *(ExitCode.USAGE, ExitCode.IN_USE, ExitCode.DAMAGED, ExitCode.BUG),
+)
 
 
 def _write_runs(db: sqlite3.Connection, parts: Mapping[str, Path]) -> None:

@@ -95,6 +95,15 @@ def test_runs_that_overlap_are_one_and_others_are_not(two, joined):
     assert attempts == [(1,)]
 
 
+@pytest.mark.parametrize(("codes", "worse"), [((4, 3), 3), ((1, 4), 4), ((0, 1), 1), ((143, 4), 143), ((6, 3), 6)])
+def test_the_worst_end_of_a_run_s_parts_is_its_end(two, joined, codes, worse):
+    for number, (builder, code) in enumerate(zip(two, codes, strict=True)):
+        builder.begin()
+        builder.store(builder.request(f"mug {number}"), billed=1)
+        builder.end(code)
+    assert rows(joined(*two), "SELECT exit_code FROM runs") == [(worse,)]
+
+
 def test_a_run_of_which_one_part_goes_on_has_no_end(two, joined):
     first, second = two
     first.begin()
