@@ -66,13 +66,14 @@ def _from_answer(folder: Path, source: str) -> bytes:
 def _fetched(url: str) -> bytes:
     import anyio
 
-    from batchgen.provider.download import fetch
+    from batchgen.provider.download import LARGEST_DOWNLOAD_BYTES, fetch
     from batchgen.provider.http.interface import AddressRule, EngineOptions, open_engine
     from batchgen.provider.interface import DownloadFailed
 
     async def download() -> bytes:
-        async with open_engine(EngineOptions(max_connections=1, addresses=AddressRule.GLOBAL_ONLY)) as engine:
-            return (await fetch(engine, url, redact=str)).content
+        rule, cap = AddressRule.GLOBAL_ONLY, LARGEST_DOWNLOAD_BYTES
+        async with open_engine(EngineOptions(max_connections=1, addresses=rule, max_body_bytes=cap)) as engine:
+            return bytes((await fetch(engine, url, redact=str)).content)
 
     try:
         return anyio.run(download)

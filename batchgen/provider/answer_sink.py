@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Protocol
 
 from batchgen.provider.arrival import ROOM_AT, arriving_head
-from batchgen.provider.http.interface import Headers
+from batchgen.provider.http.interface import Headers, Sink
 
 
 class Place(Protocol):
@@ -35,6 +35,8 @@ class Place(Protocol):
 
 
 ANSWER_PLACE: ContextVar[Place | None] = ContextVar("ANSWER_PLACE", default=None)
+# What keeps the download of a hosted picture likewise.
+DOWNLOAD_SINK: ContextVar[Sink | None] = ContextVar("DOWNLOAD_SINK", default=None)
 
 KeptHeaders = tuple[tuple[str, str], ...]
 

@@ -11,13 +11,16 @@ from typing import TypeVar
 
 import httpx
 
+from batchgen.provider.answer_sink import DOWNLOAD_SINK
 from batchgen.provider.http.interface import (
     AddressRefused,
     BodyTooLarge,
+    Content,
     Outgoing,
     Prepared,
     Received,
     WholeExchange,
+    body_of,
     inflated,
     response,
 )
@@ -30,6 +33,8 @@ T = TypeVar("T")
 USER_AGENT = f"batchgen/{__version__}"
 
 MAX_REDIRECTS = 3
+# That of films: an address does not say what it holds.
+LARGEST_DOWNLOAD_BYTES = 1 << 30
 
 # Together's storage answers 403 to whoever does not say who asks.
 _NAMED = ("user-agent", USER_AGENT)
@@ -105,16 +110,16 @@ class PictureLinks:
         prepared = plain and (self._origins.get(plain[1]) or await self._prepared(plain[1]))
         if plain is None or prepared is None:
             return await _asked(self._engine, url, self._own, self._redact)
-        sent = prepared.get(plain[2].encode("ascii"))
+        sent = prepared.get(plain[2].encode("ascii"), sink=DOWNLOAD_SINK.get())
         received, content = await _translated(self._exchanged(sent), url, self._redact)
         if received.status != _OK:
             return response(sent, received)
         media_type = b", ".join([value for name, value in received.headers if name.lower() == b"content-type"])
         return Download(content, media_type.decode("latin-1"))
 
-    async def _exchanged(self, sent: Outgoing) -> tuple[Received, bytes]:
+    async def _exchanged(self, sent: Outgoing) -> tuple[Received, Content]:
         received = await self._engine.exchange(sent)
-        return received, bytes(inflated(sent, received))
+        return received, inflated(sent, received)
 
     async def _prepared(self, origin: str) -> Prepared | None:
         """Return the head of requests to ``origin``, if links may lead there, and straight."""
@@ -149,7 +154,8 @@ async def _asked(
 
 
 async def _got(engine: httpx.AsyncBaseTransport, url: str, headers: Sequence[tuple[str, str]]) -> httpx.Response:
-    return await engine.handle_async_request(httpx.Request("GET", url, headers=headers))
+    request = httpx.Request("GET", url, headers=headers, extensions={"sink": DOWNLOAD_SINK.get()})
+    return await engine.handle_async_request(request)
 
 
 async def _translated(answer: Awaitable[T], url: str, redact: Callable[[str], str]) -> T:
@@ -170,7 +176,7 @@ async def _translated(answer: Awaitable[T], url: str, redact: Callable[[str], st
 def _read(response: httpx.Response, url: str, redact: Callable[[str], str]) -> Download:
     status = response.status_code
     if response.is_success:
-        return Download(response.content, response.headers.get("content-type", ""))
+        return Download(body_of(response), response.headers.get("content-type", ""))
     where = f"{_place(url, redact)} answered {status}"
     if status == 401:
         raise DownloadFailed(f"{where}: it wants a key, and no key is ever sent to a picture's URL", Obstacle.GONE)

@@ -16,7 +16,7 @@ from batchgen.provider.answer_sink import ANSWER_PLACE, AnswerSink, KeptHeaders
 from batchgen.provider.answers import read_transport_error
 from batchgen.provider.arrival import Arrival
 from batchgen.provider.credentials import Secret, forms_of, redact, redact_bytes
-from batchgen.provider.download import USER_AGENT, PictureLinks, own_host
+from batchgen.provider.download import LARGEST_DOWNLOAD_BYTES, USER_AGENT, PictureLinks, own_host
 from batchgen.provider.http.interface import (
     AddressRule,
     EngineOptions,
@@ -37,7 +37,7 @@ _UNKEPT_HEADERS = frozenset(
     | {"strict-transport-security", "content-security-policy", "access-control-allow-origin", "vary", "etag"}
 )
 
-# The caps for answers; that for pictures is the one of every download.
+# The caps for the answers to posts.
 LARGEST_PICTURE_BYTES = 256 << 20
 LARGEST_FILM_BYTES = 1 << 30
 
@@ -93,7 +93,7 @@ class HttpClient:
                 options,
                 addresses=rule_for_downloads([address] if address else []),
                 host_rules={f"{own.scheme}://{own.host}": self._own_rule if own.headers else AddressRule.ANY},
-                max_body_bytes=LARGEST_PICTURE_BYTES,
+                max_body_bytes=LARGEST_DOWNLOAD_BYTES,
             )
             downloads = await stack.enter_async_context(open_engine(for_downloads))
             self._links = PictureLinks(downloads, own, self.redact)

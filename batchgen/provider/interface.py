@@ -76,9 +76,9 @@ Answer = Answered | Failed
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """The bytes behind a picture's address."""
+    """The bytes behind a picture's address; a view of a file if they are many."""
 
-    content: bytes
+    content: bytes | memoryview
     media_type: str
 
 

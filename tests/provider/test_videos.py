@@ -6,7 +6,7 @@ import json
 import msgspec
 import pytest
 
-from batchgen.provider.http_client import LARGEST_FILM_BYTES
+from batchgen.provider.http.engine_options import EngineOptions
 from batchgen.provider.imagerouter import ImageRouter
 from batchgen.provider.interface import Answered, Failed, Verdict
 from batchgen.provider.openai import OpenAI
@@ -66,9 +66,9 @@ async def test_a_service_that_makes_no_films_is_not_asked(recorder, film):
     assert recorder.seen == []
 
 
-async def test_a_film_may_be_larger_than_any_picture(recorder):
+async def test_a_film_may_be_larger_than_what_an_engine_reads_unless_told(recorder):
     content = bytes(80 << 20)
-    assert len(content) < LARGEST_FILM_BYTES
+    assert len(content) > EngineOptions().max_body_bytes
     recorder.answer("/film.mp4", body=content)
     async with ImageRouter(KEY, base_url=recorder.url, concurrency=2) as provider:
         assert (await provider.download(f"{recorder.url}/film.mp4")).content == content

@@ -47,14 +47,15 @@ class Holding(socketserver.StreamRequestHandler):
     """Answers a post with what the server's ``said`` makes of its prompt, and then keeps the connection open."""
 
     def handle(self):
-        while self.rfile.readline():
+        while line := self.rfile.readline():
             length = 0
             while (header := self.rfile.readline()).strip():
                 name, _, value = header.partition(b":")
                 length = int(value) if name.lower() == b"content-length" else length
             asked = self.rfile.read(length)
             if not asked:
-                self.wfile.write(NOT_FOUND)
+                for part in self.server.said("GET") if b"mug.png" in line else [NOT_FOUND]:
+                    self.wfile.write(part)
                 continue
             self.server.posts.append(asked)
             for part in self.server.said(json.loads(asked)["prompt"]):
@@ -259,7 +260,7 @@ def answered(text):
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@pytest.mark.parametrize("form", ["base64", "the body itself"])
+@pytest.mark.parametrize("form", ["base64", "the body itself", "hosted"])
 def test_an_answer_of_200_mb_takes_a_tenth_of_that_in_memory(customer, tmp_path, form, backend):
     picture = huge_picture(150_000_000)
     me = customer().order(["mug"])
@@ -271,7 +272,12 @@ def test_an_answer_of_200_mb_takes_a_tenth_of_that_in_memory(customer, tmp_path,
             tracemalloc.start()
             return await super().generate(request, idempotency_key=idempotency_key)
 
-    def said(_):
+    def said(prompt):
+        if prompt == "GET":
+            return answered(picture)
+        if form == "hosted":
+            address = f"http://127.0.0.1:{server.server_address[1]}/mug.png"
+            return answered(json.dumps({"data": [{"url": address}]}).encode())
         return answered(base64_form if form == "base64" else picture)
 
     async def bought():

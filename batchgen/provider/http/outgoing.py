@@ -50,9 +50,9 @@ class Prepared:
         """Return a post of ``body`` with further ``headers``. Raise httpx.LocalProtocolError as :func:`outgoing`."""
         return self._sent(self.first.target, body, [*headers, (b"Content-Length", b"%d" % len(body))], sink)
 
-    def get(self, target: bytes) -> Outgoing:
+    def get(self, target: bytes, *, sink: Sink | None = None) -> Outgoing:
         """Return a get of another ``target`` of the same origin."""
-        return self._sent(target, b"", [], None)
+        return self._sent(target, b"", [], sink)
 
     def _sent(self, target: bytes, body: bytes, headers: list[tuple[bytes, bytes]], sink: Sink | None) -> Outgoing:
         first = self.first

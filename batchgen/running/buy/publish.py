@@ -12,6 +12,7 @@ import anyio.to_thread
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from batchgen.errors import LedgerDamaged
+from batchgen.provider.answer_sink import DOWNLOAD_SINK
 from batchgen.provider.interface import DownloadFailed, Obstacle
 from batchgen.request import AnswerPicture, State
 from batchgen.running.buy.retry import download_wait_s
@@ -24,6 +25,7 @@ from batchgen.running.executors.into_bucket import IntoBucket
 from batchgen.store.folder.view import Name, Settled
 from batchgen.store.ledger.ledger import now_ms
 from batchgen.store.media.sniff import NotAPicture
+from batchgen.store.pictures.large_pictures import ArrivingPicture
 from batchgen.wording import counted
 
 _PASSING_TRIES = 8
@@ -175,14 +177,18 @@ class Publisher:
     async def _put(self, picture: AnswerPicture, paid: Paid, ordinal: int, tries: _Count) -> AtRest:
         if picture.url is None:
             return await self._executor.put(PaidPicture(paid.key, ordinal, picture))
-        content = await self._downloaded(picture.url, paid, tries)
-        hosted = AnswerPicture(revised_prompt=picture.revised_prompt, content=content)
-        return await self._executor.put(PaidPicture(paid.key, ordinal, hosted))
+        place = ArrivingPicture(self._desk.folder, paid.key, self._desk.space)
+        try:
+            content = await self._downloaded(picture.url, place, paid, tries)
+            hosted = AnswerPicture(revised_prompt=picture.revised_prompt, content=content)
+            return await self._executor.put(PaidPicture(paid.key, ordinal, hosted, place))
+        finally:
+            place.discard()
 
-    async def _downloaded(self, url: str, paid: Paid, tries: _Count) -> bytes:
+    async def _downloaded(self, url: str, place: ArrivingPicture, paid: Paid, tries: _Count) -> bytes | memoryview:
         begun = anyio.current_time()
         try:
-            return await self._fetched(url, tries)
+            return await self._fetched(url, place, tries)
         except DownloadFailed as error:
             # Most downloads succeed at once, and the policy costs as much as one: it counts this as its first attempt.
             first = error
@@ -196,12 +202,16 @@ class Publisher:
             with attempt:
                 if attempt.retry_state.attempt_number == 1:
                     raise first
-                content = await self._fetched(url, tries)
+                content = await self._fetched(url, place, tries)
         return content
 
-    async def _fetched(self, url: str, tries: _Count) -> bytes:
+    async def _fetched(self, url: str, place: ArrivingPicture, tries: _Count) -> bytes | memoryview:
         tries.made += 1
-        return (await self._desk.provider.download(url)).content
+        arriving = DOWNLOAD_SINK.set(place)
+        try:
+            return (await self._desk.provider.download(url)).content
+        finally:
+            DOWNLOAD_SINK.reset(arriving)
 
 
 class _Count:

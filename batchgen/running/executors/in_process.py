@@ -43,7 +43,9 @@ class InProcess:
 
 
 def _put(folder: RunFolder, paid: PaidPicture) -> StoredPicture:
-    picture = paid.picture
+    picture, arrived = paid.picture, paid.arrived
+    if arrived is not None and picture.content is not None and arrived.holds(picture.content):
+        return arrived.put(paid.ordinal, revised_prompt=picture.revised_prompt)
     if (pieces := pieces_of(picture)) is not None:
         return put_pieces(folder, paid.key, paid.ordinal, pieces, revised_prompt=picture.revised_prompt)
     return put_picture(folder, paid.key, paid.ordinal, content_of(picture), revised_prompt=picture.revised_prompt)

@@ -8,15 +8,20 @@ from typing import Protocol
 
 from batchgen.request import AnswerPicture
 from batchgen.store.ledger.transitions import StoredPicture
+from batchgen.store.pictures.large_pictures import ArrivingPicture
 
 
 @dataclass(frozen=True, slots=True)
 class PaidPicture:
-    """A picture on its way to rest, as number ``ordinal`` of the answer to ``key``; it has come, and is not hosted."""
+    """A picture on its way to rest, as number ``ordinal`` of the answer to ``key``; it has come, and is not hosted.
+
+    ``arrived`` is where a download lies on this disk, if it does.
+    """
 
     key: str
     ordinal: int
     picture: AnswerPicture
+    arrived: ArrivingPicture | None = None
 
 
 @dataclass(frozen=True, slots=True)
