@@ -88,7 +88,7 @@ INNER = {
     "store.ledger": {"store.folder", "store.media"},
     "store.inputs": {"store.folder", "store.media"},
     "store.pictures": {"store.folder", "store.ledger", "store.media"},
-    "store.looks": {"store.folder", "store.ledger", "store.media"},
+    "store.looks": {"store.folder", "store.ledger", "store.media", "store.pictures"},
     "store.dataset": {f"store.{part}" for part in ("folder", "inputs", "ledger", "media", "pictures", "looks")},
     "running.executors": {"running.desk", "running.bucket_session"},
     "running.buy": {"running.desk", "running.events", "running.executors"},

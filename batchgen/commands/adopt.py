@@ -18,6 +18,7 @@ from batchgen.provider.answer_reader import read_answer
 from batchgen.provider.arrival import from_rest
 from batchgen.request import State
 from batchgen.running.outer_loop import wait_for
+from batchgen.running.relink import view_of
 from batchgen.store.folder.kept_answers import read_kept
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import Name, View
@@ -79,7 +80,8 @@ async def _adopted(folder: RunFolder, key: str, content: bytes) -> Adopted:
         with folder.opened():
             async with open_ledger(folder.ledger, provider=None) as ledger:
                 with closing(Reader(folder.ledger)) as reader:
-                    return await _take(folder, ledger, _wanted(reader.db, key), content)
+                    wanted, view = _wanted(reader.db, key), view_of(folder, reader.db)
+                    return await _take(folder, view, ledger, wanted, content)
     except OSError as error:
         raise StoppedEarly(
             f"the disk of {folder.root} gave an error: {error}; the same command finishes the adoption later"
@@ -96,7 +98,7 @@ class _Doubtful:
     has_name: bool
 
 
-async def _take(folder: RunFolder, ledger: Ledger, wanted: _Doubtful, content: bytes) -> Adopted:
+async def _take(folder: RunFolder, view: View, ledger: Ledger, wanted: _Doubtful, content: bytes) -> Adopted:
     inspect(content)
     picture = await anyio.to_thread.run_sync(partial(put_picture, folder, wanted.key, 1, content))
 
@@ -113,7 +115,7 @@ async def _take(folder: RunFolder, ledger: Ledger, wanted: _Doubtful, content: b
         )
 
     names = await ledger.change(attach, folders=[shard_of(folder, picture.original)])
-    ledger.settled(await anyio.to_thread.run_sync(View(folder).settle, names))
+    ledger.settled(await anyio.to_thread.run_sync(view.settle, names))
     return Adopted(wanted.key, next((name.file for name in names if name.original is not None), None))
 
 

@@ -8,6 +8,17 @@ from batchgen.report import Report, write_report
 from batchgen.store.dataset.metadata import write_dataset
 from batchgen.store.folder.run_folder import RunFolder
 
+# What is derived from a ledger, and put into a bucket beside its pictures.
+DERIVED = (
+    "README.md",
+    "metadata.jsonl",
+    "dataset.parquet",
+    "failures.jsonl",
+    "summary.json",
+    "report.html",
+    "report.csv",
+)
+
 
 def write_derived(folder: RunFolder, *, listen: Callable[[str, int, int], None] = lambda *_: None) -> Report:
     """Write the derived files and return the report.

@@ -13,9 +13,9 @@ from batchgen.commands.job import existing_folder
 from batchgen.commands.report import write_derived
 from batchgen.errors import StoppedEarly, UsageError
 from batchgen.running.outer_loop import wait_for
-from batchgen.running.relink import relink
+from batchgen.running.relink import relink, view_of
 from batchgen.store.folder.run_folder import RunFolder
-from batchgen.store.folder.view import View, stem_of
+from batchgen.store.folder.view import stem_of
 from batchgen.store.ledger import names
 from batchgen.store.ledger.ledger import now_ms, open_ledger
 from batchgen.store.ledger.reader import Reader
@@ -52,7 +52,7 @@ async def _restored(folder: RunFolder, words: Sequence[str]) -> Restored:
         with folder.opened():
             async with open_ledger(folder.ledger, provider=None) as ledger:
                 with closing(Reader(folder.ledger)) as reader:
-                    view = View(folder)
+                    view = view_of(folder, reader.db)
                     await relink(view, folder, ledger, reader)
                     wanted = _wanted(reader.db, folder, words)
                     files = await ledger.change(partial(_want, wanted=wanted))

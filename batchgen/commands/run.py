@@ -55,18 +55,6 @@ if TYPE_CHECKING:
     from batchgen.report import Report, Summary
 
 
-# What is derived from a ledger, and put into a bucket beside its pictures.
-DERIVED = (
-    "README.md",
-    "metadata.jsonl",
-    "dataset.parquet",
-    "failures.jsonl",
-    "summary.json",
-    "report.html",
-    "report.csv",
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """The result of a run: its ``folder``, how it ended, and how many of the plan's requests are in which state.
@@ -251,7 +239,7 @@ def _reported(
     folder: RunFolder, finished: Finished, listen: Listener, live: ProgressFile, bucket: BucketSession | None
 ) -> RunResult:
     """Bring the derived files up to date, if anything changed; tell how the run ended even if that fails."""
-    from batchgen.commands.report import write_derived
+    from batchgen.commands.report import DERIVED, write_derived
 
     result, report = finished.result, None
     exit_code, reason = finished.exit_code, finished.reason

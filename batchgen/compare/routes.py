@@ -25,6 +25,7 @@ from batchgen.errors import UsageError
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.inputs.copies import INPUTS, is_copy
 from batchgen.store.looks.thumbnails import FOLDER, inside
+from batchgen.store.pictures.original_files import OriginalFiles
 
 # A vote is small and comes from this machine: a client that takes longer only holds the connection.
 _VOTE_DEADLINE_S = 10.0
@@ -52,6 +53,8 @@ def application(folder: RunFolder, ledger: LedgerWatch, port: int, token: str) -
 
 
 def _routes(folder: RunFolder, ledger: LedgerWatch) -> Starlette:
+    originals = OriginalFiles(folder)
+
     async def page(_: Request) -> Response:
         return Response(page_html(connect=SELF), media_type="text/html")
 
@@ -77,10 +80,17 @@ def _routes(folder: RunFolder, ledger: LedgerWatch) -> Starlette:
     async def picture(request: Request) -> Response:
         file = f"images/{request.path_params['file']}"
         shot, path = ledger.shot(file), inside(folder.root, file)
-        if shot is None or path is None or not path.is_file():
+        if shot is None or path is None:
             return PlainTextResponse("not found", 404)
         headers = {"Content-Security-Policy": _PICTURE_POLICY, "Cache-Control": "no-cache"}
-        return FileResponse(path, media_type=_TYPES.get(shot.format, "application/octet-stream"), headers=headers)
+        media = _TYPES.get(shot.format, "application/octet-stream")
+        if path.is_file():
+            return FileResponse(path, media_type=media, headers=headers)
+        # A picture in a bucket has no name on this disk.
+        content = await anyio.to_thread.run_sync(originals.read, shot) if originals.address else None
+        if content is None:
+            return PlainTextResponse(originals.problem or "not found", 404)
+        return Response(content, media_type=media, headers=headers)
 
     async def edited(request: Request) -> Response:
         file = f"{INPUTS}/{request.path_params['name']}"

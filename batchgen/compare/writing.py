@@ -27,6 +27,7 @@ from batchgen.store.looks.index import seen
 from batchgen.store.looks.thumbnails import Thumbnails, picture_inside
 from batchgen.store.looks.worker import Look
 from batchgen.store.looks.workers import LookWorkers
+from batchgen.store.pictures.original_files import OriginalFiles
 
 ROWS_A_FILE = 10_000
 DETAILS_A_FILE = 1_000
@@ -110,10 +111,11 @@ def _rows(
 ) -> list[PlacedEntry]:
     """Return the entries in their places, with looks and flags of their pictures, and what those were made from."""
     copies = InputCopies(folder)
+    in_bucket = OriginalFiles(folder).address is not None
     rows = []
     for place, entry in enumerate(entries):
         shot, edited = entry.shot, edited_by(entry, copies)
-        flags = found.of(shot.file) | _gone(folder, shot) if shot else 0
+        flags = found.of(shot.file) | (0 if in_bucket else _gone(folder, shot)) if shot else 0
         rows.append(PlacedEntry(place, entry, look(shot.sha256) if shot else None, flags, edited))
     return rows
 

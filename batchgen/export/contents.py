@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from batchgen.errors import UsageError
+from batchgen.errors import StoppedEarly, UsageError
 from batchgen.export.content_credentials import CREDENTIALS_COLUMN, LOST, ORIGINAL_COLUMN, SIGNED, is_signed
 from batchgen.export.interface import Conversion, ExportSample, Unusable
 from batchgen.store.ledger.records import RecordedPicture
 from batchgen.store.looks.thumbnails import STILL
+from batchgen.store.pictures.in_bucket import object_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,7 +55,7 @@ def extension_of(sample: ExportSample, conversion: Conversion | None) -> str:
 
 def read_content(sample: ExportSample, conversion: Conversion | None) -> Content:
     """Return what is exported of a sample. Raise :class:`Unusable` if its file is not what was stored."""
-    data = _read(sample.path)
+    data = _read(sample)
     if hashlib.sha256(data).hexdigest() != sample.picture.sha256:
         raise Unusable(f"{sample.path}: other bytes than were stored")
     signed = is_signed(io.BytesIO(data))
@@ -131,9 +132,16 @@ def _fit_for(picture: Image, form: str) -> Image:
     return picture if picture.mode in {"RGB", "L"} else picture.convert("RGB")
 
 
-def _read(path: Path) -> bytes:
-    with _opened(path) as stream:
-        return stream.read()
+def _read(sample: ExportSample) -> bytes:
+    if sample.originals is None:
+        with _opened(sample.path) as stream:
+            return stream.read()
+    content = sample.originals.read(sample.picture)
+    if content is not None:
+        return content
+    if sample.originals.problem is not None:
+        raise StoppedEarly(f"{sample.originals.problem}. Exporting again goes on where this ended")
+    raise Unusable(f"{sample.originals.address}/{object_of(sample.picture.original)}: missing or altered")
 
 
 def _opened(path: Path) -> BinaryIO:

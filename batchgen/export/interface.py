@@ -14,6 +14,7 @@ import msgspec
 from batchgen.export.content_credentials import CREDENTIALS_COLUMN, SIGNED
 from batchgen.store.ledger.records import RecordedPicture
 from batchgen.store.looks.flags import NONE, Flag
+from batchgen.store.pictures.original_files import OriginalFiles
 
 
 class ExportKind(enum.StrEnum):
@@ -68,7 +69,8 @@ class ExportOptions:
 class ExportSample(msgspec.Struct, frozen=True, gc=False):
     """One picture under one of its rows. ``name`` is unique in an export and has no dot; ``path`` is the original's.
 
-    ``line`` has the columns of the row as ``metadata.jsonl`` has them, without a file's name.
+    ``line`` has the columns of the row as ``metadata.jsonl`` has them, without a file's name. The bytes of a picture
+    that rests in a bucket are read from ``originals``.
     """
 
     name: str
@@ -77,6 +79,7 @@ class ExportSample(msgspec.Struct, frozen=True, gc=False):
     line: Mapping[str, object]
     caption: str
     split: str
+    originals: OriginalFiles | None = None
 
     @property
     def extension(self) -> str:

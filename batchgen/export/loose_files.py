@@ -143,7 +143,8 @@ class _Writer:
 
     def _picture(self, one: _Files) -> tuple[Mapping[str, object], int]:
         conversion = self._options.conversion
-        if self._options.copies or is_converted(one.sample.picture, conversion):
+        is_away = one.sample.originals is not None
+        if is_away or self._options.copies or is_converted(one.sample.picture, conversion):
             content = read_content(one.sample, conversion)
             with self._destination.writing(one.picture) as stream:
                 stream.write(content.data)

@@ -41,6 +41,7 @@ from batchgen.store.ledger.records import Record, Share, Sharing, is_simulated, 
 from batchgen.store.ledger.schema import connect_read_only, reading
 from batchgen.store.looks.flags import Checks, Flag, read_checks
 from batchgen.store.media.sniff import FILMS
+from batchgen.store.pictures.original_files import OriginalFiles
 from batchgen.wording import counted, shown
 
 _BATCH = 1_000
@@ -65,6 +66,7 @@ class _Source:
             self.numbers: array[int] = record_numbers(self._db, (State.STORED,))
             self.checks: Checks = read_checks(self._db, self.folder)
             self._sharing = Sharing(self._db)
+            self.originals = OriginalFiles(self.folder)
             (self.rows,) = self._db.execute(_COUNT).fetchone()
 
     def records(self) -> Iterator[tuple[Record, Sequence[Share]]]:
@@ -188,7 +190,10 @@ class OpenFolders:
         if found := source.checks.of(picture.file) & options.without & ~_ALIKE:
             raise _LeftOut(", ".join(found.words))
         path = source.folder.original(picture.original)
-        if problem := _lacking(path, picture.bytes):
+        problem = _lacking(path, picture.bytes)
+        # What waits on this disk for its bucket is read here.
+        is_away = problem is not None and source.originals.address is not None
+        if problem and not is_away:
             raise _LeftOut(DAMAGED, f"{path}: {problem}")
         # Behind all other reasons: of pictures that are alike one is chosen among those that can be exported.
         if not alike.is_chosen(picture.file):
@@ -200,6 +205,7 @@ class OpenFolders:
             picture=picture,
             line=self._columns(line, simulated=source.simulated),
             caption=_caption(options.caption, line),
+            originals=source.originals if is_away else None,
             split=split_of(_value(line, options.group_by) or line.asked.key, options.fractions),
         )
 
@@ -213,6 +219,9 @@ class OpenFolders:
 
     def _refuse(self) -> None:
         """Raise :class:`UsageError` for what the folders don't have, or must not have together."""
+        away = next((one for source in self._sources if (one := source.originals.address)), None)
+        if self._options.paths and away:
+            raise UsageError(f"--paths names files on this disk, and the pictures rest in {away}; leave it out")
         held = {source.simulated: source.folder.root for source in self._sources if source.rows}
         if len(held) > 1:
             raise UsageError(

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from batchgen.encoding import json_text
+from batchgen.report.shown_pictures import ShownPictures
 from batchgen.request import State, read_canonical
 from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.ledger.records import asked_of, prompt_of
@@ -221,17 +221,17 @@ def _edited(canonical: str, copies: InputCopies) -> str:
     return next((file for file in files if not file.endswith(".tiff")), "")
 
 
-def read_ranked(db: sqlite3.Connection, numbers: Sequence[int], root: Path) -> tuple[Ranked, ...]:
-    """Return the requests ``numbers`` of the run folder ``root``, in that order."""
+def read_ranked(db: sqlite3.Connection, numbers: Sequence[int], pictures: ShownPictures) -> tuple[Ranked, ...]:
+    """Return the requests ``numbers`` in that order, each with what can be shown of its ``pictures``."""
     found = []
     for key, row, model, canonical, latency_ms, attempts, spent, state, reason, file in db.execute(
         _RANKED, (json_text(numbers),)
     ):
-        shown = file if file and (root / file).is_file() else ""
+        shown = pictures.of(file) if file else ""
         if state != State.STORED:
             instead = f"{state}: {reason}" if reason else state
         else:
-            instead = "" if shown else "not in images/ any more"
+            instead = "" if shown else pictures.absence
         found.append(Ranked(key, row, model, prompt_of(canonical), latency_ms, attempts, spent, shown, instead))
     return tuple(found)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +25,7 @@ from batchgen.report.lists import (
     read_samples,
     read_unstored,
 )
+from batchgen.report.shown_pictures import ShownPictures
 from batchgen.report.summary import Summary, summary_of
 from batchgen.report.tables import Group, crossed, dearest, overall, per_axis, per_model, slowest, spread
 from batchgen.request import State
@@ -87,6 +88,7 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, 
     total = overall(frame, active_ms=working_ms)
     starts = [run.started_ms for run in runs]
     models = per_model(frame, starts=starts)
+    shown = ShownPictures(folder, db)
     samples = read_samples(db, spread(frame, _SAMPLES), InputCopies(folder))
     return Report(
         folder=folder.root if len(folder.parts) == 1 else _EACH,
@@ -114,10 +116,10 @@ def read_report(db: sqlite3.Connection, frame: pd.DataFrame, folder: RunFolder, 
         doubts=read_unstored(db, (State.DOUBT,)),
         doubt_microusd=int(frame.loc[frame["state"] == State.DOUBT, "maybe_microusd"].sum()),
         failures=read_unstored(db, (State.REFUSED, State.SPOILED, State.WAITING)),
-        samples=tuple(sample for sample in samples if (folder.root / sample.file).is_file()),
+        samples=tuple(replace(sample, file=file) for sample in samples if (file := shown.of(sample.file))),
         curves=read_curves(frame, [group.name for group in models], runs),
-        slowest=read_ranked(db, slowest(frame, _RANKED), folder.root),
-        dearest=read_ranked(db, dearest(frame, _RANKED), folder.root),
+        slowest=read_ranked(db, slowest(frame, _RANKED), shown),
+        dearest=read_ranked(db, dearest(frame, _RANKED), shown),
         checks=checks,
-        flagged=read_flagged(db, checks, _FLAGGED),
+        flagged=tuple(replace(one, file=shown.of(one.file) or one.file) for one in read_flagged(db, checks, _FLAGGED)),
     )

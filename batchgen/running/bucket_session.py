@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from batchgen.errors import BatchgenError, FolderInUse
+from batchgen.errors import BatchgenError, FolderInUse, StoppedEarly
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.pictures_at import refuse_other_place
 from batchgen.store.ledger.reader import Reader
@@ -22,7 +22,7 @@ from batchgen.store.ledger.records import snapshot, timestamp
 from batchgen.store.media.sniff import NotAPicture
 from batchgen.store.pictures.bucket import Bucket, BucketFailed
 from batchgen.store.pictures.bucket_probe import refuse_unfit
-from batchgen.store.pictures.in_bucket import kept_here, move_up
+from batchgen.store.pictures.in_bucket import kept_here, move_up, object_of
 from batchgen.store.pictures.lease import GIVEN_UP_S, RENEWED_EVERY_S, Lease, LeaseLost, take_lease
 from batchgen.store.pictures.ledger_backup import BACKED_UP_EVERY_S, LedgerBackup
 from batchgen.store.pictures.receipt import Receipt, receipt_of
@@ -151,6 +151,19 @@ class BucketSession:
             except LeaseLost as error:
                 self.is_ours = False
                 raise BucketFailed(str(error), lasting=True) from error
+
+    def delete(self, originals: Sequence[tuple[str, int]]) -> tuple[int, int]:
+        """Delete pictures, given with their sizes, here and in the bucket; return how many, and how many bytes.
+
+        Raise :class:`StoppedEarly` if the bucket fails: the same call goes on.
+        """
+        try:
+            for original, _ in originals:
+                self._folder.original(original).unlink(missing_ok=True)
+                self.bucket.delete([object_of(original)])
+        except BucketFailed as error:
+            raise StoppedEarly(f"{error}; the same command goes on") from error
+        return len(originals), sum(size for _, size in originals)
 
     def waiting_reason(self, left: int) -> str:
         """Return why a run is not done while pictures wait on this disk."""

@@ -12,6 +12,7 @@ from functools import partial
 import anyio.to_thread
 
 from batchgen.planning.naming import is_opaque
+from batchgen.running.bucket_session import BucketSession
 from batchgen.running.relink import OpenStems
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger import names, retired
@@ -84,14 +85,20 @@ async def withdraw(ledger: Ledger, diff: PlanDiff) -> int:
     return len(numbers)
 
 
-async def discard(folder: RunFolder, ledger: Ledger, diff: PlanDiff) -> tuple[int, int]:
+async def discard(
+    folder: RunFolder, ledger: Ledger, diff: PlanDiff, bucket: BucketSession | None = None
+) -> tuple[int, int]:
     """Delete the bytes of every picture that has lost its names; return how many, and how many bytes that frees.
 
-    The mark comes first: a process that dies in between leaves bytes that the next call deletes.
+    The mark comes first: a process that dies in between leaves bytes that the next call deletes. Raise
+    :class:`StoppedEarly` if the bucket fails.
     """
     found = await anyio.to_thread.run_sync(retired.discardable, diff.db)
     await ledger.change(partial(retired.discard, requests=sorted({number for number, _, _ in found}), now_ms=now_ms()))
-    return await anyio.to_thread.run_sync(_delete, folder, [(original, size) for _, original, size in found])
+    originals = [(original, size) for _, original, size in found]
+    if bucket is not None:
+        return await anyio.to_thread.run_sync(bucket.delete, originals)
+    return await anyio.to_thread.run_sync(_delete, folder, originals)
 
 
 def _delete(folder: RunFolder, originals: Sequence[tuple[str, int]]) -> tuple[int, int]:

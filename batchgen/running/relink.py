@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from batchgen.planning.plan import Plan
 from batchgen.store.folder.file_system import file_system_of
+from batchgen.store.folder.ledger_names import LedgerNames
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import Name, View, list_images
 from batchgen.store.ledger import names
@@ -73,6 +74,11 @@ class Relinked:
                 f"{folder.root}: its file system{named} has no links, so the names in images/ are copies and take room "
                 "too"
             )
+
+
+def view_of(folder: RunFolder, db: sqlite3.Connection) -> View:
+    """Return the names of a run folder: on its disk, or the ledger's alone if its pictures rest in a bucket."""
+    return View(folder) if pictures_at(db) is None else LedgerNames(folder)
 
 
 def nothing_open(_: Collection[str]) -> frozenset[str]:

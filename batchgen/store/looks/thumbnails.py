@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,7 @@ from batchgen.store.folder.atomic import make_folder, refuse_links, replacing
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.looks.worker import Look, LookTask
 from batchgen.store.looks.workers import LookWorkers
+from batchgen.store.pictures.original_files import OriginalFiles
 
 FOLDER = "compare/thumbs"
 
@@ -37,6 +38,8 @@ class Shot(Protocol):
 
 S = TypeVar("S", bound=Shot)
 
+_BROUGHT_AT_ONCE = 64
+
 
 def thumbnail_name(sha256: str) -> str:
     """Return the path of a picture's thumbnail, relative to the run folder."""
@@ -53,6 +56,7 @@ class Thumbnails:
         self._folder = folder
         known = chain.from_iterable(read_looks(folder)) if looks is None else looks
         self._looks = {look.sha256: look for look in known}
+        self._files = OriginalFiles(folder)
 
     @property
     def looks(self) -> list[Look]:
@@ -78,38 +82,43 @@ class Thumbnails:
 
         The work stops early once ``enough`` says so. Raises ``OSError`` if the folder can't be written.
         """
-        jobs = self._jobs(shots)
-        if not jobs:
+        missing = list(self.missing(shots))
+        if not missing:
             return
         place = _diary(self._folder)
         make_folder(place.parent, self._folder.root)
+        # Of a bucket's pictures a few at a time are on this disk.
+        at_once = len(missing) if self._files.address is None else _BROUGHT_AT_ONCE
         with place.open("ab") as diary:
-            for look in bench.shrink_all(jobs):
-                diary.write(msgspec.json.encode(look) + b"\n")
-                diary.flush()
-                self._looks[look.sha256] = look
-                listen(look)
-                if enough():
-                    return
+            for start in range(0, len(missing), at_once):
+                with self._files.brought(missing[start : start + at_once]) as files:
+                    for look in bench.shrink_all(self._jobs(missing[start : start + at_once], files)):
+                        diary.write(msgspec.json.encode(look) + b"\n")
+                        diary.flush()
+                        self._looks[look.sha256] = look
+                        listen(look)
+                        if enough():
+                            return
 
     def missing(self, shots: Iterable[S]) -> Iterator[S]:
         """Return those of ``shots`` that :meth:`make` would look at, one of each digest."""
         asked: set[str] = set()
         for shot in shots:
-            if shot.sha256 not in asked and self._job(shot) is not None:
+            if shot.sha256 not in asked and self._is_missing(shot):
                 asked.add(shot.sha256)
                 yield shot
 
-    def _jobs(self, shots: Iterable[Shot]) -> list[LookTask]:
-        return [job for shot in self.missing(shots) if (job := self._job(shot))]
+    def _jobs(self, shots: Iterable[Shot], files: Mapping[str, Path]) -> list[LookTask]:
+        root = self._folder.root
+        return [
+            LookTask(shot.sha256, str(files[shot.original]), str(root / thumbnail_name(shot.sha256)))
+            for shot in shots
+            if shot.original in files
+        ]
 
-    def _job(self, shot: Shot) -> LookTask | None:
-        if shot.format not in STILL or self.look(shot.sha256) is not None:
-            return None
-        source = self._folder.original(shot.original)
-        if source.is_symlink() or not source.is_file():
-            return None
-        return LookTask(shot.sha256, str(source), str(self._folder.root / thumbnail_name(shot.sha256)))
+    def _is_missing(self, shot: Shot) -> bool:
+        is_known = shot.format not in STILL or self.look(shot.sha256) is not None
+        return not is_known and self._files.may_be_read(shot.original)
 
 
 def inside(root: Path, file: str) -> Path | None:

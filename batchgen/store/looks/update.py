@@ -18,6 +18,7 @@ from batchgen.store.looks.table import Named, named, read_pictures
 from batchgen.store.looks.thumbnails import Thumbnails, forget, read_looks
 from batchgen.store.looks.worker import Look
 from batchgen.store.looks.workers import LookWorkers
+from batchgen.store.pictures.original_files import OriginalFiles
 
 # So long a run may take at its end to look at what it could not look at before; `batchgen report` looks at the rest.
 AFTER_A_RUN_S = 2.0
@@ -80,8 +81,9 @@ def _new(folder: RunFolder) -> list[Named]:
     if len(gone):
         with suppress(OSError):  # a folder that can't be written keeps a few thumbnails too many
             forget(folder, frozenset(gone.tolist()))
+    files = OriginalFiles(folder)
     found: dict[str, Named] = {}
     for one in unseen:
-        if one.sha256 not in found and folder.original(one.original).is_file():
+        if one.sha256 not in found and files.may_be_read(one.original):
             found[one.sha256] = one
     return list(found.values())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from pathlib import Path
 
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.transitions import StoredPicture
@@ -63,30 +62,12 @@ def kept_here(folder: RunFolder) -> list[str]:
     return found
 
 
-def read_original(bucket: Bucket, folder: RunFolder, original: str) -> bytes | None:
+def read_original(bucket: Bucket | None, folder: RunFolder, original: str) -> bytes | None:
     """Return the bytes of a picture, from this disk if they lie here; ``None`` if they are nowhere."""
     with suppress(FileNotFoundError):
         return folder.original(original).read_bytes()
-    found = bucket.read(object_of(original))
+    found = bucket.read(object_of(original)) if bucket else None
     return None if found is None else found.content
-
-
-def fetched(bucket: Bucket, folder: RunFolder, original: str, sha256: str, place: Path) -> Path | None:
-    """Return a file with the bytes of a picture: on this disk, or brought to ``place``; ``None`` if they are nowhere.
-
-    Bytes other than those that were stored count as none.
-    """
-    here = folder.original(original)
-    if here.is_file() and not here.is_symlink():
-        return here
-    content = read_original(bucket, folder, original)
-    if content is None or hashlib.sha256(content).hexdigest() != sha256:
-        return None
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = place.with_name(f".{place.name}.part")
-    part.write_bytes(content)
-    part.replace(place)
-    return place
 
 
 def _put(bucket: Bucket, original: str, content: bytes, found: Format, sha256: str, receipt: Receipt) -> bool:

@@ -27,7 +27,9 @@ from batchgen.store.ledger.reader import Reader
 from batchgen.store.ledger.records import is_simulated
 from batchgen.store.ledger.transitions import StoredPicture
 from batchgen.store.media.sniff import Format
+from batchgen.store.pictures.in_bucket import object_of
 from batchgen.store.pictures.on_disk import READ_ONLY, make_shard, put_file
+from batchgen.store.pictures.original_files import OriginalFiles
 
 # What a file system answers that can't link these two names, though it may copy: another disk, no links at all, too
 # many of them, or a file of another user.
@@ -45,6 +47,7 @@ class Found:
     folder: Path
     pictures: tuple[StoredPicture, ...]
     answered_ms: int | None
+    originals: OriginalFiles
 
 
 class Sources:
@@ -56,7 +59,7 @@ class Sources:
 
     def __init__(self, folders: Iterable[str], *, own: RunFolder, simulated: bool) -> None:
         self._stack = ExitStack()
-        self._readers: list[tuple[RunFolder, Reader]] = []
+        self._readers: list[tuple[OriginalFiles, RunFolder, Reader]] = []
         self.gone: dict[str, str] = {}
         problems = []
         for name in folders:
@@ -79,10 +82,10 @@ class Sources:
         any folder is in ``gone`` from here on, by key, with what is wrong. Raises :class:`UsageError`.
         """
         found: dict[str, Found] = {}
-        for folder, reader in self._readers:
+        for originals, folder, reader in self._readers:
             wanted = [key for key in keys if key not in found]
-            for key, one in self._stored(folder, reader, wanted).items():
-                lacking = next((picture for picture in one.pictures if not _is_there(folder, picture)), None)
+            for key, one in self._stored(originals, folder, reader, wanted).items():
+                lacking = next((picture for picture in one.pictures if not _is_there(folder, originals, picture)), None)
                 if lacking is None:
                     found[key] = one
                     self.gone.pop(key, None)
@@ -91,9 +94,11 @@ class Sources:
         return found
 
     @staticmethod
-    def _stored(folder: RunFolder, reader: Reader, keys: Sequence[str]) -> Mapping[str, Found]:
+    def _stored(
+        originals: OriginalFiles, folder: RunFolder, reader: Reader, keys: Sequence[str]
+    ) -> Mapping[str, Found]:
         try:
-            return _stored(folder, reader.db, keys)
+            return _stored(folder, originals, reader.db, keys)
         except sqlite3.DatabaseError as error:
             raise UsageError(f"reuse: {folder.root}: its ledger can't be read: {error}. Nothing was sent") from error
 
@@ -112,7 +117,7 @@ class Sources:
         if theirs != simulated and reader.last_run() is not None:
             held, wanted = ("simulated", "real") if theirs else ("real", "simulated")
             raise UsageError(f"it holds {held} pictures, and this run makes {wanted} ones; the two are never mixed")
-        self._readers.append((folder, reader))
+        self._readers.append((OriginalFiles(folder), folder, reader))
 
 
 def folders_named(name: str, *, besides: Path | None = None) -> Sequence[Path]:
@@ -140,11 +145,23 @@ def take(found: Found, folder: RunFolder, key: str, space: DiskSpace) -> tuple[S
     taken = []
     for ordinal, picture in enumerate(found.pictures, 1):
         source = RunFolder(found.folder).original(picture.original)
-        write = partial(_brought, source, shard, picture.sha256)
+        if found.originals.address is not None and not source.is_file():
+            write = partial(_fetched, found.originals, shard, picture)
+        else:
+            write = partial(_brought, source, shard, picture.sha256)
         write_again = partial(space.kept, write)
         original = put_file(folder, key, ordinal, picture.format, picture.sha256, write_again)
         taken.append(replace(picture, original=original))
     return tuple(taken)
+
+
+def _fetched(originals: OriginalFiles, shard: Path, picture: StoredPicture) -> Path:
+    """Return a hidden name in ``shard`` for the bytes of a picture in a bucket, which are those that were stored."""
+    content = originals.read(picture)
+    if content is None:
+        where = f"{originals.address}/{object_of(picture.original)}"
+        raise NotReusable(originals.problem or f"{where} is missing or altered")
+    return write_synced(shard, content, mode=READ_ONLY)
 
 
 def _brought(source: Path, shard: Path, sha256: str) -> Path:
@@ -189,15 +206,20 @@ def _content(source: Path) -> bytes:
         raise NotReusable(f"{source} can't be read: {error.strerror}") from error
 
 
-def _is_there(folder: RunFolder, picture: StoredPicture) -> bool:
+def _is_there(folder: RunFolder, originals: OriginalFiles, picture: StoredPicture) -> bool:
     path = folder.original(picture.original)
+    if originals.address is not None and not path.exists():
+        # Whether the bucket has it shows when it is brought.
+        return True
     try:
         return not path.is_symlink() and path.is_file() and path.stat().st_size == picture.bytes
     except OSError:
         return False
 
 
-def _stored(folder: RunFolder, db: sqlite3.Connection, keys: Sequence[str]) -> Mapping[str, Found]:
+def _stored(
+    folder: RunFolder, originals: OriginalFiles, db: sqlite3.Connection, keys: Sequence[str]
+) -> Mapping[str, Found]:
     pictures: dict[str, list[StoredPicture]] = {}
     answered: dict[str, int | None] = {}
     for key, answered_ms, original, sha256, size, name, width, height, duration_ms, revised in db.execute(
@@ -206,7 +228,7 @@ def _stored(folder: RunFolder, db: sqlite3.Connection, keys: Sequence[str]) -> M
         found = Format(name, suffix_of(original), width, height, duration_ms)
         pictures.setdefault(key, []).append(StoredPicture(original, sha256, size, found, revised))
         answered[key] = answered_ms
-    return {key: Found(folder.root, tuple(some), answered[key]) for key, some in pictures.items()}
+    return {key: Found(folder.root, tuple(some), answered[key], originals) for key, some in pictures.items()}
 
 
 _STORED = """
