@@ -59,6 +59,11 @@ _OF_COMMAND: Mapping[str, Mapping[ExitCode, str]] = {
     "restore": {ExitCode.FAILURES: "some could not be brought back"} | _WRITES,
     "adopt": _WRITES,
     "models": _DONE | _USAGE | {ExitCode.STOPPED: "the service gives no catalogue"},
+    "doctor": {
+        ExitCode.OK: "all of it works",
+        ExitCode.USAGE: "something is wrong that has to be mended",
+        ExitCode.STOPPED: "the bucket fails for the moment",
+    },
     "init": _DONE | {ExitCode.USAGE: "wrong usage, or a file is there already; nothing was written"},
     "schema": _DONE,
     "simulate": _DONE | _USAGE,
