@@ -45,6 +45,7 @@ QUICK = {
     "store.looks": ["tests/store/looks/test_index.py", "tests/store/looks/test_near_duplicates.py"],
     "store.media": ["tests/store/media/test_sniff.py::test_a_whole_picture_is_named_by_its_bytes"],
     "store.pictures": ["tests/store/pictures/test_on_disk.py"],
+    "terminal_table": ["tests/test_terminal_table.py"],
     "testing": ["tests/provider/test_contract.py"],
     "user_cache": ["tests/provider/test_catalogue_cache.py"],
     "version": ["tests/cli/test_main.py"],

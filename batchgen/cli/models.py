@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 # Leaves room for prices and a few words on a terminal of 80 columns.
-_NAME_WIDTH = 38
+_WHOLE_NAME = 38
 
 
 class SortKey(enum.StrEnum):
@@ -121,25 +121,20 @@ def _print_json(found: Sequence[Model]) -> None:
 
 
 def _print_table(found: Sequence[Model]) -> None:
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
+
+    from batchgen.terminal_table import NameCell, table
 
     if found:
-        longest = max(len(name) for model in found for name in (model.id, *model.aliases))
-        table = Table(box=SIMPLE_HEAD)
-        table.add_column("model", overflow="fold", width=min(longest + 2, _NAME_WIDTH))
-        table.add_column("USD each", justify="right", no_wrap=True)
-        table.add_column("at most", justify="right", no_wrap=True)
-        table.add_column("takes")
+        made = table(("model", "left"), ("USD each", "right"), ("at most", "right"), ("takes", "left"))
+        # People copy names: what the models take is broken first.
+        made.columns[0].width = min(max(len(model.id) for model in found), _WHOLE_NAME)
         for model in found:
-            table.add_row(_names(model), *_prices(model), _takes(model))
-        Console().print(table)
+            made.add_row(NameCell(model.id), *_prices(model), _takes(model))
+            for alias in model.aliases:
+                made.add_row(NameCell(f"= {alias}", "dim"))
+        Console().print(made)
     sys.stderr.write(f"{counted(len(found), 'model')}\n")
-
-
-def _names(model: Model) -> str:
-    return "\n".join([_plain(model.id), *(f"[dim]= {_plain(alias)}[/dim]" for alias in model.aliases)])
 
 
 def _prices(model: Model) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -106,9 +107,12 @@ def _print(outlook: Outlook, console: Console, *, name: str) -> None:
     forecast = outlook.forecast
     console.print(f"{name}: {counted(forecast.requests, 'request')}", style="bold", highlight=False, markup=False)
     for axis, counts in forecast.by_axis.items():
-        console.print(f"  {visible(axis)}: {_listed(counts.items())}", highlight=False, markup=False)
+        said = _indented(f"{visible(axis)}: {_listed(counts.items())}", console.width)
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
     console.print(f"  {_reasons(outlook)}", highlight=False, markup=False)
+    console.line()
     console.print(_models(forecast))
+    console.line()
     console.print(_money(forecast), highlight=False, markup=False)
     for text in budget_lines(outlook):
         console.print(text, highlight=False, markup=False)
@@ -124,6 +128,14 @@ def _print(outlook: Outlook, console: Console, *, name: str) -> None:
         console.print(text, highlight=False, markup=False)
 
 
+def _indented(text: str, width: int) -> str:
+    """Return ``text`` indented, as lines that end between words; names with hyphens stay whole."""
+    first, others = "  ", "    "
+    return textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def _reasons(outlook: Outlook) -> str:
     from batchgen.planning.reasons import Reason
 
@@ -137,19 +149,13 @@ def _reasons(outlook: Outlook) -> str:
 
 
 def _models(forecast: Forecast) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from batchgen.terminal_table import NameCell, table
 
-    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    longest = max(map(len, forecast.by_model), default=0)
-    # Leaves room for the figures on a terminal of 80 columns; rich takes a collapsed padding off the width.
-    table.add_column("model", overflow="fold", min_width=min(longest, 16) + 1, max_width=min(longest, 40) + 1)
-    for heading in ("requests", "new", "low", "expected", "high"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("price by", min_width=9)
+    figures = [(title, "right") for title in ("requests", "new", "low", "expected", "high")]
+    made = table(("model", "left"), *figures, ("price by", "left"))
     for model, part in forecast.by_model.items():
-        table.add_row(visible(model), f"{part.requests:,}", f"{part.new:,}", *_prices(part))
-    return table
+        made.add_row(NameCell(model), f"{part.requests:,}", f"{part.new:,}", *_prices(part))
+    return made
 
 
 def _prices(part: ModelForecast) -> tuple[str, str, str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +13,7 @@ from batchgen.report.lists import ErrorClass, RunEntry
 from batchgen.report.reading import Report
 from batchgen.report.tables import Group
 from batchgen.request import State
+from batchgen.terminal_table import NameCell, table
 from batchgen.wording import counted, visible
 
 # More rows than this would hide the rest of the report; the page has more.
@@ -99,11 +99,11 @@ def _groups(name: str, groups: tuple[Group, ...]) -> Iterable[Table | Text]:
     films = any(group.filmed_ms for group in groups)
     unit = "film" if all(group.unit == "film" for group in groups) else "picture"
     titles = ("stored", "success", "billed", f"a {unit}", *(["a second"] if films else []), "p50", "p95")
-    table = _table((name, "left"), *[(title, "right") for title in titles], ("by", "left"))
+    made = table((name, "left"), *[(title, "right") for title in titles], ("by", "left"))
     for group in groups[:_ROWS]:
         latency = group.latency
-        table.add_row(
-            _plain(group.name),
+        made.add_row(
+            NameCell(group.name),
             f"{group.stored:,}/{group.requests:,}",
             figures.share(group.success_rate),
             figures.amount(group.billed_microusd),
@@ -113,41 +113,41 @@ def _groups(name: str, groups: tuple[Group, ...]) -> Iterable[Table | Text]:
             figures.span(latency.p95 if latency else None),
             _plain(figures.sources(group.cost_sources)),
         )
-    yield table
+    yield made
     if len(groups) > _ROWS:
         yield Text(f"  … and {len(groups) - _ROWS:,} more in report.html")
 
 
 def _errors(errors: Iterable[ErrorClass]) -> Table:
-    table = _table(("error", "left"), ("attempts", "right"), ("requests", "right"), ("for example", "left"))
+    made = table(("error", "left"), ("attempts", "right"), ("requests", "right"), ("for example", "left"))
     for error in list(errors)[:_ROWS]:
-        table.add_row(_plain(error.name), f"{error.attempts:,}", f"{error.requests:,}", _plain(error.example))
-    return table
+        made.add_row(NameCell(error.name), f"{error.attempts:,}", f"{error.requests:,}", _plain(error.example))
+    return made
 
 
 def _runs(runs: tuple[RunEntry, ...]) -> Table:
-    table = _table(
+    made = table(
         ("run (UTC)", "left"), ("took", "right"), ("attempts", "right"), ("billed", "right"), ("ended", "left")
     )
     for run in runs[-_ROWS:]:
         ending = figures.ending(run.exit_code, ended=run.ended_ms is not None)
-        table.add_row(
+        made.add_row(
             figures.moment(run.started_ms),
             figures.span(run.active_ms),
             f"{run.attempts:,}",
             figures.amount(run.billed_microusd),
             _plain(f"{ending}: {run.reason}" if run.reason else ending),
         )
-    return table
+    return made
 
 
 def _doubts(report: Report) -> Iterable[Text | Table]:
     yield Text(f"\n{report.total.doubt:,} in doubt, {figures.amount(report.doubt_microusd)} maybe billed", style="bold")
-    table = _table(("key", "left"), ("model", "left"), ("price", "right"), ("why", "left"))
-    table.columns[0].no_wrap = True
+    made = table(("key", "left"), ("model", "left"), ("price", "right"), ("why", "left"))
+    made.columns[0].no_wrap = True
     for doubt in report.doubts[:_ROWS]:
-        table.add_row(Text(doubt.key), _plain(doubt.model), figures.amount(doubt.maybe_microusd), _plain(doubt.reason))
-    yield table
+        made.add_row(Text(doubt.key), NameCell(doubt.model), figures.amount(doubt.maybe_microusd), _plain(doubt.reason))
+    yield made
     if report.total.doubt > _ROWS:
         yield Text(f"  … and {report.total.doubt - _ROWS:,} more in failures.jsonl")
     manifest = report.runs[-1].manifest if report.runs else ""
@@ -155,14 +155,6 @@ def _doubts(report: Report) -> Iterable[Text | Table]:
         yield Text(f"{number}. {meaning}")
         if command:
             yield Text(f"   {visible(command)}", no_wrap=True, overflow="ignore")
-
-
-def _table(*columns: tuple[str, str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
-    for title, side in columns:
-        right = side == "right"
-        table.add_column(_plain(title), justify="right" if right else "left", no_wrap=right, overflow="fold")
-    return table
 
 
 def _plain(text: str) -> Text:
