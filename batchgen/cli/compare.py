@@ -28,13 +28,17 @@ def compare(
 ) -> None:
     """Write compare.html, on which pictures are compared side by side and voted on blind; it opens from disk.
 
-    Several folders have one page, with --into; their pictures stay where they are.
+    Of two folders, such as last week's and today's, the versions of each request stand side by side; their page is
+    written into the first. With --into, several folders count as one, such as the shards of a plan; their pictures stay
+    where they are.
     """
     if port and not serve:
         raise UsageError("--port is of use only with --serve")
     folder = one_folder(folders, into)
     if folder is None:
-        _compare_together(folders, into, serve=serve)
+        if serve:
+            raise UsageError("--serve shows one folder; without it, several are written as one page")
+        _compare_together(folders, into) if into is not None else _compare_versions(folders)
         return
 
     from batchgen.commands.job import run_folder_at
@@ -54,14 +58,10 @@ def compare(
     _tell(written, f"open it in a browser, or vote with `batchgen compare {folder} --serve`")
 
 
-def _compare_together(folders: Sequence[Path], into: Path | None, *, serve: bool) -> None:
+def _compare_together(folders: Sequence[Path], into: Path) -> None:
     from batchgen.commands.together import read_together
     from batchgen.compare.writing import write_page
 
-    if serve:
-        raise UsageError("--serve shows one folder; write the page of several with --into")
-    if into is None:
-        raise UsageError("the page of several folders goes into one of its own: --into outputs/together")
     with read_together(folders, into) as joined:
         try:
             into.mkdir(parents=True, exist_ok=True)
@@ -69,6 +69,25 @@ def _compare_together(folders: Sequence[Path], into: Path | None, *, serve: bool
         except OSError as error:
             raise cant_write(str(into), error) from error
     _tell(written, "open it in a browser, where it lies: the pictures stay in their folders")
+
+
+def _compare_versions(folders: Sequence[Path]) -> None:
+    if len(folders) > 2:
+        raise UsageError(
+            f"{len(folders)} folders were given; two can stand side by side, and with --into FOLDER all are read as one"
+        )
+    if folders[0].resolve() == folders[1].resolve():
+        raise UsageError(f"{folders[0]} and {folders[1]} are one folder; give two to see them side by side")
+
+    from batchgen.commands.job import run_folder_at
+    from batchgen.compare.writing import write_versions
+
+    places = [run_folder_at(folder) for folder in folders]
+    try:
+        written = write_versions(places, _progress)
+    except OSError as error:
+        raise cant_write(" or ".join(map(str, folders)), error) from error
+    _tell(written, "open it in a browser where it lies: the pictures stay in their folders")
 
 
 def _tell(written: WrittenPage, advice: str) -> None:

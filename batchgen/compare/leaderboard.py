@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 import msgspec
 
+from batchgen.compare.claims import verdict
 from batchgen.compare.costs import Cost, read_categories, read_costs
 from batchgen.compare.counts import held_equal
 from batchgen.compare.ranking import Ranking, Rated, rank
@@ -60,7 +61,7 @@ class Leaderboard:
         overall["rated"] = [{**asdict(one), **asdict(one.rated)} for one in self.titles]
         for one in overall["rated"]:
             del one["rated"]
-        said = {"version": VERSION, "axis": self.axis, **overall}
+        said = {"version": VERSION, "axis": self.axis, "verdict": verdict(self), **overall}
         said |= {name: getattr(self, name) for name in ("others", "elsewhere", "by", "categories", "uncategorised")}
         return msgspec.json.encode(said) + b"\n"
 
@@ -106,6 +107,12 @@ def read_leaderboard(folder: RunFolder, votes: Votes, *, axis: str | None = None
         },
         uncategorised=0 if by is None else sum(vote.item not in category for vote in cast),
     )
+
+
+def read_names(folder: RunFolder) -> tuple[str, ...]:
+    """Return the names of the folder's axes, parameters and columns. Raises :class:`LedgerDamaged`."""
+    with snapshot(folder.ledger) as db:
+        return tuple(word_names(db))
 
 
 def write_leaderboard(folder: RunFolder, standings: Leaderboard) -> None:

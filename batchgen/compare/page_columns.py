@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from batchgen.compare.entries import Entry, Shot
+from batchgen.compare.versions import Version
 from batchgen.request import PARAMETERS
 from batchgen.store.inputs.copies import InputCopies
 from batchgen.store.looks.flags import Flag
@@ -25,7 +26,7 @@ class PlacedEntry(msgspec.Struct, frozen=True):
     """One entry with what was seen of its picture; ``place`` is its number on the page, for good.
 
     ``flags`` are those of :class:`~batchgen.store.looks.flags.Flag` and ``GONE``. ``edited`` are the files of the
-    pictures that the entry was made from.
+    pictures that the entry was made from. ``version`` says which of two folders it is of, if the page shows two.
     """
 
     place: int
@@ -33,6 +34,12 @@ class PlacedEntry(msgspec.Struct, frozen=True):
     look: Look | None
     flags: int
     edited: tuple[str, ...] = ()
+    version: Version | None = None
+
+    @property
+    def base(self) -> str:
+        """The address of the entry's folder, as the page sees it."""
+        return self.version.base if self.version else ""
 
 
 def edited_by(entry: Entry, copies: InputCopies) -> tuple[str, ...]:
@@ -46,7 +53,7 @@ def batch(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
     entries = [row.entry for row in rows]
     return {
         "at": [row.place for row in rows],
-        "dimensions": _dimensions(entries, texts),
+        "dimensions": [*_versions(rows, texts), *_dimensions(entries, texts)],
         "state": [texts.code(entry.state) for entry in entries],
         "reason": [texts.code(entry.reason) for entry in entries],
         "position": [entry.position for entry in entries],
@@ -68,7 +75,8 @@ def details(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
     return {
         "at": [row.place for row in rows],
         "key": [entry.key for entry in entries],
-        "file": [shot.file for shot in shots],
+        "base": [row.base for row in rows],
+        "file": [f"{row.base}{shot.file}" if shot.file else "" for row, shot in zip(rows, shots, strict=True)],
         "sha256": [shot.sha256 for shot in shots],
         "format": [shot.format for shot in shots],
         "bytes": [shot.bytes for shot in shots],
@@ -82,7 +90,7 @@ def details(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
         "answered": [_number(entry.answered_ms) for entry in entries],
         "estimated": [entry.estimated_microusd for entry in entries],
         "clock": [entry.latency_source or "" for entry in entries],
-        "edited": [row.edited for row in rows],
+        "edited": [[f"{row.base}{file}" for file in row.edited] for row in rows],
     }
 
 
@@ -112,6 +120,17 @@ class _Texts:
     @property
     def all(self) -> list[str]:
         return list(self._codes)
+
+
+def _versions(rows: Sequence[PlacedEntry], texts: _Texts) -> list[dict[str, Any]]:
+    """Return what rows and columns can stand for if the page shows two folders."""
+    if not any(row.version for row in rows):
+        return []
+    versions = [row.version or Version("", "", "") for row in rows]
+    return [
+        {"kind": "version", "name": "folder", "codes": [texts.code(one.name) for one in versions]},
+        {"kind": "version", "name": "request", "codes": [texts.code(one.request) for one in versions]},
+    ]
 
 
 def _dimensions(entries: Sequence[Entry], texts: _Texts) -> list[dict[str, Any]]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from pathlib import Path
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from batchgen.compare.bootstrap import FEWEST_PROMPTS
+from batchgen.compare.claims import claims, price_of, prices, rounded, verdict
 from batchgen.compare.leaderboard import Leaderboard, LeaderboardRow
 from batchgen.compare.ranking import Ranking, Rated
 from batchgen.report.figures import NONE, amount, span
@@ -20,8 +18,6 @@ from batchgen.wording import counted, visible
 
 # More than these are left to --json.
 _CATEGORIES = 12
-_NAMES = 8
-_SETS = 4
 
 _NAME = 1
 _GAP = "  "
@@ -47,9 +43,10 @@ def _parts(standings: Leaderboard, folder: Path, more: str, width: int) -> Itera
     if not ranking.rated:
         yield from _how_to_vote(standings, folder)
         return
-    header = ("rank", visible(standings.axis), "rating", "95 %", "votes", "wins", "picture", "a win", "time")
+    header = ("rank", visible(standings.axis), "rating", "95 %", "votes", "wins", "a picture", "p50", "a win")
     yield from _table(header, [_line(one) for one in standings.titles], width)
-    yield from map(Text, (*_claims(ranking), *_prices(standings)))
+    yield Text(verdict(standings), style="bold")
+    yield from map(Text, (*claims(ranking), *prices(standings)))
     yield from _categories(standings, width)
 
 
@@ -73,12 +70,12 @@ def _how_to_vote(standings: Leaderboard, folder: Path) -> Iterable[Text]:
 
 def _line(one: LeaderboardRow) -> tuple[str, ...]:
     estimated = "~" if one.cost and one.cost.estimated else ""
-    price = _rounded(one.cost.microusd, 3) if one.cost else None
+    a_win = rounded(one.cost_per_win_microusd, 2)
     return (
         *_rating(one.rated),
-        NONE if price is None else f"{estimated}{amount(price)}",
-        NONE if price is None else f"{estimated}{amount(_rounded(one.cost_per_win_microusd, 2))}",
-        span(one.ms_per_win),
+        price_of(one),
+        span(one.cost.latency_ms if one.cost else None),
+        NONE if a_win is None else f"{estimated}{amount(a_win)}",
     )
 
 
@@ -127,50 +124,6 @@ def _widths(lines: Iterable[Sequence[str]]) -> list[int]:
     return [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
 
 
-def _claims(ranking: Ranking) -> Iterable[str]:
-    """Yield what the votes don't say."""
-    few = [one.title for one in ranking.rated if one.low is None]
-    if few:
-        who = "" if len(few) == len(ranking.rated) else f": {_names(few)}"
-        yield f"Voted on fewer than {FEWEST_PROMPTS} prompts, too few for intervals and to tell anything apart{who}."
-    for group in ranking.apart:
-        yield f"Compared only among themselves, and not with the others: {_names(group)}."
-    yield from _alike([group for group in ranking.alike if list(group) != few], len(ranking.rated))
-    if ranking.more:
-        yield (
-            f"About {counted(ranking.more.votes, 'more vote')} on new prompts should tell {visible(ranking.more.a)} "
-            f"from {visible(ranking.more.b)}, if they differ as much as it seems."
-        )
-    if any((one.low is None) != (one.high is None) for one in ranking.rated):
-        yield "≥ and ≤: never lost to the others, or never won; the votes don't say how far ahead or behind."
-    bad = [f"{visible(one.title)} {one.both_bad:,}" for one in ranking.rated if one.both_bad]
-    if bad:
-        yield f"Said to be bad, both: {', '.join(bad)}."
-
-
-def _alike(groups: Sequence[tuple[str, ...]], count: int) -> Iterable[str]:
-    if any(len(group) == count for group in groups):
-        yield "None of them can be told apart."
-    elif len(groups) > _SETS:
-        titles = len(set(chain.from_iterable(groups)))
-        yield f"{titles:,} of them can't be told from some others: their ranks overlap (all the sets: --json)."
-    else:
-        yield from (f"Can't be told apart: {_names(group)}." for group in groups)
-
-
-def _prices(standings: Leaderboard) -> Iterable[str]:
-    best = [one.rated.title for one in standings.titles if one.unbeaten]
-    if best:
-        yield f"By these ratings nothing is better for less than: {_names(best)}."
-    unknown = [one.rated.title for one in standings.titles if one.cost is None]
-    if unknown:
-        yield f"Voted on, but not in this folder: {_names(unknown)}."
-    if standings.others:
-        yield f"No vote yet that says which is better: {_names(standings.others)}."
-    for name, count in standings.elsewhere.items():
-        yield f"{counted(count, 'more vote')} on {visible(name)}: see --axis {visible(name)}."
-
-
 def _categories(standings: Leaderboard, width: int) -> Iterable[Text]:
     by = visible(standings.by or "")
     header = ("rank", visible(standings.axis), "rating", "95 %", "votes", "wins")
@@ -178,22 +131,9 @@ def _categories(standings: Leaderboard, width: int) -> Iterable[Text]:
         yield Text(f"\n{by} = {visible(value)}: {_counts(ranking)}", style="bold")
         if ranking.rated:
             yield from _table(header, [_rating(one) for one in ranking.rated], width)
-        yield from map(Text, _claims(ranking))
+        yield from map(Text, claims(ranking))
     hidden = len(standings.categories) - _CATEGORIES
     if hidden > 0:
         yield Text(f"\n… and {counted(hidden, 'more value')} of {by} with --json")
     if standings.uncategorised:
         yield Text(f"\nThe folder doesn't know the {by} of {counted(standings.uncategorised, 'vote')}.")
-
-
-def _rounded(amount_microusd: int | None, figures: int) -> int | None:
-    """Return an amount that is a mean, rounded to ``figures``."""
-    if not amount_microusd:
-        return amount_microusd
-    return round(amount_microusd, figures - 1 - math.floor(math.log10(amount_microusd)))
-
-
-def _names(titles: Iterable[str]) -> str:
-    shown = [visible(title) for title in titles]
-    rest = len(shown) - _NAMES
-    return ", ".join(shown[:_NAMES]) + (f" and {rest:,} more" if rest > 0 else "")

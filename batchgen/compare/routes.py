@@ -20,7 +20,7 @@ from batchgen.compare import vote, vote_log, votes
 from batchgen.compare.ledger_watch import LedgerWatch
 from batchgen.compare.origin_check import SELF, OriginCheck
 from batchgen.compare.page_columns import batch, details
-from batchgen.compare.writing import VOTES, about_json, page_file, page_html, script
+from batchgen.compare.writing import VOTES, about_json, page_file, page_html, results_of, script
 from batchgen.errors import UsageError
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.inputs.copies import INPUTS, is_copy
@@ -126,12 +126,16 @@ def _routes(folder: RunFolder, ledger: LedgerWatch) -> Starlette:
     async def standing(_: Request) -> Response:
         return await anyio.to_thread.run_sync(_votes, folder)
 
+    async def results(_: Request) -> Response:
+        return await anyio.to_thread.run_sync(_results, folder)
+
     return Starlette(
         routes=[
             Route("/", page),
             Route("/favicon.ico", nothing),
             Route("/compare/{name}", asset),
             Route("/rows", rows),
+            Route("/results", results),
             Route("/votes", standing, methods=["GET"]),
             Route("/votes", cast, methods=["POST"]),
             Route("/images/{file:path}", picture),
@@ -157,6 +161,14 @@ def _votes(folder: RunFolder) -> Response:
     except UsageError as error:
         return PlainTextResponse(str(error), 422)
     return Response(msgspec.json.encode(found[-VOTES:]), media_type="application/json")
+
+
+def _results(folder: RunFolder) -> Response:
+    try:
+        found = results_of(folder, votes.read(folder.root))
+    except UsageError as error:
+        return PlainTextResponse(str(error), 422)
+    return Response(msgspec.json.encode(found), media_type="application/json")
 
 
 def _rows(ledger: LedgerWatch, after: int) -> Response:

@@ -7,17 +7,23 @@ far, so that the next voter is shown the pairs that need one.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from batchgen.compare import votes
 from batchgen.compare.entries import About, Entry, Shot, read_about, read_entries
 from batchgen.compare.page_columns import GONE, PlacedEntry, batch, details, edited_by
+from batchgen.compare.versions import Version, base_of, folder_names, shared_requests
 from batchgen.encoding import json_text
+from batchgen.errors import UsageError
 from batchgen.store.folder.atomic import make_folder, replace_synced
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.inputs.copies import InputCopies
@@ -52,6 +58,14 @@ class WrittenPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page lies in its run folder, and its data."""
+
+    page: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
 class ThumbnailProgress:
     """How many of the wanted thumbnails are done."""
 
@@ -65,17 +79,37 @@ def write_page(folder: RunFolder, listen: Callable[[ThumbnailProgress], None] = 
     Raises :class:`LedgerDamaged` if there is no ledger to read, :class:`UsageError` if its votes can't be read, and
     ``OSError`` if the folder can't be written.
     """
-    with snapshot(folder.ledger) as db:
-        entries = tuple(read_entries(db))
-        about = read_about(db, folder.name)
-    thumbnails = Thumbnails(folder)
-    _make_thumbnails(thumbnails, entries, listen)
-    with snapshot(folder.ledger) as db:
-        found = checks(db, seen([thumbnails.looks]))
-    rows = _rows(folder, entries, thumbnails.look, found)
-    _write_files(folder.root, about, rows)
-    problems = [row.look.problem for row in rows if row.look and row.look.problem]
-    return WrittenPage(folder.root / "compare.html", len(entries), len(problems), problems[0] if problems else "")
+    about, rows = _read(folder, listen)
+    _write_files(folder.root, about, rows, Place("compare.html", "compare"), votes.read(folder.root))
+    return _written(folder.root / "compare.html", rows)
+
+
+def write_versions(
+    folders: Sequence[RunFolder], listen: Callable[[ThumbnailProgress], None] = lambda _: None
+) -> WrittenPage:
+    """Write a page of two folders into the first: the versions of each request side by side.
+
+    Raises :class:`LedgerDamaged`, :class:`UsageError` and ``OSError`` as :func:`write_page` does.
+    """
+    first, second = folders
+    names = folder_names([folder.root for folder in folders])
+    parts = [_read(folder, listen) for folder in folders]
+    requests = shared_requests([[row.entry for row in rows] for _, rows in parts])
+    rows: list[PlacedEntry] = []
+    for folder, name, (_, placed), texts in zip(folders, names, parts, requests, strict=True):
+        base = base_of(folder.root, first.root)
+        for row, text in zip(placed, texts, strict=True):
+            rows.append(replace(row, place=len(rows), version=Version(name, base, text)))
+    abouts = [about for about, _ in parts]
+    about = dataclasses.replace(
+        abouts[-1],
+        name=" · ".join(names),
+        simulated=all(one.simulated for one in abouts),
+        running=any(one.running for one in abouts),
+    )
+    name = f"with-{second.root.resolve().name}"
+    _write_files(first.root, about, rows, Place(f"compare-{name}.html", f"compare/{name}"), votes.Votes())
+    return _written(first.root / f"compare-{name}.html", rows)
 
 
 def page_file(name: str) -> bytes:
@@ -91,10 +125,23 @@ def page_names() -> frozenset[str]:
     return frozenset(file.name for file in files if file.name.endswith((".js", ".css")))
 
 
-def page_html(*, connect: str = "'none'") -> bytes:
-    """Return compare.html under a policy that lets scripts connect to ``connect`` only."""
+def page_html(*, connect: str = "'none'", data: str = "compare") -> bytes:
+    """Return compare.html under a policy that lets scripts connect to ``connect`` only; its data lies in ``data``."""
     text = (resources.files("batchgen.compare") / "page" / "compare.html").read_text(encoding="utf-8")
+    text = text.replace('src="compare/data.js"', f'src="{quote(data)}/data.js"')
     return text.replace("{policy}", POLICY.format(connect=connect)).encode()
+
+
+def results_of(folder: RunFolder, cast: votes.Votes) -> dict[str, Any] | None:
+    """Return what the page says of the votes; ``None`` if they say nothing, or compare more than can be ranked."""
+    if not cast.votes:
+        return None
+    from batchgen.compare.results import read_results
+
+    try:
+        return read_results(folder, cast)
+    except UsageError:
+        return None
 
 
 def about_json(about: About, **more: object) -> dict[str, Any]:
@@ -104,6 +151,22 @@ def about_json(about: About, **more: object) -> dict[str, Any]:
 def script(call: str, *values: object) -> bytes:
     """Return a script that calls ``call`` with ``values``: lists, texts and numbers, none of which is run as code."""
     return f"{call}({', '.join(map(json_text, values))});\n".encode()
+
+
+def _read(folder: RunFolder, listen: Callable[[ThumbnailProgress], None]) -> tuple[About, list[PlacedEntry]]:
+    with snapshot(folder.ledger) as db:
+        entries = tuple(read_entries(db))
+        about = read_about(db, folder.name)
+    thumbnails = Thumbnails(folder)
+    _make_thumbnails(thumbnails, entries, listen)
+    with snapshot(folder.ledger) as db:
+        found = checks(db, seen([thumbnails.looks]))
+    return about, _rows(folder, entries, thumbnails.look, found)
+
+
+def _written(page: Path, rows: Sequence[PlacedEntry]) -> WrittenPage:
+    problems = [row.look.problem for row in rows if row.look and row.look.problem]
+    return WrittenPage(page, len(rows), len(problems), problems[0] if problems else "")
 
 
 def _rows(
@@ -142,10 +205,8 @@ def _make_thumbnails(
             thumbnails.make(bench, shots, count)
 
 
-def _write_files(root: Path, about: About, rows: Sequence[PlacedEntry]) -> None:
-    place = root / "compare"
-    make_folder(place, root)
-    files = {name: page_file(name) for name in page_names()}
+def _write_files(root: Path, about: About, rows: Sequence[PlacedEntry], place: Place, cast: votes.Votes) -> None:
+    make_folder(root / place.data, root)
     parts = {
         **_parts("rows", rows, ROWS_A_FILE, batch),
         **_parts("details", rows, DETAILS_A_FILE, details),
@@ -153,15 +214,22 @@ def _write_files(root: Path, about: About, rows: Sequence[PlacedEntry]) -> None:
     # A page that was open meanwhile must not mix its old rows with new details.
     stamp = hashlib.sha256(b"".join(parts.values())).hexdigest()[:16]
     names = list(parts)
-    facts = about_json(about, stamp=stamp, live=False, total=len(rows), chunk=DETAILS_A_FILE)
-    files |= {name: script("table.stamp", stamp) + part for name, part in parts.items()}
-    files["votes.js"] = script("ballot.others", votes.read(root).votes[-VOTES:])
-    wanted = [*(name for name in names if name.startswith("rows")), "votes.js"]
-    files["data.js"] = script("table.begin", facts, [f"compare/{name}" for name in wanted])
+    # The report is about one folder.
+    report = place.page == "compare.html" and (root / "report.html").is_file()
+    facts = about_json(
+        about, stamp=stamp, live=False, total=len(rows), chunk=DETAILS_A_FILE, report=report, files=place.data
+    )
+    files = {name: script("table.stamp", stamp) + part for name, part in parts.items()}
+    files["votes.js"] = script("ballot.others", cast.votes[-VOTES:])
+    files["results.js"] = script("results.take", results_of(RunFolder(root), cast))
+    wanted = [*(name for name in names if name.startswith("rows")), "votes.js", "results.js"]
+    files["data.js"] = script("table.begin", facts, [f"{place.data}/{name}" for name in wanted])
+    for name in page_names():
+        replace_synced(root / "compare" / name, page_file(name))
     for name, content in files.items():
-        replace_synced(place / name, content)
-    replace_synced(root / "compare.html", page_html())
-    _remove_others(place, set(files))
+        replace_synced(root / place.data / name, content)
+    replace_synced(root / place.page, page_html(data=place.data))
+    _remove_others(root / place.data, set(files))
 
 
 def _parts(

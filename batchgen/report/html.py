@@ -47,6 +47,7 @@ def page(report: Report) -> bytes:
         speed=speed(report.curves.course),
         dearest=_dearest(report.dearest),
         compared=(report.folder / "compare.html").is_file(),
+        voted=(report.folder / "votes.jsonl").is_file(),
         script=Markup(script()),  # noqa: S704 - our own file, which holds nothing foreign
         digest=base64.b64encode(hashlib.sha256(script().encode()).digest()).decode(),
         rows=_ROWS,

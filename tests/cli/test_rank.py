@@ -60,13 +60,13 @@ def test_the_table_fits_80_columns_and_has_ratings_prices_and_doubts(batchgen, s
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "24 votes by 24 voters on 3 prompts, 6 ties, 1 both bad, 1 skipped" in " ".join(done.stdout.split())
     header, _, *table = done.stdout.splitlines()[2:7]
-    assert header.split() == ["rank", "rating", "95", "%", "votes", "wins", "picture", "a", "win", "time"]
+    assert header.split() == ["rank", "rating", "95", "%", "votes", "wins", "a", "picture", "p50", "a", "win"]
     # The names don't fit beside the numbers.
     assert table[::2] == ["black-forest-labs/FLUX-1-schnell", "test/test"]
     assert table[1].split()[0] == "1–2"
     assert table[1].count("$0.00") == 2
     assert "Voted on fewer than 8 prompts" in done.stdout
-    assert "nothing is better for less" in done.stdout
+    assert "Too early to choose: votes on 5 more prompts are needed at least." in done.stdout
 
 
 @pytest.mark.parametrize("columns", [40, 80])
@@ -97,6 +97,14 @@ def test_what_never_lost_has_an_open_end_in_the_table_and_in_json(batchgen, swee
     first, last = json.loads(batchgen("rank", "outputs/sweep", "--json").stdout)["rated"]
     assert first["low"] > 1000 > last["high"]
     assert (first["high"], last["low"]) == (None, None)
+
+
+def test_it_says_in_a_sentence_which_to_buy(batchgen, sweep):
+    write(sweep / "votes.jsonl", *(line(f"prompt {n}", "a" if n % 10 else "b", ts=n) for n in range(40)))
+    said = " ".join(batchgen("rank", "outputs/sweep").stdout.split())
+    sentence = f"{MODELS[0]} is the best, and costs "
+    assert sentence in said
+    assert json.loads((sweep / "ranking.json").read_text())["verdict"].startswith(sentence)
 
 
 def test_exports_of_several_voters_are_merged_and_bad_lines_named(batchgen, sweep, tmp_path):

@@ -54,6 +54,17 @@ def opened(page, prompt):
     page.wait_for_selector("dialog.zoom[open] .focused img")
 
 
+def test_what_was_edited_is_the_first_column_of_a_row(page):
+    until(page, "document.querySelectorAll('.origin img').length === 2")
+    for prompt in ("by day", "by night"):
+        row = page.locator(".row", has_text=prompt)
+        origin, first = row.locator(".origin").bounding_box(), row.locator(".cell").first.bounding_box()
+        assert origin["x"] + origin["width"] <= first["x"]
+        assert origin["width"] == first["width"]
+    assert page.locator(".row", has_text="from words").locator(".origin").count() == 0
+    assert page.locator(".corner em").inner_text() == "edited picture"
+
+
 @pytest.mark.parametrize(("prompt", "count"), [("by day", 1), ("by night", 2)])
 def test_a_row_shows_what_was_edited_before_what_came_of_it(page, prompt, count):
     opened(page, prompt)
@@ -71,13 +82,14 @@ def test_a_picture_from_words_has_nothing_beside_it(page):
     assert page.locator(".pane.source").count() == 0
 
 
-def test_the_slider_can_be_held_against_what_was_edited(page):
+def test_the_slider_is_held_against_what_was_edited_unless_another_is_chosen(page):
     opened(page, "by day")
     page.wait_for_selector(".pane.source img")
     page.keyboard.press("2")
-    page.locator(".modes select").select_option(label="edited picture")
     page.wait_for_selector(".under img[alt='the picture that was edited']")
     assert page.locator(".pane figcaption").inner_text() == "edited picture | maker/one"
+    page.locator(".modes select").select_option(label="maker/two")
+    assert page.locator(".pane figcaption").inner_text() == "maker/two | maker/one"
 
 
 def test_the_request_as_yaml_names_what_was_edited(page):

@@ -190,26 +190,31 @@ def test_axes_are_swapped_and_assigned_again(page):
 
 def test_an_axis_stands_over_the_columns_too(visit, address):
     page = visit(f"{address}#sx=repeat&size=s", height=1500)
-    assert page.locator(".colhead i").all_inner_texts() == ["1"] * 3 + ["2"] * 3
+    groups = page.locator(".group")
+    assert groups.all_inner_texts() == ["1", "2"]
+    assert groups.evaluate_all("all => all.map((one) => one.ariaColSpan)") == ["3", "3"]
+    first, second = (groups.nth(number).bounding_box() for number in range(2))
+    assert first["x"] + first["width"] <= second["x"]
+    assert second["x"] <= cell(page, 0, 3).bounding_box()["x"] + 6
     assert titles(page) == list(MODELS) * 2
     assert counts(page) == "47 cells · 8 rows"
 
 
 def test_filters_say_how_many_there_are_and_leave_out_what_there_is_not(page):
     page.keyboard.press("f")
-    boxes = page.locator(".check[data-count]").evaluate_all(
-        "all => all.map(one => [one.textContent, one.dataset.count])"
-    )
-    assert dict(boxes) == {
-        "maker/one": "16",
-        "maker/two": "16",
-        "maker/three": "15",
-        "in doubt": "1",
-        "refused": "1",
-        "stored": "45",
-        "other size": "6",
-        "duplicate": "3",
-        "file gone": "1",
+    found = {}
+    for name, label, count in page.locator(".check[data-count]").evaluate_all(
+        "all => all.map((one) => [one.querySelector('input').name, one.textContent, one.dataset.count])"
+    ):
+        found.setdefault(name, {})[label] = count
+    assert len(found.pop("only.prompt")) == 8
+    assert found == {
+        "only.model": {"maker/one": "16", "maker/two": "16", "maker/three": "15"},
+        "only.category": {"kitchen": "23", "garden": "24"},
+        "only.size": {"64x64": "6", "24x18": "41"},
+        "only.repeat": {"1": "23", "2": "24"},
+        "states": {"in doubt": "1", "refused": "1", "stored": "45"},
+        "flags": {"other size": "6", "duplicate": "3", "file gone": "1"},
     }
 
 
@@ -233,6 +238,7 @@ def in_column(name, text):
     [
         (lambda page: page.get_by_label("Search prompts").fill("mug 7 window"), "3 of 23 cells"),
         (lambda page: page.get_by_label("maker/two").check(), "8 of 23 cells"),
+        (lambda page: page.get_by_label("garden").check(), "12 of 23 cells"),
         (lambda page: page.get_by_label("refused").check(), "1 of 23 cells"),
         (lambda page: page.get_by_label("duplicate", exact=True).check(), "3 of 23 cells"),
         (lambda page: page.get_by_label("Cost, $, from").fill("0.03"), "10 of 23 cells"),
@@ -240,7 +246,7 @@ def in_column(name, text):
         (lambda page: page.get_by_label("Only rows that ended differently").check(), "8 of 23 cells"),
         (in_column("category", "garden"), "12 of 23 cells"),
     ],
-    ids=["text", "model", "status", "flag", "cost", "latency", "disagreement", "column"],
+    ids=["text", "model", "value", "status", "flag", "cost", "latency", "disagreement", "column"],
 )
 def test_a_filter_leaves_what_passes_and_says_how_much(page, act, shown):
     page.keyboard.press("f")
@@ -280,8 +286,9 @@ def test_two_pictures_are_laid_over_one_another(visit, address):
     page = visit(address, reduced_motion="reduce")
     page.keyboard.press("Enter")
     page.keyboard.press("2")
+    until(page, "[...document.querySelectorAll('.frame img')].filter((one) => one.naturalWidth).length === 2")
     page.get_by_role("slider").fill("25")
-    assert "75%" in page.evaluate("getComputedStyle(document.querySelector('.under')).clipPath")
+    assert cut_of(page) == pytest.approx(0.25, abs=0.01)
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Difference").click()
     assert page.evaluate("getComputedStyle(document.querySelector('.over')).mixBlendMode") == "difference"
@@ -290,6 +297,38 @@ def test_two_pictures_are_laid_over_one_another(visit, address):
     assert page.evaluate(over) == "hidden"
     page.get_by_role("button", name="Swap (space)").click()
     assert page.evaluate(over) == "visible"
+
+
+CUT = """() => {
+    const frame = document.querySelector(".frame").getBoundingClientRect();
+    const wide = Math.min(frame.width, (frame.height * 24) / 18);
+    const line = document.querySelector(".cut").getBoundingClientRect();
+    return (line.left + line.width / 2 - frame.left - (frame.width - wide) / 2) / wide;
+}"""
+
+
+def cut_of(page):
+    """Where the cut stands, as a part of the picture's width."""
+    return page.evaluate(CUT)
+
+
+def test_the_picture_is_the_slider(page):
+    page.keyboard.press("Enter")
+    page.keyboard.press("2")
+    until(page, "[...document.querySelectorAll('.frame img')].filter((one) => one.naturalWidth).length === 2")
+    frame = page.locator(".frame").bounding_box()
+    middle, height = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    wide = min(frame["width"], frame["height"] * 24 / 18)
+    page.mouse.move(middle, height)
+    page.mouse.down()
+    page.mouse.move(middle + 0.3 * wide, height)
+    assert cut_of(page) == pytest.approx(0.8, abs=0.01)
+    page.mouse.move(middle + 5 * wide, height)
+    page.mouse.up()
+    assert cut_of(page) == pytest.approx(1, abs=0.01)
+    page.get_by_role("slider").focus()
+    page.keyboard.press("Home")
+    assert cut_of(page) == pytest.approx(0, abs=0.01)
 
 
 def test_a_view_is_restored_from_its_address(visit, page):
@@ -358,6 +397,11 @@ def test_a_whole_row_is_voted_on_with_a_number(page):
     page.keyboard.press("v")
     page.get_by_role("button", name="Whole row").click()
     count = page.locator(".choice").count()
+    until(page, "[...document.querySelectorAll('.choice img')].every((one) => one.naturalWidth)")
+    stage = page.locator(".ballot").bounding_box()
+    boxes = [page.locator(".choice").nth(number).bounding_box() for number in range(count)]
+    assert sum(box["width"] * box["height"] for box in boxes) > 0.4 * stage["width"] * stage["height"]
+    assert all(box["width"] / box["height"] == pytest.approx(24 / 18, abs=0.02) for box in boxes)
     page.keyboard.press("2")
     cast = [votes.parse(line.encode()) for line in page.evaluate("ballot.exported()").splitlines()]
 
@@ -537,7 +581,10 @@ def test_two_fingers_zoom(page):
 
 def test_a_text_from_right_to_left_runs_its_own_way(visit, tmp_path):
     with folders.building(tmp_path / "run") as folder:
-        folder.store(folder.request("\u05e7\u05e2\u05e8\u05d4 \u05db\u05d7\u05d5\u05dc\u05d4, studio light"))
+        for model in MODELS[:2]:
+            folder.store(
+                folder.request("\u05e7\u05e2\u05e8\u05d4 \u05db\u05d7\u05d5\u05dc\u05d4, studio light", model=model)
+            )
     write_page(folder.folder)
     page = visit((folder.root / "compare.html").as_uri())
     first, second = page.evaluate(

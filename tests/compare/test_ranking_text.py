@@ -33,7 +33,7 @@ def test_a_table_is_as_narrow_as_it_can_be_and_has_nothing_behind_its_lines():
     said = printed(rank(election(np.random.default_rng(1), [1, 0, -1], prompts=30, votes=4))).splitlines()
     assert said[0] == "outputs/mugs by model: 120 votes by 1 voter on 30 prompts"
     header, rule, *rows = said[1:6]
-    assert header.split() == ["rank", "model", "rating", "95", "%", "votes", "wins", "picture", "a", "win", "time"]
+    assert header.split() == ["rank", "model", "rating", "95", "%", "votes", "wins", "a", "picture", "p50", "a", "win"]
     assert {len(one) for one in (header, rule, *rows)} == {len(rule)}
     assert [one.split()[1] for one in rows] == ["amber", "birch", "cedar"]
     assert all(one == one.rstrip() for one in said)

@@ -48,6 +48,8 @@ const app = (() => {
 
   /** The picture that the address names is opened as soon as its row is there. */
   const restore = () => {
+    // From another page: a link to the results.
+    if (state.results && results.isThere() && !document.querySelector("dialog[open]")) results.open();
     if (restored || !state.zoom.length || !made.rows.length) return;
     const [y, x, sy, sx] = state.zoom;
     const find = (heads, ...asked) => heads.find((head) => names(head).join("\n") === asked.map((text) => text || "").join("\n"));
@@ -95,12 +97,12 @@ const app = (() => {
   };
 
   const closes = (dialog) => {
-    dialog.querySelector(".close").addEventListener("click", () => dialog.close());
+    dialog.querySelector(".close")?.addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => grid.focus());
   };
 
   const openVote = () => vote.open(made);
-  const KEYS = { x: swap, "/": bar.focusSearch, f: bar.toggle, v: openVote, "?": help };
+  const KEYS = { x: swap, "/": bar.focusSearch, f: bar.toggle, v: openVote, r: () => results.isThere() && results.open(), "?": help };
 
   document.querySelectorAll("dialog").forEach(closes);
 

@@ -40,6 +40,15 @@ const ballot = (() => {
     return [...known.values()];
   };
 
+  const hasVotes = () => foreign.length + lines.length > 0;
+
+  /** How many votes of this browser the folder doesn't have, as far as this page knows. */
+  const uncounted = () => {
+    const there = new Set(foreign.map(identity));
+    const undone = new Set(lines.filter((vote) => vote.undo).map(identity));
+    return lines.filter((vote) => !vote.undo && !undone.has(identity(vote)) && !there.has(identity(vote))).length;
+  };
+
   const identity = ({ voter, ts, axis, item, a, b }) => JSON.stringify([voter, ts, axis, item, ...[a, b].sort()]);
 
   const exported = () => lines.map((vote) => `${JSON.stringify(vote)}\n`).join("");
@@ -60,5 +69,5 @@ const ballot = (() => {
     }
   };
 
-  return { begin, cast, undo, standing, exported, download, voter, others: (votes) => (foreign = votes) };
+  return { begin, cast, undo, standing, hasVotes, uncounted, exported, download, voter, others: (votes) => (foreign = votes) };
 })();

@@ -13,6 +13,7 @@ const bar = (() => {
   const panel = find(".filters");
   const counts = find(".counts");
   const empty = find(".empty");
+  const voting = find(".voting");
   // A strip of more values than this becomes one value with a step to either side.
   const MOST_TABS = 8;
   let drawn = "";
@@ -23,12 +24,14 @@ const bar = (() => {
     document.title = `${visible(about.name)} · batchgen compare`;
     find("h1").textContent = visible(about.name);
     find(".about").textContent = about.simulated ? "simulated: no real money was spent" : "";
+    find(".reporting").hidden = !about.report;
     search.value = state.text;
     search.addEventListener("input", () => app.set({ text: search.value }));
     filter.addEventListener("click", toggle);
     for (const one of sizes) one.addEventListener("click", () => app.set({ size: one.value }));
     find(".swap").addEventListener("click", app.swap);
-    find(".primary").addEventListener("click", app.vote);
+    voting.addEventListener("click", app.vote);
+    find(".deciding").addEventListener("click", results.open);
     find(".help").addEventListener("click", app.help);
   };
 
@@ -38,6 +41,9 @@ const bar = (() => {
     drawTabs(made);
     drawCounts(made, state);
     filter.setAttribute("aria-pressed", view.isFiltered(state));
+    // The loudest button only if there is something to be said with it.
+    voting.classList.toggle("primary", vote.isPossible(made));
+    find(".deciding").hidden = !results.isThere();
     for (const one of sizes) one.setAttribute("aria-pressed", one.value === state.size);
     if (document.activeElement !== search) search.value = state.text;
   };
@@ -134,20 +140,24 @@ const bar = (() => {
   const drawPanel = (state) => {
     if (panel.hidden) return;
     const flags = Object.keys(view.FLAGS).map((name) => [name, table.places.filter((place) => view.has(place, name)).length]);
-    const lists = {
-      models: tally(view.named("model").codes), states: tally(table.columns.state).sort(),
-      flags: flags.filter(([name, count]) => count || state.flags.includes(name)),
-    };
+    const lists = { states: tally(table.columns.state).sort(), flags: flags.filter(([name, count]) => count || state.flags.includes(name)) };
     for (const one of panel.querySelectorAll("[data-list]")) {
       const { list } = one.dataset;
-      one.replaceChildren(one.firstElementChild, ...lists[list].map(([value, count]) =>
-        make("label", { class: "check", "data-count": words.count(count) }, make("input", { type: "checkbox", name: list, value }), visible(value))));
+      one.replaceChildren(one.firstElementChild, ...lists[list].map(([value, count]) => box(list, value, visible(value), count)));
       one.hidden = !lists[list].length;
     }
+    panel.querySelectorAll("[data-axis]").forEach((one) => one.remove());
+    panel.prepend(...view.listed().map(({ name, values }) =>
+      make("fieldset", { "data-axis": name }, make("legend", {}, visible(name)),
+        ...values.map(([code, count]) => box(`only.${name}`, view.brief(table.text(code)), words.short(view.label(code), 60), count)))));
     const names = [...new Set(table.dimensions.map((one) => one.name))];
     fill(panel.elements.column, names, state.column || names.find((name) => !["model", "prompt"].includes(name)));
-    for (const name of Object.keys(state)) fields(name).forEach((one, index) => put(one, state[name], index));
+    for (const name of Object.keys(state)) if (name !== "only") fields(name).forEach((one, index) => put(one, state[name], index));
+    for (const one of panel.querySelectorAll('[name^="only."]')) one.checked = Boolean(state.only[one.name.slice(5)]?.includes(one.value));
   };
+
+  const box = (name, value, label, count) =>
+    make("label", { class: "check", "data-count": words.count(count) }, make("input", { type: "checkbox", name, value }), label);
 
   /** Each text of a column with how many entries have it, in the order they come. */
   const tally = (codes) => {
@@ -156,7 +166,7 @@ const bar = (() => {
     return [...found].map(([code, count]) => [table.text(code), count]);
   };
 
-  const fields = (name) => [...panel.querySelectorAll(`[name="${name}"]`)];
+  const fields = (name) => [...panel.querySelectorAll(`[name="${CSS.escape(name)}"]`)];
 
   const put = (one, said, index) => {
     if (one.type === "checkbox") one.checked = said === true || (said && said.includes(one.value));
@@ -171,8 +181,15 @@ const bar = (() => {
     return isBox ? all[0].checked : all[0].value;
   };
 
+  /** The state's `only` once the boxes of one axis say what they say now. */
+  const chosen = (field) => {
+    const [axis, texts] = [field.slice(5), fields(field).filter((one) => one.checked).map((one) => one.value)];
+    const { [axis]: _, ...others } = app.state().only;
+    return texts.length ? { ...others, [axis]: texts } : others;
+  };
+
   panel.addEventListener("input", ({ target: { name } }) =>
-    app.set({ [name]: read(name), ...(name === "has" && { column: read("column") }) }));
+    app.set(name.startsWith("only.") ? { only: chosen(name) } : { [name]: read(name), ...(name === "has" && { column: read("column") }) }));
   for (const form of [panel, axes]) form.addEventListener("submit", (event) => event.preventDefault());
   for (const one of selects) one.addEventListener("change", () => app.axis(one.name, one.value));
   find(".more").addEventListener("click", widen);

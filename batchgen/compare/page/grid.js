@@ -1,7 +1,8 @@
 "use strict";
 
 /**
- * The grid of pictures. Only what is in sight has elements: rows and columns are places on a canvas of known size.
+ * The grid of pictures. Only what is in sight has elements: lines and slots are places on a canvas of known size.
+ * In a table a line is a row and a slot a column; a single column, or a row too wide for the screen, wraps into a gallery.
  * One cell is the active one; the grid itself keeps the focus and names it.
  */
 const grid = (() => {
@@ -10,8 +11,13 @@ const grid = (() => {
   const LINE = 24;
   const SIZES = { s: 112, m: 176, l: 272 };
   const NARROW = { s: 92, m: 124, l: 248 };
+  const GALLERY = { s: 96, m: 144, l: 272 };
+  const NARROW_GALLERY = { s: 84, m: 112, l: 300 };
+  const GROUPS = 24;
   // A screen larger than this many cells gets larger cells, not more elements.
-  const MOST_CELLS = 72;
+  const MOST_CELLS = 68;
+  // A gallery has no heads beside its pictures.
+  const MOST_PICTURES = 130;
   // Browsers end a canvas somewhere between 17 and 33 million pixels.
   const LONGEST = 15_000_000;
   const DRAWABLE = new Set(["png", "jpeg", "webp", "gif", "avif", "svg"]);
@@ -33,30 +39,63 @@ const grid = (() => {
     const width = root.clientWidth || 800;
     const height = root.clientHeight || 600;
     const narrow = width < 620;
-    let side = narrow ? 104 : Math.min(300, Math.max(200, Math.round(width * 0.2)));
-    let cell = (narrow ? NARROW : SIZES)[state.size];
     const line = state.line ? LINE : 0;
-    const count = Math.max(1, made.columns.length);
-    // About as wide as the longest title would be, of as many as a screen has.
-    const longest = (heads) => 8 * Math.max(0, ...heads.slice(0, 200).map((one) => view.label(one.code).length));
-    const headOf = () => (made.axes.sx ? 20 : 0) + (longest(made.columns) > cell ? 76 : 58) + (cell < 150 ? 14 : 0);
-    const fit = () => Math.ceil((width - side) / (cell + GAP) + 1) * Math.ceil((height - headOf()) / (cell + line + GAP) + 1);
-    while (fit() > MOST_CELLS && count * made.rows.length > MOST_CELLS) cell += 16;
-    // Few columns share the width rather than leave half the screen empty, and texts take what is left.
-    const room = (width - side - 20) / count - GAP;
-    if (state.size !== "s" && room > cell) cell = Math.floor(Math.min(room, cell * (narrow ? 1.45 : 1.75)));
-    if (!narrow) side = Math.max(side, Math.min(480, longest(made.rows) + 32, width - 20 - count * (cell + GAP)));
-    const head = headOf();
-    const rowHeight = cell + line + GAP;
-    const full = made.rows.length * rowHeight;
-    const seen = height - head;
+    const table = tableOf(width, height, narrow, line);
+    const isGallery = made.columns.length === 1 || (made.rows.length === 1 && table.lead + made.columns.length * (table.cell + GAP) > width);
+    const { lead, cell, head, foot, slots, lines, from = 0, groups = 0 } = isGallery ? galleryOf(width, height, narrow, line) : table;
+    const rowHeight = cell + foot + GAP;
+    const full = lines * rowHeight;
+    const seen = height - head - groups;
     const capped = Math.min(full, LONGEST);
     return {
-      width, side, cell, rowHeight, seen, head, capped,
+      width, lead, from, cell, foot, rowHeight, seen, head, groups, capped, slots, lines, isGallery,
       step: cell + GAP,
       // How many pixels of the whole one pixel of the canvas stands for: 1, up to some 75,000 rows.
       ratio: full > capped ? (full - seen) / (capped - seen) : 1,
     };
+  };
+
+  const tableOf = (width, height, narrow, line) => {
+    let side = narrow ? 104 : Math.min(300, Math.max(200, Math.round(width * 0.2)));
+    let cell = (narrow ? NARROW : SIZES)[state.size];
+    const count = Math.max(1, made.columns.length);
+    const groups = made.axes.sx ? GROUPS : 0;
+    // What was edited stands beside the text of a row, and below it on a phone.
+    const origin = () => (made.isEdited && !narrow ? cell + GAP : 0);
+    // About as wide as the longest title would be, of as many as a screen has.
+    const longest = (heads) => 8 * Math.max(0, ...heads.slice(0, 200).map((one) => view.label(one.code).length));
+    const headOf = () => (longest(made.columns) > cell ? 76 : 58) + (cell < 150 ? 14 : 0);
+    const fits = () =>
+      Math.ceil((width - side - origin()) / (cell + GAP) + 1) * Math.ceil((height - headOf() - groups) / (cell + line + GAP) + 1);
+    while (fits() > MOST_CELLS && count * made.rows.length > MOST_CELLS) cell += 16;
+    // Few columns share the width rather than leave half the screen empty, as long as a screen has more than one row.
+    const room = (width - side - 20) / (count + (origin() ? 1 : 0)) - GAP;
+    const most = Math.max(cell * (narrow ? 1.45 : 1.75), (height - headOf() - groups) * 0.62);
+    if (state.size !== "s" && room > cell) cell = Math.floor(Math.min(room, most));
+    if (!narrow) side = Math.max(side, Math.min(480, longest(made.rows) + 32, width - 20 - origin() - count * (cell + GAP)));
+    return { lead: side + origin(), from: origin(), cell, head: headOf(), groups, foot: line, slots: made.columns.length, lines: made.rows.length };
+  };
+
+  /** Pictures side by side over the whole width, each with what tells it from the others below. */
+  const galleryOf = (width, height, narrow, line) => {
+    const count = made.rows.length * made.columns.length;
+    const lead = narrow ? 12 : 18;
+    const room = width - 2 * lead + GAP;
+    const foot = LINE + (line && LINE - 6);
+    let cell = (narrow ? NARROW_GALLERY : GALLERY)[state.size];
+    const slots = () => Math.max(1, Math.floor(room / (cell + GAP)));
+    while (slots() * Math.ceil((height - LINE) / (cell + foot + GAP) + 1) > MOST_PICTURES && count > MOST_PICTURES) cell += 16;
+    // Few pictures are shown larger.
+    if (count < slots() && state.size !== "s") cell = Math.min(room / count - GAP, Math.max(cell, Math.min(cell * 2, height * 0.62)));
+    return { lead, cell: Math.floor(Math.max(cell, count < slots() ? 0 : room / slots() - GAP)), head: 44, foot, slots: slots(), lines: Math.ceil(count / slots()) };
+  };
+
+  /** The row and column of the picture at a place; `undefined` behind the last one of a gallery. */
+  const headsAt = (line, slot) => {
+    if (!metrics.isGallery) return { row: made.rows[line], column: made.columns[slot] };
+    const index = line * metrics.slots + slot;
+    const [row, column] = made.columns.length === 1 ? [made.rows[index], made.columns[0]] : [made.rows[0], made.columns[index]];
+    return row && column && { row, column };
   };
 
   /** Draws another layout; `keep` leaves the place it is scrolled to. */
@@ -64,42 +103,49 @@ const grid = (() => {
     made = layout;
     state = shownState;
     if (!keep) root.scrollTop = root.scrollLeft = 0;
-    active.row = Math.min(active.row, Math.max(0, made.rows.length - 1));
-    active.column = Math.min(active.column, Math.max(0, made.columns.length - 1));
     metrics = measure();
-    const { side, step, head, capped, cell, rowHeight } = metrics;
-    root.setAttribute("aria-rowcount", made.rows.length + 1);
-    root.setAttribute("aria-colcount", made.columns.length + 1);
-    canvas.style.width = `${side + made.columns.length * step}px`;
-    canvas.style.height = `${head + capped}px`;
-    const sizes = { cell: `${cell}px`, side: `${side}px`, row: `${rowHeight - GAP}px`, head: `${head}px`, lines: Math.max(1, Math.floor((cell - 80) / 17.5)) };
+    const { lead, from, step, head, groups, capped, cell, foot, rowHeight, slots, lines, isGallery } = metrics;
+    active.row = Math.min(active.row, Math.max(0, lines - 1));
+    active.column = Math.min(active.column, Math.max(0, slots - 1));
+    root.classList.toggle("gallery", isGallery);
+    root.setAttribute("aria-rowcount", lines + (groups ? 2 : 1));
+    root.setAttribute("aria-colcount", isGallery ? slots : slots + 1);
+    canvas.style.width = isGallery ? "100%" : `${lead + slots * step}px`;
+    canvas.style.height = `${groups + head + capped}px`;
+    const sizes = {
+      cell: `${cell}px`, lead: `${lead}px`, from: `${from}px`, foot: `${foot}px`, row: `${rowHeight - GAP}px`, head: `${head}px`,
+      groups: `${groups}px`, clamp: Math.max(3, Math.floor((cell - 60) / 20)), lines: Math.max(1, Math.floor((cell - 80) / 17.5)),
+    };
     for (const [name, value] of Object.entries(sizes)) root.style.setProperty(`--${name}`, value);
     draw();
   };
 
-  /** The first and last row and column in sight, and where the rows are placed. */
+  /** The first and last line and slot in sight, and where the lines are placed. */
   const sight = () => {
-    const { rowHeight, seen, step, side, width, ratio } = metrics;
+    const { rowHeight, seen, step, lead, width, ratio, lines, slots } = metrics;
     const top = root.scrollTop * ratio;
     const { scrollLeft } = root;
     return {
       shift: root.scrollTop - top,
-      rows: [Math.max(0, Math.floor(top / rowHeight)), Math.min(made.rows.length, Math.ceil((top + seen) / rowHeight))],
-      columns: [Math.max(0, Math.floor(scrollLeft / step)), Math.min(made.columns.length, Math.ceil((scrollLeft + width - side) / step))],
+      rows: [Math.max(0, Math.floor(top / rowHeight)), Math.min(lines, Math.ceil((top + seen) / rowHeight))],
+      columns: [Math.max(0, Math.floor(scrollLeft / step)), Math.min(slots, Math.ceil((scrollLeft + width - lead) / step))],
     };
   };
 
   const draw = () => {
     if (!made) return;
+    const { isGallery, groups } = metrics;
     const seen = sight();
     const [first, end] = seen.rows;
-    drop(rows, (index) => index !== -1 && (index < first || index >= end));
-    fill(keep(canvas, rows, -1, corner(), headRow), seen, (column) => [column.code, column.over, ...figures(column)].join(), headCell);
+    drop(rows, (index) => (index < 0 ? index === -2 && !groups : index < first || index >= end));
+    if (groups) fillGroups(keep(canvas, rows, -2, "groups", groupRow), seen);
+    if (isGallery) keep(canvas, rows, -1, galleryTitle().join("\n"), galleryHead);
+    else fill(keep(canvas, rows, -1, corner(), headRow), seen, (column) => made.columns[column] && headSaid(made.columns[column]), headCell);
     for (let index = first; index < end; index++) {
-      const row = made.rows[index];
-      const element = keep(canvas, rows, index, `${row.code} ${row.over}`, () => bodyRow(row, index));
-      element.style.transform = `translateY(${metrics.head + index * metrics.rowHeight + seen.shift}px)`;
-      fill(element, seen, (column) => signature(row, column), (column, place) => cell(row, column, index, place));
+      const row = isGallery ? null : made.rows[index];
+      const element = keep(canvas, rows, index, isGallery ? "gallery" : `${row.code} ${row.over} ${originOf(row)}`, () => bodyRow(row, index));
+      element.style.transform = `translateY(${groups + metrics.head + index * metrics.rowHeight + seen.shift}px)`;
+      fill(element, seen, (slot) => signature(headsAt(index, slot)), (slot) => cell(headsAt(index, slot), index, slot));
     }
     mark();
   };
@@ -123,12 +169,12 @@ const grid = (() => {
     return element;
   };
 
-  /** The cells of one row that are in sight; those that left it are removed. */
+  /** The cells of one line that are in sight; those that left it, and those that say nothing, are removed. */
   const fill = (row, { columns: [first, end] }, said, build) => {
-    drop(row.cells, (index) => index < first || index >= end);
+    drop(row.cells, (index) => index < first || index >= end || !said(index));
     for (let index = first; index < end; index++) {
-      const column = made.columns[index];
-      keep(row, row.cells, index, said(column), () => build(column, index)).style.left = `${metrics.side + index * metrics.step}px`;
+      const text = said(index);
+      if (text) keep(row, row.cells, index, text, () => build(index)).style.left = `${metrics.lead + index * metrics.step}px`;
     }
   };
 
@@ -137,8 +183,32 @@ const grid = (() => {
     return visible(`${sy ? `${sy.name} · ` : ""}${y.name} ↓  ${x.name} →`);
   };
 
+  const lineNumber = (index) => index + (metrics.groups ? 3 : 2);
+
   const headRow = () =>
-    make("div", { class: "head", role: "row", "aria-rowindex": 1 }, make("div", { class: "corner", role: "columnheader", "aria-colindex": 1 }, corner()));
+    make("div", { class: "head", role: "row", "aria-rowindex": lineNumber(-1) },
+      make("div", { class: "corner", role: "columnheader", "aria-colindex": 1 }, make("span", {}, corner()), metrics.from > 0 && make("em", {}, "edited picture")));
+
+  /** What stands above several columns stands there once, as wide as they are. */
+  const groupRow = () => make("div", { class: "groups", role: "row", "aria-rowindex": 1 });
+
+  const fillGroups = (row, { columns: [first, end] }) => {
+    const starts = (index) => index === 0 || made.columns[index].over !== made.columns[index - 1].over;
+    const found = new Set();
+    for (let index = first; index < end; index++) {
+      let [from, to] = [index, index + 1];
+      while (!starts(from)) from--;
+      while (to < made.columns.length && !starts(to)) to++;
+      const label = view.label(made.columns[from].over);
+      const element = keep(row, row.cells, from, `${label} ${to}`, () =>
+        make("div", { class: "group", role: "columnheader", "aria-colindex": from + 2, "aria-colspan": to - from, title: label }, make("b", {}, label)));
+      element.style.left = `${metrics.lead + from * metrics.step}px`;
+      element.style.width = `${(to - from) * metrics.step - GAP}px`;
+      found.add(from);
+      index = to - 1;
+    }
+    drop(row.cells, (index) => !found.has(index));
+  };
 
   /** What a column says of its cells: mean cost, median latency and success. */
   const figures = (column) => {
@@ -147,45 +217,97 @@ const grid = (() => {
     return [words.sure(sources) ? each : `≈ ${each}`, words.span(view.median(latencies)), words.share(stored, ended), [...sources].join(", ")];
   };
 
-  const headCell = (column, index) => {
+  // A figure and its unit stay together.
+  const joined = (figures) => figures.map((text) => text.replaceAll(" ", "\u00a0")).join(" · ");
+
+  const headSaid = (column) => [column.code, column.over, ...figures(column)].join();
+
+  const headCell = (index) => {
+    const column = made.columns[index];
     const title = view.label(column.code);
     const [cost, latency, success, sources] = figures(column);
-    // A figure and its unit stay together.
-    const said = [cost, latency, success].map((text) => text.replaceAll(" ", "\u00a0")).join(" · ");
     return make("div", { class: "colhead", role: "columnheader", "aria-colindex": index + 2,
       title: `${column.over === null ? "" : `${view.label(column.over)}\n`}${title}\nmean cost ${cost}${sources && ` (by ${sources})`}, median latency ${latency}, success ${success}` },
-      column.over !== null && make("i", {}, view.label(column.over)), make("b", {}, title), make("span", {}, said));
+      make("b", {}, title), make("span", {}, joined([cost, latency, success])));
   };
 
-  const bodyRow = (row, index) =>
-    make("div", { class: "row", role: "row", "aria-rowindex": index + 2 },
+  /** What all pictures of a gallery have in common, and the figures of a single column. */
+  const galleryTitle = () => {
+    const { x, y } = made.axes;
+    if (made.columns.length > 1) return [view.label(made.rows[0].code), x.name];
+    return [view.label(made.columns[0].code), y.name, joined(figures(made.columns[0]).slice(0, 3))];
+  };
+
+  const galleryHead = () => {
+    const [title, by, said] = galleryTitle();
+    return make("div", { class: "head", role: "row", "aria-rowindex": 1 },
+      make("div", { class: "title", role: "columnheader", "aria-colindex": 1, "aria-colspan": metrics.slots },
+        make("b", {}, title), said && make("span", {}, said), make("i", {}, `by ${visible(by)}`)));
+  };
+
+  /** The entry whose input pictures stand beside a row: all pictures of the row were made from the same. */
+  const originOf = (row) => {
+    if (!made.isEdited || !row) return undefined;
+    const inputs = view.named("inputs").codes;
+    const places = made.columns.slice(0, 200).map((column) => made.place(row, column)).filter((place) => place !== undefined);
+    return new Set(places.map((place) => inputs[place])).size === 1 && inputs[places[0]] >= 0 ? places[0] : undefined;
+  };
+
+  const bodyRow = (row, index) => {
+    if (!row) return make("div", { class: "row", role: "row", "aria-rowindex": lineNumber(index) });
+    const origin = originOf(row);
+    const begins = index > 0 && row.over !== made.rows[index - 1].over;
+    const element = make("div", { class: begins ? "row begins" : "row", role: "row", "aria-rowindex": lineNumber(index) },
       make("div", { class: "rowhead", role: "rowheader", "aria-colindex": 1 },
         row.over !== null && make("i", {}, view.label(row.over)),
         make("p", {}, view.label(row.code)),
         button("copy", (event) => (event.stopPropagation(), words.copy(table.text(row.code))),
-          { class: "copy", tabindex: -1, title: "Copy (c)", "aria-label": "Copy the text of this row" })));
-
-  /** All that a cell says, in one text. */
-  const signature = (row, column) => {
-    const place = made.place(row, column);
-    const { state: ends, flags, thumb, cost, latency, reason } = table.columns;
-    return [column.code, column.over, place, ends[place], flags[place], thumb[place], cost[place], latency[place], reason[place],
-      made.passed.has(place), made.others(row, column), state.line].join();
+          { class: "copy", tabindex: -1, title: "Copy (c)", "aria-label": "Copy the text of this row" }),
+        origin !== undefined && make("div", { class: "origin" })));
+    if (origin !== undefined) soon(element.querySelector(".origin"), origin);
+    return element;
   };
 
-  const cell = (row, column, rowIndex, columnIndex) => {
+  /** All that a cell says, in one text; nothing where there is no cell. */
+  const signature = (heads) => {
+    if (!heads) return "";
+    const { row, column } = heads;
     const place = made.place(row, column);
+    const { state: ends, flags, thumb, cost, latency, reason } = table.columns;
+    return [row.code, row.over, column.code, column.over, place, ends[place], flags[place], thumb[place], cost[place], latency[place], reason[place],
+      made.passed.has(place), made.others(row, column), state.line, metrics.isGallery].join();
+  };
+
+  /** What stands below a picture: in a gallery what tells it from the others, then cost and latency. */
+  const below = ({ row, column }, place) => {
+    const known = place === undefined ? [] : [words.money(table.columns.cost[place]), words.span(table.columns.latency[place])];
+    const figures = state.line && known.filter((text) => text !== words.NONE).join(" · ");
+    if (!metrics.isGallery) return figures;
+    const head = made.columns.length === 1 ? row : column;
+    const label = [head.over, head.code].filter((code) => code !== null).map(view.label).join(" · ").replace(/\s+/g, " ");
+    return [label, figures].filter(Boolean).join("\n");
+  };
+
+  const cell = (heads, line, slot) => {
+    const { row, column } = heads;
+    const place = made.place(row, column);
+    const begins = !metrics.isGallery && slot > 0 && column.over !== made.columns[slot - 1].over;
     const at = {
-      role: "gridcell", id: `c${rowIndex}-${columnIndex}`, "aria-colindex": columnIndex + 2, "data-row": rowIndex, "data-column": columnIndex,
+      role: "gridcell", id: `c${line}-${slot}`, "aria-colindex": slot + (metrics.isGallery ? 1 : 2), "data-row": line, "data-column": slot,
+      "data-line": below(heads, place), title: metrics.isGallery ? view.label((made.columns.length === 1 ? row : column).code) : null,
     };
-    if (place === undefined) return make("div", { class: "cell missing", ...at }, "not run");
+    const named = (...names) => ["cell", begins && "begins", ...names].filter(Boolean).join(" ");
+    if (place === undefined) return make("div", { class: named("missing"), ...at }, "not run");
     const others = made.others(row, column);
-    const element = make("div", { class: made.passed.has(place) ? "cell" : "cell dim", ...at,
-      "data-badge": [view.badge(place), others ? `1 of ${others + 1}` : ""].filter(Boolean).join(", ") || null,
-      "data-line": state.line && [words.money(table.columns.cost[place]), words.span(table.columns.latency[place])].filter((text) => text !== words.NONE).join(" · ") });
+    const element = make("div", { class: named(!made.passed.has(place) && "dim"), ...at,
+      "data-badge": [view.badge(place), others ? `1 of ${others + 1}` : ""].filter(Boolean).join(", ") || null });
+    soon(element, place);
+    return element;
+  };
+
+  const soon = (element, place) => {
     late.add([element, place]);
     timer ??= setTimeout(settle, 30);
-    return element;
   };
 
   /** Pictures are asked for once scrolling pauses: what only flies past costs nothing. */
@@ -200,6 +322,7 @@ const grid = (() => {
     if (!element.isConnected) return;
     const known = table.state(place);
     const detail = table.detail(place, () => dress(element, place));
+    if (element.matches(".origin")) return detail && element.replaceChildren(...detail.edited.slice(0, 1).map((file) => words.edited(file)));
     if (known !== "stored") unstored(element, place, known, detail);
     else if (detail && view.has(place, "file gone")) picture(element, [], detail, "its file is gone");
     else if (detail) picture(element, sources(place, detail), detail);
@@ -209,7 +332,7 @@ const grid = (() => {
     const label = words.short(`${view.label(made.axes.x.codes[place])}: ${view.label(made.axes.y.codes[place])}`, 160);
     const image = (src) => (error) => make("img", { src, alt: label, decoding: "async", draggable: "false", error });
     return [
-      table.columns.thumb[place] && image(address(`compare/thumbs/${detail.sha256.slice(0, 2)}/${detail.sha256}.webp`)),
+      table.columns.thumb[place] && image(address(`${detail.base}compare/thumbs/${detail.sha256.slice(0, 2)}/${detail.sha256}.webp`)),
       DRAWABLE.has(detail.format) && detail.bytes <= LARGEST_ORIGINAL && image(address(detail.file)),
       words.isFilm(detail) && ((lost) => words.shown(detail, label, lost, { pointerenter: (event) => event.target.play(), pointerleave: (event) => event.target.pause() })),
     ].filter(Boolean);
@@ -217,7 +340,9 @@ const grid = (() => {
 
   /** The first of the sources that loads; a few words if none does. */
   const picture = (element, [first, ...rest], detail, why = "no preview; open it to see it") => {
-    if (first) return element.replaceChildren(first(() => picture(element, rest, detail)));
+    // As in the report, what was edited stands in a corner of what came of it, if it has no column of its own.
+    const origin = metrics.isGallery && detail.edited.length > 0 && words.edited(detail.edited[0], { class: "from" });
+    if (first) return element.replaceChildren(first(() => picture(element, rest, detail)), ...(origin ? [origin] : []));
     element.classList.add("plain");
     const size = detail.width ? `${detail.width} × ${detail.height}` : "";
     return element.replaceChildren(make("b", {}, `${visible(detail.format)} ${size}`), make("span", {}, why));
@@ -243,32 +368,44 @@ const grid = (() => {
 
   const move = (row, column) => {
     if (!made?.rows.length) return;
-    active.row = Math.min(Math.max(row, 0), made.rows.length - 1);
-    active.column = Math.min(Math.max(column, 0), made.columns.length - 1);
-    const { rowHeight, seen, step, side, width, ratio } = metrics;
+    const { rowHeight, seen, step, lead, width, ratio, lines, slots } = metrics;
+    active.row = Math.min(Math.max(row, 0), lines - 1);
+    active.column = Math.min(Math.max(column, 0), slots - 1);
+    while (!headsAt(active.row, active.column)) active.column--;
     root.scrollTop = within(active.row * rowHeight, rowHeight, root.scrollTop * ratio, seen) / ratio;
-    root.scrollLeft = within(active.column * step, step, root.scrollLeft, width - side);
+    root.scrollLeft = within(active.column * step, step, root.scrollLeft, width - lead);
     draw();
+  };
+
+  /** To the next picture, in a gallery also from one line to the next. */
+  const aside = (step) => () => {
+    const { isGallery, slots } = metrics;
+    const index = active.row * slots + active.column + step;
+    if (!isGallery) move(active.row, active.column + step);
+    else if (index >= 0 && headsAt(Math.floor(index / slots), index % slots)) move(Math.floor(index / slots), index % slots);
   };
 
   /** Where to scroll to, from `shown`, so that `length` pixels from `start` on are in sight. */
   const within = (start, length, shown, room) => Math.min(start, Math.max(shown, start + length - room));
 
-  const by = (rowsOn, columnsOn) => () => move(active.row + rowsOn(), active.column + columnsOn);
+  const down = (lines) => () => move(active.row + lines(), active.column);
   const pageful = () => Math.max(1, Math.floor(metrics.seen / metrics.rowHeight));
-  const open = () => made.rows.length && app.zoom(made.rows[active.row], made.columns[active.column]);
+  const open = () => {
+    const heads = made.rows.length && headsAt(active.row, active.column);
+    if (heads) app.zoom(heads.row, heads.column);
+  };
   const KEYS = {
-    ArrowUp: by(() => -1, 0),
-    ArrowDown: by(() => 1, 0),
-    ArrowLeft: by(() => 0, -1),
-    ArrowRight: by(() => 0, 1),
-    PageUp: by(() => -pageful(), 0),
-    PageDown: by(pageful, 0),
+    ArrowUp: down(() => -1),
+    ArrowDown: down(() => 1),
+    ArrowLeft: aside(-1),
+    ArrowRight: aside(1),
+    PageUp: down(() => -pageful()),
+    PageDown: down(pageful),
     Home: (event) => move(event.ctrlKey ? 0 : active.row, 0),
     End: (event) => move(event.ctrlKey ? Infinity : active.row, Infinity),
     Enter: open,
     " ": open,
-    c: () => words.copy(table.text(made.rows[active.row]?.code)),
+    c: () => words.copy(table.text(headsAt(active.row, active.column)?.row.code)),
   };
 
   root.append(canvas);

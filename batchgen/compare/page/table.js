@@ -34,7 +34,7 @@ const table = (() => {
   };
 
   const load = (file, then) =>
-    document.head.append(words.make("script", { src: file, load: then, error: () => words.say(`${file} is missing`) }));
+    document.head.append(words.make("script", { src: words.address(file), load: then, error: () => words.say(`${file} is missing`) }));
 
   /** Every script of rows or details names the page it was written for. */
   const stamp = (text) => (stamped = text);
@@ -97,7 +97,7 @@ const table = (() => {
     if (!wanted.has(chunk)) {
       const calls = [];
       wanted.set(chunk, calls);
-      load(`compare/details-${String(chunk).padStart(5, "0")}.js`, () => calls.forEach((call) => call()));
+      load(`${facts.files}/details-${String(chunk).padStart(5, "0")}.js`, () => calls.forEach((call) => call()));
     }
     if (then) wanted.get(chunk).push(then);
     return null;

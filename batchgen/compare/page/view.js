@@ -9,8 +9,8 @@ const view = (() => {
   };
   const FAILED = new Set(["refused", "spoiled", "in doubt"]);
 
-  const FILTERS = { text: "", column: "", has: "", models: [], states: [], flags: [], cost: ["", ""], latency: ["", ""], disagree: false };
-  const fresh = () => structuredClone({ x: "", y: "", sx: "", sy: "", size: "m", line: true, tabs: {}, zoom: [], ...FILTERS });
+  const FILTERS = { text: "", column: "", has: "", only: {}, states: [], flags: [], cost: ["", ""], latency: ["", ""], disagree: false };
+  const fresh = () => structuredClone({ x: "", y: "", sx: "", sy: "", size: "m", line: true, tabs: {}, zoom: [], results: false, ...FILTERS });
   const unfiltered = () => structuredClone(FILTERS);
 
   /** The dimensions that can be an axis: of several with one name the first, and only those that vary. */
@@ -21,6 +21,21 @@ const view = (() => {
     const { places } = table;
     return places.some((place) => codes[place] !== codes[places[0]]);
   };
+
+  // So many values of one axis are boxes to be checked; of more, a text can be searched for.
+  const MOST_VALUES = 20;
+
+  /** The axes and columns of few values, each with its texts and how many entries have them, in the order of the plan. */
+  const listed = () =>
+    choices().filter(({ name }) => !(NUMBERS_ALONE[name] && named(NUMBERS_ALONE[name]))).flatMap((dimension) => {
+      const counts = new Map();
+      for (const place of table.places) counts.set(dimension.codes[place], (counts.get(dimension.codes[place]) || 0) + 1);
+      if (dimension.name !== "model" && (counts.size < 2 || counts.size > MOST_VALUES)) return [];
+      return [{ name: dimension.name, values: valuesOf(dimension).map((code) => [code, counts.get(code)]) }];
+    });
+
+  // Digests that stand beside the names of the same files.
+  const NUMBERS_ALONE = { inputs: "input_paths", mask: "mask_path" };
 
   const named = (name) => table.dimensions.find((one) => one.name === name);
 
@@ -41,10 +56,13 @@ const view = (() => {
   const axesOf = (state) => {
     const all = choices();
     const pick = (name) => all.find((one) => one.name === name);
-    const y = pick(state.y) || pick("prompt") || all.find((one) => one.name !== "model") || all[0];
+    const y = pick(state.y) || pick("request") || pick("prompt") || all.find((one) => one.name !== "model") || all[0];
     let x = pick(state.x);
     if (!x && y) {
       const model = pick("model");
+      // Of two folders the versions of a request stand next to each other, below each model.
+      const folder = pick("folder");
+      if (folder?.kind === "version" && folder !== y) return { x: folder, y, sx: model !== y && varies(model.codes) ? model : undefined, sy: undefined, all };
       x = model && model !== y && varies(model.codes) ? model : undetermined(all, [y])[0] || (model !== y && model) || y;
     }
     const extra = (name, ...taken) => (name && !taken.includes(pick(name)) ? pick(name) : undefined);
@@ -56,8 +74,8 @@ const view = (() => {
   const undetermined = (all, axes) => {
     const { places } = table;
     let groups = axes.reduce((made, axis) => split(made, axis.codes), places.map(() => 0));
-    // The prompt and the row follow from the rest more often than the other way round.
-    const late = ({ name }) => ["prompt", "row"].indexOf(name);
+    // The prompt and the row follow from the rest more often than the other way round, digests from the names of files.
+    const late = ({ name }) => ["inputs", "mask", "prompt", "row"].indexOf(name);
     const rest = all.filter((one) => !axes.includes(one)).sort((one, other) => late(one) - late(other));
     return rest.filter(({ codes }) => {
       const first = new Map();
@@ -101,6 +119,7 @@ const view = (() => {
       axes, tabs, total: cells.size, all: table.length,
       place: (row, column) => cells.get(row.index * width + column.index),
       others: (row, column) => extra.get(row.index * width + column.index) || 0,
+      isEdited: named("inputs") !== undefined,
       ...kept(cells, rowLine, columnLine, state),
     };
   };
@@ -140,7 +159,7 @@ const view = (() => {
 
   const passing = (state) => {
     const column = state.column && named(state.column);
-    const model = named("model");
+    const only = Object.entries(state.only).map(([name, texts]) => [named(name), new Set(texts)]).filter(([dimension]) => dimension);
     const flags = state.flags.reduce((sum, name) => sum | FLAGS[name], 0);
     const searched = state.text && memo(wordsIn(state.text));
     const has = column && state.has && memo((text) => text.includes(state.has.toLowerCase()));
@@ -149,7 +168,7 @@ const view = (() => {
     const latency = within(state.latency, 1e3);
     return (place) =>
       (!searched || prompts.some((one) => searched(one.codes[place]))) &&
-      (!state.models.length || state.models.includes(table.text(model.codes[place]))) &&
+      only.every(([dimension, texts]) => texts.has(brief(table.text(dimension.codes[place])))) &&
       (!state.states.length || state.states.includes(table.state(place))) &&
       (!flags || (table.columns.flags[place] & flags) !== 0) &&
       (!has || has(column.codes[place])) &&
@@ -224,6 +243,7 @@ const view = (() => {
     for (const [name, value] of Object.entries(state)) {
       if (Array.isArray(value)) value.some(Boolean) && value.forEach((text) => parts.append(name, text));
       else if (name === "tabs") Object.entries(value).forEach(([tab, text]) => parts.set(`tab.${tab}`, text));
+      else if (name === "only") Object.entries(value).forEach(([axis, texts]) => texts.forEach((text) => parts.append(`only.${axis}`, text)));
       else if (value !== plain[name]) parts.set(name, typeof value === "boolean" ? Number(value) : value);
     }
     return parts.toString();
@@ -234,6 +254,7 @@ const view = (() => {
     const state = fresh();
     for (const [name, value] of parts) {
       if (name.startsWith("tab.")) state.tabs[name.slice(4)] = value;
+      else if (name.startsWith("only.")) (state.only[name.slice(5)] ??= []).push(value);
       else if (Array.isArray(state[name])) state[name] = parts.getAll(name);
       else if (typeof state[name] === "boolean") state[name] = value === "1";
       else if (typeof state[name] === "string") state[name] = value;
@@ -244,7 +265,8 @@ const view = (() => {
     return state;
   };
 
-  const isFiltered = (state) => Object.keys(FILTERS).some((name) => name !== "column" && [state[name]].flat().some(Boolean));
+  const isFiltered = (state) =>
+    Object.keys(FILTERS).some((name) => name !== "column" && (name === "only" ? Object.values(state.only) : [state[name]]).flat().some(Boolean));
 
   const has = (place, flag) => (table.columns.flags[place] & FLAGS[flag]) !== 0;
 
@@ -257,5 +279,5 @@ const view = (() => {
   /** The text of a value, and what stands in its place if there is none. */
   const label = (code) => words.visible(table.text(code)) || "(none)";
 
-  return { FLAGS, FAILED, fresh, unfiltered, layout, mean, median, brief, toHash, fromHash, isFiltered, has, badge, isThere, label, named };
+  return { FLAGS, FAILED, fresh, listed, unfiltered, layout, mean, median, brief, toHash, fromHash, isFiltered, has, badge, isThere, label, named };
 })();

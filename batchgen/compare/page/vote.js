@@ -35,24 +35,59 @@ const vote = (() => {
   const itemOf = (row, over) => {
     const { y, sy, sx } = made.axes;
     const held = [...made.tabs.map((tab) => [tab.dimension, tab.chosen]), [y, row.code], [sy, row.over], [sx, over]];
-    const named = held.filter(([, code]) => code !== null).map(([dimension, code]) => [dimension.name, table.text(code)]);
+    // What two folders share as a request is the prompt, wherever it is voted on.
+    const nameOf = ({ kind, name }) => (kind === "version" && name === "request" ? "prompt" : name);
+    const named = held.filter(([, code]) => code !== null).map(([dimension, code]) => [nameOf(dimension), table.text(code)]);
     return JSON.stringify(Object.fromEntries(named.sort(([one], [other]) => (one < other ? -1 : 1))));
   };
 
-  /** The rows in sight with the pictures that can be voted on, and where each stands. */
-  const rows = () =>
-    made.rows.flatMap((row) => {
-      const byOver = new Map();
-      for (const column of made.columns) {
-        const place = made.place(row, column);
-        if (!made.passed.has(place) || !view.isThere(place)) continue;
-        if (!byOver.has(column.over)) byOver.set(column.over, { pictures: new Map(), places: new Map() });
-        const title = table.text(column.code);
-        byOver.get(column.over).pictures.set(title, table.columns.twin[place] || `place ${place}`);
-        byOver.get(column.over).places.set(title, place);
-      }
-      return [...byOver].map(([over, one]) => ({ item: itemOf(row, over), label: view.label(row.code), ...one }));
-    });
+  /**
+   * What two pictures must share to stand against each other: the prompt, and the pictures that it edits. An axis of the
+   * job may write itself into the prompt, as a look does: then a row of the plan stands for the prompt.
+   */
+  const subjects = () => {
+    const { kind, name } = made.axes.x;
+    if (name === "prompt" || name === "row") return [];
+    const inputs = name !== "inputs" && view.named("inputs");
+    const sharing = (dimension) => (place) => [dimension, inputs].map((one) => (one ? one.codes[place] : "")).join();
+    return [view.named("prompt"), kind === "axis" && name !== "model" && view.named("row")].filter(Boolean).map(sharing);
+  };
+
+  /** The matches of one row in sight: the pictures that can be voted on, and where each stands. */
+  const matchesOf = (row, all) => {
+    for (const shared of all) {
+      const found = matchesBy(row, shared);
+      if (found.length) return found;
+    }
+    return [];
+  };
+
+  const matchesBy = (row, shared) => {
+    const found = new Map();
+    for (const column of made.columns) {
+      const place = made.place(row, column);
+      if (!made.passed.has(place) || !view.isThere(place)) continue;
+      const key = `${column.over} ${shared(place)}`;
+      if (!found.has(key)) found.set(key, { item: itemOf(row, column.over), pictures: new Map(), places: new Map() });
+      const title = table.text(column.code);
+      found.get(key).pictures.set(title, table.columns.twin[place] || `place ${place}`);
+      found.get(key).places.set(title, place);
+    }
+    return [...found.values()].filter(({ pictures }) => pictures.size > 1);
+  };
+
+  const rows = () => {
+    const all = subjects();
+    return made.rows.flatMap((row) => matchesOf(row, all).map((one) => ({ ...one, label: view.label(row.code) })));
+  };
+
+  /** Whether the columns of a layout can be voted on. */
+  const isPossible = (layout) => {
+    if (layout.columns.length < 2) return false;
+    made = dialog.open ? made : layout;
+    const all = subjects();
+    return made.rows.some((row) => matchesOf(row, all).length > 0);
+  };
 
   const next = () => {
     const all = rows();
@@ -60,7 +95,7 @@ const vote = (() => {
     const found = pairs.choose(all, titles(), votes, { voter: ballot.voter(), seed, ratings: pairs.ratings(titles(), votes) });
     if (!found) return finish();
     const { item, a, b, side } = found;
-    const row = all.find((one) => one.item === item);
+    const row = all.find((one) => one.item === item && one.pictures.has(a) && one.pictures.has(b));
     match = { ...found, row, titles: mode === "row" ? shuffled(row, found) : side === "a" ? [a, b] : [b, a] };
     return draw();
   };
@@ -83,18 +118,32 @@ const vote = (() => {
     stage.className = `ballot ${mode === "row" ? "whole" : mode}`;
     stage.replaceChildren(...match.titles.map((title, index) => choice(title, index, keysOf[index], labels[index])));
     find(".prompt").textContent = match.row.label;
-    showEdited(match);
+    arrange();
+    showDetails(match);
     show(`${words.several(standing().filter((one) => one.voter === ballot.voter()).length, "vote")} by`);
     stage.focus();
   };
 
-  /** What the pictures of a match were made from, if all were made from the same: else it would tell them apart. */
-  const showEdited = async (shown) => {
+  /** A whole row fills the stage: as many columns as make its pictures largest. */
+  const arrange = () => {
+    if (stage.hidden || !match || mode !== "row") return stage.removeAttribute("style");
+    const style = getComputedStyle(stage);
+    const width = stage.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const { columns, wide, tall } = fit.boxes(match.titles.length, match.ratio || 1, width, stage.clientHeight, parseFloat(style.columnGap));
+    for (const [name, value] of Object.entries({ columns, wide: `${wide}px`, tall: `${tall}px` })) stage.style.setProperty(`--${name}`, value);
+    return undefined;
+  };
+
+  /** The shape of the pictures; and what they were made from, if all were made from the same: else it would tell them apart. */
+  const showDetails = async (shown) => {
     find(".edited").replaceChildren();
     const details = await Promise.all(shown.titles.map((title) => table.detailed(shown.row.places.get(title))));
+    if (match !== shown) return;
+    const ratios = details.filter(({ width, height }) => width && height).map(({ width, height }) => width / height).sort((one, other) => one - other);
+    match.ratio = ratios[Math.floor(ratios.length / 2)];
     const [first, ...others] = details.map((detail) => detail.edited.join());
-    if (match !== shown || !first || others.some((files) => files !== first)) return;
-    find(".edited").replaceChildren(...details[0].edited.map((file) => words.edited(file)));
+    if (first && others.every((files) => files === first)) find(".edited").replaceChildren(...details[0].edited.map((file) => words.edited(file)));
+    arrange();
   };
 
   /** All that is there for a match, and what stands in its place if none is left. */
@@ -138,13 +187,14 @@ const vote = (() => {
 
   const finish = () => {
     match = null;
-    const few = titles().length < 2;
+    const few = !rows().length;
     find(".empty").replaceChildren(
       make("h2", {}, few ? "There is nothing to compare here" : "No pair is left for you"),
-      make("p", {}, few ? `Choose columns with more than one value: now they are ${words.visible(axis())}.` : "Every pair of different pictures in these rows has your vote."),
+      make("p", {}, few ? `Pictures of one prompt stand against each other. Choose columns that such pictures differ in, as the model: now they are ${words.visible(axis())}.` : "Every pair of different pictures in these rows has your vote."),
       ...(few ? [] : [
         make("p", {}, table.about().live ? "Your votes are in votes.jsonl of the run folder." : "Export your votes into the run folder, then:"),
-        make("code", {}, `batchgen rank ${words.visible(table.about().name)}`)]));
+        make("code", {}, `batchgen rank ${words.visible(table.about().name)}`)]),
+      ...(results.isThere() ? [button("What the votes say", () => (dialog.close(), results.open()))] : []));
     show(`${words.several(standing().length, "vote")} in all, you are`);
     find(".export").focus();
   };
@@ -168,7 +218,8 @@ const vote = (() => {
   on(".export", ballot.download);
   name.addEventListener("change", () => (ballot.voter(name.value.trim() || undefined), next()));
   dialog.addEventListener("keydown", keys);
-  dialog.addEventListener("close", () => stage.replaceChildren());
+  dialog.addEventListener("close", () => (stage.replaceChildren(), app.refresh()));
+  new ResizeObserver(arrange).observe(stage);
 
-  return { open };
+  return { open, isPossible };
 })();

@@ -28,6 +28,12 @@ const words = (() => {
     return `$${count(Number(whole))}.${fraction.slice(0, 2)}${fraction.slice(2).replace(/0+$/, "")}`;
   };
 
+  /** An amount for the eye, as in the report: to the cent from a dollar on, below to three figures. */
+  const near = (microusd) => {
+    const unit = microusd >= 1e6 ? 10_000 : 10 ** Math.max(0, String(Math.round(microusd)).length - 3);
+    return money(Math.round(microusd / unit) * unit);
+  };
+
   /** Whether costs from these sources were all stated by a service; any other source makes an estimate. */
   const sure = (sources) => [...sources].every((source) => ["answer", "usage", "header", "reused"].includes(source));
 
@@ -120,5 +126,5 @@ const words = (() => {
     fading = setTimeout(() => notice.remove(), 2500);
   };
 
-  return { visible, count, several, money, roughly, sure, span, share, size, moment, short, make, button, address, isFilm, shown, edited, copy, say, NONE };
+  return { visible, count, several, money, near, roughly, sure, span, share, size, moment, short, make, button, address, isFilm, shown, edited, copy, say, NONE };
 })();

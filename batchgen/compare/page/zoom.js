@@ -17,7 +17,7 @@ const zoom = (() => {
   let made = null;
   let row = 0;
   let focus = 0;
-  let other = 1;
+  let other = null;
   let mode = "side";
   let camera = null;
   let flicker = null;
@@ -27,7 +27,7 @@ const zoom = (() => {
     row = made.rows.findIndex((one) => one.index === ofRow.index);
     focus = made.columns.findIndex((one) => one.index === column.index);
     if (row < 0 || focus < 0) return;
-    other = focus + 1 < made.columns.length ? focus + 1 : focus - 1;
+    other = null;
     mode = "side";
     camera = { scale: 1, x: 0, y: 0 };
     if (!dialog.open) dialog.showModal();
@@ -36,6 +36,8 @@ const zoom = (() => {
   };
 
   const placeOf = (index) => made.place(made.rows[row], made.columns[index]);
+  /** What a picture is held against unless somebody chose: what it was made from, or else the next one. */
+  const next = () => (focus + 1 < made.columns.length ? focus + 1 : focus - 1);
   const nameOf = (index) => (index === SOURCE ? "edited picture" : view.label(made.columns[index].code));
 
   const draw = () => {
@@ -79,7 +81,7 @@ const zoom = (() => {
       make("figure", { class: "pane source" },
         make("figcaption", {}, files.length > 1 ? `edited picture ${index + 1}` : nameOf(SOURCE)),
         make("div", { class: "frame" }, make("div", { class: "sheet" }, make("div", { class: "holder" }, words.edited(file)))))));
-    stage.style.setProperty("--panes", stage.querySelectorAll(".pane").length);
+    arrange(stage);
     look();
   };
 
@@ -98,8 +100,17 @@ const zoom = (() => {
     const count = Math.min(MOST_PANES, made.columns.length);
     const first = Math.min(Math.max(0, focus - Math.floor(count / 2)), made.columns.length - count);
     for (let index = first; index < first + count; index++) picture(pane(stage, index, nameOf(index)), index);
-    stage.style.setProperty("--panes", count);
+    arrange(stage);
     stage.querySelector(".focused").scrollIntoView({ inline: "nearest", block: "nearest" });
+  };
+
+  /** Panes in as many columns as make their pictures largest; on a phone side by side, one after the other. */
+  const arrange = (stage = find(".stage")) => {
+    if (mode !== "side" || !stage.isConnected) return;
+    const count = stage.querySelectorAll(".pane").length;
+    const shape = [...stage.querySelectorAll("img, video")].map((one) => (one.naturalWidth || one.videoWidth) / (one.naturalHeight || one.videoHeight)).find((one) => one > 0);
+    const { columns } = innerWidth > 640 ? fit.boxes(count, shape || 1, stage.clientWidth, stage.clientHeight, 34) : { columns: count };
+    stage.style.setProperty("--panes", columns);
   };
 
   const pair = (stage) => {
@@ -108,12 +119,38 @@ const zoom = (() => {
     picture(frame, other, "under");
     picture(frame, focus, "over");
     if (mode === "slider") {
-      const cut = (event) => frame.style.setProperty("--cut", `${event.target.value}%`);
-      stage.append(make("input", { type: "range", min: 0, max: 100, value: 50, step: 0.5, "aria-label": `Left ${left}, right ${right}`, input: cut }));
+      frame.append(
+        make("input", { type: "range", min: 0, max: 100, value: 50, step: 0.5, "aria-label": `Left ${left}, right ${right}`, input: () => cut(frame) }),
+        make("i", { class: "cut", "aria-hidden": "true" }));
+      cut(frame);
     }
     if (mode !== "flicker") return;
     stage.append(button("Swap (space)", turn, { class: "turn" }));
     if (!matchMedia("(prefers-reduced-motion: reduce)").matches) flicker = setInterval(turn, FLICKER_MS);
+  };
+
+  /** The box of the picture in a frame, as the camera shows it. */
+  const shownIn = (frame) => {
+    const { clientWidth: width, clientHeight: height } = frame;
+    const picture = frame.querySelector(".over img, .over video");
+    const ratio = (picture?.naturalWidth || picture?.videoWidth) / (picture?.naturalHeight || picture?.videoHeight);
+    const { left, wide } = ratio > 0 ? fit.inside(ratio, width, height) : { left: 0, wide: width };
+    const shown = wide * camera.scale;
+    return { left: width / 2 + camera.x * width - (width / 2 - left) * camera.scale, wide: shown, width };
+  };
+
+  /** Moves the cut to where the slider stands: its whole travel is the picture. */
+  const cut = (frame) => {
+    const { left, wide, width } = shownIn(frame);
+    const at = left + (wide * frame.querySelector("input").value) / 100;
+    frame.style.setProperty("--cut", `${Math.min(100, Math.max(0, (100 * at) / width))}%`);
+  };
+
+  /** The picture is the slider: the cut goes to where it is touched. */
+  const slide = (frame, clientX) => {
+    const { left, wide } = shownIn(frame);
+    frame.querySelector("input").value = (100 * (clientX - frame.getBoundingClientRect().left - left)) / wide;
+    cut(frame);
   };
 
   const turn = () => find(".frame").classList.toggle("turned");
@@ -140,10 +177,9 @@ const zoom = (() => {
     ...made.columns.map((_, index) => index !== focus && make("option", { value: index, selected: index === other }, nameOf(index)))));
 
   const set = async (name) => {
-    if (made.columns.length < 2) {
-      if (!(await sources()).length) return;
-      other = SOURCE;
-    }
+    const hasSource = (await sources()).length > 0;
+    if (made.columns.length < 2 && !hasSource) return;
+    other ??= hasSource ? SOURCE : next();
     mode = name;
     draw();
     find('.modes [aria-pressed="true"]').focus();
@@ -155,6 +191,18 @@ const zoom = (() => {
     dialog.querySelectorAll(".holder").forEach((one) => (one.style.transform = `translate(${x * 100}%, ${y * 100}%) scale(${scale})`));
     // A finger moves on to the next picture until there is something to pan.
     find(".stage").style.touchAction = scale > 1 ? "none" : "";
+    recut();
+  };
+
+  const recut = () => {
+    const frame = dialog.querySelector(".slider .frame:has(input)");
+    if (frame) cut(frame);
+  };
+
+  /** A picture brings its size with it, which places panes and cut. */
+  const sized = () => {
+    arrange();
+    recut();
   };
 
   /** Zooms by `factor` around a point, given as a part of the frame's size from its middle. */
@@ -178,6 +226,13 @@ const zoom = (() => {
     const boxOf = (event) => (event.target.closest(".frame") || stage.querySelector(".frame")).getBoundingClientRect();
     const apart = ([[x, y], [otherX, otherY]]) => Math.hypot(x - otherX, y - otherY);
     const on = (name, act, options) => stage.addEventListener(name, act, options);
+    let sliding = null;
+    // A zoomed picture is panned, but for the line itself.
+    const slides = ({ target, clientX }) => {
+      const frame = mode === "slider" && target.closest(".frame");
+      const line = frame && frame.querySelector(".cut").getBoundingClientRect();
+      return frame && (camera.scale === 1 || Math.abs(clientX - line.left - line.width / 2) < 24) ? frame : null;
+    };
     on("wheel", (event) => {
       if (!event.target.closest(".frame")) return;
       event.preventDefault();
@@ -189,6 +244,8 @@ const zoom = (() => {
       const index = Number(event.target.closest(".pane").dataset.index);
       down.set(event.pointerId, [event.clientX, event.clientY]);
       stage.setPointerCapture(event.pointerId);
+      sliding = down.size === 1 ? slides(event) : null;
+      if (sliding) slide(sliding, event.clientX);
       if (mode === "side" && index >= 0 && index !== focus) select(index);
     });
     on("pointermove", (event) => {
@@ -198,6 +255,7 @@ const zoom = (() => {
       const before = down.size === 2 && apart([...down.values()]);
       down.set(event.pointerId, [event.clientX, event.clientY]);
       if (before) magnify(apart([...down.values()]) / before);
+      else if (sliding) slide(sliding, event.clientX);
       else shift((event.clientX - last[0]) / box.width, (event.clientY - last[1]) / box.height);
     });
     for (const name of ["pointerup", "pointercancel"]) on(name, (event) => down.delete(event.pointerId));
@@ -205,7 +263,9 @@ const zoom = (() => {
   };
 
   const select = (index) => {
-    if (index < 0 || index >= made.columns.length) return;
+    // In a gallery the next picture is the next row.
+    if (made.columns.length === 1) return step(Math.sign(index - focus));
+    if (index < 0 || index >= made.columns.length) return undefined;
     if (index === other) other = focus;
     focus = index;
     const chosen = find(`.pane[data-index="${index}"]`);
@@ -219,7 +279,7 @@ const zoom = (() => {
   };
 
   const step = (by) => {
-    if (!made.rows[row + by]) return;
+    if (!by || !made.rows[row + by]) return;
     row += by;
     draw();
   };
@@ -268,6 +328,8 @@ const zoom = (() => {
   };
 
   dialog.addEventListener("keydown", keys);
+  for (const name of ["load", "loadedmetadata"]) dialog.addEventListener(name, sized, { capture: true });
+  new ResizeObserver(sized).observe(dialog);
   dialog.addEventListener("close", () => {
     clearInterval(flicker);
     find(".stage").replaceChildren();
