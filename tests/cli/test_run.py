@@ -90,8 +90,11 @@ def test_json_events_end_with_the_exit_code_and_every_line_is_json(batchgen, job
         "left": 0,
         "missing": 0,
         "success_rate": 1.0,
+        "billed_microusd": 0,
         "billed_usd": 0.0,
+        "maybe_billed_microusd": 0,
         "maybe_billed_usd": 0.0,
+        "estimated_microusd": 0,
         "estimated_usd": 0.0,
     }
 

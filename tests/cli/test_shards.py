@@ -278,7 +278,7 @@ def test_one_report_is_of_all_folders(batchgen, four, charged_microusd, tmp_path
         (("report", *four, "--sheet", "pdf"), "--sheet makes contact sheets of one folder"),
         (("report", four[0], "--into", "x"), "--into is for several folders"),
         (("report", *four, "--into", four[0]), "is a run folder"),
-        (("compare", *four), "--into outputs/together"),
+        (("compare", *four), "with --into FOLDER all are read as one"),
         (("compare", *four, "--serve"), "--serve shows one folder"),
     ):
         done = batchgen(*words)
