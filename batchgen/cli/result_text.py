@@ -22,7 +22,7 @@ def ending(ended: RunResult) -> str:
         return f"stopped early: {ended.reason}\nRun it again to continue; what is stored is not bought again."
     if ended.report is None:
         return f"nothing to buy: {_counts(stored, ended)} in {ended.folder}{_asked_again(ended)}"
-    return f"done: {_counts(stored, ended)}; see {ended.folder / 'report.html'}"
+    return f"done: {_counts(stored, ended)}; see {ended.folder / 'report.html'}{_asked_again(ended)}"
 
 
 def _asked_again(ended: RunResult) -> str:

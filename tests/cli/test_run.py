@@ -42,6 +42,10 @@ def test_refusals_end_with_exit_code_1_and_are_listed(batchgen, job, tmp_path):
     job.write_text(job.read_text().replace("mug", "forbidden-by-simulator"))
     done = batchgen("run", job)
     assert done.returncode == 1
+    assert done.stderr.endswith(
+        "done: 2 requests stored, 2 refused; see outputs/job/report.html\n"
+        "outputs/job/failures.jsonl lists what is not stored; --retry refused sends it again\n"
+    )
     failures = [json.loads(line) for line in (tmp_path / "outputs/job/failures.jsonl").read_text().splitlines()]
     assert [failure["state"] for failure in failures] == ["refused", "refused"]
     assert all(failure["class"] == "moderation" for failure in failures)
