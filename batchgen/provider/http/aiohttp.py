@@ -1,4 +1,4 @@
-"""The engine on asyncio: whole requests over single connections, parsed by aiohttp."""
+"""The engine on asyncio: whole requests over single connections of our own."""
 
 import asyncio
 import functools

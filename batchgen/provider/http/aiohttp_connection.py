@@ -1,4 +1,6 @@
-"""One HTTP/1.1 connection on asyncio: a request goes in whole, an answer comes out whole, by aiohttp's C parser.
+"""One HTTP/1.1 connection on asyncio: a request goes in whole, an answer comes out whole.
+
+What nearly every server writes is read here; the rest is read by aiohttp's C parser.
 
 aiohttp's session streams bodies through a reader with back pressure; a whole body needs one future and nothing else.
 """
