@@ -67,5 +67,7 @@ def rank(
         sys.stdout.write(standings.to_json().decode())
     else:
         print_standings(standings, folder, Console(), others=len(folders) - 1)
+        if cast.votes and not votes and len(folders) == 1 and (folder / "compare.html").is_file():
+            sys.stderr.write(f"{folder}/compare.html#results=1 shows this, as of when the page was written\n")
     for line in cast.left_out():
         sys.stderr.write(f"{visible(line)}\n")

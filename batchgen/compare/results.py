@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from batchgen.compare.claims import claims, prices, verdict
+from batchgen.compare.bootstrap import FEWEST_PROMPTS
+from batchgen.compare.claims import claims, is_known, prices, verdict
 from batchgen.compare.leaderboard import Leaderboard, read_leaderboard, read_names
 from batchgen.compare.ranking import Ranking
 from batchgen.compare.votes import Votes
@@ -29,10 +30,18 @@ def read_results(folder: RunFolder, votes: Votes) -> dict[str, Any] | None:
         "axis": standings.axis,
         "verdict": verdict(standings),
         "claims": [*claims(standings.ranking), *prices(standings)],
+        "missing": _missing(standings.ranking),
         **_counts(standings.ranking),
         "rated": [_row(standings, place) for place in range(len(standings.titles))],
         "by": _by_column(folder, votes, standings.axis),
     }
+
+
+def _missing(ranking: Ranking) -> dict[str, int]:
+    """Return on how many more prompts votes are needed at least, and about how many tell the first two apart."""
+    known = any(map(is_known, ranking.rated))
+    prompts = 0 if known else FEWEST_PROMPTS - max(one.prompts for one in ranking.rated)
+    return {"prompts": prompts, "votes": ranking.more.votes if ranking.more else 0}
 
 
 def _row(standings: Leaderboard, place: int) -> dict[str, Any]:

@@ -54,6 +54,14 @@ def test_looks_of_one_row_are_compared_though_they_change_the_prompt(visit, addr
     assert {json.loads(vote.item)["row"] for vote in found} == {"1", "2"}
 
 
+def test_a_row_of_the_plan_is_shown_with_its_prompt(visit, address):
+    page = visit(f"{address}#x=model&y=row&sx=look")
+    assert page.locator(".rowhead p").all_inner_texts() == ["1. owl in ink", "2. mug in ink"]
+    assert page.locator(".group").all_inner_texts() == list(LOOKS)
+    page.keyboard.press("Enter")
+    assert page.locator(".which h2").inner_text() == "1. owl in ink"
+
+
 @pytest.mark.parametrize("axes", ["x=prompt&y=model", "x=row&y=model", "x=category&y=model", "x=category&y=look"])
 def test_different_prompts_are_never_compared(visit, address, axes):
     page = visit(f"{address}#{axes}")

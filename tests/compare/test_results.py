@@ -91,6 +91,26 @@ def test_it_is_broken_down_by_the_columns_of_few_values(page):
     assert found == {"kitchen", "garden", "street"}
 
 
+def test_whoever_votes_is_told_how_many_votes_are_missing_and_no_names(visit, tmp_path):
+    folder = folders.sweep(tmp_path / "run", prompts=9, models=2)
+    cast(folder.root, *(line(number, *NAMES[:2]) for number in range(5)))
+    write_page(folder)
+    page = visit((folder.root / "compare.html").as_uri())
+    until(page, "results.isThere()")
+    page.keyboard.press("v")
+    page.wait_for_selector("dialog.vote .choice img")
+    said = page.locator("dialog.vote header p").get_attribute("data-missing")
+    assert said == "a result takes votes on 3 more prompts"
+
+
+def test_enough_votes_say_about_how_many_more_tell_the_first_two_apart(page, voted):
+    more = read_leaderboard(voted, votes.read(voted.root)).ranking.more
+    until(page, "results.isThere()")
+    page.keyboard.press("v")
+    said = page.locator("dialog.vote header p").get_attribute("data-missing")
+    assert said == (f"about {more.votes:,} more tell the first two apart" if more else "")
+
+
 def test_without_a_vote_there_is_no_such_button(visit, tmp_path):
     folder = folders.sweep(tmp_path / "run", prompts=2, models=2)
     write_page(folder)

@@ -17,6 +17,14 @@ const results = (() => {
   /** Whether there is a result, or a vote that will become one. */
   const isThere = () => Boolean(known) || ballot.hasVotes();
 
+  /** How many votes on an axis are missing, in words without names; empty if none is, or nobody can say. */
+  const missing = (axis) => {
+    if (known?.axis !== axis) return "";
+    const { prompts, votes: more } = known.missing;
+    if (prompts) return `a result takes votes on ${several(prompts, "more prompt")}`;
+    return more ? `about ${count(more)} more tell the first two apart` : "";
+  };
+
   const open = async () => {
     // Nothing of it is there while it is closed: a screen of pictures has as few elements as can be.
     dialog.replaceChildren(
@@ -142,5 +150,5 @@ const results = (() => {
     app.set({ results: false }, true);
   });
 
-  return { take, open, isThere };
+  return { take, open, missing, isThere };
 })();

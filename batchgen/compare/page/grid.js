@@ -63,7 +63,7 @@ const grid = (() => {
     // What was edited stands beside the text of a row, and below it on a phone.
     const origin = () => (made.isEdited && !narrow ? cell + GAP : 0);
     // About as wide as the longest title would be, of as many as a screen has.
-    const longest = (heads) => 8 * Math.max(0, ...heads.slice(0, 200).map((one) => view.label(one.code).length));
+    const longest = (heads, said = (one) => view.label(one.code)) => 8 * Math.max(0, ...heads.slice(0, 200).map((one) => said(one).length));
     const headOf = () => (longest(made.columns) > cell ? 76 : 58) + (cell < 150 ? 14 : 0);
     const fits = () =>
       Math.ceil((width - side - origin()) / (cell + GAP) + 1) * Math.ceil((height - headOf() - groups) / (cell + line + GAP) + 1);
@@ -72,7 +72,7 @@ const grid = (() => {
     const room = (width - side - 20) / (count + (origin() ? 1 : 0)) - GAP;
     const most = Math.max(cell * (narrow ? 1.45 : 1.75), (height - headOf() - groups) * 0.62);
     if (state.size !== "s" && room > cell) cell = Math.floor(Math.min(room, most));
-    if (!narrow) side = Math.max(side, Math.min(480, longest(made.rows) + 32, width - 20 - origin() - count * (cell + GAP)));
+    if (!narrow) side = Math.max(side, Math.min(480, longest(made.rows, made.rowText) + 32, width - 20 - origin() - count * (cell + GAP)));
     return { lead: side + origin(), from: origin(), cell, head: headOf(), groups, foot: line, slots: made.columns.length, lines: made.rows.length };
   };
 
@@ -260,7 +260,7 @@ const grid = (() => {
     const element = make("div", { class: begins ? "row begins" : "row", role: "row", "aria-rowindex": lineNumber(index) },
       make("div", { class: "rowhead", role: "rowheader", "aria-colindex": 1 },
         row.over !== null && make("i", {}, view.label(row.over)),
-        make("p", {}, view.label(row.code)),
+        make("p", {}, made.rowText(row)),
         button("copy", (event) => (event.stopPropagation(), words.copy(table.text(row.code))),
           { class: "copy", tabindex: -1, title: "Copy (c)", "aria-label": "Copy the text of this row" }),
         origin !== undefined && make("div", { class: "origin" })));
@@ -283,8 +283,9 @@ const grid = (() => {
     const known = place === undefined ? [] : [words.money(table.columns.cost[place]), words.span(table.columns.latency[place])];
     const figures = state.line && known.filter((text) => text !== words.NONE).join(" · ");
     if (!metrics.isGallery) return figures;
-    const head = made.columns.length === 1 ? row : column;
-    const label = [head.over, head.code].filter((code) => code !== null).map(view.label).join(" · ").replace(/\s+/g, " ");
+    const isRow = made.columns.length === 1;
+    const over = isRow ? row.over : column.over;
+    const label = `${over === null ? "" : `${view.label(over)} · `}${isRow ? made.rowText(row) : view.label(column.code)}`.replace(/\s+/g, " ");
     return [label, figures].filter(Boolean).join("\n");
   };
 
@@ -294,7 +295,7 @@ const grid = (() => {
     const begins = !metrics.isGallery && slot > 0 && column.over !== made.columns[slot - 1].over;
     const at = {
       role: "gridcell", id: `c${line}-${slot}`, "aria-colindex": slot + (metrics.isGallery ? 1 : 2), "data-row": line, "data-column": slot,
-      "data-line": below(heads, place), title: metrics.isGallery ? view.label((made.columns.length === 1 ? row : column).code) : null,
+      "data-line": below(heads, place), title: metrics.isGallery ? (made.columns.length === 1 ? made.rowText(row) : view.label(column.code)) : null,
     };
     const named = (...names) => ["cell", begins && "begins", ...names].filter(Boolean).join(" ");
     if (place === undefined) return make("div", { class: named("missing"), ...at }, "not run");

@@ -115,13 +115,21 @@ const view = (() => {
       if (cells.has(cell)) extra.set(cell, (extra.get(cell) || 0) + 1);
       else cells.set(cell, place);
     }
-    return {
+    const made = {
       axes, tabs, total: cells.size, all: table.length,
       place: (row, column) => cells.get(row.index * width + column.index),
       others: (row, column) => extra.get(row.index * width + column.index) || 0,
       isEdited: named("inputs") !== undefined,
       ...kept(cells, rowLine, columnLine, state),
     };
+    return { ...made, rowText: (row) => rowText(made, row) };
+  };
+
+  /** What a row is called: its value, and beside the number of a row of the plan the first prompt that it has. */
+  const rowText = ({ axes, columns, place }, row) => {
+    const prompt = axes.y.kind === "count" && axes.y.name === "row" && named("prompt");
+    const first = prompt ? columns.map((column) => place(row, column)).find((one) => one !== undefined) : undefined;
+    return first === undefined ? label(row.code) : `${label(row.code)}. ${label(prompt.codes[first])}`;
   };
 
   const tabOf = (dimension, state) => {

@@ -149,6 +149,8 @@ const vote = (() => {
   /** All that is there for a match, and what stands in its place if none is left. */
   const show = (counted) => {
     find("header span").textContent = counted;
+    // Without names: whoever votes must not learn which are ahead.
+    find("header p").dataset.missing = results.missing(axis());
     name.value = ballot.voter();
     for (const one of ways) one.setAttribute("aria-pressed", one.value === mode);
     for (const one of dialog.querySelectorAll("footer [value]")) one.hidden = !match || (mode === "row" && one.value !== "skip");

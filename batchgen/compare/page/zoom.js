@@ -42,7 +42,7 @@ const zoom = (() => {
 
   const draw = () => {
     clearInterval(flicker);
-    const label = view.label(made.rows[row].code);
+    const label = made.rowText(made.rows[row]);
     find("h2").textContent = words.short(label, 300);
     find("h2").title = label;
     find(".which p").textContent = `row ${words.count(row + 1)} of ${words.count(made.rows.length)}`;
