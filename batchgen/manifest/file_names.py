@@ -37,6 +37,8 @@ def name_problem(name: str) -> str | None:
 
 def folder_problem(folder: str) -> str | None:
     """Return why ``output.folder`` can't be this, worded to follow its name; else ``None``."""
+    if _BUCKET.fullmatch(folder):
+        return f"must be a folder on this machine; output.pictures rests pictures in a bucket: {shown(folder)}"
     if problem := elsewhere_problem(folder):
         return problem
     if folder.startswith("~"):

@@ -53,20 +53,21 @@ class HeldBucket:
 class BucketSession:
     """The open bucket of one run. Used by several threads. ``failed`` says why nothing more may be sent.
 
-    ``is_ours`` is false once another run took the bucket.
+    ``is_ours`` is false once another run took the bucket. ``begun``: what is sent from now on is this run's.
     """
 
     def __init__(self, bucket: Bucket, folder: RunFolder, taken: HeldBucket | None = None) -> None:
         self.bucket = bucket
         self.failed: str | None = None
         self.is_ours = True
+        self.begun = False
         self._folder = folder
         self._taken = taken
-        self._on_its_way = OnItsWay()
         self._renewed_s = time.monotonic()
         self._gone = False
         self._rest_until_s = 0.0
-        self._kept = False
+        # What an earlier run left on this disk goes up soon.
+        self._kept = bool(kept_here(folder))
         self._stuck: set[str] = set()
         self._news: deque[str] = deque()
         self._moving = threading.Lock()
@@ -177,10 +178,10 @@ class BucketSession:
         """
         if self._taken is None:
             return
-        self._on_its_way = on_its_way
         try:
-            self._taken.lease.renew(**asdict(on_its_way))
+            self._taken.lease.begin(**asdict(on_its_way))
             self._taken.backup.save()
+            self.begun = True
         except BucketFailed as error:
             raise error.refusal() from error
         except LeaseLost as error:
@@ -207,7 +208,7 @@ class BucketSession:
         if self._taken is None or not self.is_ours:
             return
         try:
-            self._taken.lease.renew(**asdict(self._on_its_way))
+            self._taken.lease.renew()
         except LeaseLost as error:
             self.is_ours = False
             self.failed = self.failed or f"{error}, since this run was silent for too long"
@@ -232,7 +233,7 @@ class BucketSession:
             if self._taken is not None and self.is_ours:
                 # A lease that is not released runs out by itself.
                 with suppress(BucketFailed, LeaseLost):
-                    self._taken.lease.renew(released=True)
+                    self._taken.lease.release()
             if self._reader is not None:
                 self._reader.close()
 
@@ -269,8 +270,13 @@ def open_bucket(
     session = BucketSession(bucket, folder, HeldBucket(lease, backup))
     if saved_ms is not None:
         session.tell(f"{folder.root}: goes on with the copy of its ledger in {address}, of {timestamp(saved_ms)}")
-    with session.cared_for():
-        yield session
+    try:
+        with session.cared_for():
+            yield session
+    finally:
+        if saved_ms is not None and not session.begun:
+            # It may be another job's, whose prefix this one named by mistake; a later run brings it again.
+            backup.remove_restored()
 
 
 @contextmanager
@@ -278,11 +284,11 @@ def _released_on_refusal(lease: Lease) -> Iterator[None]:
     """Release ``lease`` if the block raises, so that nobody waits for a run that never began."""
     try:
         yield
-    except BucketFailed as error:
-        raise error.refusal() from error
-    except BatchgenError:
+    except (BucketFailed, BatchgenError) as error:
         with suppress(BucketFailed, LeaseLost):
-            lease.renew(released=lease.before is None)
+            lease.release()
+        if isinstance(error, BucketFailed):
+            raise error.refusal() from error
         raise
 
 

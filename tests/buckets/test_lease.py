@@ -59,7 +59,7 @@ def test_a_bucket_is_held_by_one_run(bucket):
 
 
 def test_a_bucket_that_was_released_is_free(bucket):
-    take_lease(bucket, "/work/one").renew(released=True)
+    take_lease(bucket, "/work/one").release()
     assert take_lease(bucket, "/work/two").before is None
 
 
@@ -69,20 +69,33 @@ def test_a_holder_that_died_on_this_machine_holds_nothing_and_is_known(bucket):
 
 
 def test_another_machine_is_waited_for_unless_it_is_said_to_be_dead(bucket, monkeypatch):
-    claim(bucket)
+    claim(bucket, in_flight=7)
     with pytest.raises(FolderInUse, match=r"wait 5 minutes, or use --force-unlock far-away"):
         take_lease(bucket, "/work/two", force_unlock="elsewhere")
     assert take_lease(bucket, "/work/two", force_unlock="far-away").before.host == "far-away"
-    claim(bucket)
+    claim(bucket, in_flight=7)
     monkeypatch.setattr(leases, "SILENT_S", 0.0)
     assert take_lease(bucket, "/work/two").before.host == "far-away"
+
+
+def test_what_a_killed_run_had_on_its_way_stays_known_until_another_has_begun(bucket, monkeypatch):
+    monkeypatch.setattr(leases, "SILENT_S", 0.0)
+    claim(bucket, in_flight=7, reserved_microusd=70)
+    take_lease(bucket, "/work/refused").release()
+    assert (said(bucket).host, said(bucket).in_flight, said(bucket).released) == ("far-away", 7, True)
+    second = take_lease(bucket, "/work/two")
+    assert said(bucket).in_flight == 7, "also if this one is killed before it begins"
+    second.begin(in_flight=2, reserved_microusd=20)
+    assert (said(bucket).in_flight, said(bucket).released) == (2, False)
+    second.release()
+    assert take_lease(bucket, "/work/three").before is None
 
 
 def test_a_holder_that_was_taken_over_is_told_by_whom(bucket):
     first = take_lease(bucket, "/work/one")
     claim(bucket)
     with pytest.raises(LeaseLost, match="was taken over by process 4242 on far-away"):
-        first.renew(in_flight=1)
+        first.renew()
 
 
 def test_what_is_no_lease_is_left_alone(bucket):

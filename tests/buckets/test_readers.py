@@ -176,3 +176,19 @@ def test_a_picture_that_waits_on_this_disk_is_read_there(place, bucket):
     folder.original(original).write_bytes(content)
     assert originals.read(picture) == content
     assert Path(folder.original(original)).is_file()
+
+
+def test_a_copy_of_the_bucket_is_a_dataset_as_it_is(place, bucket, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    for name in [one.path for one in bucket.list(PICTURES)] + ["README.md", "dataset.parquet"]:
+        path = tmp_path / "copy" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bucket.read(name).content)
+    loaded = datasets.load_dataset(str(tmp_path / "copy"), split="train")
+    assert len(loaded) == 4
+    assert {row["colour"] for row in loaded} == {*COLOURS}
+    assert all(row["image"].width for row in loaded)

@@ -7,13 +7,14 @@ from contextlib import closing
 import pytest
 
 from batchgen.errors import FolderMismatch
-from batchgen.running.bucket_session import open_bucket
+from batchgen.running.bucket_session import OnItsWay, open_bucket
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.schema import connect
 from batchgen.store.pictures.lease import LeaseLost
 from batchgen.store.pictures.ledger_backup import BACKUP, LedgerBackup
 from tests.buckets.service import ADDRESS
 from tests.buckets.test_run import in_bucket, paid_twice, pictures_in
+from tests.program import run_here
 
 
 @pytest.fixture
@@ -54,8 +55,21 @@ def test_a_folder_without_a_ledger_goes_on_with_the_copy(bucket, folder, tmp_pat
     LedgerBackup(bucket, folder).save()
     empty = RunFolder(tmp_path / "there")
     with empty.opened(), open_bucket(ADDRESS, empty) as session:
+        session.begin(OnItsWay(1, 1))
         assert runs(empty) == [1]
         assert [f"goes on with the copy of its ledger in {ADDRESS}" in news for news in session.news()] == [True]
+
+
+def test_a_copy_that_was_brought_for_a_run_which_never_began_is_removed_again(bucket, folder, tmp_path):
+    begin(folder, 1)
+    LedgerBackup(bucket, folder).save()
+    empty = RunFolder(tmp_path / "there")
+    with empty.opened():
+        with pytest.raises(FolderMismatch), open_bucket(ADDRESS, empty):
+            raise FolderMismatch("it is another job's")
+        assert not empty.exists
+        with open_bucket(ADDRESS, folder):
+            assert runs(folder) == [1]
 
 
 def test_a_ledger_that_knows_the_copy_s_newest_run_stays_as_it_is(bucket, folder):
@@ -131,3 +145,17 @@ def test_the_copy_is_one_plain_file(bucket, folder, tmp_path):
     with closing(sqlite3.connect(f"file:{tmp_path}/copy.db?immutable=1", uri=True)) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         assert db.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+
+
+@pytest.mark.process
+@pytest.mark.timeout(400)
+def test_another_job_with_the_same_bucket_is_refused_and_leaves_nothing_behind(shop, bucket):
+    assert in_bucket(shop, 2).run().code == 0
+    other = (shop.root / "job.yaml").read_text().replace("mug ", "cup ")
+    (shop.root / "other.yaml").write_text(other)
+    ended = run_here(shop.root, "run", "other.yaml", "--out", "other", IMAGEROUTER_API_KEY="x")
+    assert ended.returncode == 2
+    assert "is another manifest" in ended.stderr
+    assert not (shop.root / "other/.batchgen/ledger.db").exists()
+    assert len(shop.billing()) == 2
+    assert (shop.run().code, len(shop.billing())) == (0, 2)

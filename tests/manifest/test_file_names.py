@@ -23,12 +23,16 @@ def test_a_folder_may_lie_anywhere_below_a_root(folder):
 
 
 @pytest.mark.parametrize(
-    "folder", ["s3://bucket/prefix", "gs://b", "hf://datasets/me/x", "file:///tmp/x", "s3:/bucket"]
+    "folder", ["sftp://bucket/prefix", "gs://b", "hf://datasets/me/x", "file:///tmp/x", "s3:/bucket"]
 )
 def test_a_folder_elsewhere_is_refused_with_what_to_do_instead(folder):
     problem = folder_problem(folder)
     assert "must be a folder on this machine" in problem
     assert "copy it there after the run" in problem
+
+
+def test_a_run_folder_in_a_bucket_is_refused_with_the_way_to_pictures_there():
+    assert "output.pictures rests pictures in a bucket" in folder_problem("s3://bucket/prefix")
 
 
 @pytest.mark.parametrize(

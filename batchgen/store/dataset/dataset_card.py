@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchgen.money import dollars
+from batchgen.store.ledger.pictures_at import pictures_at
 from batchgen.store.ledger.records import timestamp
 from batchgen.store.media.sniff import FILMS
 from batchgen.wording import counted, visible
@@ -81,7 +82,7 @@ def _front_matter(
     import yaml
 
     # The loader is chosen by the most common suffix, and Parquet's wins a draw: files of few pictures are listed twice.
-    files = ["images/**"] * (1 if kept.alike > 1 else 2)
+    files = ["pictures/**" if pictures_at(db) else "images/**"] * (1 if kept.alike > 1 else 2)
     files += ["inputs/**"] if copies else []
     # Types are stated because the loader guesses them where a column may still be empty.
     types: list[dict[str, object]] = [{"name": kept.column, "dtype": kept.column}]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Callable
 
@@ -28,9 +29,10 @@ SILENT_S = 300.0
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """What the lease says of the run that holds it: where it runs, and what it has on its way at the reserved prices.
+    """What the lease says of the run that holds it: where it runs, and what it may have on its way, at which prices.
 
-    ``released`` says that the run has ended in order.
+    ``released`` says that nobody holds it. What a run that was killed had on its way stays in the lease, also if a
+    later run takes and releases it, until one has begun.
     """
 
     process: int
@@ -59,19 +61,41 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """The lease of one run. Made by :func:`take_lease`; ``before`` is a run that did not end in order, if any."""
+    """The lease of one run. Made by :func:`take_lease`; ``before`` is a run that did not end in order, if any.
+
+    Used by several threads. Every call raises :class:`LeaseLost` and :class:`BucketFailed`.
+    """
 
     def __init__(self, bucket: Bucket, holder: Holder, tag: str, before: Holder | None) -> None:
         self._bucket = bucket
         self._holder = holder
         self._tag = tag
+        self._lock = threading.Lock()
+        self._begun = False
         self.before = before
 
-    def renew(self, *, in_flight: int = 0, reserved_microusd: int = 0, released: bool = False) -> None:
-        """Say that the run goes on, with so much on its way. Raise :class:`LeaseLost` and :class:`BucketFailed`."""
-        said = msgspec.structs.replace(
-            self._holder, in_flight=in_flight, reserved_microusd=reserved_microusd, released=released
-        )
+    def begin(self, *, in_flight: int, reserved_microusd: int) -> None:
+        """Say that so much may be on its way from now on; what the run before had is settled by now."""
+        self._begun = True
+        self._holder = msgspec.structs.replace(self._holder, in_flight=in_flight, reserved_microusd=reserved_microusd)
+        self.renew()
+
+    def renew(self) -> None:
+        """Say that the run goes on."""
+        self._say(self._holder)
+
+    def release(self) -> None:
+        """Let the next run have the bucket. A run that never began leaves what the one before had on its way."""
+        if self._begun:
+            self._say(msgspec.structs.replace(self._holder, in_flight=0, reserved_microusd=0, released=True))
+        else:
+            self._say(msgspec.structs.replace(self.before or self._holder, released=True))
+
+    def _say(self, said: Holder) -> None:
+        with self._lock:
+            self._replace(said)
+
+    def _replace(self, said: Holder) -> None:
         try:
             self._tag = self._bucket.replace(LEASE, msgspec.json.encode(said), self._tag)
         except TagMismatch as error:
@@ -98,7 +122,12 @@ def take_lease(bucket: Bucket, folder: str, *, force_unlock: str | None = None) 
             f"it is surely dead, wait {SILENT_S / 60:.0f} minutes, or use --force-unlock {before.host}"
         )
     started = time.strftime("%Y-%m-%d %H:%M:%S")
-    holder = Holder(os.getpid(), socket.gethostname(), boot_id(), started, folder, secrets.token_hex(8))
+    left = before if before is not None and before.in_flight else None
+    holder = Holder(
+        *(os.getpid(), socket.gethostname(), boot_id(), started, folder, secrets.token_hex(8)),
+        in_flight=left.in_flight if left else 0,
+        reserved_microusd=left.reserved_microusd if left else 0,
+    )
     try:
         tag = bucket.replace(LEASE, msgspec.json.encode(holder), tag)
     except TagMismatch as error:
@@ -106,7 +135,7 @@ def take_lease(bucket: Bucket, folder: str, *, force_unlock: str | None = None) 
         if there is None or there.token != holder.token or tag is None:
             by = there.text if there else "another run"
             raise FolderInUse(f"{bucket.address} was taken at this moment by {by}. Nothing was sent") from error
-    return Lease(bucket, holder, tag, before if before and not before.released else None)
+    return Lease(bucket, holder, tag, left)
 
 
 def _read(bucket: Bucket) -> tuple[Holder | None, str | None, Callable[[], float]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -43,11 +44,12 @@ class LostWithDisk(msgspec.Struct, frozen=True):
 
 
 class LedgerBackup:
-    """The copy of one run's ledger in ``bucket``. Used by one thread at a time; no call is for the event loop."""
+    """The copy of one run's ledger in ``bucket``. Used by several threads; no call is for the event loop."""
 
     def __init__(self, bucket: Bucket, folder: RunFolder) -> None:
         self._bucket = bucket
         self._folder = folder
+        self._saving = threading.Lock()
         there = bucket.head(BACKUP)
         self._tag = there.tag if there else None
         self._attributes = there.attributes if there else {}
@@ -68,20 +70,28 @@ class LedgerBackup:
             return None
         saved_ms = _number(there.attributes.get("saved"))
         temporary = write_synced(self._folder.state, there.content, mode=0o640)
-        if before is not None and before.in_flight:
+        if before is not None:
             with closing(sqlite3.connect(temporary)) as db, db:
                 lost = LostWithDisk(before.text, saved_ms, before.in_flight, before.reserved_microusd)
                 db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_FACT, json_text(lost)))
-        for suffix in ("-wal", "-shm"):
-            Path(f"{self._folder.ledger}{suffix}").unlink(missing_ok=True)
+        self.remove_restored()
         temporary.replace(self._folder.ledger)
         sync_folder(self._folder.state)
         return saved_ms
+
+    def remove_restored(self) -> None:
+        """Remove a ledger that was brought from the bucket for a run that then never began."""
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self._folder.ledger}{suffix}").unlink(missing_ok=True)
 
     def save(self) -> None:
         """Put a copy of the ledger as it is now. Raise :class:`BucketFailed`, and :class:`LeaseLost` if the copy there
         is not the one that this run has made or found.
         """
+        with self._saving:
+            self._save()
+
+    def _save(self) -> None:
         place = self._folder.state / f".{secrets.token_hex(8)}.part"
         try:
             run_id, started_ms = _copy(self._folder.ledger, place)
