@@ -110,6 +110,7 @@ class BucketSession:
     def move_up(self) -> int:
         """Put what waits on this disk into the bucket; return how many pictures still wait. For a thread."""
         with self._moving:
+            stuck = len(self._stuck)
             waiting = [one for one in kept_here(self._folder) if one not in self._stuck]
             moved = 0
             try:
@@ -117,7 +118,7 @@ class BucketSession:
                     moved += self._move(original)
             except BucketFailed as error:
                 self.note(error)
-            left = len(waiting) - moved + len(self._stuck)
+            left = stuck + len(waiting) - moved
             if moved:
                 self._news.append(f"{counted(moved, 'picture')} kept on this disk went up to {self.bucket.address}")
             self._kept = self._kept and left > len(self._stuck)

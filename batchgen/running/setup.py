@@ -285,7 +285,8 @@ async def _permitted(desk: Desk, missing: Sequence[Missing]) -> int:
         desk.listen(Notice(permit_lost(lost, left.total(), desk.risk, desk.options)))
         await desk.ledger.change(forget_lost)
     typical_bytes = await anyio.to_thread.run_sync(desk.reader.typical_bytes)
-    if warning := desk.space.warning(sum(left.values()), typical_bytes):
+    warning = desk.space.warning(sum(left.values()), typical_bytes)
+    if warning and desk.bucket is None:
         desk.listen(Notice(warning))
     return remaining_microusd
 
