@@ -44,6 +44,38 @@ def edits(tmp_path_factory):
     return folder.folder
 
 
+def same_words(root, models):
+    """Two pictures, each edited with the same two prompts."""
+    with folders.building(root) as folder:
+        for one in (edited(folder, 3), edited(folder, 4)):
+            for prompt in ("by day", "by night"):
+                for model in models:
+                    columns = {"input_paths": one.source}
+                    folder.store(
+                        folder.request(prompt, model=model, axes={"model": model}, image=(one,), columns=columns)
+                    )
+    write_page(folder.folder)
+    return (folder.root / "compare.html").as_uri()
+
+
+def test_edits_of_several_pictures_by_the_same_words_stand_below_what_was_edited(visit, tmp_path):
+    page = visit(same_words(tmp_path / "run", MODELS), height=1800)
+    assert page.locator(".rowhead i").all_inner_texts() == ["3.jpg", "3.jpg", "4.jpg", "4.jpg"]
+    assert page.locator(".rowhead p").all_inner_texts() == ["by day", "by night"] * 2
+    assert page.locator(".cell").count() == 8
+    assert page.locator(".missing").count() == page.get_by_role("radio").count() == 0
+    until(page, "document.querySelectorAll('.origin img').length === 4")
+
+
+def test_edits_by_one_model_are_a_gallery_with_what_was_edited_in_a_corner(visit, tmp_path):
+    page = visit(same_words(tmp_path / "run", MODELS[:1]))
+    assert page.locator(".gallery .cell").evaluate_all("all => all.map((one) => one.dataset.line.split('\\n')[0])") == [
+        "3.jpg · by day", "3.jpg · by night", "4.jpg · by day", "4.jpg · by night"
+    ]  # fmt: skip
+    until(page, "document.querySelectorAll('.cell .from').length === 4")
+    until(page, SETTLED)
+
+
 @pytest.fixture
 def page(visit, edits):
     return visit((edits.root / "compare.html").as_uri(), height=1500)

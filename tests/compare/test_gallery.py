@@ -67,6 +67,17 @@ def test_swapped_axes_wrap_as_well(visit, address):
     assert page.locator(".pane.focused figcaption").inner_text() == "prompt 00299: a stoneware mug"
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+def test_the_cells_of_a_table_use_the_width_and_leave_room_for_two_rows(visit, tmp_path, width, height):
+    folder = folders.sweep(tmp_path / "run", prompts=6, models=4)
+    write_page(folder)
+    page = visit((folder.root / "compare.html").as_uri(), width=width, height=height)
+    last = page.locator("#c0-3").bounding_box()
+    assert width - last["x"] - last["width"] < 40
+    second = page.locator("#c1-0").bounding_box()
+    assert second["y"] + second["width"] <= height
+
+
 def test_a_filter_that_leaves_one_model_makes_a_gallery_and_none_makes_a_table(visit, tmp_path):
     folder = folders.sweep(tmp_path / "run", prompts=30, models=2)
     write_page(folder)

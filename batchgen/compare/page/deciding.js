@@ -102,7 +102,8 @@ const results = (() => {
   const chart = (rated) => {
     const shown = rated.filter((one) => one.price !== null);
     if (shown.length < 2) return null;
-    const [left, right, top, bottom, width, height] = [54, 24, 16, 44, 620, 340];
+    // On a phone letters are larger against the drawing, which shrinks to its width.
+    const [left, right, top, bottom, width, height] = innerWidth > 640 ? [54, 24, 16, 44, 620, 340] : [74, 24, 30, 62, 620, 430];
     const prices = shown.map((one) => one.price);
     const [least, most] = [Math.min(...prices), Math.max(...prices)];
     const isWide = least > 0 && most > WIDE * least;
@@ -129,9 +130,9 @@ const results = (() => {
         ...levels.flatMap((level) => [
           svg("line", { class: "grid", x1: left, x2: width - right, y1: y(level), y2: y(level) }),
           svg("text", { class: "tick", x: left - 8, y: y(level) + 4, "text-anchor": "end" }, count(level))]),
-        ...apart(marks.map((mark) => [x(mark), mark])).map(([at, mark]) => svg("text", { class: "tick", x: at, y: height - bottom + 20, "text-anchor": "middle" }, words.near(mark))),
+        ...apart(marks.map((mark) => [x(mark), mark])).map(([at, mark]) => svg("text", { class: "tick", x: at, y: height - bottom * 0.5, "text-anchor": "middle" }, words.near(mark))),
         svg("text", { class: "tick", x: width - right, y: height - 4, "text-anchor": "end" }, `price of a picture${isWide ? ", logarithmic" : ""} →`),
-        svg("text", { class: "tick", x: left, y: 11 }, "↑ rating"),
+        svg("text", { class: "tick", x: left, y: top - 6 }, "↑ rating"),
         ...points));
   };
 

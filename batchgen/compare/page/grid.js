@@ -68,9 +68,9 @@ const grid = (() => {
     const fits = () =>
       Math.ceil((width - side - origin()) / (cell + GAP) + 1) * Math.ceil((height - headOf() - groups) / (cell + line + GAP) + 1);
     while (fits() > MOST_CELLS && count * made.rows.length > MOST_CELLS) cell += 16;
-    // Few columns share the width rather than leave half the screen empty, as long as a screen has more than one row.
+    // Few columns share the width rather than leave half the screen empty, as long as a screen has two rows.
     const room = (width - side - 20) / (count + (origin() ? 1 : 0)) - GAP;
-    const most = Math.max(cell * (narrow ? 1.45 : 1.75), (height - headOf() - groups) * 0.62);
+    const most = Math.max(cell * (narrow ? 1.45 : 1.75), (height - headOf() - groups) * 0.48);
     if (state.size !== "s" && room > cell) cell = Math.floor(Math.min(room, most));
     if (!narrow) side = Math.max(side, Math.min(480, longest(made.rows, made.rowText) + 32, width - 20 - origin() - count * (cell + GAP)));
     return { lead: side + origin(), from: origin(), cell, head: headOf(), groups, foot: line, slots: made.columns.length, lines: made.rows.length };

@@ -57,17 +57,28 @@ const view = (() => {
     const all = choices();
     const pick = (name) => all.find((one) => one.name === name);
     const y = pick(state.y) || pick("request") || pick("prompt") || all.find((one) => one.name !== "model") || all[0];
-    let x = pick(state.x);
-    if (!x && y) {
-      const model = pick("model");
-      // Of two folders the versions of a request stand next to each other, below each model.
-      const folder = pick("folder");
-      if (folder?.kind === "version" && folder !== y) return { x: folder, y, sx: model !== y && varies(model.codes) ? model : undefined, sy: undefined, all };
-      x = model && model !== y && varies(model.codes) ? model : undetermined(all, [y])[0] || (model !== y && model) || y;
-    }
-    const extra = (name, ...taken) => (name && !taken.includes(pick(name)) ? pick(name) : undefined);
-    const sx = extra(state.sx, x, y);
-    return { x, y, sx, sy: extra(state.sy, x, y, sx), all };
+    const usual = state.x || !y ? {} : usualAxes(all, y);
+    const x = pick(state.x) || usual.x;
+    // Whoever names one axis above another has named all that should be there.
+    const [over, above] = state.sx || state.sy ? [state.sx, state.sy].map(pick) : [usual.sx, usual.sy];
+    const extra = (one, ...taken) => (taken.includes(one) ? undefined : one);
+    const sx = extra(over, x, y);
+    return { x, y, sx, sy: extra(above, x, y, sx), all };
+  };
+
+  /** What stands across, and above, unless somebody chose. */
+  const usualAxes = (all, y) => {
+    const pick = (name) => all.find((one) => one.name === name && one !== y);
+    const model = pick("model");
+    const models = model && varies(model.codes) ? model : undefined;
+    // Of two folders the versions of a request stand next to each other, below each model.
+    const folder = pick("folder");
+    if (folder?.kind === "version") return { x: folder, sx: models };
+    const apart = undetermined(all, models ? [y, models] : [y]);
+    // Edits of several pictures by the same words stand below what was edited.
+    const source = apart.find(({ name }) => name === "input_paths" || name === "inputs");
+    if (source && model) return { x: model, sy: source };
+    return { x: models || apart[0] || model || y };
   };
 
   /** The dimensions that tell entries of one cell apart, once the axes are chosen: each of them is a tab strip. */
