@@ -19,7 +19,7 @@ from markupsafe import Markup
 from batchgen.report import figures
 from batchgen.report.charts import cost_chart, latency_chart
 from batchgen.report.line_charts import cost_lines, latency_lines, speed, spending
-from batchgen.report.lists import Ranked
+from batchgen.report.lists import Ranked, worth_telling
 from batchgen.report.reading import Report
 from batchgen.wording import counted, visible
 
@@ -46,6 +46,7 @@ def page(report: Report) -> bytes:
         spending=spending(report.curves.course),
         speed=speed(report.curves.course),
         dearest=_dearest(report.dearest),
+        told=worth_telling(report.runs),
         compared=(report.folder / "compare.html").is_file(),
         voted=(report.folder / "votes.jsonl").is_file(),
         script=Markup(script()),  # noqa: S704 - our own file, which holds nothing foreign

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from batchgen.encoding import json_text
+from batchgen.errors import ExitCode
 from batchgen.report.shown_pictures import ShownPictures
 from batchgen.request import State, read_canonical
 from batchgen.store.inputs.copies import InputCopies
@@ -144,6 +145,11 @@ class Flagged:
 def read_runs(db: sqlite3.Connection) -> tuple[RunEntry, ...]:
     """Return all runs, the first one first."""
     return tuple(RunEntry(*row) for row in db.execute(_RUNS))
+
+
+def worth_telling(runs: Sequence[RunEntry]) -> tuple[RunEntry, ...]:
+    """Return the runs without those that found everything there and sent nothing; the newest is always among them."""
+    return tuple(run for run in runs if run.attempts or run.exit_code != ExitCode.OK or run is runs[-1])
 
 
 def active_ms(runs: Sequence[RunEntry]) -> int:

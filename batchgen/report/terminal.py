@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from batchgen.report import figures
-from batchgen.report.lists import ErrorClass, RunEntry
+from batchgen.report.lists import ErrorClass, RunEntry, worth_telling
 from batchgen.report.reading import Report
 from batchgen.report.tables import Group
 from batchgen.request import State
@@ -43,6 +43,8 @@ def _parts(report: Report) -> Iterable[Text | Table]:
     if report.summary.errors:
         yield _errors(report.summary.errors)
     yield _runs(report.runs)
+    if idle := len(report.runs) - len(worth_telling(report.runs)):
+        yield Text(f"  {counted(idle, 'other run')} found everything there and sent nothing")
     if report.total.doubt:
         yield from _doubts(report)
 
@@ -129,7 +131,7 @@ def _runs(runs: tuple[RunEntry, ...]) -> Table:
     made = table(
         ("run (UTC)", "left"), ("took", "right"), ("attempts", "right"), ("billed", "right"), ("ended", "left")
     )
-    for run in runs[-_ROWS:]:
+    for run in worth_telling(runs)[-_ROWS:]:
         ending = figures.ending(run.exit_code, ended=run.ended_ms is not None)
         made.add_row(
             figures.moment(run.started_ms),

@@ -203,3 +203,30 @@ def test_it_leads_to_the_page_of_all_pictures_once_there_is_one(ledger):
     assert "./compare.html#results=1" not in after.values("href")
     (ledger.folder.root / "votes.jsonl").touch()
     assert "./compare.html#results=1" in page(ledger).values("href")
+
+
+def test_runs_that_sent_nothing_are_counted_and_not_listed(ledger):
+    ledger.begin()
+    ledger.store(ledger.request("mug"))
+    ledger.end()
+    for _ in range(9):
+        ledger.now_ms += 86_400_000
+        ledger.begin()
+        ledger.end()
+    text = page(ledger).text
+    runs = (ledger.folder.root / "report.html").read_text(encoding="utf-8").partition('aria-label="runs"')[2]
+
+    # The one that bought, and the newest.
+    assert runs.count('class="time"') == 2
+    assert "8 other runs found everything there and sent nothing." in text
+
+
+def test_a_run_that_sent_nothing_because_it_failed_is_listed(ledger):
+    for code in (0, 3, 0):
+        ledger.begin()
+        ledger.end(code)
+        ledger.now_ms += 86_400_000
+
+    text = page(ledger).text
+    assert "1 other run found everything there" in text
+    assert "stopped early" in text
