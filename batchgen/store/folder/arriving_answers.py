@@ -31,9 +31,12 @@ SUFFIX = ".arriving"
 _NAMED = re.compile(rb"\r\nbatchgen-attempt: ([0-9a-f]{32}-[1-9][0-9]{0,18})(?:\r\n|\Z)")
 _LONGEST_HEAD_BYTES = 128 * 1024
 _SLICE_BYTES = 1 << 20
+_LARGEST_READ_BYTES = 8 << 20
 # A write to one page is done, or is not, also if the process is killed meanwhile.
 _PAGE_BYTES = 4096
 _STRUCK_OUT = b"\0"
+# An open file that waits is one that connections can't have.
+_MOST_IDLE = 32
 # A process that may open no more files holds the answer in memory; the disk is not to blame.
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
@@ -65,6 +68,9 @@ class ArrivingAnswers:
 
     def recycle(self, file: _File) -> None:
         """Strike out what is in a file, and keep the file for the next answer."""
+        if len(self._idle) >= _MOST_IDLE:
+            file.remove()
+            return
         try:
             os.pwrite(file.handle, _STRUCK_OUT, 0)
         except OSError:
@@ -113,19 +119,27 @@ class ArrivingAnswer:
         self._room_at = 0
         self._file: _File | None = None
         self._view: memoryview | None = None
+        self._heartbeats = b""
         self._written = 0
         self._sound = True
 
     def begin(self, head: bytes, *, room_at: int) -> None:
         """Note that an answer begins with ``head``; what came before it is not the answer."""
         self.release()
-        self.head, self._room_at, self._written, self._sound = head, room_at, 0, True
+        self.head, self._room_at, self._heartbeats, self._written, self._sound = head, room_at, b"", 0, True
 
     def write(self, part: bytes, *, back: int = 0) -> bool:
         """Write the next bytes of the body, the first of them over the last ``back``.
 
-        Return whether all so far is in the file; a disk that fails stops the run, and the rest stays in memory.
+        Return whether all so far is in the file: not while nothing but heartbeats came, for which no file is open, nor
+        once the disk fails, which stops the run.
         """
+        if not self._written:
+            part = self._heartbeats[: len(self._heartbeats) - back] + part
+            back = 0
+            if not part.strip():
+                self._heartbeats = part
+                return False
         if self._sound:
             start = self._written - back
             try:
@@ -140,13 +154,14 @@ class ArrivingAnswer:
     def view(self) -> memoryview:
         """Return the body as far as it is in the file, without reading it into memory."""
         if self._view is None:
-            self._view = self._mapped()[len(self.head) :]
+            assert self._file is not None
+            self._view = viewed(self._file.handle, len(self.head) + self._written)[len(self.head) :]
         return self._view
 
     @property
     def is_blank(self) -> bool:
         """Return whether nothing came but what services send to keep a connection."""
-        return not self._written or is_blank(self.view())
+        return not self._written
 
     def holds(self, body: bytes | memoryview) -> bool:
         """Return whether ``body`` is what is in the file, and nothing else."""
@@ -202,9 +217,13 @@ class ArrivingAnswer:
         write_at(file.handle, self.head + part, 0)
         file.bytes = len(self.head) + len(part)
 
-    def _mapped(self) -> memoryview:
-        assert self._file is not None
-        return mapped(self._file.handle, len(self.head) + self._written)
+
+def viewed(handle: int, size: int) -> memoryview:
+    """Return the first ``size`` bytes of an open file, mapped only if they are many. Raise :class:`OSError`.
+
+    Each map keeps a descriptor, of which a process with many answers that wait for the disk may have too few.
+    """
+    return mapped(handle, size) if size > _LARGEST_READ_BYTES else memoryview(os.pread(handle, size, 0))
 
 
 def mapped(handle: int, size: int) -> memoryview:
@@ -217,11 +236,6 @@ def mapped(handle: int, size: int) -> memoryview:
     except (OSError, ValueError):
         # Some network file systems map nothing, and nothing is mapped of an empty file.
         return memoryview(os.pread(handle, size, 0))
-
-
-def is_blank(body: memoryview) -> bool:
-    """Return whether there is nothing but white space in ``body``."""
-    return not any(bytes(body[start : start + _SLICE_BYTES]).strip() for start in range(0, len(body), _SLICE_BYTES))
 
 
 def left_behind(answers: Path) -> Iterator[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from batchgen.store.folder.arriving_answers import mapped
+from batchgen.store.folder.arriving_answers import viewed
 from batchgen.store.folder.atomic import write_synced
 from batchgen.store.folder.run_folder import RunFolder
 
@@ -30,7 +30,7 @@ def read_kept(path: Path) -> bytes | memoryview | None:
         return None
     with path.open("rb") as file:
         size = path.stat().st_size
-        return mapped(file.fileno(), size) if size > LARGEST_ROW_BYTES else file.read()
+        return viewed(file.fileno(), size) if size > LARGEST_ROW_BYTES else file.read()
 
 
 def mark_unbilled(folder: RunFolder, key: str, attempt_id: int) -> None:

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,8 +28,8 @@ def files(tmp_path):
 def begun(files, number, *parts):
     place = files.expect(KEYS[number], 1)
     place.begin(arriving_head(place.attempt, 200, (), None), room_at=ROOM_AT)
-    for part in parts:
-        assert place.write(part)
+    for number, part in enumerate(parts):
+        assert place.write(part) is bool(b"".join(parts[: number + 1]).strip())
     return place
 
 
@@ -69,7 +71,9 @@ def test_heartbeats_alone_are_no_answer(files):
     assert place.is_blank
     place.leave()
     begun(files, 2, b"  ")
-    assert taken_over(files) == {}
+    assert not list(left_behind(files.folder.answers)), "no file is open for what only waits"
+    begun(files, 3, b" ", b" \n", b"three")
+    assert taken_over(files) == {3: b"  \nthree"}
 
 
 def test_what_is_left_is_found_and_no_longer_used(files):
@@ -132,3 +136,26 @@ def test_foreign_files_and_links_are_left_alone(files):
     (answers / "b.arriving").symlink_to(answers / "notes")
     take_over(answers)
     assert sorted(path.name for path in answers.iterdir()) == ["b.arriving", "notes"]
+
+
+def test_few_files_stay_open_between_two_answers(files):
+    places = [begun(files, number, b"at once") for number in range(40)]
+    assert len(list(left_behind(files.folder.answers))) == 40
+    for place in places:
+        place.release()
+    assert len(list(left_behind(files.folder.answers))) == 32
+    files.close()
+    assert not list(files.folder.answers.iterdir())
+
+
+def descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists a process's descriptors")
+@pytest.mark.parametrize(("size", "more"), [(1 << 20, 0), (9 << 20, 1)])
+def test_a_large_answer_is_mapped_and_a_smaller_one_takes_no_descriptor(files, size, more):
+    place = begun(files, 1, b"x" * size)
+    before = descriptors()
+    assert len(place.view()) == size
+    assert descriptors() - before == more
