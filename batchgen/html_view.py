@@ -13,7 +13,7 @@ _LONGEST = 80
 
 def view(title: str, *parts: str) -> str:
     """Return a block with a bold ``title`` above ``parts``, which are HTML."""
-    return f"<div><p><strong>{_text(title)}</strong></p>{''.join(parts)}</div>"
+    return f"<div><p><strong>{escape(visible(title))}</strong></p>{''.join(parts)}</div>"
 
 
 def paragraph(text: str) -> str:
@@ -32,8 +32,5 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 
 
 
 def _cell(tag: str, text: str, *, is_word: bool) -> str:
-    return f'<{tag} style="text-align: {"left" if is_word else "right"}">{_text(text)}</{tag}>'
-
-
-def _text(text: str) -> str:
-    return escape(visible(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"))
+    shown = escape(visible(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"))
+    return f'<{tag} style="text-align: {"left" if is_word else "right"}">{shown}</{tag}>'
