@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from batchgen.errors import FolderMismatch
+from batchgen.errors import FolderMismatch, LedgerDamaged
 from batchgen.running.bucket_session import OnItsWay, open_bucket
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.schema import connect
@@ -70,6 +70,20 @@ def test_a_copy_that_was_brought_for_a_run_which_never_began_is_removed_again(bu
         assert not empty.exists
         with open_bucket(ADDRESS, folder):
             assert runs(folder) == [1]
+
+
+@pytest.mark.parametrize("content", [b"no ledger", b"SQLite format 3\x00" + b"x" * 4096])
+def test_what_is_no_ledger_is_refused_and_leaves_nothing_behind(bucket, tmp_path, content):
+    bucket.overwrite(BACKUP, content)
+    empty = RunFolder(tmp_path / "there")
+    with empty.opened():
+        with (
+            pytest.raises(LedgerDamaged, match=r"_batchgen/ledger\.db: it can't be used"),
+            open_bucket(ADDRESS, empty),
+        ):
+            pass
+        assert not empty.exists
+        assert [path for path in empty.state.iterdir() if path.suffix == ".part"] == []
 
 
 def test_a_ledger_that_knows_the_copy_s_newest_run_stays_as_it_is(bucket, folder):

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from batchgen.encoding import json_text
-from batchgen.errors import FolderMismatch
+from batchgen.errors import FolderMismatch, LedgerDamaged
 from batchgen.store.folder.atomic import sync_folder, write_synced
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.ledger import now_ms
@@ -58,7 +58,8 @@ class LedgerBackup:
         """Bring the copy to a folder without a ledger of its own, and return when it was made; ``None`` if it was not.
 
         ``before`` is the run that made it and did not end in order. Raise :class:`FolderMismatch` if the folder's own
-        ledger does not know the newest run of the copy, and :class:`BucketFailed`.
+        ledger does not know the newest run of the copy, :class:`LedgerDamaged` if the copy is none, and
+        :class:`BucketFailed`.
         """
         if self._tag is None:
             return None
@@ -70,6 +71,7 @@ class LedgerBackup:
             return None
         saved_ms = _number(there.attributes.get("saved"))
         temporary = write_synced(self._folder.state, there.content, mode=0o640)
+        self._refuse_foreign(temporary)
         if before is not None:
             with closing(sqlite3.connect(temporary)) as db, db:
                 lost = LostWithDisk(before.text, saved_ms, before.in_flight, before.reserved_microusd)
@@ -78,6 +80,18 @@ class LedgerBackup:
         temporary.replace(self._folder.ledger)
         sync_folder(self._folder.state)
         return saved_ms
+
+    def _refuse_foreign(self, copy: Path) -> None:
+        """Raise :class:`LedgerDamaged` and remove ``copy`` if it is no ledger that this batchgen can use."""
+        try:
+            connect_read_only(copy).close()
+        except LedgerDamaged as error:
+            copy.unlink(missing_ok=True)
+            name = f"{self._bucket.address}/{BACKUP}"
+            raise LedgerDamaged(
+                f"{name}: it can't be used as the ledger of this run: {error.__cause__ or error}. Nothing was sent. "
+                "Give the run its own prefix, or move that object away: the next run makes a ledger of the receipts"
+            ) from error
 
     def remove_restored(self) -> None:
         """Remove a ledger that was brought from the bucket for a run that then never began."""
