@@ -98,6 +98,10 @@ def _lines(found: FolderStatus) -> Iterable[str]:
         yield f"  {came}; the next run reads {'it' if found.arrived == 1 else 'them'}, free"
     if found.orphans and found.orphans.kept:
         yield f"  {kept(found.orphans)}"
+    if found.pictures_at:
+        waits = "picture waits" if found.waiting == 1 else "pictures wait"
+        left = f"; {found.waiting:,} {waits} on this disk, which a run puts there" if found.waiting else ""
+        yield f"  pictures rest in {visible(found.pictures_at)}{left}"
     if found.deleted:
         yield f"  {counted(found.deleted, 'file')} deleted by hand; `batchgen restore {found.folder}` brings back"
     if not found.holder and (said := ended(found)):

@@ -17,9 +17,11 @@ from batchgen.store.folder.arriving_answers import left_arrived
 from batchgen.store.folder.lock import holder
 from batchgen.store.ledger import names
 from batchgen.store.ledger.control_log import Acknowledgement, recorded
+from batchgen.store.ledger.pictures_at import pictures_at
 from batchgen.store.ledger.plan_diff import Orphans
 from batchgen.store.ledger.reader import Each, NewestRun, Reader, Spent
 from batchgen.store.ledger.schema import reading
+from batchgen.store.pictures.in_bucket import kept_here
 
 # These requests need nothing more in the run they ended in.
 _ENDED = frozenset({State.STORED, State.REFUSED, State.SPOILED, State.DOUBT})
@@ -29,7 +31,8 @@ _ENDED = frozenset({State.STORED, State.REFUSED, State.SPOILED, State.DOUBT})
 class FolderStatus:
     """The state of a run folder. ``holder`` says who runs in it, and ``live`` what that run says of itself, if it does.
 
-    ``control`` is what the newest run was told, and what became of it.
+    ``control`` is what the newest run was told, and what became of it. ``pictures_at`` is the bucket of the folder's
+    pictures, if they rest in one, and ``waiting`` of them are still on this disk.
     """
 
     folder: Path
@@ -45,6 +48,8 @@ class FolderStatus:
     each: Sequence[Each]
     live: LiveState | None
     control: Sequence[Acknowledgement]
+    pictures_at: str | None = None
+    waiting: int = 0
 
     @property
     def planned(self) -> int:
@@ -96,6 +101,8 @@ class FolderStatus:
             "maybe_billed_usd": usd(self.spent.maybe_microusd),
             "estimated_microusd": self.spent.estimated_microusd,
             "estimated_usd": usd(self.spent.estimated_microusd),
+            "pictures_at": self.pictures_at,
+            "waiting_pictures": self.waiting,
             "models": [asdict(lane) for lane in progress.lanes],
             "waits": [asdict(wait) for wait in progress.waits],
             "stopping": self.live.stopping if self.live else None,
@@ -116,6 +123,7 @@ def folder_status(folder: Path) -> FolderStatus:
         newest = reader.last_run()
         with reading(place.ledger):
             control = recorded(reader.db, newest.id) if newest else ()
+            bucket = pictures_at(reader.db)
         return FolderStatus(
             folder=folder,
             holder=running,
@@ -130,6 +138,8 @@ def folder_status(folder: Path) -> FolderStatus:
             each=reader.each(),
             live=read_live_state(place.progress) if running else None,
             control=control,
+            pictures_at=bucket,
+            waiting=len(kept_here(place)) if bucket else 0,
         )
 
 

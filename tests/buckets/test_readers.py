@@ -192,3 +192,15 @@ def test_a_copy_of_the_bucket_is_a_dataset_as_it_is(place, bucket, tmp_path, mon
     assert len(loaded) == 4
     assert {row["colour"] for row in loaded} == {*COLOURS}
     assert all(row["image"].width for row in loaded)
+
+
+def test_status_says_where_pictures_rest_and_which_wait(place, bucket):
+    assert f"pictures rest in {ADDRESS}\n" in done(place, "status", "out").stdout
+    folder = RunFolder(place / "out")
+    with snapshot(folder.ledger) as db:
+        (original,) = db.execute("SELECT original FROM pictures").fetchone()
+    folder.original(original).parent.mkdir(exist_ok=True)
+    folder.original(original).write_bytes(b"")
+    assert f"pictures rest in {ADDRESS}; 1 picture waits on this disk" in done(place, "status", "out").stdout
+    said = json.loads(done(place, "status", "out", "--json").stdout)
+    assert (said["pictures_at"], said["waiting_pictures"]) == (ADDRESS, 1)
