@@ -137,22 +137,32 @@ class BucketSession:
         return False
 
     def publish(self, files: Iterable[Path]) -> None:
-        """Put the derived ``files`` of the run folder that are there beside the pictures, and the ledger's last copy.
+        """Put derived ``files`` of the run folder beside the pictures, what was edited, and the ledger's last copy.
 
-        Not if another run has the bucket. Raise :class:`BucketFailed` and :class:`OSError`.
+        What isn't there is left out; if another run has the bucket, all is. Raise :class:`BucketFailed` and
+        :class:`OSError`.
         """
         if not self.is_ours:
             return
+        self._put_inputs()
         for file in files:
             if file.is_file():
                 self.bucket.overwrite(file.name, file.read_bytes())
         if self._taken is not None:
-            # What it says must not be older than its lease is free.
+            # The copy is complete before the lease is free for the next run.
             try:
                 self._taken.backup.save()
             except LeaseLost as error:
                 self.is_ours = False
                 raise BucketFailed(str(error), lasting=True) from error
+
+    def _put_inputs(self) -> None:
+        """Put the copies of pictures that requests edited, which are named by their digests."""
+        copies = {f"inputs/{path.name}": path for path in self._folder.inputs.glob("[!.]*") if path.is_file()}
+        there = {one.path for one in self.bucket.list("inputs")} if copies else set()
+        for name, path in copies.items():
+            if name not in there and not path.is_symlink():
+                self.bucket.create(name, path.read_bytes())
 
     def delete(self, originals: Sequence[tuple[str, int]]) -> tuple[int, int]:
         """Delete pictures, given with their sizes, here and in the bucket; return how many, and how many bytes.

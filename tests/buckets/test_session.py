@@ -93,3 +93,15 @@ def test_a_receipt_is_read_as_it_was_written():
     receipt = Receipt("9f" * 16, 7, 40_000, 0, "answer")
     assert read_receipt(receipt.attributes(sha256="0" * 64, format_name="png")) == receipt
     assert "costsource" not in Receipt("9f" * 16, source="größe").attributes(sha256="", format_name="png")
+
+
+def test_pictures_that_were_edited_go_up_once_beside_the_lists(bucket, service, waiting):
+    waiting.inputs.mkdir()
+    (waiting.inputs / "0a1b.png").write_bytes(b"a mug")
+    (waiting.inputs / ".half.part").write_bytes(b"a m")
+    session = BucketSession(bucket, waiting)
+    session.publish([])
+    assert [(one.path, one.size) for one in bucket.list("inputs")] == [("inputs/0a1b.png", 5)]
+    before = service.calls["PUT"]
+    session.publish([])
+    assert service.calls["PUT"] == before
