@@ -216,3 +216,42 @@ def test_the_steps_of_the_matrix_run_as_printed(shell, dataset, service):
         if step.get("run", "").startswith("batchgen"):
             done = shell(step["run"])
             assert (done.returncode, "missing here" in done.stderr) == (0, False), done.stderr
+
+
+@pytest.mark.timeout(300)
+def test_the_figures_of_the_page_on_arithmetic_can_be_measured_again(tmp_path):
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks/scale.py", "--count", "60", "--folder", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    measured = {line.split(" | ")[0].removeprefix("| ") for line in done.stdout.splitlines() if line.startswith("| ")}
+    assert {"1", "4", "ledger", "the whole", "shard 0/16", "four ledgers into one", "the report of one"} <= measured
+
+
+def test_the_arithmetic_of_the_page_is_right():
+    text = (ROOT / "docs/arithmetic.md").read_text(encoding="utf-8")
+    table = {
+        name: cells
+        for name, *cells in (
+            re.split(r" *\| *", line.strip("| ")) for line in text.splitlines() if line.startswith("| ")
+        )
+    }
+    days = (1, 7, 30)
+    for place, (requests, length) in enumerate(zip((1e6, 1e7, 1e8), days, strict=True)):
+        a_second = requests / (length * 86_400)
+        for row, expected, unit in (
+            ("pictures a second", a_second, ""),
+            ("requests under way (`concurrency`)", a_second * 10, ""),
+            ("processor of the client", a_second * 0.0044 * 100, " %"),
+            ("bandwidth, downloaded as files", a_second * 12, " Mbit/s"),
+            ("the same as base64 in answers", a_second * 16, " Mbit/s"),
+            ("pictures on disk", requests * 1.5e6 / 1e12, " TB"),
+            ("ledgers", requests * 1_212 / 1e9, " GB"),
+            ("`metadata.jsonl`, `dataset.parquet`, `report.csv`", requests * 1_008 / 1e9, " GB"),
+            ("memory of the report", requests * 459 / 1e9, " GB"),
+        ):
+            written = table[row][place].removesuffix(" of a core").removesuffix(unit)
+            assert float(written) == pytest.approx(expected, rel=0.1), (row, place)

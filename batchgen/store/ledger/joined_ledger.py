@@ -8,7 +8,7 @@ counts; runs at the same time are one run.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,10 +30,9 @@ def join_ledgers(parts: Mapping[str, Path], into: Path) -> None:
     Raise :class:`LedgerDamaged` for a ledger that can't be read, and :class:`UsageError` if simulated results would be
     added to real ones.
     """
-    _refuse_mixed(parts.values())
     with closing(sqlite3.connect(f"{into.absolute().as_uri()}?mode=rwc", uri=True, isolation_level=None)) as db:
         # It lives as long as the command that reads it.
-        db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {SCHEMA}")
+        db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_CACHE}; {SCHEMA}")
         db.execute("CREATE TEMP TABLE run_map (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)")
         _write_runs(db, parts)
         # A request that is stored anywhere is stored: such rows come first, and others with their key are left out.
@@ -81,7 +80,7 @@ def _add_stored(db: sqlite3.Connection, part: _Part) -> None:
 
 
 def _add_others(db: sqlite3.Connection, part: _Part) -> None:
-    _add_requests(db, part, "")
+    _add_requests(db, part, "AND NOT EXISTS (SELECT 1 FROM main.requests known WHERE known.key = r.key)")
     mine = f"JOIN requests own ON own.key = r.key AND own.id = r.id {part.number}"
     attempts, pictures, names = (
         _columns(db, table, skipped) for table, skipped in (("attempts", 3), ("pictures", 1), ("names", 2))
@@ -169,14 +168,18 @@ def _write_runs(db: sqlite3.Connection, parts: Mapping[str, Path]) -> None:
     """Write the runs, and to which of them those of each ledger belong; and what the newest one did."""
     db.execute("CREATE TEMP TABLE all_runs (path TEXT, old INTEGER, new INTEGER, PRIMARY KEY (path, old))")
     each: list[_Run] = []
+    kinds: dict[bool, Path] = {}
     counts: dict[Path, RunCounts | None] = {}
     orphans: list[Orphans] = []
     for prefix, path in parts.items():
         with closing(connect_read_only(path)) as part, reading(path):
-            each += _runs(part, path)
+            if runs := list(_runs(part, path)):
+                kinds.setdefault(is_simulated(part), path)
+            each += runs
             counts[path] = read_counts(part)
             if found := part.execute(_ORPHANS).fetchone():
                 orphans.append(_led_to(msgspec.json.decode(found[0], type=Orphans), prefix))
+    _refuse_mixed(kinds)
     merged = _overlapping(each)
     for number, run in enumerate(merged, 1):
         db.execute(
@@ -239,16 +242,14 @@ def _sum_of(found: Sequence[Orphans]) -> Orphans:
     return Orphans(sum(one.count for one in found), tuple(first[:SHOWN]), sum(one.kept for one in found))
 
 
-def _refuse_mixed(paths: Iterable[Path]) -> None:
-    kinds: dict[bool, Path] = {}
-    for path in paths:
-        with closing(connect_read_only(path)) as db, reading(path):
-            if db.execute("SELECT 1 FROM runs LIMIT 1").fetchone():
-                kinds.setdefault(is_simulated(db), path)
+def _refuse_mixed(kinds: Mapping[bool, Path]) -> None:
     if len(kinds) > 1:
         real, play = (printable(str(kinds[simulated].parent.parent)) for simulated in (False, True))
         raise UsageError(f"{play} holds simulated results and {real} real ones; they are never added up")
 
+
+# Keys come in no order, so without room for their index every one of them reads and writes the disk.
+_CACHE = "PRAGMA cache_size = -131072"
 
 _ORPHANS = "SELECT orphans FROM runs WHERE orphans IS NOT NULL ORDER BY id DESC LIMIT 1"
 
