@@ -40,9 +40,9 @@ def read_together(paths: Sequence[Path], into: Path | None = None) -> Iterator[R
     if len(folders) == 1:
         yield folders[0]
         return
+    if into is not None and RunFolder(into).state.is_dir():
+        raise UsageError(f"{into}: is a run folder; what is made of several goes into a folder of its own")
     root = into or Path()
-    if (taken := RunFolder(root)).state.is_dir():
-        raise UsageError(f"{taken.root}: is a run folder; what is made of several goes into a folder of its own")
     with tempfile.TemporaryDirectory(prefix="batchgen-") as place:
         ledger = Path(place) / "ledger.db"
         ledgers = (folder.ledger for folder in folders)

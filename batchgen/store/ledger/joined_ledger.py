@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from batchgen.errors import ExitCode, UsageError
+from batchgen.errors import ExitCode, StoppedEarly, UsageError
 from batchgen.store.ledger.foreign import settle_in
 from batchgen.store.ledger.plan_diff import SHOWN, Orphans
 from batchgen.store.ledger.records import is_simulated
@@ -27,8 +27,8 @@ from batchgen.wording import printable
 def join_ledgers(parts: Mapping[str, Path], into: Path) -> None:
     """Make the ledger ``into`` of those that are ``parts``; the names of each part's pictures begin with its prefix.
 
-    Raise :class:`LedgerDamaged` for a ledger that can't be read, and :class:`UsageError` if simulated results would be
-    added to real ones.
+    Raise :class:`LedgerDamaged` for a ledger that can't be read, :class:`UsageError` if simulated results would be
+    added to real ones, and :class:`StoppedEarly` if there is no room for it.
     """
     with closing(sqlite3.connect(f"{into.absolute().as_uri()}?mode=rwc", uri=True, isolation_level=None)) as db:
         # It lives as long as the command that reads it.
@@ -38,7 +38,7 @@ def join_ledgers(parts: Mapping[str, Path], into: Path) -> None:
         # A request that is stored anywhere is stored: such rows come first, and others with their key are left out.
         for fill in (_add_stored, _add_others):
             for place, (prefix, path) in enumerate(parts.items()):
-                with _attached(db, path):
+                with reading(path), _with_room(into), _attached(db, path):
                     fill(db, _Part(prefix, place, len(parts)))
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {VERSION}")
@@ -60,19 +60,29 @@ class _Part:
 
 @contextmanager
 def _attached(db: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Attach a ledger for one transaction. After an error the joined ledger is of no use, and its connection closes."""
     db.execute("ATTACH ? AS part", (read_only_address(path),))
+    db.execute("BEGIN")
+    runs = db.execute("SELECT old, new FROM all_runs WHERE path = ?", (str(path),)).fetchall()
+    db.execute("DELETE FROM run_map")
+    db.executemany("INSERT INTO run_map VALUES (?, ?)", runs)
+    yield
+    db.execute("COMMIT")
+    db.execute("DETACH part")
+
+
+@contextmanager
+def _with_room(into: Path) -> Iterator[None]:
+    """Raise :class:`StoppedEarly` if the disk fills up that takes the joined ledger: no ledger is at fault."""
     try:
-        with reading(path):
-            db.execute("BEGIN")
-            runs = db.execute("SELECT old, new FROM all_runs WHERE path = ?", (str(path),)).fetchall()
-            db.execute("DELETE FROM run_map")
-            db.executemany("INSERT INTO run_map VALUES (?, ?)", runs)
-            yield
-            db.execute("COMMIT")
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        db.execute("DETACH part")
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
+            raise
+        raise StoppedEarly(
+            f"{into.parent}: the disk is full; several ledgers read as one take as much room there as they have. Set "
+            "TMPDIR to a folder on a larger disk"
+        ) from error
 
 
 def _add_stored(db: sqlite3.Connection, part: _Part) -> None:

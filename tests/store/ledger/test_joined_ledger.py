@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from batchgen.errors import UsageError
+from batchgen.errors import LedgerDamaged, StoppedEarly, UsageError
 from batchgen.request import State
 from batchgen.store.ledger.joined_ledger import join_ledgers
 from batchgen.store.ledger.records import records, snapshot
@@ -13,6 +13,7 @@ from batchgen.store.ledger.run_counts import RunCounts, read_counts, record_coun
 from tests import ledgers
 from tests.ledgers import START_MS
 from tests.parts import divided
+from tests.store.disks import small_disk
 
 
 @pytest.fixture
@@ -140,6 +141,29 @@ def test_the_ledgers_are_left_as_they_are(two, joined):
     before = [list(builder.db.iterdump()) for builder in two]
     joined(*two)
     assert [list(builder.db.iterdump()) for builder in two] == before
+
+
+def test_a_disk_that_has_no_room_is_told_as_such(two, tmp_path):
+    first, second = two
+    for number, builder in enumerate(two):
+        builder.begin()
+        for each in range(200):
+            builder.fail(builder.request(f"mug {number}-{each} " + "x" * 1_000))
+    with (
+        small_disk(tmp_path / "small", "256k") as place,
+        pytest.raises(StoppedEarly, match=r"the disk is full.*TMPDIR"),
+    ):
+        join_ledgers({"a/": first.folder.ledger, "b/": second.folder.ledger}, place / "joined.db")
+
+
+def test_a_damaged_ledger_is_named(two, tmp_path):
+    first, _ = two
+    first.begin()
+    first.store(first.request("a mug"), billed=1)
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(b"SQLite format 3\0" + b"x" * 5_000)
+    with pytest.raises(LedgerDamaged, match=r"copy\.db"):
+        join_ledgers({"a/": first.folder.ledger, "b/": copy}, tmp_path / "joined.db")
 
 
 def test_the_parts_of_a_ledger_hold_together_what_it_holds(two, joined, tmp_path):
