@@ -220,9 +220,9 @@ def _write_files(root: Path, about: About, rows: Sequence[PlacedEntry], place: P
         about, stamp=stamp, live=False, total=len(rows), chunk=DETAILS_A_FILE, report=report, files=place.data
     )
     files = {name: script("table.stamp", stamp) + part for name, part in parts.items()}
-    files["votes.js"] = script("ballot.others", cast.votes[-VOTES:])
-    files["results.js"] = script("results.take", results_of(RunFolder(root), cast))
-    wanted = [*(name for name in names if name.startswith("rows")), "votes.js", "results.js"]
+    said = results_of(RunFolder(root), cast)
+    files["votes.js"] = script("ballot.others", cast.votes[-VOTES:]) + (script("results.take", said) if said else b"")
+    wanted = [*(name for name in names if name.startswith("rows")), "votes.js"]
     files["data.js"] = script("table.begin", facts, [f"{place.data}/{name}" for name in wanted])
     for name in page_names():
         replace_synced(root / "compare" / name, page_file(name))

@@ -72,7 +72,7 @@ def post(url, vote, **headers):
     return ask(url, "/votes", method="POST", body=body, **{**own, **headers})
 
 
-@pytest.mark.parametrize("path", ["/", "/rows?after=0", "/votes", "/compare/data.js", "/compare/page.css"])
+@pytest.mark.parametrize("path", ["/", "/rows?after=0", "/votes", "/results", "/compare/data.js", "/compare/page.css"])
 def test_every_answer_says_what_may_be_done_with_it(url, path):
     answer = ask(url, path)
     assert answer.status == 200
