@@ -186,7 +186,7 @@ class ArrivingAnswer:
         """Give the file back: the ledger has what was in it, or nothing needs to."""
         if self._file is None:
             return
-        if self._view is None:
+        if self._view is None and self._sound:
             self._files.recycle(self._file)
         else:
             self._file.remove()
@@ -211,11 +211,14 @@ class ArrivingAnswer:
             # As long as the answer before it, or longer: nothing of that one is left behind its end.
             spaces = b" " * max(0, file.bytes - needed)
             self.head = b"%b%b%b" % (self.head[: self._room_at], spaces, self.head[self._room_at :])
-        elif file.bytes:
-            os.ftruncate(file.handle, 0)
-            file.bytes = 0
-        write_at(file.handle, self.head + part, 0)
-        file.bytes = len(self.head) + len(part)
+            write_at(file.handle, content := self.head + part, 0)
+        else:
+            # What is there was struck out: it becomes an answer by its first byte, once all else is in its place.
+            write_at(file.handle, (content := self.head + part)[1:], 1)
+            if file.bytes > needed:
+                os.ftruncate(file.handle, needed)
+            write_at(file.handle, content[:1], 0)
+        file.bytes = len(content)
 
 
 def viewed(handle: int, size: int) -> memoryview:

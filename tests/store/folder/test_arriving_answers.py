@@ -159,3 +159,33 @@ def test_a_large_answer_is_mapped_and_a_smaller_one_takes_no_descriptor(files, s
     before = descriptors()
     assert len(place.view()) == size
     assert descriptors() - before == more
+
+
+@pytest.mark.parametrize("size", [10, 5000, 60_000])
+def test_a_kill_between_two_writes_leaves_an_answer_as_a_whole_or_not_at_all(files, monkeypatch, size):
+    class Killed(BaseException):
+        """The process is gone."""
+
+    real = arriving_answers.write_at
+    for lives in range(4):
+        begun(files, 1, b"1" * 30_000).release()
+        calls = []
+
+        def deadly(handle, content, place, calls=calls, lives=lives):
+            calls.append(place)
+            if len(calls) > lives:
+                raise Killed
+            real(handle, content, place)
+
+        monkeypatch.setattr(arriving_answers, "write_at", deadly)
+        try:
+            begun(files, 2, b"2" * size)
+        except Killed:
+            whole = False
+        else:
+            whole = True
+        monkeypatch.undo()
+        found = [from_rest(path.read_bytes()).body for path in left_arrived(files.folder.answers).values()]
+        assert found == ([b"2" * size] if whole else [])
+        for path in left_behind(files.folder.answers):
+            path.unlink()
