@@ -110,6 +110,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     axes: Mapping[str, str] = msgspec.field(default_factory=dict)
     path: str | None = None
     types: Mapping[str, WireType] = msgspec.field(default_factory=dict)
+    # Which of the purchases of one key this is: a person may ask for another picture of what is stored.
+    take: int = 1
 
     @property
     def inputs(self) -> tuple[Input, ...]:

@@ -17,7 +17,10 @@ from batchgen.simulator.settings import Settings
 from tests.documents import ROOT, blocks, commands, typed
 from tests.program import PROGRAM
 
-NAMED = ("datasets", "export", "index", "json", "manifest", "nights", "ranking", "report", "simulator", "watching")
+NAMED = (
+    *("datasets", "export", "index", "json", "manifest", "nights", "ranking", "report", "simulator", "takes"),
+    "watching",
+)
 DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in NAMED)]
 
 # The test below starts these, and ends them.

@@ -10,6 +10,7 @@ import typer
 from batchgen.cli import (
     adopt,
     check,
+    choose,
     compare,
     ctl,
     doctor,
@@ -75,6 +76,7 @@ _COMMANDS = (
     (export.export, "Export pictures as a dataset for trainers and loaders"),
     (prune.prune, "Take away names that a manifest no longer asks for"),
     (restore.restore, "Bring back files that were deleted by hand or pruned, free"),
+    (choose.choose, "List the takes of a picture, or say which one its name shows"),
     (adopt.adopt, "Attach a recovered picture to a request in doubt"),
     (models.models, "List the models on offer, with prices"),
     (doctor.doctor, "Try a bucket before a run depends on it; buys nothing"),

@@ -57,6 +57,7 @@ _OF_COMMAND: Mapping[str, Mapping[ExitCode, str]] = {
     },
     "prune": _WRITES,
     "restore": {ExitCode.FAILURES: "some could not be brought back"} | _WRITES,
+    "choose": _WRITES,
     "adopt": _WRITES,
     "models": _DONE | _USAGE | {ExitCode.STOPPED: "the service gives no catalogue"},
     "doctor": {

@@ -10,7 +10,10 @@ import typer
 from batchgen.cli.shared_options import Job, JobOptions, Out, with_job_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from batchgen.planning.reasons import Explained
+    from batchgen.store.ledger.takes import Take
 
 
 @with_job_options
@@ -31,7 +34,7 @@ def explain(
 
     found = command.explain(options.read(job), key, folder=out, notice=lambda text: say(f"note: {text}"))
     for one in found[:MOST]:
-        sys.stdout.write("\n".join(_lines(one)) + "\n")
+        sys.stdout.write("\n".join([*_lines(one.explained), *_takes(one.takes)]) + "\n")
     if len(found) > MOST:
         say(f"row {key.strip()} makes more than these {MOST} requests; name another one by its key")
 
@@ -49,6 +52,13 @@ def _lines(one: Explained) -> list[str]:
     if one.relative is not None:
         lines += [f"    {difference(found)}" for found in one.relative.differences]
     return lines
+
+
+def _takes(takes: Sequence[Take]) -> list[str]:
+    """Return the takes of a request that has several."""
+    from batchgen.cli.choose import takes_lines
+
+    return [f"    {line}" for line in takes_lines(takes)] if len(takes) > 1 else []
 
 
 def _meaning(one: Explained) -> str:

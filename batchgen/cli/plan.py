@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchgen.cli.shared_options import Job, JobOptions, NightBudget, Out, read_night_budget, with_job_options
+from batchgen.cli.shared_options import Again, Job, JobOptions, NightBudget, Out, read_night_budget, with_job_options
 from batchgen.wording import counted, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from rich.console import Console
     from rich.table import Table
 
-    from batchgen.commands.plan import Outlook
+    from batchgen.commands.plan import Outlook, TakesPrice
     from batchgen.manifest import Manifest
     from batchgen.planning.forecast import Forecast, ModelForecast
     from batchgen.planning.reasons import Explained
@@ -38,6 +38,7 @@ def plan(
         bool, typer.Option("--reasons", help="One line for every request, which says why it would be sent or not.")
     ] = False,
     night_budget: NightBudget = None,
+    again: Again = None,
     json: Annotated[
         bool, typer.Option("--json", help="Write one JSON object to stdout; with --reasons, a line for each request.")
     ] = False,
@@ -52,7 +53,16 @@ def plan(
         lines = write_batch_file(command.plan(manifest), batch_jsonl)
         sys.stderr.write(f"{batch_jsonl}: {counted(lines, 'line')}\n")
     tell = (_write_request if json else _tell) if reasons else None
-    show_plan(manifest, out=out, first=0 if reasons else first, tell=tell, night_microusd=night_microusd, as_json=json)
+    first = 0 if reasons else first
+    show_plan(
+        manifest,
+        out=out,
+        first=first,
+        tell=tell,
+        night_microusd=night_microusd,
+        again=again or (),
+        as_json=json,
+    )
 
 
 def show_plan(
@@ -62,6 +72,7 @@ def show_plan(
     first: int = 3,
     tell: Callable[[Explained], None] | None = None,
     night_microusd: int | None = None,
+    again: Sequence[str] = (),
     as_json: bool = False,
 ) -> None:
     """Write what a run of ``manifest`` would buy, and for how much; send nothing."""
@@ -69,7 +80,9 @@ def show_plan(
     from batchgen.commands.plan import outlook
 
     with reading_plan() as watch:
-        found = outlook(manifest, folder=out, first=first, tell=tell, watch=watch, night_microusd=night_microusd)
+        found = outlook(
+            manifest, folder=out, first=first, tell=tell, watch=watch, night_microusd=night_microusd, again=again
+        )
     if as_json:
         from batchgen.cli.plan_json import plan_object
         from batchgen.commands.job import folder_of
@@ -114,6 +127,8 @@ def _print(outlook: Outlook, console: Console, *, name: str) -> None:
     console.print(_models(forecast))
     console.line()
     console.print(_money(forecast), highlight=False, markup=False)
+    if outlook.takes is not None:
+        console.print(_takes(outlook.takes), highlight=False, markup=False)
     for text in budget_lines(outlook):
         console.print(text, highlight=False, markup=False)
     if forecast.new and forecast.duration_s is not None:
@@ -176,6 +191,20 @@ def _money(forecast: Forecast) -> str:
     )
     unknown = f"; and what {', '.join(map(visible, forecast.unpriced))} costs" if forecast.unpriced else ""
     return f"to pay: {expected} expected, {low} at least, {high} at most{unknown}"
+
+
+def _takes(takes: TakesPrice) -> str:
+    """Return what further takes cost, beside all that is to be bought anew."""
+    from batchgen.money import dollars
+
+    what = f"another take of {counted(takes.count, 'stored request')}"
+    if takes.price is None:
+        return f"{what}: nobody states what {', '.join(map(visible, takes.unpriced))} costs"
+    low, expected, high = map(
+        dollars, (takes.price.low_microusd, takes.price.expected_microusd, takes.price.high_microusd)
+    )
+    unknown = f"; and what {', '.join(map(visible, takes.unpriced))} costs" if takes.unpriced else ""
+    return f"{what}: {expected} expected, {low} at least, {high} at most{unknown}"
 
 
 def _about(seconds: float) -> str:

@@ -17,7 +17,7 @@ _WORDS = {"refused": State.REFUSED, "spoiled": State.SPOILED, "doubt": State.DOU
 
 def ending(ended: RunResult) -> str:
     """Return that nothing was left to buy, that the run is done, or why it stopped and how to continue."""
-    stored = ended.states.get(State.STORED, 0)
+    stored = ended.states.get(State.STORED, 0) - (ended.counts.takes if ended.counts else 0)
     if ended.reason is not None:
         return f"stopped early: {ended.reason}\nRun it again to continue; what is stored is not bought again."
     if ended.report is None:
@@ -37,6 +37,8 @@ def _asked_again(ended: RunResult) -> str:
 
 def _counts(stored: int, ended: RunResult) -> str:
     others = [f"{count:,} {state}" for state, count in ended.states.items() if state is not State.STORED and count]
+    if ended.counts and ended.counts.takes:
+        others.insert(0, f"{counted(ended.counts.takes, 'further take')} bought")
     if ended.equal:
         others.append(f"{ended.equal:,} equal to another one")
     if ended.withdrawn:

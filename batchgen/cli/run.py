@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchgen.cli import completion
-from batchgen.cli.shared_options import Job, JobOptions, NightBudget, Out, read_night_budget, with_job_options
+from batchgen.cli.shared_options import Again, Job, JobOptions, NightBudget, Out, read_night_budget, with_job_options
 from batchgen.errors import Together, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def run(
             help="Send requests again that are refused, spoiled, doubt or missing (pays again).",
         ),
     ] = None,
+    again: Again = None,
     canary: Annotated[
         int,
         typer.Option(
@@ -132,7 +133,7 @@ def run(
     Ctrl-C once finishes the requests under way; twice abandons them.
     """
     if dry_run:
-        _show_plan(job, options, out, night_budget, left_out=bool(limit or only or retry))
+        _show_plan(job, options, out, night_budget, again, left_out=bool(limit or only or retry))
         return
     if quiet and verbose:
         raise UsageError("--quiet and --verbose are opposites; leave out one of them")
@@ -146,7 +147,7 @@ def run(
 
     with notifying(command=on_finish, webhook=webhook, name=Path(job).stem) as notifier:
         together = Together()
-        again = together.each(_again, retry or ())
+        states = together.each(_again, retry or ())
         chosen = together.each(_only, only or ())
         stop_at = together.each(read_deadline, deadline)
         most_failures = together.each(read_max_failures, max_failures)
@@ -157,7 +158,8 @@ def run(
             notifier.folder, notifier.name = folder_of(manifest, out), f"{manifest.name}{part}"
         together.refuse()
         how = Options(
-            selection=replace(again or Selection(), limit=limit, only=chosen),
+            selection=replace(states or Selection(), limit=limit, only=chosen),
+            again=tuple(again or ()),
             strict=strict,
             confirmed=yes,
             bounds=Bounds(stop_at, most_failures, canary),
@@ -177,13 +179,21 @@ def run(
     raise typer.Exit(ended.exit_code)
 
 
-def _show_plan(job: Path, options: JobOptions, out: Path | None, night_budget: str | None, *, left_out: bool) -> None:
+def _show_plan(
+    job: Path,
+    options: JobOptions,
+    out: Path | None,
+    night_budget: str | None,
+    again: Sequence[str] | None,
+    *,
+    left_out: bool,
+) -> None:
     from batchgen.cli.plan import show_plan
 
     if left_out:
         raise UsageError("--dry-run shows the whole plan: leave out --limit, --only and --retry")
     night_microusd = None if night_budget is None else read_night_budget(night_budget)
-    show_plan(options.read(job), out=out, night_microusd=night_microusd)
+    show_plan(options.read(job), out=out, night_microusd=night_microusd, again=again or ())
 
 
 def _end(ended: RunResult, text: str, *, as_json: bool) -> None:

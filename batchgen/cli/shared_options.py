@@ -93,6 +93,16 @@ NightBudget = Annotated[
 ]
 
 
+Again = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--again",
+        metavar="NAME|KEY|row=N",
+        help="Another picture for what is stored: by its name, its key or its row; all pictures are kept (pays again).",
+    ),
+]
+
+
 def read_night_budget(text: str) -> int:
     """Return a night's budget in micro-dollars. Raise :class:`UsageError`."""
     from batchgen.manifest import scalars

@@ -102,6 +102,12 @@ def _lines(found: FolderStatus) -> Iterable[str]:
         waits = "picture waits" if found.waiting == 1 else "pictures wait"
         left = f"; {found.waiting:,} {waits} on this disk, which a run puts there" if found.waiting else ""
         yield f"  pictures rest in {visible(found.pictures_at)}{left}"
+    if found.with_takes:
+        has = "has other takes" if found.with_takes == 1 else "have other takes"
+        lists = f"`batchgen choose {found.folder} NAME` lists them"
+        yield f"  {counted(found.with_takes, 'request')} {has} than the one shown; {lists}"
+    if found.open_takes:
+        yield f"  {counted(found.open_takes, 'further take')} asked for and not stored yet; a run goes on with that"
     if found.deleted:
         yield f"  {counted(found.deleted, 'file')} deleted by hand; `batchgen restore {found.folder}` brings back"
     if not found.holder and (said := ended(found)):

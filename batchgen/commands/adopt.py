@@ -120,12 +120,15 @@ async def _take(folder: RunFolder, view: View, ledger: Ledger, wanted: _Doubtful
 
 
 def _wanted(db: sqlite3.Connection, key: str) -> _Doubtful:
-    rows = db.execute(
+    found = db.execute(
         "SELECT id, key, stem, position, state,"
         " coalesce((SELECT max(sent_ms) FROM attempts WHERE request_id = requests.id), 0)"
-        " FROM requests WHERE substr(key, 1, ?) = ? LIMIT 3",
+        " FROM requests WHERE substr(key, 1, ?) = ? LIMIT 6",
         (len(key), key),
     ).fetchall()
+    # Of a stored request, another take may be in doubt.
+    adoptable = {row[1]: row for row in found if row[4] in _ADOPTABLE}
+    rows = [*({row[1]: row for row in found} | adoptable).values()]
     if not key or not rows:
         raise UsageError(f"no request's key begins with {key!r}; failures.jsonl lists those in doubt")
     if len(rows) > 1:

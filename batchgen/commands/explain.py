@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.commands.job import folder_of, manifest_of, planned
@@ -15,6 +16,15 @@ from batchgen.request import Request, number_of
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.nearest_bought import Relatives, all_bought
 from batchgen.store.ledger.plan_diff import PlanDiff
+from batchgen.store.ledger.takes import Take, takes_by_key
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedTakes:
+    """A request of the plan with its reason, and the takes of it that are stored."""
+
+    explained: Explained
+    takes: tuple[Take, ...] = ()
 
 
 def explain(
@@ -23,7 +33,7 @@ def explain(
     *,
     folder: str | Path | None = None,
     notice: Callable[[str], None] | None = None,
-) -> tuple[Explained, ...]:
+) -> tuple[ExplainedTakes, ...]:
     """Return why requests would be sent or not: those of a row's number, or the one whose key begins with ``wanted``.
 
     A new request is compared with everything the folder ever bought. Send nothing but a look-up of the catalogue, by
@@ -35,11 +45,17 @@ def explain(
     run_folder = RunFolder(folder_of(loaded, folder))
     picked = _own(pick(plan.whole(), wanted), loaded.shard, wanted)
     if not run_folder.exists:
-        return tuple(explain_one(one, None, (), ()) for one in picked)
+        return tuple(ExplainedTakes(explain_one(one, None, (), ())) for one in picked)
     with closing(PlanDiff(run_folder.ledger, plan.outline.numbers)) as diff:
         states = diff.states([one.key for one in picked])
         relatives = Relatives(diff)
-        return tuple(explain_one(one, states.get(one.key), relatives.of(one), all_bought(diff)) for one in picked)
+        takes = takes_by_key(diff.db, [one.key for one in picked])
+        return tuple(
+            ExplainedTakes(
+                explain_one(one, states.get(one.key), relatives.of(one), all_bought(diff)), takes.get(one.key, ())
+            )
+            for one in picked
+        )
 
 
 def _own(picked: Sequence[Request], shard: Shard | None, wanted: str) -> Sequence[Request]:

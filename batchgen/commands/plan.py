@@ -21,7 +21,9 @@ from batchgen.planning.plan import Plan, Watch, make_plan
 from batchgen.planning.prices import PriceBook
 from batchgen.planning.reasons import Explained, Reason, by_reason, explained, look_over
 from batchgen.provider.choose import look_up_catalogue
+from batchgen.provider.interface import Price
 from batchgen.running import orphans
+from batchgen.running.again import asked_again, nothing_stored, open_takes
 from batchgen.running.outer_loop import wait_for
 from batchgen.running.relink import look, open_stems
 from batchgen.store.dataset.leftovers import is_lost, remembered
@@ -60,7 +62,7 @@ class Outlook:
 
     ``orphans`` are what the folder holds and the manifest no longer asks for; ``None`` if there is no ledger.
     ``budgets`` are what the folder and the night may still cost; ``gone`` names are missing from ``images/``, and come
-    back at the next run if it ``restores`` them.
+    back at the next run if it ``restores`` them. ``takes`` are further pictures that persons asked for, if any.
     """
 
     forecast: Forecast
@@ -70,6 +72,16 @@ class Outlook:
     budgets: tuple[BudgetLeft, ...] = ()
     gone: tuple[str, ...] = ()
     restores: bool = False
+    takes: TakesPrice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TakesPrice:
+    """What further takes of ``count`` stored requests cost together, those whose price anybody states."""
+
+    count: int
+    price: Price | None
+    unpriced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +106,13 @@ def outlook(
     tell: Callable[[Explained], None] | None = None,
     watch: Watch | None = None,
     night_microusd: int | None = None,
+    again: Sequence[str] = (),
 ) -> Outlook:
     """Return a forecast with the reason of each request; ``tell`` hears every one, in the plan's order.
 
     A plan of very many combinations in a new folder is counted without making each. ``watch`` hears how many requests
-    were read so far. ``night_microusd`` stands above the manifest's budget of a night.
+    were read so far. ``night_microusd`` stands above the manifest's budget of a night. ``again`` are words for stored
+    requests of which another picture would be bought.
 
     Send nothing but a look-up of the catalogue. Raise :class:`~batchgen.errors.ManifestError`.
     """
@@ -106,6 +120,8 @@ def outlook(
     found = wait_for(look_up_catalogue, service_of(loaded))
     run_folder = RunFolder(folder_of(loaded, folder))
     new = not (run_folder.exists or is_lost(run_folder) or loaded.reuse or tell)
+    if again and not run_folder.exists:
+        raise nothing_stored(run_folder)
     memo, files = memo_in(run_folder), input_files(loaded)
     if night_microusd is not None and loaded.shard is not None:
         night_microusd = loaded.shard.part_of(night_microusd)
@@ -165,7 +181,29 @@ def outlook(
             tuple(_budgets(limits, counted, run_folder)),
             tuple(_gone(run_folder)),
             restores=loaded.output.deleted == "restore",
+            takes=_takes_price(planned, diff, run_folder, prices, again) if diff else None,
         )
+
+
+def _takes_price(
+    plan: Plan, diff: PlanDiff, folder: RunFolder, prices: PriceBook, again: Sequence[str]
+) -> TakesPrice | None:
+    """Return what further takes cost: those of ``again``, and those that earlier runs were asked for."""
+    asked = {one.key: one for one in asked_again(plan, diff, folder, again)}
+    with closing(Reader(folder.ledger)) as reader:
+        asked |= {one.key: one for one in open_takes(plan, diff, reader, ())}
+    if not asked:
+        return None
+    found = [(one.model, prices.price_of(one)) for one in asked.values()]
+    known = [price for _, price in found if price is not None]
+    total = Price(
+        sum(one.low_microusd for one in known),
+        sum(one.expected_microusd for one in known),
+        sum(one.high_microusd for one in known),
+        ", ".join(dict.fromkeys(one.source for one in known)),
+    )
+    unpriced = tuple(sorted({model for model, price in found if price is None}))
+    return TakesPrice(len(asked), total if known else None, unpriced)
 
 
 def _of_list(prices: PriceBook, models: Sequence[str]) -> Iterator[str]:

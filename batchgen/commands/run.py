@@ -25,6 +25,7 @@ from batchgen.planning.prices import PriceBook
 from batchgen.provider.choose import choose_provider, look_up_catalogue
 from batchgen.provider.interface import Provider
 from batchgen.request import State
+from batchgen.running.again import nothing_stored
 from batchgen.running.bucket_session import BucketSession, open_bucket
 from batchgen.running.engine import Engine
 from batchgen.running.events import FinalStep, InputsDecoded, Listener, Notice, PlanReading, silent
@@ -221,6 +222,8 @@ def _refuse_early(judged: _Judged, folder: RunFolder, options: Options) -> None:
     """Raise :class:`UsageError` for what a run refuses to begin, if that can be said before there is a folder."""
     min_free_bytes(options)
     refuse_partial_prune(options, judged.plan.manifest.shard)
+    if options.again and _is_new(folder, judged.plan.manifest):
+        raise nothing_stored(folder)
     if judged.plan.counts is None:
         refuse_no_match(judged.plan, options.selection)
     counts, limits = judged.plan.count_by_model(), judged.plan.manifest.limits

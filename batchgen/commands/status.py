@@ -15,7 +15,7 @@ from batchgen.running.events import Progress
 from batchgen.running.progress_file import LiveState, read_live_state
 from batchgen.store.folder.arriving_answers import left_arrived
 from batchgen.store.folder.lock import holder
-from batchgen.store.ledger import names
+from batchgen.store.ledger import names, takes
 from batchgen.store.ledger.control_log import Acknowledgement, recorded
 from batchgen.store.ledger.pictures_at import pictures_at
 from batchgen.store.ledger.plan_diff import Orphans
@@ -32,7 +32,8 @@ class FolderStatus:
     """The state of a run folder. ``holder`` says who runs in it, and ``live`` what that run says of itself, if it does.
 
     ``control`` is what the newest run was told, and what became of it. ``pictures_at`` is the bucket of the folder's
-    pictures, if they rest in one, and ``waiting`` of them are still on this disk.
+    pictures, if they rest in one, and ``waiting`` of them are still on this disk. ``with_takes`` requests have other
+    pictures than the one they show, and ``open_takes`` were asked for and are none yet.
     """
 
     folder: Path
@@ -50,6 +51,8 @@ class FolderStatus:
     control: Sequence[Acknowledgement]
     pictures_at: str | None = None
     waiting: int = 0
+    with_takes: int = 0
+    open_takes: int = 0
 
     @property
     def planned(self) -> int:
@@ -103,6 +106,8 @@ class FolderStatus:
             "estimated_usd": usd(self.spent.estimated_microusd),
             "pictures_at": self.pictures_at,
             "waiting_pictures": self.waiting,
+            "requests_with_takes": self.with_takes,
+            "open_takes": self.open_takes,
             "models": [asdict(lane) for lane in progress.lanes],
             "waits": [asdict(wait) for wait in progress.waits],
             "stopping": self.live.stopping if self.live else None,
@@ -140,6 +145,8 @@ def folder_status(folder: Path) -> FolderStatus:
             control=control,
             pictures_at=bucket,
             waiting=len(kept_here(place)) if bucket else 0,
+            with_takes=takes.count_with_others(reader.db),
+            open_takes=takes.count_open(reader.db),
         )
 
 

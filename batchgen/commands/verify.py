@@ -47,7 +47,9 @@ def count_pictures(folder: RunFolder) -> int:
     """Return how many pictures the ledger says are there. Raise :class:`LedgerDamaged`."""
     with snapshot(folder.ledger) as db:
         (count,) = db.execute(
-            "SELECT count(*) FROM pictures p JOIN requests r ON r.id = p.request_id WHERE r.discarded_ms IS NULL"
+            "SELECT count(DISTINCT original) FROM (SELECT request_id, original FROM pictures UNION ALL"
+            " SELECT request_id, original FROM other_takes) p"
+            " JOIN requests r ON r.id = p.request_id WHERE r.discarded_ms IS NULL"
         ).fetchone()
     return int(count)
 
@@ -80,7 +82,7 @@ def verify(folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
         answered = {key for (key,) in db.execute("SELECT key FROM requests WHERE state IN ('answered', 'sent')")}
         for file in at_rest:
             name = file.removeprefix(".batchgen/pictures/")
-            known = db.execute("SELECT 1 FROM pictures WHERE original = ?", (name,)).fetchone()
+            known = db.execute(_KNOWN, (name,)).fetchone()
             if not known and name[3:35] not in answered:
                 yield Finding(Discrepancy.FOREIGN, file, name[3:35], "the ledger does not know this picture")
         yield from _unfinished(db, folder)
@@ -93,6 +95,9 @@ def verify(folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
                 yield Finding(Discrepancy.LITTER, file, None, "left by a process that died; nothing refers to it")
 
 
+_KNOWN = "SELECT 1 FROM pictures WHERE original = ?1 UNION ALL SELECT 1 FROM other_takes WHERE original = ?1"
+
+
 def _check(db: sqlite3.Connection, folder: RunFolder) -> None:
     ((said, *_), *_) = db.execute("PRAGMA quick_check(1)").fetchall()
     if said != "ok":
@@ -102,13 +107,17 @@ def _check(db: sqlite3.Connection, folder: RunFolder) -> None:
 def _originals(db: sqlite3.Connection, folder: RunFolder, *, read_data: bool) -> Iterator[Finding]:
     """Check the pictures under their keys."""
     pictures = db.execute(
-        "SELECT p.original, r.key, p.bytes, p.sha256 FROM pictures p JOIN requests r ON r.id = p.request_id"
-        " WHERE r.discarded_ms IS NULL ORDER BY r.position, r.repeat, p.ordinal"
+        "SELECT p.original, r.key, p.bytes, p.sha256, max(p.shown), min(p.take) FROM"
+        " (SELECT request_id, take, original, bytes, sha256, 1 AS shown FROM pictures UNION ALL"
+        " SELECT request_id, take, original, bytes, sha256, 0 FROM other_takes) p"
+        " JOIN requests r ON r.id = p.request_id"
+        " WHERE r.discarded_ms IS NULL GROUP BY p.original ORDER BY r.position, r.repeat, p.original"
     )
-    for original, key, size, sha256 in pictures:
+    for original, key, size, sha256, shown, take in pictures:
         path, file = folder.original(original), f".batchgen/pictures/{original}"
         if path.is_symlink() or not path.is_file():
-            gone = "it was stored and is no file here any more; `--retry missing` buys it again"
+            again = "`--retry missing` buys it again" if shown else f"it was take {take}, which no name shows"
+            gone = f"it was stored and is no file here any more; {again}"
             yield Finding(Discrepancy.MISSING, file, key, gone)
         elif (found := path.stat().st_size) != size:
             yield Finding(Discrepancy.ALTERED, file, key, f"{counted(found, 'byte')}, {size:,} were stored")

@@ -65,6 +65,9 @@ def read_entries(db: sqlite3.Connection, numbers: Sequence[int] | None = None) -
     """Yield every entry, or those of the requests ``numbers``, in the order of the plan."""
     # `records` leaves out pictures in the trash: they are no part of the comparison.
     for record in records(db) if numbers is None else records_of(db, numbers):
+        if record.take > 1:
+            # Another picture that a person asked for is compared once it is one.
+            continue
         for ordinal, shot in enumerate(record.pictures or (None,), 1):
             yield _entry(record, ordinal, shot)
 

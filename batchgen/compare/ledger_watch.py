@@ -145,7 +145,7 @@ class LedgerWatch:
 _STANDING = """
 SELECT id, state, ended_ms, reason, message, position,
     (SELECT json_group_array(file) FROM names n WHERE n.request_id = requests.id AND n.state = 'made')
-FROM requests WHERE retired_ms IS NULL
+FROM requests WHERE retired_ms IS NULL AND take = 1
 ORDER BY position, repeat, id
 """
 

@@ -96,7 +96,7 @@ _COUNT = """
 SELECT count(*) FROM names n JOIN requests r ON r.id = n.request_id
 WHERE n.state IN ('wanted', 'made') AND r.state = 'stored' AND r.retired_ms IS NULL
 """
-_HAS = "SELECT 1 FROM requests WHERE key = ? AND state = 'stored' AND retired_ms IS NULL"
+_HAS = "SELECT 1 FROM requests WHERE key = ? AND take = 1 AND state = 'stored' AND retired_ms IS NULL"
 
 
 @dataclass(slots=True)

@@ -15,7 +15,18 @@ RESERVED_COLUMNS = frozenset(
         *("cost_usd", "cost_source", "input_tokens", "output_tokens"),
         *("latency_ms", "latency_source", "request_ms", "total_ms", "created_at"),
         *("width", "height", "format", "bytes", "sha256", "revised_prompt", "images", "inputs"),
-        *("video", "videos", "duration_ms", "reused_from", "shares", "flags", INPUT_PATHS, MASK_PATH),
+        *(
+            "video",
+            "videos",
+            "duration_ms",
+            "reused_from",
+            "shares",
+            "flags",
+            "take_shown",
+            "takes_bought",
+            INPUT_PATHS,
+            MASK_PATH,
+        ),
     }
 )
 

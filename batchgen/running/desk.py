@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from batchgen.planning.plan import Plan
     from batchgen.planning.prices import PriceBook
     from batchgen.provider.interface import Provider
+    from batchgen.request import Request
     from batchgen.running.bucket_session import BucketSession
     from batchgen.running.buy.budget import Budget, Risk
     from batchgen.running.buy.retry import Policy
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """The open session of a run. ``planned`` counts the requests of each model.
+    """The open session of a run. ``planned`` counts the requests of each model, ``takes`` are further ones of stored
+    requests, which persons asked for.
 
     Money, lanes and the run's number come once nothing is in the way of a start any more. ``control`` is what a person
     says to the run while it goes on, and ``live`` what the run says of itself to other terminals. Pictures rest in
@@ -65,12 +68,18 @@ class Desk:
     risk: Risk
     bucket: BucketSession | None = None
     lanes: Sequence[Lane] = ()
+    takes: Sequence[Request] = ()
     run_id: int = 0
 
     @property
     def ceiling(self) -> int:
         """Return how many requests may be in flight at once, in all lanes together."""
         return self.plan.manifest.limits.concurrency
+
+    @property
+    def wanted(self) -> Mapping[str, int]:
+        """Return how many requests of each model the run looks at, equal ones counted each."""
+        return Counter(self.planned) + Counter(take.model for take in self.takes)
 
     @property
     def count(self) -> int:

@@ -84,7 +84,7 @@ class Engine:
         self._pool = Pool(self._lanes, self._work, workers=workers_for(desk.ceiling))
         self._steering = Steering(desk, self._lanes, self._pool, drain=self.drain)
         self._feeder = Feeder(desk)
-        self._tracker = ProgressTracker(self._lanes, self._feeder, desk.planned, whole=desk.selection.takes_all)
+        self._tracker = ProgressTracker(self._lanes, self._feeder, desk.wanted, whole=desk.selection.takes_all)
         self._tokens = RetryTokens()
         self._forbidden = Alike()
         self._local = Alike(forgets=True)
@@ -455,8 +455,9 @@ class Engine:
         done_before = sum(self._feeder.passed.values()) + self._feeder.equal
         # Part of a plan ends where that part does: nobody waits for the rest.
         part = done_before + sum(self._ended.values()) + tracked.left
+        whole = self._desk.count + len(self._desk.takes)
         return Progress(
-            total=self._desk.count if self._desk.selection.takes_all else min(self._desk.count, part),
+            total=whole if self._desk.selection.takes_all else min(whole, part),
             done_before=done_before,
             ended=dict(self._ended),
             in_flight=self._lanes.in_flight,

@@ -17,14 +17,16 @@ class Options:
     """The options of a run beyond its manifest. ``confirmed`` lifts the limit of an unconfirmed run.
 
     Bounds and a night's budget stand above the manifest's: see :func:`within`. ``night_microusd`` bounds what one night
-    may cost. ``prune`` moves to the trash what the manifest no longer asks for, once the run has come to the end of its
-    whole plan. Nothing is sent while less than ``min_free_bytes`` are free on the folder's disk; ``None`` is what
-    ``BATCHGEN_MIN_FREE_MB`` says, or the rule of :class:`Room`. ``spill`` is a folder on another disk for paid pictures
-    that the folder's own one can't take. With ``waits_for_budget`` a budget that is used up ends nothing: a person may
-    raise it meanwhile. ``force_unlock`` names a dead machine that still claims the folder.
+    may cost. ``again`` are words for stored requests of which another picture is to be bought. ``prune`` takes away the
+    names of what the manifest no longer asks for, once the run has come to the end of its whole plan. Nothing is sent
+    while less than ``min_free_bytes`` are free on the folder's disk; ``None`` is what ``BATCHGEN_MIN_FREE_MB`` says, or
+    the rule of :class:`Room`. ``spill`` is a folder on another disk for paid pictures that the folder's own one can't
+    take. With ``waits_for_budget`` a budget that is used up ends nothing: a person may raise it meanwhile.
+    ``force_unlock`` names a dead machine that still claims the folder.
     """
 
     selection: Selection = field(default_factory=Selection)
+    again: tuple[str, ...] = ()
     strict: bool = False
     confirmed: bool = False
     bounds: Bounds = field(default_factory=Bounds)

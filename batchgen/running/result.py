@@ -38,7 +38,8 @@ class Finished:
     ``orphans`` are known if the whole plan was read; ``pruned`` of them lost their names. ``reused`` requests were
     taken from other folders. ``withdrawn`` ones had ended without a picture, and are not asked for any more.
     ``renewed`` ones stand elsewhere in the manifest, or have other columns or names. ``named`` counts names made and
-    taken away at the end. ``counts`` are what the run itself did.
+    taken away at the end. ``noted`` counts what its start found in doubt, and what was asked for again. ``counts`` are
+    what the run itself did.
     """
 
     run_id: int
@@ -51,13 +52,14 @@ class Finished:
     withdrawn: int = 0
     renewed: int = 0
     named: int = 0
+    noted: int = 0
     counts: RunCounts | None = None
 
     @property
     def changed(self) -> bool:
         """Return whether the ledger holds anything that the ledger did not hold before."""
         done = self.result.sent or self.result.ended.total() or self.reused
-        return bool(done or self.pruned or self.withdrawn or self.named)
+        return bool(done or self.pruned or self.withdrawn or self.named or self.noted)
 
 
 async def finished(desk: Desk, result: WorkDone, *, relinked: Relinked, counts: RunCounts) -> Finished:
@@ -108,16 +110,23 @@ def _counted(desk: Desk, result: WorkDone, counts: RunCounts, tidied: _Tidied, r
     """Return ``counts`` with what came of the run. For a thread."""
     failed = sum(result.ended[state] for state in (State.REFUSED, State.SPOILED, State.DOUBT))
     after = tidied.relinked or relinked
+    open_takes = _open_takes(desk)
     done = msgspec.structs.replace(
         counts,
         bought=result.ended[State.STORED],
         pruned=tidied.pruned,
         failed=failed,
-        left=max(0, len(desk.diff.open_positions) - failed),
+        left=max(0, len(desk.diff.open_positions) + open_takes - failed),
+        takes=len(desk.takes) - open_takes,
         deleted=len(after.deleted),
         missing=len({*relinked.missing, *after.missing}),
     )
     return with_money(desk.reader.db, done)
+
+
+def _open_takes(desk: Desk) -> int:
+    """Return how many of the run's further takes are no pictures yet, failed ones too."""
+    return len({take.key for take in desk.takes} & desk.reader.open_takes().keys()) if desk.takes else 0
 
 
 async def _record_end(

@@ -20,6 +20,8 @@ from batchgen.money import dollars
 from batchgen.planning.plan import Plan
 from batchgen.planning.prices import PriceBook
 from batchgen.provider.interface import Provider
+from batchgen.request import Request
+from batchgen.running.again import asked_again, open_takes
 from batchgen.running.bucket_session import BucketSession
 from batchgen.running.buy.budget import Budget, Night, Risk
 from batchgen.running.buy.recover import read_again, settle_the_past, unfinished_answers
@@ -54,7 +56,7 @@ from batchgen.store.folder.plan_cache import keep_memo
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import View
 from batchgen.store.inputs.copies import InputCopies
-from batchgen.store.ledger import names
+from batchgen.store.ledger import names, takes
 from batchgen.store.ledger.ledger import now_ms, open_ledger
 from batchgen.store.ledger.made_by import made_by, record_owner
 from batchgen.store.ledger.pictures_at import record_pictures_at
@@ -99,9 +101,10 @@ async def run_plan(
             looked = await _in_step(opened, lost=lost)
             deleted = await anyio.to_thread.run_sync(names.deleted, opened.reader.db)
             await note(opened.ledger, looked, restores=plan.manifest.output.deleted == "restore")
-            await settle_the_past(opened.ledger, opened.reader, folder, provider)
+            doubted = await settle_the_past(opened.ledger, opened.reader, folder, provider)
             missing = await anyio.to_thread.run_sync(_missing, opened)
-            remaining_microusd = await _permitted(opened, missing)
+            again = await anyio.to_thread.run_sync(asked_again, plan, opened.diff, folder, options.again)
+            remaining_microusd = await _permitted(opened, missing, again)
             if missing:
                 await give_up(missing, opened.ledger)
                 opened.diff.look_again()
@@ -112,9 +115,11 @@ async def run_plan(
         budget = await _budget(opened, await provider.balance_microusd())
         lanes = partial(lanes_of, planned, plan.manifest.limits, shards=plan.manifest.shards)
         desk = replace(opened, budget=budget, run_id=await _begun(opened), lanes=lanes())
+        await _ask(desk, again)
         if bucket is not None:
             await anyio.to_thread.run_sync(bucket.begin, most_on_its_way(plan, planned, prices))
         synced = await sync(plan, desk.ledger, desk.reader, desk.diff)
+        desk = replace(desk, takes=await anyio.to_thread.run_sync(_open_takes, desk))
         relinked = await _names(desk, looked)
         counts = RunCounts(
             run_id=desk.run_id,
@@ -135,7 +140,7 @@ async def run_plan(
         desk.diff.look_again()
         done = await _moved_up(desk, done)
         ended = await finished(desk, done, relinked=relinked, counts=msgspec.structs.replace(counts, reused=reused))
-        return replace(ended, reused=reused, renewed=synced.described)
+        return replace(ended, reused=reused, renewed=synced.described, noted=doubted + len(again))
 
 
 async def _moved_up(desk: Desk, done: WorkDone) -> WorkDone:
@@ -273,12 +278,24 @@ def _missing(desk: Desk) -> list[Missing]:
     return missing_of(desk.plan, desk.reader, desk.folder, desk.bucket.bucket if desk.bucket else None)
 
 
-async def _permitted(desk: Desk, missing: Sequence[Missing]) -> int:
+async def _ask(desk: Desk, again: Sequence[Request]) -> None:
+    """Record which takes are wanted: from here on a run that dies neither forgets one nor buys it twice."""
+    if again:
+        wanted = [(request, desk.plan.stem(request)) for request in again]
+        await desk.ledger.change(partial(takes.ask, wanted=wanted, run_id=desk.run_id, now_ms=now_ms()))
+
+
+def _open_takes(desk: Desk) -> list[Request]:
+    return open_takes(desk.plan, desk.diff, desk.reader, desk.selection.again)
+
+
+async def _permitted(desk: Desk, missing: Sequence[Missing], again: Sequence[Request]) -> int:
     """Return what is left to buy, in micro-dollars, if so much may be bought; raise :class:`UsageError` if not."""
     manifest = desk.plan.manifest
     sources = desk.sources if manifest.reuse else None
     open_ones = await anyio.to_thread.run_sync(to_buy, desk.plan, desk.diff, sources)
-    left = Counter(open_ones) + Counter(one.model for one in missing)
+    asked = {one.key: one.model for one in (*again, *await anyio.to_thread.run_sync(_open_takes, desk))}
+    left = Counter(open_ones) + Counter(one.model for one in missing) + Counter(asked.values())
     remaining_microusd = expected_microusd(left, desk.prices)
     refuse_unconfirmed(left, desk.prices, desk.options, manifest.limits, shards=manifest.shards)
     if lost := await anyio.to_thread.run_sync(lost_with_disk, desk.reader.db):

@@ -297,7 +297,8 @@ class Shop:
         for line in self.billing():
             made[_key(line)].add(line["sha256"])
         recorded = self.rows(
-            "SELECT r.key, p.original, p.sha256 FROM pictures p JOIN requests r ON r.id = p.request_id"
+            "SELECT r.key, p.original, p.sha256 FROM (SELECT request_id, original, sha256 FROM pictures"
+            " UNION SELECT request_id, original, sha256 FROM other_takes) p JOIN requests r ON r.id = p.request_id"
         )
         for key, original, sha256 in recorded:
             assert sha256 in made[key], f"{original} is not what was made for {key}"

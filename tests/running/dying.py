@@ -6,6 +6,7 @@ from collections import Counter
 
 import anyio
 
+from batchgen.store.ledger.writer import Writer
 from tests.running.shop import Shop
 
 DIED = 77
@@ -14,8 +15,11 @@ DIED = 77
 _CALLS = ("link", "replace", "rename", "unlink", "fsync", "rmdir")
 
 
-def dies_at(number, action):
-    """Runs ``action`` in a process that dies at its ``number``-th call that changes names on the disk; did it?"""
+def dies_at(number, action, *, commits=False):
+    """Runs ``action`` in a process that dies at its ``number``-th call that changes names on the disk; did it?
+
+    With ``commits``, the moments before and after each commit of the ledger count too.
+    """
     child = os.fork()
     if child == 0:
         count = itertools.count(1)
@@ -30,6 +34,16 @@ def dies_at(number, action):
 
         for name in _CALLS:
             setattr(os, name, deadly(getattr(os, name)))
+        if commits:
+            tried, moment = Writer._tried, deadly(lambda: None)
+
+            def committed(*given):
+                moment()
+                error = tried(*given)
+                moment()
+                return error
+
+            Writer._tried = committed
         try:
             anyio.run(action)
         except BaseException:  # noqa: BLE001 - nothing of the test may go on in here

@@ -50,12 +50,16 @@ class _Source(Iterator[Request]):
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """Requests to look at, after so many requests that were ``skipped`` because they are stored."""
+    """Requests to look at, after so many requests that were ``skipped`` because they are stored.
+
+    Or further ``takes`` of stored requests, which are in no place of the plan.
+    """
 
     skipped: int
     requests: Sequence[Request]
     stored: Collection[str]
     standings: Mapping[str, KnownRequest]
+    takes: bool = False
 
 
 def carried_wait_s(not_before_ms: int, wall_ms: int, policy: Policy) -> float:
@@ -76,6 +80,9 @@ class Feeder:
         self._selection = desk.selection
         self._positions: Mapping[str, Sequence[int]] | None = None
         self._sources: dict[str, _Source] = {}
+        self._takes: dict[str, list[Request]] = {}
+        for take in filter(desk.selection.takes, desk.takes):
+            self._takes.setdefault(take.model, []).append(take)
         self._made: Counter[str] = Counter()
         self._queued: set[str] = set()
         self._finishing: frozenset[str] = frozenset()
@@ -101,6 +108,7 @@ class Feeder:
         else:
             share = self._made[lane.model] / source.read if source.read else 1.0
             jobs = (source.total - source.read) * share
+        jobs += len(self._takes.get(lane.model, ()))
         return jobs if self._left is None else min(jobs, self._left)
 
     def leave(self, keys: Iterable[str]) -> None:
@@ -149,12 +157,16 @@ class Feeder:
         jobs = list(itertools.islice(made, self._left))
         if self._left is not None:
             self._left -= len(jobs)
-        self._made[lane.model] += len(jobs)
+        if not chunk.takes:
+            self._made[lane.model] += len(jobs)
         now, wall_ms = anyio.current_time(), now_ms()
         for job in jobs:
             self._queue(lane, job, chunk.standings.get(job.key), now, wall_ms)
 
     def _next_chunk(self, model: str) -> _Chunk:
+        if takes := self._takes.pop(model, None):
+            known = {key: standing for key, (_, standing) in self._desk.reader.open_takes().items()}
+            return _Chunk(0, takes, frozenset(), known, takes=True)
         source = self._sources.get(model)
         if source is None:
             source = self._sources[model] = self._source(model)

@@ -15,6 +15,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from msgspec import structs
+
 from batchgen.errors import FolderMismatch, UsageError
 from batchgen.request import Request, State, number_of
 from batchgen.store.dataset.jsonl_reader import FailureLine, ListedPicture, PaidLines
@@ -24,7 +26,7 @@ from batchgen.store.folder.atomic import sha256_of, sync_folder, write_synced
 from batchgen.store.folder.kept_answers import kept_answers, unbilled
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import stem_of
-from batchgen.store.ledger import row_metadata, transitions
+from batchgen.store.ledger import row_metadata, takes, transitions
 from batchgen.store.ledger.ledger import now_ms
 from batchgen.store.ledger.records import is_simulated
 from batchgen.store.ledger.transitions import Bill, Outcome, StoredPicture, Ticket
@@ -61,6 +63,7 @@ Find = Callable[[Callable[[int], bool]], Iterator[Wanted]]
 class Healed:
     """What came back: requests ``stored``, of which ``unpriced`` have no cost that a line states; ``answered`` ones to
     be finished; ``lost`` ones, whose bytes are gone; ``failures``. ``unknown`` files and lines belong to no request.
+    ``takes`` are further pictures of stored requests.
     """
 
     stored: int = 0
@@ -68,16 +71,19 @@ class Healed:
     answered: int = 0
     lost: int = 0
     failures: int = 0
+    takes: int = 0
     unknown: list[str] = field(default_factory=list)
 
     @property
     def any(self) -> bool:
-        return bool(self.stored or self.answered or self.lost or self.failures)
+        return bool(self.stored or self.answered or self.lost or self.failures or self.takes)
 
     def __str__(self) -> str:
         said = [f"{counted(self.stored, 'request')} stored"]
         if self.unpriced:
             said.append(f"{self.unpriced:,} of them without a line that says what they cost: estimated")
+        if self.takes:
+            said.append(f"{counted(self.takes, 'more take')} of what is stored")
         if self.answered:
             said.append(f"{counted(self.answered, 'answer')} to be made pictures of")
         if self.lost:
@@ -135,6 +141,7 @@ class _Healing:
         self._now_ms = now_ms()
         self._run_id = 0
         self._done = Healed()
+        self._listed: dict[str, PaidLines] = {}
 
     def run(self, *, lost: bool) -> Healed:
         strays = self._strays()
@@ -173,7 +180,9 @@ class _Healing:
             known = {
                 original
                 for (original,) in self._db.execute(
-                    "SELECT original FROM pictures WHERE original > ? AND original < ?", (first, last)
+                    "SELECT original FROM pictures WHERE original > ?1 AND original < ?2 UNION ALL"
+                    " SELECT original FROM other_takes WHERE original > ?1 AND original < ?2",
+                    (first, last),
                 )
             }
             for entry in os.scandir(shard):
@@ -195,12 +204,16 @@ class _Healing:
             self._refuse_other_money(simulated=paid.simulated)
         key = paid.request.key
         state = self._state(key)
+        if state is State.STORED and key in strays:
+            self._listed[key] = paid
         if state in {State.STORED, State.ANSWERED, State.SPOILED}:
             unnamed -= {picture.file for picture in paid.pictures} if state is State.STORED else set()
             return
         good = [self._at_rest(picture, key, ordinal, strays) for ordinal, picture in enumerate(paid.pictures, 1)]
         pictures = [picture for picture in good if picture is not None]
-        strays.pop(key, None)
+        rest = [one for one in strays.pop(key, ()) if one not in {picture.original for picture in pictures}]
+        if rest and len(pictures) == len(paid.pictures):
+            strays[key], self._listed[key] = rest, paid
         unnamed -= {picture.file for picture in paid.pictures}
         # A line of a picture in a bucket names its key; the plan names the picture as soon as its row is described.
         file = paid.pictures[0].file
@@ -285,15 +298,18 @@ class _Healing:
         """Record pictures under a key that no line tells of."""
         pictures = [found for original in originals if (found := self._whole(original)) is not None]
         state = self._state(key)
-        if not pictures or state is State.STORED or (state is State.ANSWERED and not self._has_lost_answer(key)):
+        if state is State.STORED and pictures:
+            self._further_takes(key, pictures, asked)
+            return
+        if not pictures or (state is State.ANSWERED and not self._has_lost_answer(self._first(key))):
             return
         receipt = next((there.receipt for name in originals if (there := self._in_bucket.get(name))), None)
         request_id: int | None
         if state is State.ANSWERED:
             # What the request cost is known already.
-            request_id = self._number(key)
+            request_id = self._first(key)
         elif state is State.SENT:
-            request_id = self._number(key)
+            request_id = self._first(key)
             transitions.settle_doubt(self._db, request_id=request_id, bill=receipt.bill if receipt else None)
         elif state is State.SPOILED and (request_id := self._lost_before(key)):
             # What the request cost is known already.
@@ -312,15 +328,97 @@ class _Healing:
         self._store(request_id, pictures, self._now_ms)
         self._done.unpriced += receipt is None and state is not State.ANSWERED
 
-    def _has_lost_answer(self, key: str) -> bool:
+    def _has_lost_answer(self, request_id: int) -> bool:
         """Return whether the body of an answered request is gone, as on a second machine with an empty disk."""
         answer, in_row = self._db.execute(
-            "SELECT answer, body IS NOT NULL FROM requests WHERE key = ?", (key,)
+            "SELECT answer, body IS NOT NULL FROM requests WHERE id = ?", (request_id,)
         ).fetchone()
         return not in_row and not (answer and self._folder.answer(answer).is_file())
 
-    def _number(self, key: str) -> int:
-        return int(self._db.execute("SELECT id FROM requests WHERE key = ?", (key,)).fetchone()[0])
+    def _first(self, key: str) -> int:
+        return takes.first_of(self._db, key)
+
+    def _further_takes(self, key: str, pictures: Sequence[StoredPicture], asked: Wanted | None) -> None:
+        """Record pictures of a stored request that it does not know: each is another take of that request.
+
+        What the request shows stays shown, unless its line, which knows all of them, shows another one.
+        """
+        if (row := self._open_take(key)) is not None and row[1] is State.ANSWERED:
+            # It is about to be made a picture, and finds its bytes.
+            return
+        request_id = self._first(key)
+        known = takes.takes_of(self._db, request_id)
+        before = next((one.number for one in known if one.shown), None)
+        listed = self._listed.get(key)
+        covered = max(0, listed.takes - len(known)) if listed else 0
+        rest = self._not_recorded(listed, request_id) if listed else Bill()
+        for picture in pictures:
+            bill = (asked.bill if asked else None) if covered <= 0 else rest
+            covered, rest = covered - 1, Bill(flag="recovered", source=rest.source)
+            self._further_take(request_id, row[0] if row else None, picture, bill)
+            row = None
+        shown = listed.pictures[0].sha256 if listed and listed.takes >= len(known) + len(pictures) else None
+        self._show(request_id, before, shown)
+
+    def _further_take(self, request_id: int, open_id: int | None, picture: StoredPicture, bill: Bill | None) -> None:
+        """Record one picture as a take of a stored request: as the one that was asked for, if there is one."""
+        row = request_id if open_id is None else open_id
+        (state,) = self._db.execute("SELECT state FROM requests WHERE id = ?", (row,)).fetchone()
+        number = takes.last_number(self._db, request_id) + 1
+        if open_id is not None and state in {State.SENT, State.DOUBT}:
+            transitions.settle_doubt(self._db, request_id=open_id)
+        else:
+            self._bill_take(row, number, bill)
+        transitions.store(
+            self._db, request_id=row, pictures=[picture], downloads=0, now_ms=self._now_ms, takes_names=False
+        )
+        self._done.takes += 1
+
+    def _bill_take(self, row: int, number: int, bill: Bill | None) -> None:
+        key, estimate, source = self._db.execute(
+            "SELECT key, coalesce(estimate_microusd, 0), price_source FROM requests WHERE id = ?", (row,)
+        ).fetchone()
+        bill = bill or Bill(estimated_microusd=estimate, flag="recovered", source=source)
+        (attempts,) = self._db.execute(
+            "SELECT count(*) FROM requests r JOIN attempts a ON a.request_id = r.id WHERE r.key = ?", (key,)
+        ).fetchone()
+        self._db.execute(
+            "INSERT INTO attempts (request_id, take, run_id, ordinal, outcome, sent_ms, reserved_microusd,"
+            " billed_microusd, estimated_microusd, cost_source, cost_flag)"
+            " VALUES (?, ?, ?, ?, 'billed', ?, 0, ?, ?, ?, ?)",
+            (
+                *(row, number, self._run(), attempts + 1, self._now_ms),
+                *(bill.billed_microusd, bill.estimated_microusd, bill.source, bill.flag or "recovered"),
+            ),
+        )
+
+    def _not_recorded(self, listed: PaidLines, request_id: int) -> Bill:
+        """Return what the line of a request says it cost beyond what the ledger knows."""
+        billed, estimated = self._db.execute(
+            "SELECT sum(billed_microusd), sum(estimated_microusd) FROM attempts WHERE request_id = ?", (request_id,)
+        ).fetchone()
+        rest = listed.bill.billed_microusd + listed.bill.estimated_microusd - (billed or 0) - (estimated or 0)
+        stated = listed.bill.billed_microusd > 0
+        source = listed.bill.source
+        return Bill(max(0, rest), 0, source=source) if stated else Bill(0, max(0, rest), "recovered", source)
+
+    def _show(self, request_id: int, before: int | None, sha256: str | None) -> None:
+        """Show the take with these bytes, or else the one that was shown ``before``."""
+        now = takes.takes_of(self._db, request_id)
+        found = self._db.execute(
+            "SELECT take FROM (SELECT take, sha256, ordinal FROM pictures WHERE request_id = :id UNION ALL"
+            " SELECT take, sha256, ordinal FROM other_takes WHERE request_id = :id) WHERE sha256 = :sha256"
+            " ORDER BY ordinal, take LIMIT 1",
+            {"id": request_id, "sha256": sha256},
+        ).fetchone()
+        wanted = found[0] if found else before
+        if wanted is not None and not any(one.shown and one.number == wanted for one in now):
+            takes.show(self._db, request_id, wanted, now_ms=self._now_ms, takes_names=False)
+
+    def _open_take(self, key: str) -> tuple[int, State] | None:
+        """Return the further take of a key that was asked for and is no picture yet, by its number in the ledger."""
+        found = self._db.execute("SELECT id, state FROM requests WHERE key = ? AND take > 1", (key,)).fetchone()
+        return None if found is None else (int(found[0]), State(found[1]))
 
     def _was_reused(self, asked: Wanted, pictures: Sequence[StoredPicture]) -> bool:
         """Record pictures that a run which died had taken from another folder; return whether they were."""
@@ -371,6 +469,9 @@ class _Healing:
 
     def _failed(self, failed: FailureLine) -> None:
         outcome, key = failed.outcome, failed.request.key
+        if failed.take > 1:
+            self._failed_take(failed)
+            return
         state = self._state(key)
         if state not in {None, State.WAITING} or (state is State.WAITING and outcome.state is not State.DOUBT):
             return
@@ -382,6 +483,18 @@ class _Healing:
             doubt = Outcome(State.DOUBT, outcome.reason, outcome.message, outcome.status)
             transitions.fail(self._db, ticket=again, outcome=doubt, duration_ms=None, now_ms=self._now_ms)
         self._done.failures += 1
+
+    def _failed_take(self, failed: FailureLine) -> None:
+        """Record another take that may have been billed; one that was surely not is asked for again, or not."""
+        request, outcome = failed.request, failed.outcome
+        if outcome.state not in {State.DOUBT, State.SPOILED} or self._state(request.key) is not State.STORED:
+            return
+        if self._open_take(request.key) is None:
+            takes.ask(self._db, [(request, "")], run_id=self._run(), now_ms=self._now_ms)
+            number = takes.last_number(self._db, self._first(request.key)) + 1
+            ticket = self._ticket(structs.replace(request, take=number), "", self._now_ms)
+            transitions.fail(self._db, ticket=ticket, outcome=outcome, duration_ms=None, now_ms=self._now_ms)
+            self._done.failures += 1
 
     def _loose_bodies(self) -> dict[str, Path]:
         """Return the answers whose attempts the ledger does not know, by key; notes of such attempts are removed."""
@@ -422,7 +535,9 @@ class _Healing:
 
     def _lost_before(self, key: str) -> int | None:
         """Return the number of a request whose pictures were paid for and then lost."""
-        found = self._db.execute("SELECT id FROM requests WHERE key = ? AND reason = 'lost'", (key,)).fetchone()
+        found = self._db.execute(
+            "SELECT id FROM requests WHERE key = ? AND take = 1 AND reason = 'lost'", (key,)
+        ).fetchone()
         return None if found is None else int(found[0])
 
     def _complete(self) -> None:
@@ -447,7 +562,7 @@ class _Healing:
         """Record an answer to a request that the ledger knows as unanswered, and return the request's number."""
         request_id, estimate, source, attempts = self._db.execute(
             "SELECT id, coalesce(estimate_microusd, 0), price_source,"
-            " (SELECT count(*) FROM attempts WHERE request_id = requests.id) FROM requests WHERE key = ?",
+            " (SELECT count(*) FROM attempts WHERE request_id = requests.id) FROM requests WHERE key = ? AND take = 1",
             (key,),
         ).fetchone()
         self._db.execute(
@@ -470,9 +585,9 @@ class _Healing:
     ) -> int:
         """Return the number of a request that is now answered at that price."""
         if self._state(request.key) is State.SENT:
-            (request_id,) = self._db.execute("SELECT id FROM requests WHERE key = ?", (request.key,)).fetchone()
+            request_id = self._first(request.key)
             transitions.settle_doubt(self._db, request_id=request_id)
-            return int(request_id)
+            return request_id
         ticket = self._ticket(request, stem, begun_ms)
         self._answer(ticket, bill, answered_ms, latency_ms=latency_ms, duration_ms=duration_ms)
         return ticket.request_id
@@ -533,7 +648,7 @@ class _Healing:
         return self._run_id
 
     def _state(self, key: str) -> State | None:
-        found = self._db.execute("SELECT state FROM requests WHERE key = ?", (key,)).fetchone()
+        found = self._db.execute("SELECT state FROM requests WHERE key = ? AND take = 1", (key,)).fetchone()
         return None if found is None else State(found[0])
 
     def _knows(self, key: str, attempt_id: int) -> bool:

@@ -26,7 +26,7 @@ from batchgen.request import (
     canonical_json,
     key_of,
 )
-from batchgen.store.dataset.metadata import AFTER_WORDS, BEFORE_WORDS
+from batchgen.store.dataset.metadata import AFTER_WORDS, BEFORE_WORDS, TAKES
 from batchgen.store.ledger.transitions import STATED, Bill, Outcome
 from batchgen.store.media.sniff import Format
 from batchgen.tokens import MOST_TOKENS, Usage
@@ -55,7 +55,7 @@ class ListedPicture:
 class PaidLines:
     """A request whose answer was paid for, here or in the folder ``reused_from``, with every picture of the answer.
 
-    ``latency_ms`` is what the service stated.
+    ``latency_ms`` is what the service stated. ``takes`` counts what was bought of it, these pictures too.
     """
 
     request: Request
@@ -67,15 +67,17 @@ class PaidLines:
     total_ms: int | None
     reused_from: str | None
     simulated: bool | None
+    takes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class FailureLine:
-    """A request that ended otherwise, and after how many attempts."""
+    """A request that ended otherwise, and after how many attempts; or a further ``take`` of a stored one."""
 
     request: Request
     outcome: Outcome
     attempts: int
+    take: int = 1
 
 
 def read_paid(lines: Sequence[Line], *, index: int) -> PaidLines:
@@ -95,6 +97,7 @@ def read_paid(lines: Sequence[Line], *, index: int) -> PaidLines:
             total_ms=_milliseconds(first, "total_ms"),
             reused_from=_words(first).get("reused_from"),
             simulated=None if first.get("simulated") is None else bool(int(first["simulated"])),
+            takes=int(first.get(TAKES) or 1),
         )
     except _UNREADABLE as error:
         raise UnreadableLine(str(error)) from error
@@ -121,6 +124,7 @@ def read_failed(line: Line, *, index: int) -> FailureLine:
                 estimated_microusd=_microusd(line["estimated_usd"]),
             ),
             attempts=int(line["attempts"]),
+            take=int(line.get("take", 1)),
         )
     except _UNREADABLE as error:
         raise UnreadableLine(str(error)) from error

@@ -23,6 +23,7 @@ from batchgen.store.dataset.parquet_writer import ParquetWriter
 from batchgen.store.folder.atomic import replace_synced, replacing
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.inputs.copies import InputCopies
+from batchgen.store.ledger import takes
 from batchgen.store.ledger.pictures_at import pictures_at
 from batchgen.store.ledger.records import (
     ENDED_OTHERWISE,
@@ -78,6 +79,10 @@ AFTER_WORDS: Mapping[str, str] = {
 INPUT_FILES = "input_file_names"
 EDIT_WORDS: Mapping[str, str] = {INPUT_FILES: "images", INPUT_PATHS: "strings"}
 
+# Of folders in which other pictures of stored requests were bought: the take that is shown, and how many there are.
+SHOWN_TAKE, TAKES = "take_shown", "takes_bought"
+TAKE_WORDS: Mapping[str, str] = {SHOWN_TAKE: "int64", TAKES: "int64"}
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetFiles:
@@ -104,12 +109,19 @@ def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFile
         words = tuple(name for name in names if not is_taken(name))
         edits = Edits(InputCopies(folder)) if "inputs" in names else None
         sharing = Sharing(db)
-        features = {**BEFORE_WORDS, **dict.fromkeys(words, "string"), **AFTER_WORDS, **(EDIT_WORDS if edits else {})}
+        several = takes.numbers(db)
+        features = {
+            **BEFORE_WORDS,
+            **dict.fromkeys(words, "string"),
+            **AFTER_WORDS,
+            **(EDIT_WORDS if edits else {}),
+            **(TAKE_WORDS if several else {}),
+        }
         pictures = _write_table(
             folder,
             features,
             (
-                line.fields
+                line.fields | _take_fields(several, record)
                 for record in records(db, (State.STORED,))
                 for line in lines_of(
                     record,
@@ -129,6 +141,11 @@ def write_dataset(folder: RunFolder, found: Checks | None = None) -> DatasetFile
     return DatasetFiles(pictures, failures)
 
 
+def _take_fields(several: Mapping[int, tuple[int, int]], record: Record) -> dict[str, object]:
+    """Return the takes of a request, if the folder has requests with several."""
+    return dict(zip(TAKE_WORDS, several.get(record.number, (1, 1)), strict=True)) if several else {}
+
+
 def _write_card(
     folder: RunFolder, db: sqlite3.Connection, features: Mapping[str, str], *, simulated: bool, copies: bool
 ) -> None:
@@ -146,7 +163,9 @@ def is_taken(name: str) -> bool:
     return name in TAKEN or name.endswith(("_file_name", "_file_names"))
 
 
-TAKEN = frozenset({*BEFORE_WORDS, *AFTER_WORDS, "file_names", "image", "images", "video", "videos", INPUT_PATHS})
+TAKEN = frozenset(
+    {*BEFORE_WORDS, *AFTER_WORDS, "file_names", "image", "images", "video", "videos", INPUT_PATHS, *TAKE_WORDS}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +278,7 @@ def _picture_line(
 def _failure_line(record: Record) -> dict[str, object]:
     return {
         "key": record.key,
+        **({"take": record.take} if record.take > 1 else {}),
         "state": record.state,
         "class": record.reason,
         "message": record.message,

@@ -46,6 +46,7 @@ _TEXT_COLUMNS = {
     "shares": "key, columns, axes, stem",
     "attempts": "cost_source, cost_flag, reason, message",
     "pictures": "sha256, format, revised_prompt",
+    "other_takes": "sha256, format, revised_prompt, reused_from, message",
     "names": "file",
     "runs": "version, manifest, provider, base_url, reason, orphans",
 }
@@ -87,6 +88,7 @@ _STRANGE = {
     "keys": f"requests WHERE {_not(_KEY, 'key')}",
     "names": f"names WHERE {_not(_NAME, 'file')}",
     "originals": f"pictures WHERE {_not(_ORIGINAL, 'original')}",
+    "originals of other takes": f"other_takes WHERE {_not(_ORIGINAL, 'original')}",
     "originals of names": f"names WHERE held IS NOT NULL AND ({_not(_ORIGINAL, 'held')})",
     "answers": f"requests WHERE answer IS NOT NULL AND ({_not(_ANSWER, 'answer')})",
     "columns": f"requests WHERE {_not(_TEXTS, 'columns', 'axes')}",

@@ -86,48 +86,36 @@ def _with_room(into: Path) -> Iterator[None]:
 
 
 def _add_stored(db: sqlite3.Connection, part: _Part) -> None:
-    _add_requests(db, part, "AND r.state = 'stored'")
+    _add_requests(db, part, "AND t.state = 'stored'")
 
 
 def _add_others(db: sqlite3.Connection, part: _Part) -> None:
-    _add_requests(db, part, "AND NOT EXISTS (SELECT 1 FROM main.requests known WHERE known.key = r.key)")
-    mine = f"JOIN requests own ON own.key = r.key AND own.id = r.id {part.number}"
-    attempts, pictures, names = (
-        _columns(db, table, skipped) for table, skipped in (("attempts", 3), ("pictures", 1), ("names", 2))
-    )
-    db.execute(
-        f"INSERT INTO attempts SELECT t.id {part.number}, own.id, m.new, {attempts} FROM part.attempts t"  # noqa: S608 - names of our own tables, here and below
-        " JOIN part.requests r ON r.id = t.request_id JOIN requests own ON own.key = r.key"
-        " JOIN run_map m ON m.old = t.run_id"
-    )
-    db.execute(
-        f"INSERT OR IGNORE INTO pictures SELECT own.id, {pictures} FROM part.pictures t"  # noqa: S608
-        f" JOIN part.requests r ON r.id = t.request_id {mine}"
-    )
-    db.execute(
-        f"INSERT OR IGNORE INTO names SELECT ? || t.file, own.id, {names} FROM part.names t"  # noqa: S608
-        f" JOIN part.requests r ON r.id = t.request_id {mine}",
-        (part.prefix,),
-    )
+    _add_requests(db, part, "")
+    own = "JOIN part.requests r ON r.id = t.request_id JOIN requests own ON own.key = r.key AND own.take = r.take"
+    mine = f"{own} AND own.id = r.id {part.number}"
+    request = {"request_id": "own.id"}
+    attempt = {**request, "id": f"t.id {part.number}", "run_id": "m.new"}
+    _add_rows(db, "attempts", attempt, f"{own} JOIN run_map m ON m.old = t.run_id")
+    for table in ("pictures", "other_takes"):
+        _add_rows(db, table, request, mine)
+    _add_rows(db, "names", {**request, "file": ":prefix || t.file"}, mine, {"prefix": part.prefix})
     db.execute("INSERT OR IGNORE INTO shares SELECT * FROM part.shares")
     db.execute("INSERT OR IGNORE INTO facts SELECT name, value FROM part.facts WHERE name = 'simulated'")
 
 
 def _add_requests(db: sqlite3.Connection, part: _Part, which: str) -> None:
     # Answers that are no pictures yet are counted here, and read where they lie.
-    given = {"id": f"r.id {part.number}", "run_id": "m.new", "body": "iif(r.body IS NULL, NULL, x'')"}
-    names = [name for _, name, *_ in db.execute("PRAGMA table_info(requests)")]
-    values = ", ".join(given.get(name, f"r.{name}") for name in names)
-    db.execute(
-        f"INSERT OR IGNORE INTO requests SELECT {values} FROM part.requests r JOIN run_map m ON m.old = r.run_id"  # noqa: S608 - names of our own tables
-        f" WHERE 1 {which}"
-    )
+    given = {"id": f"t.id {part.number}", "run_id": "m.new", "body": "iif(t.body IS NULL, NULL, x'')"}
+    _add_rows(db, "requests", given, f"JOIN run_map m ON m.old = t.run_id WHERE 1 {which}")
 
 
-def _columns(db: sqlite3.Connection, table: str, skipped: int) -> str:
-    """Return the columns of a table but for the first ones, which get other values here."""
+def _add_rows(
+    db: sqlite3.Connection, table: str, given: Mapping[str, str], joins: str, values: Mapping[str, str] | None = None
+) -> None:
+    """Copy the rows of one part's table, as they are but for the columns that are ``given`` other values here."""
     names = [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")]
-    return ", ".join(f"t.{name}" for name in names[skipped:])
+    columns = ", ".join(given.get(name, f"t.{name}") for name in names)
+    db.execute(f"INSERT OR IGNORE INTO {table} SELECT {columns} FROM part.{table} t {joins}", values or {})  # noqa: S608 - names of our own tables
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,18 @@ from batchgen.request import number_of
 # The numbers are looked for among about so many: digests lie evenly, so their first bits tell where to look.
 _PER_BUCKET = 16
 
+# A further take that is no picture yet says nothing of the first.
+_EVERY = "SELECT key FROM requests WHERE take = 1 ORDER BY key"
+_UNSTORED = "SELECT key FROM requests WHERE state <> 'stored' AND take = 1"
+
 
 class KeyIndex:
     """The keys of requests that were stored when this was made."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         # The first is answered by the index of keys alone, in their order, the second by that of what is unfinished.
-        every = array("Q", (int(key[:16], 16) for (key,) in db.execute("SELECT key FROM requests ORDER BY key")))
-        but = {number_of(key) for (key,) in db.execute("SELECT key FROM requests WHERE state <> 'stored'")}
+        every = array("Q", (int(key[:16], 16) for (key,) in db.execute(_EVERY)))
+        but = {number_of(key) for (key,) in db.execute(_UNSTORED)}
         self._numbers = array("Q", (number for number in every if number not in but)) if but else every
         bits = max(0, (len(self._numbers) // _PER_BUCKET).bit_length() - 1)
         self._shift = 64 - bits

@@ -51,6 +51,14 @@ def _want_new(db: sqlite3.Connection, request_id: int) -> Name | None:
     return Name(file, original, sha256, None)
 
 
+def want_anew(db: sqlite3.Connection, request_id: int, *, now_ms: int, takes: bool = True) -> list[Name]:
+    """Do as :func:`want` for a request that shows other pictures now, also under names that their user deleted."""
+    leave(db, [request_id])
+    wanted = [name.file for name in want(db, request_id, now_ms=now_ms, takes=takes)]
+    own = [file for (file,) in db.execute("SELECT file FROM names WHERE request_id = ?", (request_id,))]
+    return _named(db, list(dict.fromkeys([*wanted, *own])))
+
+
 def _want_all(db: sqlite3.Connection, request_id: int, now_ms: int, *, takes: bool) -> tuple[list[str], list[str]]:
     """Return the names that are wanted now, and those that have to go for them."""
     key, stem = db.execute("SELECT key, stem FROM requests WHERE id = ?", (request_id,)).fetchone()

@@ -105,7 +105,8 @@ class PlanDiff:
         stored = self.stored(keys)
         rest = [key for key in keys if key not in stored]
         rows = self._rows(
-            "SELECT key, state FROM requests WHERE key IN (SELECT value FROM json_each(?))", json_text(rest)
+            "SELECT key, state FROM requests WHERE key IN (SELECT value FROM json_each(?)) AND take = 1",
+            json_text(rest),
         )
         return dict.fromkeys(stored, State.STORED) | {key: State(state) for key, state in rows}
 
@@ -143,7 +144,7 @@ class PlanDiff:
         found = []
         with self._reading() as db:
             # Answered by the index of keys alone.
-            for key, request_id in db.execute("SELECT key, id FROM requests"):
+            for key, request_id in db.execute("SELECT key, id FROM requests WHERE take = 1"):
                 place = self._stored.place(number_of(key))
                 if place is not None and not asked[place]:
                     found.append(request_id)

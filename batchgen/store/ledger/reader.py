@@ -6,7 +6,7 @@ Reading is done beside the writer, on connections of its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,9 +137,22 @@ class Reader:
             # One bound value for any number of keys: no limit on their count, and one prepared statement.
             "SELECT key, state, coalesce(not_before_ms, 0), estimate_microusd,"
             " state = 'spoiled' AND coalesce(reason = 'lost', 0), id FROM requests"
-            " WHERE key IN (SELECT value FROM json_each(?))",
+            " WHERE key IN (SELECT value FROM json_each(?)) AND take = 1",
             _json_array(keys),
         )
+        return self._known(rows)
+
+    def open_takes(self) -> Mapping[str, tuple[int, KnownRequest]]:
+        """Return the further takes that persons asked for and that are no pictures yet, by key, with their numbers."""
+        # An index knows what is not stored.
+        rows = self._rows(
+            "SELECT key, state, coalesce(not_before_ms, 0), estimate_microusd, 0, id, take FROM requests"
+            " WHERE state <> 'stored' AND take > 1"
+        )
+        known = self._known([row for *row, _ in rows])
+        return {key: (take, known[key]) for key, *_, take in rows}
+
+    def _known(self, rows: Sequence[Sequence[Any]]) -> Mapping[str, KnownRequest]:
         return {
             key: KnownRequest(
                 State(state),
@@ -154,7 +167,8 @@ class Reader:
     def states(self, keys: Iterable[str]) -> Mapping[str, State]:
         """Return the state of each of ``keys``; the unknown ones are left out."""
         rows = self._rows(
-            "SELECT key, state FROM requests WHERE key IN (SELECT value FROM json_each(?))", _json_array(keys)
+            "SELECT key, state FROM requests WHERE key IN (SELECT value FROM json_each(?)) AND take = 1",
+            _json_array(keys),
         )
         return {key: State(state) for key, state in rows}
 

@@ -57,8 +57,9 @@ class Record(msgspec.Struct, frozen=True):
     """One request as it stands: what was asked, how the request ended, and what all its attempts cost together.
 
     ``number`` is the ledger's own, ``position`` the place in the plan. ``request_ms`` is the last attempt's.
-    ``cost_source`` is what the cost was read or counted from, that of an estimate if any part is one, ``reused`` if
-    nothing was sent, and ``None`` if no cost is known.
+    ``take`` is 1 but for another picture that a person asked for and that is none yet. ``cost_source`` is what the cost
+    was read or counted from, that of an estimate if any part is one, ``reused`` if nothing was sent, and ``None`` if no
+    cost is known.
     """
 
     number: int
@@ -89,6 +90,7 @@ class Record(msgspec.Struct, frozen=True):
     message: str | None
     status: int | None
     reused_from: str | None
+    take: int
     pictures: tuple[RecordedPicture, ...]
 
     @property
@@ -241,7 +243,7 @@ def _batch(db: sqlite3.Connection, wanted: str) -> Iterator[Record]:
         found = tuple(pictures.get(place, ()))
         # In the order of Record's fields.
         identity = number, key, state, position, provider, model, row, repeat
-        fields: list[Any] = [*identity, *described, *spent.get(place, _REUSED if rest[-1] else _NOTHING), *rest, found]
+        fields: list[Any] = [*identity, *described, *spent.get(place, _REUSED if rest[-2] else _NOTHING), *rest, found]
         yield Record(*fields)
 
 
@@ -270,7 +272,8 @@ _REQUESTS = """
 SELECT wanted.key, r.canonical, r.columns, r.axes, r.id, r.key, r.state, r.position, r.provider, r.model, r.row,
        r.repeat, r.latency_ms, r.latency_source,
        iif(r.reused_from IS NULL, max(r.ended_ms - r.first_sent_ms, 0), NULL),
-       coalesce(r.answered_ms, r.ended_ms), r.reason, r.message, r.status, r.reused_from
+       coalesce(r.answered_ms, r.ended_ms), r.reason, r.message, r.status, r.reused_from,
+       r.take
 FROM json_each(?) wanted JOIN requests r ON r.id = wanted.value
 """
 

@@ -32,6 +32,14 @@ SELECT request_id, file FROM names WHERE request_id IN (SELECT value FROM json_e
 """
 
 
+_DISCARDABLE = """
+SELECT p.request_id, p.original, p.bytes FROM requests r JOIN (
+    SELECT request_id, original, bytes FROM pictures UNION SELECT request_id, original, bytes FROM other_takes
+) p ON p.request_id = r.id
+WHERE r.retired_ms IS NOT NULL AND r.state = 'stored' AND NOT EXISTS (SELECT 1 FROM names WHERE request_id = r.id)
+"""
+
+
 def no_longer_asked(diff: PlanDiff) -> list[int]:
     """Return the numbers of requests that ended without a picture and that the plan no longer asks for."""
     ended = diff.db.execute(_OPEN).fetchall()
@@ -78,12 +86,8 @@ def count_names(db: sqlite3.Connection) -> int:
 
 
 def discardable(db: sqlite3.Connection) -> list[tuple[int, str, int]]:
-    """Return the pictures of stored requests without names: request, original and bytes."""
-    return db.execute(
-        "SELECT p.request_id, p.original, p.bytes FROM requests r JOIN pictures p ON p.request_id = r.id"
-        " WHERE r.retired_ms IS NOT NULL AND r.state = 'stored' AND NOT EXISTS"
-        " (SELECT 1 FROM names WHERE request_id = r.id)"
-    ).fetchall()
+    """Return the pictures of stored requests without names, of all their takes: request, original and bytes."""
+    return db.execute(_DISCARDABLE).fetchall()
 
 
 def discard(db: sqlite3.Connection, requests: Sequence[int], *, now_ms: int) -> None:

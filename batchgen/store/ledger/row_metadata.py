@@ -69,7 +69,8 @@ def describe(db: sqlite3.Connection, rows: Sequence[Described], *, now_ms: int) 
     for one in rows:
         request = one.request
         before = db.execute(
-            "SELECT id, stem, state = 'stored' AND discarded_ms IS NULL FROM requests WHERE key = ?", (request.key,)
+            "SELECT id, stem, state = 'stored' AND discarded_ms IS NULL FROM requests WHERE key = ? AND take = 1",
+            (request.key,),
         ).fetchone()
         request_id, old, shown = before
         stem = _stem(one, old)
@@ -106,7 +107,9 @@ def name_shared(db: sqlite3.Connection, *, of_plan: OfPlan, now_ms: int) -> None
 
     Done after :func:`describe`: a request that is to be renamed would take its old name from the row that has it now.
     """
-    shared = db.execute("SELECT r.id, s.position, s.stem FROM shares s JOIN requests r ON r.key = s.key").fetchall()
+    shared = db.execute(
+        "SELECT r.id, s.position, s.stem FROM shares s JOIN requests r ON r.key = s.key AND r.take = 1"
+    ).fetchall()
     named = db.execute(
         "SELECT request_id, share, file FROM names WHERE share <> -1 AND ordinal = 1 AND state <> 'leaving'"
     )
@@ -146,7 +149,8 @@ def _stem(one: Described, old: str) -> str:
 
 
 _KNOWN = """
-SELECT key, position, row, columns, axes, stem, retired_ms FROM requests WHERE key IN (SELECT value FROM json_each(?))
+SELECT key, position, row, columns, axes, stem, retired_ms FROM requests
+WHERE key IN (SELECT value FROM json_each(?)) AND take = 1
 """
 
 # Another request may have taken the name while no manifest asked for this one, which kept the names of further rows.

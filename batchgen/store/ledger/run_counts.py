@@ -19,7 +19,7 @@ class RunCounts(msgspec.Struct, frozen=True, kw_only=True):
     """The counts of one run, of requests but for ``restored`` names and those ``deleted`` by hand or ``missing``.
 
     ``kept`` were stored before; ``failed`` ended in this run without a picture, and ``left`` are the others that have
-    none. ``missing`` names have lost their pictures.
+    none. ``missing`` names have lost their pictures; ``takes`` of the bought ones are further takes of stored requests.
     """
 
     run_id: int
@@ -33,6 +33,7 @@ class RunCounts(msgspec.Struct, frozen=True, kw_only=True):
     left: int = 0
     deleted: int = 0
     missing: int = 0
+    takes: int = 0
     billed_microusd: int = 0
     maybe_microusd: int = 0
     estimated_microusd: int = 0

@@ -24,7 +24,7 @@ from batchgen.store.ledger.foreign import is_at_home, settle_in, strange_value
 APPLICATION_ID = 0x6267656E
 
 # Raised with every change of the tables. Ledgers that were never released have no way up from older ones.
-VERSION = 5
+VERSION = 6
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -47,10 +47,12 @@ CREATE TABLE runs (
 -- `retired_ms`: no manifest asks for the request any more, and its names are taken away or it ended without a picture.
 -- `discarded_ms`: its bytes were deleted because a person said so. `answer` is a file below answers/.
 -- `price_source` says where the estimate comes from, `token_rates` what tokens cost, as JSON. `latency_ms` is stated by
--- the service, or the time of the request itself: `latency_source`.
+-- the service, or the time of the request itself: `latency_source`. `take` is 1 but for another purchase of a stored
+-- request that a person asked for: a row of its own until its pictures are stored, which makes it part of the first.
 CREATE TABLE requests (
     id INTEGER PRIMARY KEY,
-    key TEXT NOT NULL UNIQUE,
+    key TEXT NOT NULL,
+    take INTEGER NOT NULL DEFAULT 1,
     state TEXT NOT NULL CHECK (
         state IN ('waiting', 'sent', 'answered', 'stored', 'refused', 'spoiled', 'in doubt')
     ),
@@ -82,7 +84,8 @@ CREATE TABLE requests (
     status INTEGER,
     reused_from TEXT,
     retired_ms INTEGER,
-    discarded_ms INTEGER
+    discarded_ms INTEGER,
+    UNIQUE (key, take)
 ) STRICT;
 CREATE INDEX requests_unfinished ON requests (state) WHERE state <> 'stored';
 CREATE INDEX requests_retired ON requests (key) WHERE retired_ms IS NOT NULL;
@@ -99,10 +102,11 @@ CREATE TABLE shares (
 ) STRICT, WITHOUT ROWID;
 
 -- `cost_source` says what the cost was read or counted from, `cost_flag` what is odd about it. `usage` are the numbers
--- that a service stated of its tokens, as JSON.
+-- that a service stated of its tokens, as JSON. `take` is the take of the request that the attempt was for.
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,
     request_id INTEGER NOT NULL REFERENCES requests (id),
+    take INTEGER NOT NULL DEFAULT 1,
     run_id INTEGER NOT NULL REFERENCES runs (id),
     ordinal INTEGER NOT NULL,
     outcome TEXT NOT NULL CHECK (outcome IN ('sent', 'billed', 'not billed', 'in doubt')),
@@ -124,7 +128,8 @@ CREATE TABLE attempts (
 CREATE INDEX attempts_of_request ON attempts (request_id);
 CREATE INDEX attempts_open ON attempts (outcome) WHERE outcome = 'sent';
 
--- `original` is the file below pictures/, named by the key. `hidden`: none of its names stands in images/ by now.
+-- The pictures that names are for: those of one `take` of each request. `original` is the file below pictures/, named
+-- by the key. `hidden`: none of its names stands in images/ by now.
 CREATE TABLE pictures (
     request_id INTEGER NOT NULL REFERENCES requests (id),
     ordinal INTEGER NOT NULL,
@@ -136,9 +141,35 @@ CREATE TABLE pictures (
     height INTEGER,
     duration_ms INTEGER,
     revised_prompt TEXT,
+    take INTEGER NOT NULL DEFAULT 1,
     hidden INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (request_id, ordinal)
 ) STRICT, WITHOUT ROWID;
+
+-- The pictures of the other takes, each with what its request says while that take is shown. Two takes may have one
+-- file: a service may answer with the same bytes.
+CREATE TABLE other_takes (
+    request_id INTEGER NOT NULL REFERENCES requests (id),
+    take INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    original TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    format TEXT NOT NULL,
+    width INTEGER,
+    height INTEGER,
+    duration_ms INTEGER,
+    revised_prompt TEXT,
+    first_sent_ms INTEGER NOT NULL,
+    answered_ms INTEGER,
+    ended_ms INTEGER,
+    latency_ms INTEGER,
+    latency_source TEXT,
+    reused_from TEXT,
+    message TEXT,
+    PRIMARY KEY (request_id, take, ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX other_takes_by_original ON other_takes (original);
 
 -- Every name below images/ that we made or are to make, and which picture it is for. `share` is the place in the plan
 -- of the equal request it is named for, -1 for the first one. `held` and `inode` tell what we put there last.
@@ -158,7 +189,7 @@ CREATE INDEX names_deleted ON names (file) WHERE state = 'deleted';
 
 -- The one place that says which pictures a folder shows; `file` is the first of a picture's names.
 CREATE VIEW kept_pictures AS
-SELECT request_id, ordinal, original, sha256, bytes, format, width, height, duration_ms, revised_prompt,
+SELECT request_id, ordinal, original, sha256, bytes, format, width, height, duration_ms, revised_prompt, take,
        (SELECT file FROM names n WHERE n.request_id = p.request_id AND n.ordinal = p.ordinal
         AND n.state IN ('wanted', 'made') ORDER BY share LIMIT 1) AS file,
        (SELECT share FROM names n WHERE n.request_id = p.request_id AND n.ordinal = p.ordinal

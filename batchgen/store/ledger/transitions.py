@@ -14,7 +14,7 @@ import msgspec
 from batchgen.encoding import json_text
 from batchgen.request import Request, State
 from batchgen.store.folder.view import Name
-from batchgen.store.ledger import names
+from batchgen.store.ledger import names, takes
 from batchgen.store.media.sniff import Format
 from batchgen.tokens import PricedBy, TokenRates, Usage
 
@@ -166,12 +166,12 @@ def intend(
     )
     if request_id is None:
         return None
-    attempts, doubtful = db.execute(_PAST_ATTEMPTS, {"id": request_id}).fetchone()
+    attempts, doubtful = db.execute(_PAST_ATTEMPTS, {"id": request_id, "key": request.key}).fetchone()
     attempt_id = _inserted(
         db,
-        "INSERT INTO attempts (request_id, run_id, ordinal, outcome, sent_ms, reserved_microusd)"
-        " VALUES (?, ?, ?, 'sent', ?, ?)",
-        (request_id, run_id, attempts + 1, now_ms, reserved_microusd),
+        "INSERT INTO attempts (request_id, take, run_id, ordinal, outcome, sent_ms, reserved_microusd)"
+        " VALUES (?, ?, ?, ?, 'sent', ?, ?)",
+        (request_id, request.take, run_id, attempts + 1, now_ms, reserved_microusd),
     )
     return Ticket(
         request_id,
@@ -204,12 +204,15 @@ def _entered(
     priced_by: PricedBy | None = None,
 ) -> int | None:
     """Return the number of a request, now in ``state``; ``None`` if the request is on its way or has been answered."""
+    if request.take > 1 and not takes.is_open(db, request.key, request.take):
+        # Another take is bought once for each time that a person asked for it.
+        return None
     row = db.execute(
         """
-        INSERT INTO requests (key, state, position, row, repeat, provider, kind, model, canonical, columns, axes,
+        INSERT INTO requests (key, take, state, position, row, repeat, provider, kind, model, canonical, columns, axes,
                               stem, estimate_microusd, price_source, token_rates, run_id, first_sent_ms)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (key) DO UPDATE SET state = excluded.state, run_id = excluded.run_id, not_before_ms = NULL,
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (key, take) DO UPDATE SET state = excluded.state, run_id = excluded.run_id, not_before_ms = NULL,
             reason = NULL, message = NULL, status = NULL, body = NULL, answer = NULL, ended_ms = NULL,
             retired_ms = NULL, discarded_ms = NULL,
             columns = excluded.columns, axes = excluded.axes, position = excluded.position, row = excluded.row,
@@ -220,6 +223,7 @@ def _entered(
         """,
         (
             request.key,
+            request.take,
             state,
             request.index,
             request.row,
@@ -241,10 +245,11 @@ def _entered(
     return None if row is None else int(row[0])
 
 
-# How many attempts there were, and the first one still in doubt. What was billed later under its idempotency key has
-# settled that doubt: asking again then means another picture, under another key.
+# How many attempts there were for all takes of the key, and the first one still in doubt. What was billed later under
+# its idempotency key has settled that doubt: asking again then means another picture, under another key.
 _PAST_ATTEMPTS = """
-SELECT count(*), min(ordinal) FILTER (WHERE outcome = 'in doubt' AND ordinal > (
+SELECT (SELECT count(*) FROM requests r JOIN attempts a ON a.request_id = r.id WHERE r.key = :key),
+       min(ordinal) FILTER (WHERE outcome = 'in doubt' AND ordinal > (
     SELECT coalesce(max(ordinal), 0) FROM attempts WHERE request_id = :id AND outcome = 'billed'
 )) FROM attempts WHERE request_id = :id
 """
@@ -377,15 +382,19 @@ def store(
     """Record the published pictures of an answer; return the names to be made for them.
 
     ``message`` says what else was in the answer and could not be used. With ``takes_names``, names that other pictures
-    have from an earlier manifest become names of these.
+    have from an earlier manifest become names of these. Pictures of a further take are shown in the place of those of
+    the take before, which are kept.
     """
-    db.execute("DELETE FROM pictures WHERE request_id = ?", (request_id,))
+    joined = takes.join(db, request_id)
+    request_id, take = joined.request_id, joined.take
+    takes.put_aside(db, request_id)
     db.executemany(
-        "INSERT INTO pictures (request_id, ordinal, original, sha256, bytes, format, width, height, duration_ms,"
-        " revised_prompt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO pictures (request_id, take, ordinal, original, sha256, bytes, format, width, height, duration_ms,"
+        " revised_prompt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 request_id,
+                take,
                 ordinal,
                 picture.original,
                 picture.sha256,
@@ -404,7 +413,8 @@ def store(
         " downloads = downloads + ?, ended_ms = ?, retired_ms = NULL WHERE id = ?",
         (message, downloads, now_ms, request_id),
     )
-    found = names.want(db, request_id, now_ms=now_ms, takes=takes_names)
+    want = names.want_anew if take > 1 else names.want
+    found = want(db, request_id, now_ms=now_ms, takes=takes_names)
     if not takes_names:
         names.give_up(db, [request_id], now_ms=now_ms)
     return found

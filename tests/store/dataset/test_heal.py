@@ -17,11 +17,12 @@ from batchgen.store.dataset.leftovers import is_lost, set_aside_logs
 from batchgen.store.dataset.metadata import write_dataset
 from batchgen.store.folder.kept_answers import kept_answers, mark_unbilled, unbilled, write_answer
 from batchgen.store.folder.view import View
-from batchgen.store.ledger import names, row_metadata, transitions
+from batchgen.store.ledger import names, row_metadata, takes, transitions
 from batchgen.store.ledger.reader import Reader, Spent
 from batchgen.store.ledger.records import is_simulated, records, snapshot
 from batchgen.store.ledger.row_metadata import Described
 from batchgen.store.ledger.schema import connect
+from batchgen.store.ledger.transitions import Bill, Outcome
 from batchgen.store.pictures.on_disk import make_shard, put_picture
 from tests import ledgers
 
@@ -94,6 +95,12 @@ class Night:
     def ask(self, statement, *values):
         with snapshot(self.folder.ledger) as db:
             return db.execute(statement, values).fetchall()
+
+    def takes(self, request):
+        """The takes of a request: number, whether it is shown, billed and estimated."""
+        with snapshot(self.folder.ledger) as db:
+            found = takes.takes_of(db, takes.first_of(db, request.key))
+        return [(one.number, one.shown, one.billed_microusd, one.estimated_microusd) for one in found]
 
     def line(self, request):
         lines = map(json.loads, (self.folder.root / "metadata.jsonl").read_text().splitlines())
@@ -405,11 +412,112 @@ def test_a_lost_picture_that_is_back_under_its_key_is_not_billed_again(mugs):
     assert mugs.line(request)["cost_usd"] == 0.04
 
 
-def test_pictures_of_a_request_that_is_stored_already_change_nothing(mugs):
+def test_another_picture_of_a_request_that_is_stored_is_kept_as_a_take_and_changes_nothing_that_is_shown(mugs):
     put_picture(mugs.folder, mugs.plan[0].key, 1, ledgers.picture_bytes(250))
-    before = mugs.everything()
+    before = {one[0]: one[5] for one in mugs.everything()}
+    spent = mugs.spent()
+    healed = mugs.heal(lost=False)
+    assert str(healed) == "0 requests stored, 1 more take of what is stored"
+    mugs.describe()
+    assert {one[0]: one[5] for one in mugs.everything()} == before
+    assert mugs.takes(mugs.plan[0]) == [(1, True, 40_000, 0), (2, False, 0, EXPECTED)]
+    assert mugs.spent().estimated_microusd == spent.estimated_microusd + EXPECTED
     assert not mugs.heal(lost=False).any
-    assert mugs.everything() == before
+
+
+def bought_again(night, place=0, *, shade=250):
+    """Another take of a request, bought and shown, as a run does on demand."""
+    request = night.plan[place]
+    with closing(connect(night.folder.ledger)) as db:
+        takes.ask(db, [(request, night.stem(request))], run_id=1, now_ms=1)
+        (number,) = db.execute("SELECT max(take) FROM requests WHERE key = ?", (request.key,)).fetchone()
+        ticket = transitions.intend(
+            *(db,),
+            request=msgspec.structs.replace(request, take=number),
+            stem=night.stem(request),
+            run_id=1,
+            reserved_microusd=EXPECTED,
+            estimate_microusd=EXPECTED,
+            now_ms=2,
+        )
+        bill = Bill(30_000, source="answer")
+        transitions.answer(db, ticket=ticket, bill=bill, body=b"{}", kept=None, latency_ms=9, duration_ms=9, now_ms=3)
+        picture = put_picture(night.folder, request.key, 1, ledgers.picture_bytes(shade))
+        wanted = transitions.store(db, request_id=ticket.request_id, pictures=[picture], downloads=0, now_ms=4)
+        names.record(db, View(night.folder).settle(wanted))
+
+
+def choose(night, request, number):
+    with closing(connect(night.folder.ledger)) as db:
+        row = takes.first_of(db, request.key)
+        names.record(db, View(night.folder).settle(takes.show(db, row, number, now_ms=5)))
+
+
+@pytest.mark.parametrize("chosen", [None, 1])
+def test_with_a_lost_ledger_every_take_comes_back_at_the_price_of_all_and_the_chosen_one_is_shown(mugs, chosen):
+    bought_again(mugs)
+    if chosen:
+        choose(mugs, mugs.plan[0], chosen)
+    write_dataset(mugs.folder)
+    before, spent = mugs.line(mugs.plan[0]), mugs.spent()
+    assert (before["take_shown"], before["takes_bought"], before["cost_usd"]) == (chosen or 2, 2, 0.07)
+    mugs.lose()
+    assert mugs.heal().takes == 1
+    mugs.describe()
+    write_dataset(mugs.folder)
+    after = mugs.line(mugs.plan[0])
+    same = ("file_name", "sha256", "cost_usd", "takes_bought", "created_at", "latency_ms")
+    assert [after[name] for name in same] == [before[name] for name in same]
+    assert mugs.spent().billed_microusd == spent.billed_microusd
+    assert not mugs.heal(lost=False).any
+
+
+def test_a_ledger_of_before_takes_in_what_was_bought_again_since_and_shows_it(mugs):
+    shutil.copytree(mugs.folder.state, mugs.folder.root.parent / "backup")
+    bought_again(mugs)
+    write_dataset(mugs.folder)
+    line, spent = mugs.line(mugs.plan[0]), mugs.spent()
+    mugs.lose()
+    shutil.copy(mugs.folder.root.parent / "backup" / "ledger.db", mugs.folder.ledger)
+    assert mugs.heal(lost=False).takes == 1
+    mugs.describe()
+    assert mugs.takes(mugs.plan[0]) == [(1, False, 40_000, 0), (2, True, 30_000, 0)]
+    write_dataset(mugs.folder)
+    assert mugs.line(mugs.plan[0])["sha256"] == line["sha256"]
+    assert mugs.spent().billed_microusd == spent.billed_microusd
+
+
+def test_a_list_that_is_older_than_the_ledger_shows_no_other_take(mugs):
+    bought_again(mugs)
+    shown = mugs.takes(mugs.plan[0])
+    mugs.heal(lost=False)
+    assert mugs.takes(mugs.plan[0]) == shown
+
+
+def test_a_take_in_doubt_is_still_one_with_a_lost_ledger(mugs):
+    request = mugs.plan[0]
+    with closing(connect(mugs.folder.ledger)) as db:
+        takes.ask(db, [(request, mugs.stem(request))], run_id=1, now_ms=1)
+        ticket = transitions.intend(
+            *(db,),
+            request=msgspec.structs.replace(request, take=2),
+            stem=mugs.stem(request),
+            run_id=1,
+            reserved_microusd=EXPECTED,
+            estimate_microusd=EXPECTED,
+            now_ms=2,
+        )
+        doubt = Outcome(State.DOUBT, "reset", "the connection was lost", maybe_microusd=EXPECTED)
+        transitions.fail(db, ticket=ticket, outcome=doubt, duration_ms=None, now_ms=3)
+    write_dataset(mugs.folder)
+    spent = mugs.spent()
+    mugs.lose()
+    mugs.heal()
+    assert mugs.ask("SELECT take, state FROM requests WHERE key = ? ORDER BY take", request.key) == [
+        (1, "stored"),
+        (2, "in doubt"),
+    ]
+    assert mugs.spent().maybe_microusd == spent.maybe_microusd
 
 
 def test_an_answer_of_an_attempt_that_nobody_knows_is_to_be_finished(mugs):
