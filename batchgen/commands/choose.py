@@ -9,20 +9,25 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
 from batchgen.commands.job import existing_folder, run_folder_at
 from batchgen.commands.report import write_derived
 from batchgen.errors import StoppedEarly, UsageError
 from batchgen.request import State
 from batchgen.running.relink import relink
+from batchgen.store.folder.ledger_names import LedgerNames
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import View
 from batchgen.store.ledger import takes
 from batchgen.store.ledger.called import Called, called, no_such
 from batchgen.store.ledger.ledger import now_ms, open_ledger
+from batchgen.store.ledger.pictures_at import pictures_at
 from batchgen.store.ledger.reader import Reader
 from batchgen.store.ledger.records import snapshot
 from batchgen.store.ledger.takes import Take
+from batchgen.store.pictures.bucket import Bucket, BucketFailed
+from batchgen.store.pictures.in_bucket import object_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,12 @@ async def _chosen(folder: RunFolder, word: str, number: int) -> Chosen:
         with folder.opened():
             async with open_ledger(folder.ledger, provider=None) as ledger:
                 with closing(Reader(folder.ledger)) as reader:
-                    view = View(folder)
+                    address = pictures_at(reader.db)
+                    view = LedgerNames(folder) if address else View(folder)
                     await relink(view, folder, ledger, reader)
                     meant = _meant(reader.db, folder, word)
-                    shown = _shown(takes.takes_of(reader.db, meant.request_id), folder, meant, number)
+                    known = takes.takes_of(reader.db, meant.request_id)
+                    shown = await anyio.to_thread.run_sync(_shown, known, folder, meant, number, address)
                     if shown != number:
                         show = partial(takes.show, request_id=meant.request_id, take=number, now_ms=now_ms())
                         await ledger.change(show)
@@ -97,16 +104,29 @@ def _meant(db: sqlite3.Connection, folder: RunFolder, word: str) -> Called:
     return meant
 
 
-def _shown(known: list[Take], folder: RunFolder, meant: Called, number: int) -> int | None:
-    """Return the take that is shown. Raise :class:`UsageError` if ``number`` can't be."""
+def _shown(known: list[Take], folder: RunFolder, meant: Called, number: int, address: str | None) -> int | None:
+    """Return the take that is shown. Raise :class:`UsageError` if ``number`` can't be.
+
+    Pictures rest in the bucket at ``address``, or in the folder. For a thread.
+    """
     wanted = next((one for one in known if one.number == number), None)
     if wanted is None:
         there = ", ".join(f"{one.number}{' (shown)' if one.shown else ''}" for one in known)
         more = f"; `batchgen run JOB --again {meant.name.removeprefix('images/')}` buys another" if known else ""
         raise UsageError(f"{meant.name}: there is no take {number}; there {_is(known)} {there or 'none'}{more}")
-    if gone := [one for one in wanted.originals if not folder.original(one).is_file()]:
-        raise UsageError(f"{meant.name}: take {number} can't be shown: .batchgen/pictures/{gone[0]} is gone")
+    if gone := [one for one in wanted.originals if not _is_there(folder, one, address)]:
+        file = f"{address}/{object_of(gone[0])}" if address else f".batchgen/pictures/{gone[0]}"
+        raise UsageError(f"{meant.name}: take {number} can't be shown: {file} is gone")
     return next((one.number for one in known if one.shown), None)
+
+
+def _is_there(folder: RunFolder, original: str, address: str | None) -> bool:
+    if folder.original(original).is_file() or address is None:
+        return folder.original(original).is_file()
+    try:
+        return Bucket(address).head(object_of(original)) is not None
+    except BucketFailed as error:
+        raise error.refusal() from error
 
 
 def _is(known: list[Take]) -> str:

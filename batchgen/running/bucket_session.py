@@ -6,6 +6,7 @@ goes up once the bucket takes it, in this run or the next. So nothing that was p
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from batchgen.errors import BatchgenError, FolderInUse, StoppedEarly
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger import takes
 from batchgen.store.ledger.pictures_at import refuse_other_place
 from batchgen.store.ledger.reader import Reader
 from batchgen.store.ledger.records import snapshot, timestamp
@@ -25,7 +27,7 @@ from batchgen.store.pictures.bucket_probe import refuse_unfit
 from batchgen.store.pictures.in_bucket import kept_here, move_up, object_of
 from batchgen.store.pictures.lease import GIVEN_UP_S, RENEWED_EVERY_S, Lease, LeaseLost, take_lease
 from batchgen.store.pictures.ledger_backup import BACKED_UP_EVERY_S, LedgerBackup
-from batchgen.store.pictures.receipt import Receipt, receipt_of
+from batchgen.store.pictures.receipt import Receipt, receipt_for, receipt_of
 from batchgen.wording import counted
 
 # A bucket that failed is left alone for so long, and pictures go to the disk without asking it.
@@ -101,11 +103,24 @@ class BucketSession:
         self._kept = True
         self._rest_until_s = time.monotonic() + REST_S
 
-    def receipt(self, key: str) -> Receipt:
-        """Return what was paid for the pictures of ``key``, as the ledger has it by now."""
+    def receipt(self, request_id: int) -> Receipt:
+        """Return what was paid for an answer, as the ledger has it by now."""
+        with self._read() as db:
+            return receipt_of(db, request_id)
+
+    def ordinal_here(self, key: str, ordinal: int) -> int:
+        """Return the number that picture ``ordinal`` of an answer gets on this disk.
+
+        Pictures of other takes have the first numbers, and lie in the bucket, so the disk can't say which are free.
+        """
+        with self._read() as db:
+            return ordinal + takes.last_ordinal(db, key)
+
+    @contextmanager
+    def _read(self) -> Iterator[sqlite3.Connection]:
         with self._reading:
             self._reader = self._reader or Reader(self._folder.ledger)
-            return receipt_of(self._reader.db, key)
+            yield self._reader.db
 
     def move_up(self) -> int:
         """Put what waits on this disk into the bucket; return how many pictures still wait. For a thread."""
@@ -126,7 +141,9 @@ class BucketSession:
 
     def _move(self, original: str) -> bool:
         try:
-            if move_up(self.bucket, self._folder, original, self.receipt(original[3:35])):
+            with self._read() as db:
+                receipt = receipt_for(db, original)
+            if move_up(self.bucket, self._folder, original, receipt):
                 return True
         except (OSError, NotAPicture) as error:
             problem = str(error)

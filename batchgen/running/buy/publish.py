@@ -176,12 +176,12 @@ class Publisher:
 
     async def _put(self, picture: AnswerPicture, paid: Paid, ordinal: int, tries: _Count) -> AtRest:
         if picture.url is None:
-            return await self._executor.put(PaidPicture(paid.key, ordinal, picture))
+            return await self._executor.put(PaidPicture(paid.request_id, paid.key, ordinal, picture))
         place = ArrivingPicture(self._desk.folder, paid.key, self._desk.space)
         try:
             content = await self._downloaded(picture.url, place, paid, tries)
             hosted = AnswerPicture(revised_prompt=picture.revised_prompt, content=content)
-            return await self._executor.put(PaidPicture(paid.key, ordinal, hosted, place))
+            return await self._executor.put(PaidPicture(paid.request_id, paid.key, ordinal, hosted, place))
         finally:
             place.discard()
 

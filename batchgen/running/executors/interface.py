@@ -15,9 +15,11 @@ from batchgen.store.pictures.large_pictures import ArrivingPicture
 class PaidPicture:
     """A picture on its way to rest, as number ``ordinal`` of the answer to ``key``; it has come, and is not hosted.
 
+    ``request_id`` is the row of the ledger that was answered: of one key, several takes may have been bought.
     ``arrived`` is where a download lies on this disk, if it does.
     """
 
+    request_id: int
     key: str
     ordinal: int
     picture: AnswerPicture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anyio
 import anyio.to_thread
 
@@ -33,11 +35,12 @@ class IntoBucket:
                 return AtRest(await anyio.to_thread.run_sync(self._put, paid, limiter=self._threads), ())
             except BucketFailed as error:
                 self._session.note(error)
-        return await self._disk.put(paid)
+        ordinal = await anyio.to_thread.run_sync(self._session.ordinal_here, paid.key, paid.ordinal)
+        return await self._disk.put(replace(paid, ordinal=ordinal))
 
     def _put(self, paid: PaidPicture) -> StoredPicture:
         session, picture = self._session, paid.picture
         return put_object(
-            *(session.bucket, paid.ordinal, content_of(picture), session.receipt(paid.key)),
+            *(session.bucket, paid.ordinal, content_of(picture), session.receipt(paid.request_id)),
             revised_prompt=picture.revised_prompt,
         )

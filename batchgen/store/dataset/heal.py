@@ -34,6 +34,7 @@ from batchgen.store.media.sniff import NotAPicture, inspect
 from batchgen.store.pictures.found_in_bucket import FoundPicture
 from batchgen.store.pictures.on_disk import READ_ONLY, make_shard, put_file
 from batchgen.store.pictures.other_folders import Sources
+from batchgen.store.pictures.receipt import Receipt
 from batchgen.wording import counted
 
 _ORIGINAL = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)\.[a-z0-9]+")
@@ -57,6 +58,18 @@ class Wanted:
 
 # Finds the requests of a plan by the first 64 bits of their keys.
 Find = Callable[[Callable[[int], bool]], Iterator[Wanted]]
+
+
+@dataclass(frozen=True, slots=True)
+class _StrayAnswer:
+    """Pictures of one answer that the ledger does not know, and the receipt beside them, if they lie in a bucket."""
+
+    pictures: list[StoredPicture]
+    receipt: Receipt | None
+
+    @property
+    def take(self) -> int:
+        return self.receipt.take if self.receipt else 1
 
 
 @dataclass(slots=True)
@@ -296,14 +309,38 @@ class _Healing:
 
     def _stray(self, key: str, originals: Sequence[str], asked: Wanted | None) -> None:
         """Record pictures under a key that no line tells of."""
-        pictures = [found for original in originals if (found := self._whole(original)) is not None]
+        answers = self._answers(originals)
         state = self._state(key)
-        if state is State.STORED and pictures:
-            self._further_takes(key, pictures, asked)
+        if state is State.STORED and answers:
+            self._further_takes(key, answers, asked)
             return
-        if not pictures or (state is State.ANSWERED and not self._has_lost_answer(self._first(key))):
+        if not answers or (state is State.ANSWERED and not self._has_lost_answer(self._first(key))):
             return
-        receipt = next((there.receipt for name in originals if (there := self._in_bucket.get(name))), None)
+        first = [one for one in answers if one.take == answers[0].take]
+        pictures = [picture for one in first for picture in one.pictures]
+        self._stray_first(key, pictures, next((one.receipt for one in first if one.receipt), None), asked)
+        if further := answers[len(first) :] if self._state(key) is State.STORED else []:
+            self._further_takes(key, further, asked)
+
+    def _answers(self, originals: Sequence[str]) -> list[_StrayAnswer]:
+        """Return the whole pictures of one key as the answers that brought them, by take.
+
+        Receipts say which pictures are of one answer; a picture without one is taken to be all of its answer.
+        """
+        found: dict[object, _StrayAnswer] = {}
+        for original in originals:
+            if (picture := self._whole(original)) is not None:
+                there = self._in_bucket.get(original)
+                receipt = there.receipt if there else None
+                answer = (receipt.take, receipt.attempt) if receipt else original
+                found.setdefault(answer, _StrayAnswer([], receipt)).pictures.append(picture)
+        return sorted(found.values(), key=lambda one: one.take)
+
+    def _stray_first(
+        self, key: str, pictures: Sequence[StoredPicture], receipt: Receipt | None, asked: Wanted | None
+    ) -> None:
+        """Record pictures of the first take of a request that is not stored."""
+        state = self._state(key)
         request_id: int | None
         if state is State.ANSWERED:
             # What the request cost is known already.
@@ -323,7 +360,7 @@ class _Healing:
         elif state is not None:
             request_id = self._estimated_again(key)
         else:
-            self._done.unknown += originals
+            self._done.unknown += [picture.original for picture in pictures]
             return
         self._store(request_id, pictures, self._now_ms)
         self._done.unpriced += receipt is None and state is not State.ANSWERED
@@ -338,12 +375,14 @@ class _Healing:
     def _first(self, key: str) -> int:
         return takes.first_of(self._db, key)
 
-    def _further_takes(self, key: str, pictures: Sequence[StoredPicture], asked: Wanted | None) -> None:
-        """Record pictures of a stored request that it does not know: each is another take of that request.
+    def _further_takes(self, key: str, answers: Sequence[_StrayAnswer], asked: Wanted | None) -> None:
+        """Record answers with pictures of a stored request that it does not know: each is another take of that request.
 
-        What the request shows stays shown, unless its line, which knows all of them, shows another one.
+        What the request shows stays shown, unless its line, which knows all of them, shows another one. Of a request
+        without a line, a take that a receipt tells of is shown, as by the run that bought it.
         """
-        if (row := self._open_take(key)) is not None and row[1] is State.ANSWERED:
+        row = self._open_take(key)
+        if row is not None and row[1] is State.ANSWERED and not self._has_lost_answer(row[0]):
             # It is about to be made a picture, and finds its bytes.
             return
         request_id = self._first(key)
@@ -352,25 +391,26 @@ class _Healing:
         listed = self._listed.get(key)
         covered = max(0, listed.takes - len(known)) if listed else 0
         rest = self._not_recorded(listed, request_id) if listed else Bill()
-        for picture in pictures:
-            bill = (asked.bill if asked else None) if covered <= 0 else rest
+        for one in answers:
+            bill = rest if covered > 0 else one.receipt.bill if one.receipt else asked.bill if asked else None
             covered, rest = covered - 1, Bill(flag="recovered", source=rest.source)
-            self._further_take(request_id, row[0] if row else None, picture, bill)
+            self._further_take(request_id, row[0] if row else None, one, bill)
             row = None
-        shown = listed.pictures[0].sha256 if listed and listed.takes >= len(known) + len(pictures) else None
-        self._show(request_id, before, shown)
+        shown = listed.pictures[0].sha256 if listed and listed.takes >= len(known) + len(answers) else None
+        if listed is not None or answers[-1].take == 1:
+            self._show(request_id, before, shown)
 
-    def _further_take(self, request_id: int, open_id: int | None, picture: StoredPicture, bill: Bill | None) -> None:
-        """Record one picture as a take of a stored request: as the one that was asked for, if there is one."""
+    def _further_take(self, request_id: int, open_id: int | None, answer: _StrayAnswer, bill: Bill | None) -> None:
+        """Record an answer as a take of a stored request: as the one that was asked for, if there is one."""
         row = request_id if open_id is None else open_id
         (state,) = self._db.execute("SELECT state FROM requests WHERE id = ?", (row,)).fetchone()
         number = takes.last_number(self._db, request_id) + 1
         if open_id is not None and state in {State.SENT, State.DOUBT}:
-            transitions.settle_doubt(self._db, request_id=open_id)
-        else:
+            transitions.settle_doubt(self._db, request_id=open_id, bill=answer.receipt.bill if answer.receipt else None)
+        elif open_id is None or state is not State.ANSWERED:
             self._bill_take(row, number, bill)
         transitions.store(
-            self._db, request_id=row, pictures=[picture], downloads=0, now_ms=self._now_ms, takes_names=False
+            self._db, request_id=row, pictures=answer.pictures, downloads=0, now_ms=self._now_ms, takes_names=False
         )
         self._done.takes += 1
 
@@ -528,7 +568,7 @@ class _Healing:
     def _last_attempt(self, key: str) -> tuple[Ticket, Bill]:
         request_id, attempt_id, *bill = self._db.execute(
             "SELECT r.id, a.id, a.billed_microusd, a.estimated_microusd, a.cost_flag, a.cost_source FROM requests r"
-            " JOIN attempts a ON a.request_id = r.id WHERE r.key = ? ORDER BY a.ordinal DESC LIMIT 1",
+            " JOIN attempts a ON a.request_id = r.id WHERE r.key = ? AND r.take = 1 ORDER BY a.ordinal DESC LIMIT 1",
             (key,),
         ).fetchone()
         return Ticket(request_id, attempt_id, key, "", 0, None), Bill(*bill)

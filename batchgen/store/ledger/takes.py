@@ -95,6 +95,12 @@ def last_number(db: sqlite3.Connection, request_id: int) -> int:
     return int(db.execute(_LAST, {"id": request_id}).fetchone()[0])
 
 
+def last_ordinal(db: sqlite3.Connection, key: str) -> int:
+    """Return the highest number that a picture of ``key`` has at rest, 0 if there is none."""
+    originals = db.execute(_ORIGINALS, (key,)).fetchall()
+    return max((int(original.rpartition("-")[2].partition(".")[0]) for (original,) in originals), default=0)
+
+
 def join(db: sqlite3.Connection, request_id: int) -> Joined:
     """Return which request the row ``request_id`` belongs to; a further take's row becomes part of that request."""
     key, take = db.execute("SELECT key, take FROM requests WHERE id = ?", (request_id,)).fetchone()
@@ -167,6 +173,12 @@ _LAST = """
 SELECT coalesce(max(take), 0) FROM (
     SELECT take FROM pictures WHERE request_id = :id UNION ALL SELECT take FROM other_takes WHERE request_id = :id
 )
+"""
+
+_ORIGINALS = """
+WITH bought AS (SELECT id FROM requests WHERE key = ? AND take = 1)
+SELECT original FROM pictures WHERE request_id IN bought UNION ALL
+SELECT original FROM other_takes WHERE request_id IN bought
 """
 
 _COUNT_OPEN = """

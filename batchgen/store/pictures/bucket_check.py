@@ -88,6 +88,9 @@ class BucketCheck:
 
 
 _RECORDED = """
-SELECT p.original, r.key, p.bytes, p.sha256 FROM pictures p JOIN requests r ON r.id = p.request_id
-WHERE r.discarded_ms IS NULL ORDER BY r.position, r.repeat, p.ordinal
+SELECT p.original, r.key, p.bytes, p.sha256 FROM (
+    SELECT request_id, original, bytes, sha256 FROM pictures UNION
+    SELECT request_id, original, bytes, sha256 FROM other_takes
+) p JOIN requests r ON r.id = p.request_id
+WHERE r.discarded_ms IS NULL ORDER BY r.position, r.repeat, p.original
 """

@@ -55,9 +55,15 @@ def list_originals(bucket: Bucket) -> Iterator[tuple[str, int]]:
 def _unknown(bucket: Bucket, db: sqlite3.Connection) -> Iterator[str]:
     listed = (original for original, _ in list_originals(bucket))
     while some := list(islice(listed, _BATCH)):
-        wanted = "SELECT original FROM pictures WHERE original IN (SELECT value FROM json_each(?))"
-        known = {original for (original,) in db.execute(wanted, (json_text(some),))}
+        known = {original for (original,) in db.execute(_KNOWN, (json_text(some),))}
         yield from (original for original in some if original not in known)
+
+
+_KNOWN = """
+WITH listed AS (SELECT value FROM json_each(?))
+SELECT original FROM pictures WHERE original IN listed UNION ALL
+SELECT original FROM other_takes WHERE original IN listed
+"""
 
 
 def _read(bucket: Bucket, original: str) -> FoundPicture | None:

@@ -39,7 +39,7 @@ async def on_disk(folder):
 
 
 def paid(content=CONTENT, ordinal=1):
-    return PaidPicture(KEY, ordinal, AnswerPicture(content=content, revised_prompt="a mug, revised"))
+    return PaidPicture(1, KEY, ordinal, AnswerPicture(content=content, revised_prompt="a mug, revised"))
 
 
 async def test_a_picture_lies_under_its_key_and_its_folder_is_still_to_be_synced(on_disk, folder):
