@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from batchgen.cli import completion
 from batchgen.cli.shared_options import Folder
 
 if TYPE_CHECKING:
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 def choose(
     folder: Folder,
     name: Annotated[
-        str, typer.Argument(metavar="NAME|KEY", show_default=False, help="A picture's name, or its request's key.")
+        str,
+        typer.Argument(
+            metavar="NAME|KEY",
+            show_default=False,
+            autocompletion=completion.shown_names,
+            help="A picture's name, or its request's key.",
+        ),
     ],
     take: Annotated[
         int | None,

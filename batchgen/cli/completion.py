@@ -131,6 +131,22 @@ def gone_names(ctx: typer.Context, _typed: str) -> Iterator[str]:
 
 
 @offered
+def shown_names(ctx: typer.Context, typed: str) -> Iterator[str]:
+    """Yield the names of pictures in the run folder that was typed, or in that of the job."""
+    from batchgen.commands.job import folder_of
+    from batchgen.store.folder.run_folder import RunFolder
+    from batchgen.store.ledger import names
+    from batchgen.store.ledger.records import snapshot
+
+    folders = run_folders(ctx)
+    if not folders and (manifest := _manifest(ctx)) is not None:
+        folders = [folder_of(manifest, ctx.params.get("out"))]
+    for folder in folders:
+        with snapshot(RunFolder(folder).ledger) as db:
+            yield from names.first_made(db, typed, _MOST_ROWS)
+
+
+@offered
 def instructions(ctx: typer.Context, _typed: str) -> Iterator[str]:
     """Yield the instructions for a run, then the models that it is sending to."""
     from batchgen.commands.status import folder_status

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batchgen.commands.plan import BudgetLeft, Outlook
+    from batchgen.commands.plan import BudgetLeft, Outlook, TakesPrice
     from batchgen.manifest import Manifest
     from batchgen.planning.forecast import ModelForecast
     from batchgen.planning.reasons import Explained
@@ -37,6 +37,7 @@ def plan_object(outlook: Outlook, manifest: Manifest, folder: Path) -> dict[str,
         "first": [request_object(one) for one in outlook.first],
         "gone": outlook.gone,
         "orphans": None if orphans is None else {"count": orphans.count, "kept": orphans.kept},
+        "takes": None if outlook.takes is None else _takes(outlook.takes),
         "notices": forecast.notices,
     }
 
@@ -65,6 +66,17 @@ def _model(name: str, part: ModelForecast) -> dict[str, object]:
         "high_microusd": cost.high_microusd if cost else None,
         "price_by": cost.source if cost else None,
         "median_ms": part.median_ms,
+    }
+
+
+def _takes(takes: TakesPrice) -> dict[str, object]:
+    price = takes.price
+    return {
+        "count": takes.count,
+        "low_microusd": price.low_microusd if price else None,
+        "expected_microusd": price.expected_microusd if price else None,
+        "high_microusd": price.high_microusd if price else None,
+        "unpriced": takes.unpriced,
     }
 
 

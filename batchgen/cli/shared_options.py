@@ -98,6 +98,7 @@ Again = Annotated[
     typer.Option(
         "--again",
         metavar="NAME|KEY|row=N",
+        autocompletion=completion.shown_names,
         help="Another picture for what is stored: by its name, its key or its row; all pictures are kept (pays again).",
     ),
 ]

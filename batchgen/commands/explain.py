@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.commands.job import folder_of, manifest_of, planned
-from batchgen.errors import UsageError
-from batchgen.manifest import Manifest, Shard
+from batchgen.manifest import Manifest
 from batchgen.planning.explaining import explain_one, pick
+from batchgen.planning.own_part import own_part
 from batchgen.planning.reasons import Explained
-from batchgen.request import Request, number_of
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.ledger.nearest_bought import Relatives, all_bought
 from batchgen.store.ledger.plan_diff import PlanDiff
@@ -43,7 +42,7 @@ def explain(
     loaded = manifest_of(manifest)
     plan = planned(loaded, notice)
     run_folder = RunFolder(folder_of(loaded, folder))
-    picked = _own(pick(plan.whole(), wanted), loaded.shard, wanted)
+    picked = own_part(pick(plan.whole(), wanted), loaded.shard, wanted.strip())
     if not run_folder.exists:
         return tuple(ExplainedTakes(explain_one(one, None, (), ())) for one in picked)
     with closing(PlanDiff(run_folder.ledger, plan.outline.numbers)) as diff:
@@ -56,21 +55,3 @@ def explain(
             )
             for one in picked
         )
-
-
-def _own(picked: Sequence[Request], shard: Shard | None, wanted: str) -> Sequence[Request]:
-    """Return what belongs to the shard. Raise :class:`UsageError` if others buy all of it."""
-    if shard is None:
-        return picked
-    own = [request for request in picked if shard.has(number_of(request.key))]
-    if not own:
-        others = sorted({number_of(request.key) % shard.count for request in picked})
-        raise UsageError(
-            f"{wanted.strip()}: nothing of it belongs to shard {shard}; ask with "
-            f"{' or '.join(f'--shard {index}/{shard.count}' for index in others[:_SHOWN])}"
-        )
-    return own
-
-
-# Of the shards that a row's requests are divided among, so many are named.
-_SHOWN = 3

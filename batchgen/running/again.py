@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from msgspec.structs import replace
 
 from batchgen.errors import UsageError
+from batchgen.planning.own_part import own_part
 from batchgen.planning.plan import Plan
 from batchgen.request import Request, State, number_of
 from batchgen.store.folder.run_folder import RunFolder
@@ -82,14 +83,15 @@ def _of_word(plan: Plan, diff: PlanDiff, folder: RunFolder, word: str) -> Sequen
 
 
 def _of_row(plan: Plan, diff: PlanDiff, word: str, row: int) -> Sequence[str]:
-    keys: dict[str, None] = {}
+    made: list[Request] = []
     last = 0
-    for request in plan:
+    for request in plan.whole():
         last = max(last, request.row)
         if request.row == row:
-            keys[request.key] = None
-    if not keys:
+            made.append(request)
+    if not made:
         raise UsageError(f"{word!r}: there is no row {row} that makes a request; rows reach up to {last}")
+    keys = dict.fromkeys(request.key for request in own_part(made, plan.manifest.shard, repr(word)))
     stored = diff.stored(list(keys))
     if not stored:
         raise UsageError(f"{word!r}: nothing of row {row} is stored yet; a run without --again buys it")
@@ -97,11 +99,15 @@ def _of_row(plan: Plan, diff: PlanDiff, word: str, row: int) -> Sequence[str]:
 
 
 def _not_bought(plan: Plan, word: str) -> UsageError | None:
-    """Return the error if ``word`` means a request of the plan that was never bought."""
+    """Return the error if ``word`` means a request of the plan that was never bought.
+
+    Raise it if another shard buys that request.
+    """
     name = f"{IMAGES}/{word.removeprefix(f'{IMAGES}/')}"
-    for request in plan:
+    for request in plan.whole():
         stem = plan.stem(request)
         if stem in {name, stem_of(name)} or (len(word) >= SHORTEST_KEY and request.key.startswith(word)):
+            own_part([request], plan.manifest.shard, repr(word))
             return UsageError(f"{word!r}: it is not stored yet; a run without --again buys it")
     return None
 

@@ -33,6 +33,12 @@ def want(db: sqlite3.Connection, request_id: int, *, now_ms: int, takes: bool = 
     return _named(db, [*wanted, *touched])
 
 
+def first_made(db: sqlite3.Connection, start: str, count: int) -> list[str]:
+    """Return the first names that stand in ``images/`` and begin with ``start``."""
+    statement = "SELECT file FROM names WHERE state = 'made' AND substr(file, 1, ?) = ? ORDER BY file LIMIT ?"
+    return [file for (file,) in db.execute(statement, (len(start), start, count))]
+
+
 def _want_new(db: sqlite3.Connection, request_id: int) -> Name | None:
     """Want the one picture of a request under the one name that it has and nothing else is called by.
 

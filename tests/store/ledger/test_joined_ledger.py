@@ -4,9 +4,11 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from msgspec import structs
 
 from batchgen.errors import LedgerDamaged, StoppedEarly, UsageError
 from batchgen.request import State
+from batchgen.store.ledger import takes
 from batchgen.store.ledger.joined_ledger import join_ledgers
 from batchgen.store.ledger.records import records, snapshot
 from batchgen.store.ledger.run_counts import RunCounts, read_counts, record_counts
@@ -61,6 +63,46 @@ def test_a_request_of_two_ledgers_counts_once_and_what_was_paid_for_it_twice(two
         builder.store(builder.request("a fox"), billed=billed)
     ((record),) = _records(joined(first, second))
     assert (record.billed_microusd, record.attempts, len(record.pictures)) == (7, 2, 1)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_take_that_is_none_yet_in_one_ledger_leaves_the_attempts_of_the_stored_request_of_another(
+    two, joined, swapped
+):
+    first, second = two
+    first.begin()
+    second.begin()
+    asked = first.request("a fox")
+    first.store(asked, billed=3)
+    second.store(second.request("a fox"), billed=4)
+    takes.ask(first.db, [(asked, "images/a fox")], run_id=first.run_id, now_ms=first.now_ms)
+    first.fail(structs.replace(asked, take=2), State.DOUBT, reason="killed", maybe_microusd=5)
+    path = joined(*(reversed(two) if swapped else two))
+    spent = rows(
+        path,
+        "SELECT r.take, r.state, sum(a.billed_microusd), sum(a.maybe_microusd) FROM requests r"
+        " JOIN attempts a ON a.request_id = r.id GROUP BY r.id ORDER BY r.take",
+    )
+    assert spent == [(1, "stored", 7, 0), (2, "in doubt", 0, 5)]
+
+
+def test_the_takes_of_a_request_are_those_of_its_ledger(two, joined):
+    first, second = two
+    first.begin()
+    second.begin()
+    asked = first.request("a fox")
+    first.store(asked, billed=3)
+    takes.ask(first.db, [(asked, "images/a fox")], run_id=first.run_id, now_ms=first.now_ms)
+    first.store(structs.replace(asked, take=2), billed=5)
+    second.store(second.request("a mug"), billed=4)
+    path = joined(first, second)
+    with snapshot(path) as db:
+        (found,) = takes.numbers(db).items()
+        assert found[1] == (2, 2)
+        assert [(one.number, one.shown, one.billed_microusd) for one in takes.takes_of(db, found[0])] == [
+            (1, False, 3),
+            (2, True, 5),
+        ]
 
 
 @pytest.mark.parametrize("swapped", [False, True])
