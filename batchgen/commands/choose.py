@@ -16,6 +16,7 @@ from batchgen.commands.report import write_derived
 from batchgen.errors import StoppedEarly, UsageError
 from batchgen.request import State
 from batchgen.running.relink import relink
+from batchgen.store.dataset.mark import is_in_step, leave_mark
 from batchgen.store.folder.ledger_names import LedgerNames
 from batchgen.store.folder.run_folder import RunFolder
 from batchgen.store.folder.view import View
@@ -76,9 +77,13 @@ async def _chosen(folder: RunFolder, word: str, number: int) -> Chosen:
                     known = takes.takes_of(reader.db, meant.request_id)
                     shown = await anyio.to_thread.run_sync(_shown, known, folder, meant, number, address)
                     if shown != number:
+                        in_step = await anyio.to_thread.run_sync(is_in_step, folder, reader.db, ())
                         show = partial(takes.show, request_id=meant.request_id, take=number, now_ms=now_ms())
                         await ledger.change(show)
                         await relink(view, folder, ledger, reader)
+                        if in_step:
+                            # A ledger of before, restored from a backup, is told from this one by its mark.
+                            await ledger.change(await anyio.to_thread.run_sync(leave_mark, folder))
                     found = reader.db.execute(_FILES, (meant.request_id,)).fetchall()
                     return Chosen(
                         folder.root,

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from batchgen.commands.choose import choose
+from batchgen.commands.report import write_derived
 from batchgen.commands.verify import verify
 from batchgen.errors import ExitCode, UsageError
 from batchgen.provider.interface import Verdict
@@ -79,6 +80,42 @@ async def test_no_later_run_buys_it_once_more_or_shows_another(me):
         assert (await me.run(**options)).exit_code == ExitCode.OK
         assert shown(me) == 1
     assert me.shop.prompts["red"] == 2
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_choice_outlives_a_ledger_that_is_restored_from_before_it(me, killed):
+    await me.run()
+    await me.run(again=("red",))
+    await anyio.to_thread.run_sync(write_derived, me.folder)
+    backup = me.root / "backup"
+    shutil.copytree(me.folder.state, backup)
+    await anyio.to_thread.run_sync(choose, me.folder.root, "red", 1)
+    if killed:
+        # As a run that was killed leaves its folder: nothing says any more which of the two is newer.
+        (me.folder.pictures / "mark").unlink()
+    else:
+        for log in me.folder.state.glob("ledger.db-*"):
+            log.unlink()
+        shutil.copy(backup / "ledger.db", me.folder.ledger)
+        assert taken(me) == {1: False, 2: True}
+    for _ in range(2):
+        await me.run()
+        assert taken(me) == {1: True, 2: False}
+        assert shown(me) == 1
+    assert me.shop.prompts["red"] == 2
+
+
+async def test_a_choice_that_the_lists_do_not_know_yet_is_not_undone(me):
+    await me.run()
+    await me.run(again=("red",))
+    await anyio.to_thread.run_sync(write_derived, me.folder)
+    await anyio.to_thread.run_sync(choose, me.folder.root, "red", 1)
+    await me.change("UPDATE facts SET value = 'another' WHERE name = 'mark'")
+    older = (me.folder.root / "metadata.jsonl").read_text().replace('"take_shown":1', '"take_shown":2')
+    (me.folder.root / "summary.json").unlink()
+    (me.folder.root / "metadata.jsonl").write_text(older)
+    await me.run()
+    assert shown(me) == 1
 
 
 async def test_each_time_it_is_asked_for_another_one_is_bought_under_another_idempotency_key(me):

@@ -21,7 +21,7 @@ from batchgen.errors import FolderMismatch, UsageError
 from batchgen.request import Request, State, number_of
 from batchgen.store.dataset.jsonl_reader import FailureLine, ListedPicture, PaidLines
 from batchgen.store.dataset.leftovers import METADATA, Leftovers, is_plain_file, picture_files
-from batchgen.store.dataset.mark import remember_strangers
+from batchgen.store.dataset.mark import lists_are_newer, remember_strangers
 from batchgen.store.folder.atomic import sha256_of, sync_folder, write_synced
 from batchgen.store.folder.kept_answers import kept_answers, unbilled
 from batchgen.store.folder.run_folder import RunFolder
@@ -155,6 +155,8 @@ class _Healing:
         self._run_id = 0
         self._done = Healed()
         self._listed: dict[str, PaidLines] = {}
+        # Then what a line shows was chosen after all that the ledger knows.
+        self._newer = lists_are_newer(folder, db)
 
     def run(self, *, lost: bool) -> Healed:
         strays = self._strays()
@@ -165,6 +167,8 @@ class _Healing:
         found = self._asked({*strays, *self._loose_bodies()})
         for key, originals in strays.items():
             self._stray(key, originals, found.get(key))
+        for key in self._listed.keys() - strays.keys() if self._newer else ():
+            self._choose(key)
         # What lies at rest has just been given its names back.
         unnamed = {file for file in unnamed if not self._is_named(file)}
         self._opaque(unnamed)
@@ -217,7 +221,7 @@ class _Healing:
             self._refuse_other_money(simulated=paid.simulated)
         key = paid.request.key
         state = self._state(key)
-        if state is State.STORED and key in strays:
+        if state is State.STORED and (key in strays or (self._newer and paid.takes > 1)):
             self._listed[key] = paid
         if state in {State.STORED, State.ANSWERED, State.SPOILED}:
             unnamed -= {picture.file for picture in paid.pictures} if state is State.STORED else set()
@@ -399,6 +403,14 @@ class _Healing:
         shown = listed.pictures[0].sha256 if listed and listed.takes >= len(known) + len(answers) else None
         if listed is not None or answers[-1].take == 1:
             self._show(request_id, before, shown)
+
+    def _choose(self, key: str) -> None:
+        """Show the take that a newer line shows, if the ledger knows all that were bought."""
+        listed, request_id = self._listed[key], self._first(key)
+        known = takes.takes_of(self._db, request_id)
+        if len(known) == listed.takes:
+            before = next((one.number for one in known if one.shown), None)
+            self._show(request_id, before, listed.pictures[0].sha256)
 
     def _further_take(self, request_id: int, open_id: int | None, answer: _StrayAnswer, bill: Bill | None) -> None:
         """Record an answer as a take of a stored request: as the one that was asked for, if there is one."""

@@ -32,6 +32,15 @@ def is_in_step(folder: RunFolder, db: sqlite3.Connection, strangers: Sequence[st
     return not strangers or fact == (_digest(strangers),)
 
 
+def lists_are_newer(folder: RunFolder, db: sqlite3.Connection) -> bool:
+    """Return whether the lists beside a ledger were written after all that the ledger knows, as for one from a backup.
+
+    A process that died left another mark in one of the two other places.
+    """
+    mark = _mark_on_disk(folder)
+    return mark is not None and mark == _mark_in_summary(folder) and mark != mark_of(db)
+
+
 def remember_strangers(db: sqlite3.Connection, files: Sequence[str]) -> None:
     """Remember these files in ``images/``, which a healed ledger has no name for."""
     db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_STRANGERS, _digest(files)))

@@ -51,6 +51,10 @@ def test_a_ledger_is_at_home_where_it_was_made_and_a_copy_of_it_once_it_was_open
         "UPDATE requests SET estimate_microusd = -1",
         "UPDATE shares SET columns = ''",
         "UPDATE pictures SET original = '../mug.png'",
+        (
+            "INSERT INTO other_takes (request_id, take, ordinal, original, sha256, bytes, format, first_sent_ms)"
+            " SELECT request_id, 2, ordinal, '../mug.png', sha256, bytes, format, 1 FROM pictures"
+        ),
         "UPDATE names SET file = '../mug.png'",
         "UPDATE names SET file = 'images/.mug.png'",
         "UPDATE names SET held = 'mug.png'",
