@@ -18,6 +18,7 @@ from batchgen.cli import (
     export,
     init,
     models,
+    open_page,
     plan,
     prune,
     rank,
@@ -25,6 +26,7 @@ from batchgen.cli import (
     restore,
     run,
     schema,
+    share,
     simulate,
     status,
     verify,
@@ -71,6 +73,8 @@ _COMMANDS = (
     (ctl.ctl, "Steer a run that goes on: limits, budget, pause, drain"),
     (report.report, "Rebuild the report and the dataset files of a run folder"),
     (compare.compare, "Write, or serve, the page on which pictures are compared"),
+    (open_page.open_page, "Show the report or the compare page with the system's browser"),
+    (share.share, "Make one file of the pages, to send to somebody"),
     (rank.rank, "Rank what people voted on, with price and time"),
     (verify.verify, "Compare the files of a run folder with its ledger"),
     (export.export, "Export pictures as a dataset for trainers and loaders"),
@@ -85,5 +89,6 @@ _COMMANDS = (
     (simulate.simulate, "Serve a simulated service on this machine"),
 )
 for command, summary in _COMMANDS:
-    name = command.__name__
+    # `open` is a name of Python's.
+    name = command.__name__.removesuffix("_page")
     app.command(name, short_help=summary, epilog=epilog(name))(command)

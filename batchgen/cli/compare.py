@@ -52,7 +52,7 @@ def compare(
             return
         from batchgen.compare.writing import write_page
 
-        written = write_page(place, _progress)
+        written = write_page(place, thumbnail_progress)
     except OSError as error:
         raise cant_write(str(folder), error) from error
     _tell(written, f"open it in a browser, or vote with `batchgen compare {folder} --serve`")
@@ -65,7 +65,7 @@ def _compare_together(folders: Sequence[Path], into: Path) -> None:
     with read_together(folders, into) as joined:
         try:
             into.mkdir(parents=True, exist_ok=True)
-            written = write_page(joined, _progress)
+            written = write_page(joined, thumbnail_progress)
         except OSError as error:
             raise cant_write(str(into), error) from error
     _tell(written, "open it in a browser, where it lies: the pictures stay in their folders")
@@ -84,7 +84,7 @@ def _compare_versions(folders: Sequence[Path]) -> None:
 
     places = [run_folder_at(folder) for folder in folders]
     try:
-        written = write_versions(places, _progress)
+        written = write_versions(places, thumbnail_progress)
     except OSError as error:
         raise cant_write(" or ".join(map(str, folders)), error) from error
     _tell(written, "open it in a browser where it lies: the pictures stay in their folders")
@@ -104,7 +104,8 @@ def _announce(url: str, folder: Path) -> None:
     sys.stderr.write(f"{folder} on this machine only; votes go to {folder / 'votes.jsonl'}; Ctrl-C ends it\n")
 
 
-def _progress(progress: ThumbnailProgress) -> None:
+def thumbnail_progress(progress: ThumbnailProgress) -> None:
+    """Say how many thumbnails are made."""
     # A million pictures are shown in steps of one percent, and a log file gets the last step only.
     if not sys.stderr.isatty() and progress.done < progress.wanted:
         return

@@ -41,6 +41,8 @@ _OF_COMMAND: Mapping[str, Mapping[ExitCode, str]] = {
     },
     "report": _READS | _DISK,
     "compare": _READS | _DISK,
+    "open": _READS | _DISK,
+    "share": _READS | _DISK,
     "rank": _READS | _DISK,
     "verify": {
         ExitCode.OK: "no difference",

@@ -79,7 +79,7 @@ def write_page(folder: RunFolder, listen: Callable[[ThumbnailProgress], None] = 
     Raises :class:`LedgerDamaged` if there is no ledger to read, :class:`UsageError` if its votes can't be read, and
     ``OSError`` if the folder can't be written.
     """
-    about, rows = _read(folder, listen)
+    about, rows = read_page(folder, listen)
     _write_files(folder.root, about, rows, Place("compare.html", "compare"), votes.read(folder.root))
     return _written(folder.root / "compare.html", rows)
 
@@ -93,7 +93,7 @@ def write_versions(
     """
     first, second = folders
     names = folder_names([folder.root for folder in folders])
-    parts = [_read(folder, listen) for folder in folders]
+    parts = [read_page(folder, listen) for folder in folders]
     requests = shared_requests([[row.entry for row in rows] for _, rows in parts])
     rows: list[PlacedEntry] = []
     for folder, name, (_, placed), texts in zip(folders, names, parts, requests, strict=True):
@@ -153,7 +153,13 @@ def script(call: str, *values: object) -> bytes:
     return f"{call}({', '.join(map(json_text, values))});\n".encode()
 
 
-def _read(folder: RunFolder, listen: Callable[[ThumbnailProgress], None]) -> tuple[About, list[PlacedEntry]]:
+def read_page(
+    folder: RunFolder, listen: Callable[[ThumbnailProgress], None] = lambda _: None
+) -> tuple[About, list[PlacedEntry]]:
+    """Return what the page of ``folder`` shows, after the thumbnails that are missing are made.
+
+    Raises :class:`LedgerDamaged` if there is no ledger to read, and ``OSError`` if the folder can't be written.
+    """
     with snapshot(folder.ledger) as db:
         entries = tuple(read_entries(db))
         about = read_about(db, folder.name)
@@ -205,25 +211,58 @@ def _make_thumbnails(
             thumbnails.make(bench, shots, count)
 
 
-def _write_files(root: Path, about: About, rows: Sequence[PlacedEntry], place: Place, cast: votes.Votes) -> None:
-    make_folder(root / place.data, root)
+@dataclass(frozen=True, slots=True)
+class PageData:
+    """What the page loads: the ``facts`` it is told first, its ``parts`` by name, and the ``votes`` cast so far."""
+
+    facts: dict[str, Any]
+    parts: dict[str, bytes]
+    votes: bytes
+
+
+def page_data(
+    about: About,
+    rows: Sequence[PlacedEntry],
+    cast: votes.Votes,
+    *,
+    folder: str = "compare",
+    has_report: bool = False,
+    results: dict[str, Any] | None = None,
+) -> PageData:
+    """Return the data of a page, as scripts that will lie in ``folder``; ``results`` are what the votes say."""
     parts = {
         **_parts("rows", rows, ROWS_A_FILE, batch),
         **_parts("details", rows, DETAILS_A_FILE, details),
     }
     # A page that was open meanwhile must not mix its old rows with new details.
     stamp = hashlib.sha256(b"".join(parts.values())).hexdigest()[:16]
-    names = list(parts)
-    # The report is about one folder.
-    report = place.page == "compare.html" and (root / "report.html").is_file()
     facts = about_json(
-        about, stamp=stamp, live=False, total=len(rows), chunk=DETAILS_A_FILE, report=report, files=place.data
+        about, stamp=stamp, live=False, total=len(rows), chunk=DETAILS_A_FILE, report=has_report, files=folder
     )
-    files = {name: script("table.stamp", stamp) + part for name, part in parts.items()}
+    return PageData(
+        facts,
+        {name: script("table.stamp", stamp) + part for name, part in parts.items()},
+        script("ballot.others", cast.votes[-VOTES:]) + (script("results.take", results) if results else b""),
+    )
+
+
+def page_files(data: PageData) -> dict[str, bytes]:
+    """Return the files of the folder ``compare/`` beside a page, by their names, but for thumbnails."""
+    return {**{name: page_file(name) for name in sorted(page_names())}, **_data_files(data)}
+
+
+def _data_files(data: PageData) -> dict[str, bytes]:
+    wanted = [*(name for name in data.parts if name.startswith("rows")), "votes.js"]
+    begin = script("table.begin", data.facts, [f"{data.facts['files']}/{name}" for name in wanted])
+    return {**data.parts, "votes.js": data.votes, "data.js": begin}
+
+
+def _write_files(root: Path, about: About, rows: Sequence[PlacedEntry], place: Place, cast: votes.Votes) -> None:
+    make_folder(root / place.data, root)
+    # The report is about one folder.
+    has_report = place.page == "compare.html" and (root / "report.html").is_file()
     said = results_of(RunFolder(root), cast)
-    files["votes.js"] = script("ballot.others", cast.votes[-VOTES:]) + (script("results.take", said) if said else b"")
-    wanted = [*(name for name in names if name.startswith("rows")), "votes.js"]
-    files["data.js"] = script("table.begin", facts, [f"{place.data}/{name}" for name in wanted])
+    files = _data_files(page_data(about, rows, cast, folder=place.data, has_report=has_report, results=said))
     for name in page_names():
         replace_synced(root / "compare" / name, page_file(name))
     for name, content in files.items():

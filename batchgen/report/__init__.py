@@ -5,6 +5,8 @@ They need neither manifest nor key, and change nothing in the ledger: any run fo
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from batchgen.report.frame import read_frame
 from batchgen.report.reading import Report, read_report
 from batchgen.report.summary import Summary
@@ -17,20 +19,22 @@ from batchgen.store.looks.flags import read_checks
 __all__ = ["Report", "Summary", "print_report", "reported", "summarise", "write_report"]
 
 
-def write_report(folder: RunFolder) -> Report:
+def write_report(folder: RunFolder, *, into: Path | None = None) -> Report:
     """Write report.csv, report.html and summary.json, each in one step, and return what they say.
 
+    They stand in the run folder, or ``into`` another one.
     Raises :class:`LedgerDamaged` if there is no ledger to read.
     """
     from batchgen.report.csv import write_csv
     from batchgen.report.html import page
 
+    place = into or folder.root
     with snapshot(folder.ledger) as db:
         frame = read_frame(db)
         report = read_report(db, frame, folder, read_checks(db, folder))
-        write_csv(db, frame, report.checks, folder.root / "report.csv")
-    replace_synced(folder.root / "report.html", page(report))
-    replace_synced(folder.root / "summary.json", report.summary.to_json())
+        write_csv(db, frame, report.checks, place / "report.csv")
+    replace_synced(place / "report.html", page(report))
+    replace_synced(place / "summary.json", report.summary.to_json())
     return report
 
 

@@ -29,8 +29,8 @@ def read_frame(db: sqlite3.Connection) -> pd.DataFrame:
     Columns: ``state`` (missing if it was withdrawn), ``model``, ``axes`` (JSON), ``cost_source`` and
     ``latency_source`` (empty if unknown) as categories; ``latency_ms`` and ``item_ms`` (``UNKNOWN`` if there is none);
     ``sent_ms`` (``UNKNOWN`` if it never was) and ``known_ms``, when it was answered or ended; ``reused`` (0 or 1);
-    ``pictures``, ``films`` among them and ``film_ms``, their total length; ``attempts``, the three sums of money over
-    all attempts, in micro-dollars, and those of tokens.
+    ``pictures``, ``films`` among them and ``film_ms``, their total length; ``further_takes``, bought on demand beside
+    the first; ``attempts``, the three sums of money over all attempts, in micro-dollars, and those of tokens.
     """
     frame = _requests(db)
     request_id, *amounts = integers(db, _ATTEMPTS, "attempts", width=1 + len(MONEY) + len(TOKENS))
@@ -42,6 +42,9 @@ def read_frame(db: sqlite3.Connection) -> pd.DataFrame:
     frame["pictures"] = (frame["state"] == State.STORED).astype(np.int64)
     several, pictures = _few(db, _SEVERAL, width=2)
     frame.loc[several, "pictures"] = pictures
+    frame["further_takes"] = 0
+    taken, further = _few(db, _FURTHER_TAKES, width=2)
+    frame.loc[taken, "further_takes"] = further
     frame["films"] = frame["film_ms"] = 0
     with_films, films, film_ms = _few(db, _FILMS, width=3)
     frame.loc[with_films, "films"] = films
@@ -81,6 +84,8 @@ FROM attempts WHERE id >= :least AND id <= :most
 _SOURCES = "SELECT json_group_array(coalesce(cost_source, '')) FROM attempts WHERE id >= :least AND id <= :most"
 
 _SEVERAL = "SELECT request_id, count(*) FROM pictures GROUP BY request_id HAVING count(*) > 1"
+
+_FURTHER_TAKES = "SELECT request_id, count(DISTINCT take) FROM other_takes GROUP BY request_id"
 
 _FILMS = """
 SELECT request_id, count(*), coalesce(sum(duration_ms), 0) FROM pictures

@@ -258,7 +258,7 @@ def _groups(frame: pd.DataFrame, by: pd.Categorical[str], times_ms: Sequence[int
     unpriced = (inside["cost_source"] == "") & (inside["billed_microusd"] == 0) & (inside["reused"] == 0)
     estimated = ~inside["cost_source"].isin(["", *STATED])
     columns = {name: inside[name] for name in ("pictures", "attempts", "reused", "films", *MONEY, *TOKENS)} | {
-        "retries": (inside["attempts"] - 1).clip(lower=0),
+        "retries": (inside["attempts"] - 1 - inside["further_takes"]).clip(lower=0),
         "estimated_pictures": inside["pictures"].where(estimated | (inside["estimated_microusd"] > 0), 0),
         "unpriced_pictures": inside["pictures"].where(unpriced & (inside["estimated_microusd"] == 0), 0),
         "reused_pictures": inside["pictures"].where(inside["reused"] > 0, 0),

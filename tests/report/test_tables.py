@@ -178,7 +178,7 @@ def test_the_frame_is_read_without_a_query_per_request(eventful):
         read_frame(db)
 
     # Three for the requests, and twice for the attempts: where they begin, what they are, whether more follow.
-    assert len(queries) == 11
+    assert len(queries) == 12
 
 
 def test_samples_come_from_every_model_in_turn(ledger):

@@ -80,8 +80,14 @@ const words = (() => {
 
   const button = (title, click, attributes = {}, ...more) => make("button", { type: "button", click, ...attributes }, title, ...more);
 
+  /** The pictures of a page that was shared as one file, by the names of their files. */
+  const inlined = {};
+  const inline = (pictures, files) => {
+    for (const [file, number] of Object.entries(files)) inlined[file] = pictures[number];
+  };
+
   /** The address of a file of the run folder: a name can't leave the folder or become another scheme. */
-  const address = (file) => `./${file.split("/").map(encodeURIComponent).join("/")}`;
+  const address = (file) => Object.hasOwn(inlined, file) ? inlined[file] : `./${file.split("/").map(encodeURIComponent).join("/")}`;
 
   const isFilm = (detail) => FILMS.has(detail.format);
 
@@ -126,5 +132,5 @@ const words = (() => {
     fading = setTimeout(() => notice.remove(), 2500);
   };
 
-  return { visible, count, several, money, near, roughly, sure, span, share, size, moment, short, make, button, address, isFilm, shown, edited, copy, say, NONE };
+  return { visible, count, several, money, near, roughly, sure, span, share, size, moment, short, make, button, inline, address, isFilm, shown, edited, copy, say, NONE };
 })();

@@ -323,7 +323,7 @@ const zoom = (() => {
       make("div", { class: "acts" },
         button("Copy as YAML", () => words.copy(request.yaml(place))),
         button("Copy as curl", () => words.copy(request.curl(place))),
-        detail.file && make("a", { href: address(detail.file), target: "_blank", rel: "noopener" }, "Open the file")),
+        detail.file && !address(detail.file).startsWith("data:") && make("a", { href: address(detail.file), target: "_blank", rel: "noopener" }, "Open the file")),
       make("dl", {}, ...said.map(([name, value]) => make("div", {}, make("dt", {}, visible(name)), make("dd", {}, visible(value))))));
   };
 

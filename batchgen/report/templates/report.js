@@ -29,6 +29,18 @@ function sort(table, heads, head, column) {
   body.append(...rows.map((one) => one.row));
 }
 
+// Sent without its run folder, the page says why its pictures are missing.
+addEventListener("load", () => {
+  const tried = [...document.images].filter((image) => image.complete);
+  if (!tried.length || tried.some((image) => image.naturalWidth)) return;
+  const note = document.createElement("p");
+  note.className = "alone";
+  note.setAttribute("role", "status");
+  note.textContent = "The pictures of this page lie in the folder images beside it, which is missing here. Keep both in "
+    + "one place, or ask for the folder as one file: batchgen share FOLDER pictures.zip";
+  document.body.prepend(note);
+});
+
 const collator = new Intl.Collator(undefined, { numeric: true });
 
 // Cells of figures say what they are worth; what is unknown comes last either way.
