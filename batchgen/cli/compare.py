@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,14 @@ def compare(
     serve: Annotated[
         bool, typer.Option("--serve", help="Serve the page on this machine instead; it grows during a run.")
     ] = False,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="Where --serve listens: this machine alone by default; 0.0.0.0 for whoever reaches it.",
+        ),
+    ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port for --serve; 0 for any free one.")] = 0,
     into: Into = None,
 ) -> None:
@@ -32,8 +41,10 @@ def compare(
     written into the first. With --into, several folders count as one, such as the shards of a plan; their pictures stay
     where they are.
     """
-    if port and not serve:
-        raise UsageError("--port is of use only with --serve")
+    if (port or host is not None) and not serve:
+        raise UsageError(f"{'--port' if port else '--host'} is of use only with --serve")
+    if host is not None and not host.strip():
+        raise UsageError("--host is blank; give an address such as 0.0.0.0")
     folder = one_folder(folders, into)
     if folder is None:
         if serve:
@@ -46,9 +57,10 @@ def compare(
     place = run_folder_at(folder)
     try:
         if serve:
+            from batchgen.compare.origin_check import HOST
             from batchgen.compare.serving import serve as serve_page
 
-            serve_page(place, port=port, on_ready=_announce)
+            serve_page(place, host=host or HOST, port=port, on_ready=partial(_announce, host or HOST))
             return
         from batchgen.compare.writing import write_page
 
@@ -98,10 +110,13 @@ def _tell(written: WrittenPage, advice: str) -> None:
     sys.stdout.write(f"{written.page}\n")
 
 
-def _announce(url: str, folder: Path) -> None:
+def _announce(host: str, url: str, folder: Path) -> None:
     sys.stdout.write(f"{url}\n")
     sys.stdout.flush()
-    sys.stderr.write(f"{folder} on this machine only; votes go to {folder / 'votes.jsonl'}; Ctrl-C ends it\n")
+    who = "this machine only"
+    if host not in {"127.0.0.1", "::1", "localhost"}:
+        who = f"{host}, not encrypted: whoever has the whole address sees the pictures and votes"
+    sys.stderr.write(f"{folder} on {who}; votes go to {folder / 'votes.jsonl'}; Ctrl-C ends it\n")
 
 
 def thumbnail_progress(progress: ThumbnailProgress) -> None:

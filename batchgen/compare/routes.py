@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from batchgen.compare import vote, vote_log, votes
 from batchgen.compare.ledger_watch import LedgerWatch
-from batchgen.compare.origin_check import SELF, OriginCheck
+from batchgen.compare.origin_check import HOST, SELF, OriginCheck
 from batchgen.compare.page_columns import batch, details
 from batchgen.compare.writing import VOTES, about_json, page_file, page_html, results_of, script
 from batchgen.errors import UsageError
@@ -47,9 +47,9 @@ _PAGE_TYPES = {".js": "text/javascript", ".css": "text/css"}
 _PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
-def application(folder: RunFolder, ledger: LedgerWatch, port: int, token: str) -> ASGIApp:
+def application(folder: RunFolder, ledger: LedgerWatch, port: int, token: str, host: str = HOST) -> ASGIApp:
     """Return the application with all routes below ``/token/``, behind the checks of token, host and origin."""
-    return OriginCheck(_routes(folder, ledger), port, token)
+    return OriginCheck(_routes(folder, ledger), port, token, host)
 
 
 def _routes(folder: RunFolder, ledger: LedgerWatch) -> Starlette:

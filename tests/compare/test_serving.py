@@ -476,6 +476,75 @@ def _sent(ledger):
         return tables != (0,) and db.execute("SELECT count(*) FROM requests").fetchone() > (2,)
 
 
+@pytest.fixture(scope="module")
+def everywhere(folder):
+    with served(folder.root, "--host", "0.0.0.0") as address:
+        yield address
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "192.0.2.7", "[2001:db8::7]", None, "UPPER"])
+def test_who_listens_on_every_address_is_asked_by_any_of_them_and_by_the_machine_s_name(everywhere, name):
+    place = urlsplit(everywhere)
+    host = {None: place.hostname, "UPPER": place.hostname.upper()}.get(name, name)
+    here = everywhere.replace(place.hostname, "127.0.0.1")
+    named = {"Host": f"{host}:{place.port}"}
+    assert ask(here, "/votes", **named).status == 200
+    assert post(here, VOTE, **named, Origin=f"http://{host}:{place.port}").status in {200, 201, 204}
+    assert place.hostname == socket.gethostname()
+
+
+@pytest.mark.parametrize("name", ["evil.example", "127.0.0.1.evil.example", "127.0.0.1@evil.example", "", "1.2.3.4.5"])
+def test_a_name_rebound_to_a_server_on_every_address_gets_nothing(everywhere, name):
+    place = urlsplit(everywhere)
+    here = everywhere.replace(place.hostname, "127.0.0.1")
+    assert ask(here, "/votes", Host=f"{name}:{place.port}").status == 403
+    assert ask(here, "/votes", Host=f"127.0.0.1:{place.port}", Origin="http://evil.example").status == 403
+
+
+def test_without_the_token_nothing_is_read_from_elsewhere_either(everywhere):
+    place = urlsplit(everywhere)
+    here = f"http://127.0.0.1:{place.port}/"
+    for path in ("/", "/votes", "/rows?after=0"):
+        assert ask(here, path, bare=True).status == 403
+
+
+def test_who_listens_on_one_address_is_asked_by_no_other_name(folder):
+    with served(folder.root, "--host", "127.0.0.2") as url:
+        place = urlsplit(url)
+        assert place.hostname == "127.0.0.2"
+        assert ask(url, "/votes").status == 200
+        for name in ("localhost", "127.0.0.1", "192.0.2.7"):
+            assert ask(url, "/votes", Host=f"{name}:{place.port}").status == 403
+
+
+def test_what_others_can_do_is_told_with_the_address(folder):
+    process = subprocess.Popen(
+        [PROGRAM, "compare", str(folder.root), "--serve", "--host", "0.0.0.0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline().startswith(f"http://{socket.gethostname()}:")
+    process.terminate()
+    _, said = process.communicate(timeout=30)
+    assert "not encrypted: whoever has the whole address sees the pictures and votes" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--serve", "--host", "192.0.2.1"), "no address of this machine"),
+        (("--serve", "--host", "no such host"), "there is no such name or address"),
+        (("--serve", "--host", ""), "--host is blank"),
+        (("--host", "0.0.0.0"), "--host is of use only with --serve"),
+    ],
+)
+def test_a_host_that_is_none_is_wrong_usage(folder, words, said):
+    done = run_here(folder.root, "compare", folder.root, *words)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
 def test_a_port_that_is_taken_is_said_in_a_line(url, folder):
     done = run_here(folder.root, "compare", folder.root, "--serve", "--port", urlsplit(url).port)
     assert done.returncode == 3
