@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from batchgen.store.ledger import takes
 from batchgen.store.ledger.records import Record, RecordedPicture, records, records_of
 
 # The page's name for a stored picture.
@@ -17,9 +18,9 @@ Shot = RecordedPicture
 class Entry(msgspec.Struct, frozen=True):
     """One picture of a request, or a request that has none; ``ordinal`` counts the pictures of a request from 1.
 
-    The three sums are those of the whole request and stand with its first picture only, so that they add up.
-    ``total_ms`` is the time from the first attempt to the file on disk; ``latency_source`` says whose time the latency
-    is.
+    The three sums are those of the whole request and stand with its first picture only, so that they add up. ``take``
+    says which of several takes of the request is shown, such as ``2 of 3``. ``total_ms`` is the time from the first
+    attempt to the file on disk; ``latency_source`` says whose time the latency is.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Entry(msgspec.Struct, frozen=True):
     message: str | None
     status: int | None
     shot: Shot | None
+    take: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,13 @@ class About:
 def read_entries(db: sqlite3.Connection, numbers: Sequence[int] | None = None) -> Iterator[Entry]:
     """Yield every entry, or those of the requests ``numbers``, in the order of the plan."""
     # `records` leaves out pictures in the trash: they are no part of the comparison.
+    several = takes.numbers(db)
     for record in records(db) if numbers is None else records_of(db, numbers):
         if record.take > 1:
             # Another picture that a person asked for is compared once it is one.
             continue
         for ordinal, shot in enumerate(record.pictures or (None,), 1):
-            yield _entry(record, ordinal, shot)
+            yield _entry(record, ordinal, shot, several.get(record.number))
 
 
 def read_about(db: sqlite3.Connection, name: str) -> About:
@@ -80,7 +83,7 @@ def read_about(db: sqlite3.Connection, name: str) -> About:
     return About(name, fact == ("1",), bool(running), planned, provider, base_url)
 
 
-def _entry(record: Record, ordinal: int, shot: Shot | None) -> Entry:
+def _entry(record: Record, ordinal: int, shot: Shot | None, several: tuple[int, int] | None) -> Entry:
     first = ordinal == 1
     return Entry(
         record.number,
@@ -108,4 +111,5 @@ def _entry(record: Record, ordinal: int, shot: Shot | None) -> Entry:
         record.message,
         record.status,
         shot,
+        f"{several[0]} of {several[1]}" if several else "",
     )

@@ -91,6 +91,7 @@ def details(rows: Sequence[PlacedEntry]) -> dict[str, Any]:
         "estimated": [entry.estimated_microusd for entry in entries],
         "clock": [entry.latency_source or "" for entry in entries],
         "edited": [[f"{row.base}{file}" for file in row.edited] for row in rows],
+        "take": [entry.take for entry in entries],
     }
 
 

@@ -315,7 +315,7 @@ const zoom = (() => {
       ["cost", words.money(cost[place])], ["maybe billed", maybe[place] && words.money(maybe[place])],
       ["of it estimated", detail.estimated && words.money(detail.estimated)], ["priced by", table.source(place)],
       ["latency", words.span(latency[place])], ["measured by", latency[place] >= 0 && detail.clock],
-      ["in all", words.span(detail.total)], ["attempts", detail.attempts], ["picture", file],
+      ["in all", words.span(detail.total)], ["attempts", detail.attempts], ["take", detail.take], ["picture", file],
       ...Object.entries(request.columns(place)).filter(([name]) => name !== "picture"), ["answered", words.moment(detail.answered)],
       ["revised prompt", detail.revised], ["file", detail.file], ["key", detail.key], ["sha256", detail.sha256]];
     const said = facts.filter(([, value]) => value && value !== words.NONE);
