@@ -295,6 +295,6 @@ def test_each_step_is_durable_before_the_next_one_refers_to_it(shop, kind, tmp_p
     if kind == "large":
         renamed = first(lambda call: call.name.startswith("rename") and ".body" in call.text)
         assert first(
-            lambda call: call.name == "fsync" and "/answers/." in call.text and call.began > post.ended
+            lambda call: call.name == "fsync" and ".arriving>" in call.text and call.began > post.ended
         ).ended < (renamed.began)
         assert synced(renamed, "/answers>").ended < answer_recorded.began

@@ -177,7 +177,7 @@ class ArrivingAnswer:
         write_at(file.handle, ending, at)
         os.fsync(file.handle)
         target = self._files.body_of(self.attempt)
-        file.path.rename(target)
+        file.path.replace(target)
         self._file = None
         os.close(file.handle)
         return target
