@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from batchgen.store.pictures.in_bucket import PICTURES, object_of
+from batchgen.store.pictures.ledger_backup import BACKUP
 from tests.buckets.service import ADDRESS, BUSY, DENIED, NO_BUCKET
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
@@ -146,9 +147,10 @@ def test_a_killed_run_goes_on_with_what_lies_in_the_bucket(shop, bucket):
     assert len(pictures_in(bucket)) == states["stored"]
 
 
-def test_a_ledger_that_is_lost_is_made_anew_from_the_receipts(shop, bucket):
+def test_a_ledger_that_is_lost_with_its_copy_is_made_anew_from_the_receipts(shop, bucket):
     in_bucket(shop, 5).run()
     shutil.rmtree(shop.out)
+    bucket.delete([BACKUP])
     ended = shop.run()
     assert ended.code == 0, ended.err
     assert len(shop.billing()) == 5
