@@ -558,7 +558,7 @@ class _Healing:
 
     def _bodies(self, found: Mapping[str, Wanted], *, lost: bool) -> None:
         for key, path in self._loose_bodies().items():
-            state = self._state(key)
+            take, state = self._unfinished(key)
             if state in {State.STORED, State.ANSWERED, State.SENT}:
                 continue
             asked = found.get(key)
@@ -568,20 +568,29 @@ class _Healing:
             bill = asked.bill
             if lost and state in {State.SPOILED, State.DOUBT}:
                 # The line that a lost ledger left is of the attempt that brought the body.
-                ticket, stated = self._last_attempt(key)
+                ticket, stated = self._last_attempt(key, take)
                 bill = stated if state is State.SPOILED else bill
             else:
-                ticket = self._ticket(asked.request, asked.stem, self._now_ms)
+                ticket = self._ticket(structs.replace(asked.request, take=take), asked.stem, self._now_ms)
             kept = path.with_name(f"{key}-{ticket.attempt_id}.body")
             path.rename(kept)
             self._answer(ticket, bill, self._now_ms, kept=kept.name)
             self._done.answered += 1
 
-    def _last_attempt(self, key: str) -> tuple[Ticket, Bill]:
+    def _unfinished(self, key: str) -> tuple[int, State | None]:
+        """Return the take of a key that an answer the ledger does not know is for, and its state.
+
+        Of a stored request, that is the further take that was asked for, if any.
+        """
+        newest = "SELECT take, state FROM requests WHERE key = ? ORDER BY take DESC LIMIT 1"
+        take, state = self._db.execute(newest, (key,)).fetchone() or (1, None)
+        return take, None if state is None else State(state)
+
+    def _last_attempt(self, key: str, take: int) -> tuple[Ticket, Bill]:
         request_id, attempt_id, *bill = self._db.execute(
             "SELECT r.id, a.id, a.billed_microusd, a.estimated_microusd, a.cost_flag, a.cost_source FROM requests r"
-            " JOIN attempts a ON a.request_id = r.id WHERE r.key = ? AND r.take = 1 ORDER BY a.ordinal DESC LIMIT 1",
-            (key,),
+            " JOIN attempts a ON a.request_id = r.id WHERE r.key = ? AND r.take = ? ORDER BY a.ordinal DESC LIMIT 1",
+            (key, take),
         ).fetchone()
         return Ticket(request_id, attempt_id, key, "", 0, None), Bill(*bill)
 

@@ -552,6 +552,20 @@ def test_an_answer_of_a_request_that_is_stored_is_not_finished_again(mugs, numbe
     assert mugs.state(mugs.plan[number]) == State.STORED
 
 
+def test_an_answer_that_an_older_ledger_does_not_know_is_that_of_the_take_that_was_asked_for(mugs):
+    request = mugs.plan[0]
+    with closing(connect(mugs.folder.ledger)) as db:
+        takes.ask(db, [(request, mugs.stem(request))], run_id=1, now_ms=1)
+    write_answer(mugs.folder, request.key, 99, b"a body")
+    assert mugs.heal(lost=False).answered == 1
+    states = mugs.ask("SELECT take, state FROM requests WHERE key = ? ORDER BY take", request.key)
+    assert states == [(1, "stored"), (2, "answered")]
+    with closing(Reader(mugs.folder.ledger)) as reader:
+        (left,) = reader.unfinished()
+    assert mugs.folder.answer(left.answer).read_bytes() == b"a body"
+    assert not mugs.heal(lost=False).any
+
+
 def test_the_kept_answer_of_what_was_spoiled_is_read_again_and_billed_once(mugs):
     spoiled = mugs.plan[6]
     write_answer(mugs.folder, spoiled.key, 57, b"a body")
