@@ -65,6 +65,7 @@ class BucketSession:
         self.begun = False
         self._folder = folder
         self._taken = taken
+        self._on_its_way = self._saved_doubts = OnItsWay()
         self._renewed_s = time.monotonic()
         self._gone = False
         self._rest_until_s = 0.0
@@ -206,9 +207,10 @@ class BucketSession:
         """
         if self._taken is None:
             return
+        self._on_its_way = on_its_way
         try:
             self._taken.lease.begin(**asdict(on_its_way))
-            self._taken.backup.save()
+            self._save(self._taken.backup)
             self.begun = True
         except BucketFailed as error:
             raise error.refusal() from error
@@ -221,7 +223,7 @@ class BucketSession:
         if self._taken is None or not self.is_ours:
             return
         try:
-            self._taken.backup.save()
+            self._save(self._taken.backup)
         except BucketFailed as error:
             self.note(error)
         except LeaseLost as error:
@@ -235,8 +237,9 @@ class BucketSession:
         """
         if self._taken is None or not self.is_ours:
             return
+        lease = self._taken.lease
         try:
-            self._taken.lease.renew()
+            lease.begin(**asdict(self._known_here_alone())) if self.begun else lease.renew()
         except LeaseLost as error:
             self.is_ours = False
             self.failed = self.failed or f"{error}, since this run was silent for too long"
@@ -246,6 +249,24 @@ class BucketSession:
                 self.failed = self.failed or f"{error}; it took no word of this run for {GIVEN_UP_S / 60:.0f} minutes"
         else:
             self._renewed_s = time.monotonic()
+
+    def _save(self, backup: LedgerBackup) -> None:
+        doubts = self._doubts()
+        backup.save()
+        self._saved_doubts = doubts
+
+    def _known_here_alone(self) -> OnItsWay:
+        """Return what the bucket has no record of, at most: what is on its way, and doubts that its copy lacks."""
+        now, saved = self._doubts(), self._saved_doubts
+        return OnItsWay(
+            self._on_its_way.in_flight + max(0, now.in_flight - saved.in_flight),
+            self._on_its_way.reserved_microusd + max(0, now.reserved_microusd - saved.reserved_microusd),
+        )
+
+    def _doubts(self) -> OnItsWay:
+        with self._reading:
+            self._reader = self._reader or Reader(self._folder.ledger)
+            return OnItsWay(*self._reader.db.execute(_DOUBTS).fetchone())
 
     @contextmanager
     def cared_for(self) -> Iterator[None]:
@@ -268,6 +289,12 @@ class BucketSession:
     def _care(self) -> None:
         if self._kept and not self.is_resting:
             self.move_up()
+
+
+_DOUBTS = """
+SELECT count(DISTINCT r.id), coalesce(sum(a.maybe_microusd), 0)
+FROM requests r JOIN attempts a ON a.request_id = r.id WHERE r.state = 'in doubt' AND r.state <> 'stored'
+"""
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from batchgen.errors import FolderInUse
+from batchgen.request import State
 from batchgen.running import bucket_session
 from batchgen.running.bucket_session import BucketSession, HeldBucket, OnItsWay
 from batchgen.store.folder.lock import boot_id
@@ -18,6 +19,7 @@ from batchgen.store.pictures import lease as leases
 from batchgen.store.pictures.bucket import BucketFailed
 from batchgen.store.pictures.lease import LEASE, Holder, LeaseLost, take_lease
 from batchgen.store.pictures.ledger_backup import LedgerBackup
+from tests import ledgers
 from tests.buckets.service import ADDRESS, BUSY
 from tests.buckets.test_run import in_bucket, pictures_in
 
@@ -28,7 +30,7 @@ def said(bucket):
 
 def claim(bucket, **changes):
     """A lease as another machine would have left it."""
-    holder = Holder(4242, "far-away", "another-boot", "2026-03-01 12:00:00", "/work/out", "t")
+    holder = Holder(4242, "far-away", "another-boot", "2026-03-01 12:00:00", "/srv/out", "t")
     bucket.overwrite(LEASE, msgspec.json.encode(msgspec.structs.replace(holder, **changes)))
 
 
@@ -41,7 +43,7 @@ def folder(tmp_path):
 
 
 def taken(bucket, folder):
-    return HeldBucket(take_lease(bucket, "/work/one"), LedgerBackup(bucket, folder))
+    return HeldBucket(take_lease(bucket, "/srv/one"), LedgerBackup(bucket, folder))
 
 
 def dead_process():
@@ -51,48 +53,48 @@ def dead_process():
 
 
 def test_a_bucket_is_held_by_one_run(bucket):
-    take_lease(bucket, "/work/one")
+    take_lease(bucket, "/srv/one")
     with pytest.raises(
         FolderInUse, match=rf"{ADDRESS} is in use by process \d+ on \S+ since .*, which said so \d+ s ago"
     ):
-        take_lease(bucket, "/work/two")
+        take_lease(bucket, "/srv/two")
 
 
 def test_a_bucket_that_was_released_is_free(bucket):
-    take_lease(bucket, "/work/one").release()
-    assert take_lease(bucket, "/work/two").before is None
+    take_lease(bucket, "/srv/one").release()
+    assert take_lease(bucket, "/srv/two").before is None
 
 
 def test_a_holder_that_died_on_this_machine_holds_nothing_and_is_known(bucket):
     claim(bucket, process=dead_process(), host=socket.gethostname(), boot=boot_id(), in_flight=7, reserved_microusd=70)
-    assert take_lease(bucket, "/work/two").before.in_flight == 7
+    assert take_lease(bucket, "/srv/two").before.in_flight == 7
 
 
 def test_another_machine_is_waited_for_unless_it_is_said_to_be_dead(bucket, monkeypatch):
     claim(bucket, in_flight=7)
     with pytest.raises(FolderInUse, match=r"wait 5 minutes, or use --force-unlock far-away"):
-        take_lease(bucket, "/work/two", force_unlock="elsewhere")
-    assert take_lease(bucket, "/work/two", force_unlock="far-away").before.host == "far-away"
+        take_lease(bucket, "/srv/two", force_unlock="elsewhere")
+    assert take_lease(bucket, "/srv/two", force_unlock="far-away").before.host == "far-away"
     claim(bucket, in_flight=7)
     monkeypatch.setattr(leases, "SILENT_S", 0.0)
-    assert take_lease(bucket, "/work/two").before.host == "far-away"
+    assert take_lease(bucket, "/srv/two").before.host == "far-away"
 
 
 def test_what_a_killed_run_had_on_its_way_stays_known_until_another_has_begun(bucket, monkeypatch):
     monkeypatch.setattr(leases, "SILENT_S", 0.0)
     claim(bucket, in_flight=7, reserved_microusd=70)
-    take_lease(bucket, "/work/refused").release()
+    take_lease(bucket, "/srv/refused").release()
     assert (said(bucket).host, said(bucket).in_flight, said(bucket).released) == ("far-away", 7, True)
-    second = take_lease(bucket, "/work/two")
+    second = take_lease(bucket, "/srv/two")
     assert said(bucket).in_flight == 7, "also if this one is killed before it begins"
     second.begin(in_flight=2, reserved_microusd=20)
     assert (said(bucket).in_flight, said(bucket).released) == (2, False)
     second.release()
-    assert take_lease(bucket, "/work/three").before is None
+    assert take_lease(bucket, "/srv/three").before is None
 
 
 def test_a_holder_that_was_taken_over_is_told_by_whom(bucket):
-    first = take_lease(bucket, "/work/one")
+    first = take_lease(bucket, "/srv/one")
     claim(bucket)
     with pytest.raises(LeaseLost, match="was taken over by process 4242 on far-away"):
         first.renew()
@@ -101,7 +103,7 @@ def test_a_holder_that_was_taken_over_is_told_by_whom(bucket):
 def test_what_is_no_lease_is_left_alone(bucket):
     bucket.create(LEASE, b"somebody's own")
     with pytest.raises(BucketFailed, match="is no lease of batchgen"):
-        take_lease(bucket, "/work/one")
+        take_lease(bucket, "/srv/one")
     assert bucket.read(LEASE).content == b"somebody's own"
 
 
@@ -110,6 +112,19 @@ def test_a_run_says_what_may_be_on_its_way_before_it_sends_anything(bucket, fold
     session.begin(OnItsWay(3, 30_000))
     session.renew()
     assert (said(bucket).in_flight, said(bucket).reserved_microusd) == (3, 30_000)
+
+
+def test_a_doubt_that_the_copy_of_the_ledger_lacks_is_said_to_be_on_its_way(bucket, tmp_path):
+    with ledgers.build(tmp_path / "out") as ledger:
+        ledger.begin()
+        session = BucketSession(bucket, ledger.folder, taken(bucket, ledger.folder))
+        session.begin(OnItsWay(3, 30_000))
+        ledger.fail(ledger.request(), State.DOUBT, maybe_microusd=50_000)
+        session.renew()
+        assert (said(bucket).in_flight, said(bucket).reserved_microusd) == (4, 80_000)
+        session.back_up()
+        session.renew()
+        assert (said(bucket).in_flight, said(bucket).reserved_microusd) == (3, 30_000)
 
 
 def test_a_run_that_lost_its_bucket_sends_nothing_more_and_writes_no_lists(bucket, folder):
