@@ -33,7 +33,7 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedTake:
     """The request whose pictures are recorded, and the number of the take they are."""
 
     request_id: int
@@ -101,13 +101,13 @@ def last_ordinal(db: sqlite3.Connection, key: str) -> int:
     return max((int(original.rpartition("-")[2].partition(".")[0]) for (original,) in originals), default=0)
 
 
-def join(db: sqlite3.Connection, request_id: int) -> Joined:
+def join(db: sqlite3.Connection, request_id: int) -> JoinedTake:
     """Return which request the row ``request_id`` belongs to; a further take's row becomes part of that request."""
     key, take = db.execute("SELECT key, take FROM requests WHERE id = ?", (request_id,)).fetchone()
     number = last_number(db, first := first_of(db, key)) + 1
     if take == 1:
         # With another number than 1, it was bought anew after its pictures were lost, and other takes are kept.
-        return Joined(request_id, number)
+        return JoinedTake(request_id, number)
     db.execute("UPDATE attempts SET request_id = ?, take = ? WHERE request_id = ?", (first, number, request_id))
     if db.execute("SELECT discarded_ms IS NOT NULL FROM requests WHERE id = ?", (first,)).fetchone() == (1,):
         # Their bytes were deleted because a person said so.
@@ -116,7 +116,7 @@ def join(db: sqlite3.Connection, request_id: int) -> Joined:
     put_aside(db, first)
     db.execute(_DESCRIBED_BY_TAKE, (request_id, first))
     db.execute("DELETE FROM requests WHERE id = ?", (request_id,))
-    return Joined(first, number)
+    return JoinedTake(first, number)
 
 
 def put_aside(db: sqlite3.Connection, request_id: int) -> None:
