@@ -12,6 +12,7 @@ from batchgen.running.executors.interface import PaidPicture
 from batchgen.running.executors.into_bucket import IntoBucket
 from batchgen.store.folder.disk_space import DiskSpace
 from batchgen.store.folder.run_folder import RunFolder
+from batchgen.store.ledger.schema import connect
 from batchgen.store.media.sniff import NotAPicture
 from batchgen.store.pictures.bucket import BucketFailed
 from tests import ledgers
@@ -68,7 +69,8 @@ async def test_a_bucket_that_fails_is_left_alone_and_the_disk_keeps_what_is_paid
             raise BucketFailed("s3://mugs: it was so", lasting=lasting)
 
     session = BucketSession(Fails(), folder)
-    session.receipt = lambda key: SimpleNamespace(key=key, attributes=lambda **_: {})
+    session.receipt = lambda _request_id: SimpleNamespace(key=KEY, attributes=lambda **_: {})
+    connect(folder.ledger).close()
     executor = IntoBucket(session, on_disk)
     for ordinal in (1, 2):
         rested = await executor.put(paid(ledgers.picture_bytes(ordinal), ordinal))
