@@ -58,7 +58,7 @@ class WrittenPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PagePlace:
     """Where a page lies in its run folder, and its data."""
 
     page: str
@@ -80,7 +80,7 @@ def write_page(folder: RunFolder, listen: Callable[[ThumbnailProgress], None] = 
     ``OSError`` if the folder can't be written.
     """
     about, rows = read_page(folder, listen)
-    _write_files(folder.root, about, rows, Place("compare.html", "compare"), votes.read(folder.root))
+    _write_files(folder.root, about, rows, PagePlace("compare.html", "compare"), votes.read(folder.root))
     return _written(folder.root / "compare.html", rows)
 
 
@@ -108,7 +108,7 @@ def write_versions(
         running=any(one.running for one in abouts),
     )
     name = f"with-{second.root.resolve().name}"
-    _write_files(first.root, about, rows, Place(f"compare-{name}.html", f"compare/{name}"), votes.Votes())
+    _write_files(first.root, about, rows, PagePlace(f"compare-{name}.html", f"compare/{name}"), votes.Votes())
     return _written(first.root / f"compare-{name}.html", rows)
 
 
@@ -257,7 +257,7 @@ def _data_files(data: PageData) -> dict[str, bytes]:
     return {**data.parts, "votes.js": data.votes, "data.js": begin}
 
 
-def _write_files(root: Path, about: About, rows: Sequence[PlacedEntry], place: Place, cast: votes.Votes) -> None:
+def _write_files(root: Path, about: About, rows: Sequence[PlacedEntry], place: PagePlace, cast: votes.Votes) -> None:
     make_folder(root / place.data, root)
     # The report is about one folder.
     has_report = place.page == "compare.html" and (root / "report.html").is_file()

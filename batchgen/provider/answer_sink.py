@@ -13,7 +13,7 @@ from batchgen.provider.arrival import ROOM_AT, arriving_head
 from batchgen.provider.http.interface import Headers, Sink
 
 
-class Place(Protocol):
+class AnswerPlace(Protocol):
     """The place of one answer, for :data:`ANSWER_PLACE`. Used on the event loop; never raises.
 
     ``attempt`` says whose answer it is.
@@ -34,7 +34,7 @@ class Place(Protocol):
         ...
 
 
-ANSWER_PLACE: ContextVar[Place | None] = ContextVar("ANSWER_PLACE", default=None)
+ANSWER_PLACE: ContextVar[AnswerPlace | None] = ContextVar("ANSWER_PLACE", default=None)
 # What keeps the download of a hosted picture likewise.
 DOWNLOAD_SINK: ContextVar[Sink | None] = ContextVar("DOWNLOAD_SINK", default=None)
 
@@ -49,7 +49,7 @@ class AnswerSink:
     are kept, once the answer has begun.
     """
 
-    def __init__(self, place: Place, secrets: Sequence[bytes], kept: Callable[[Headers], KeptHeaders]) -> None:
+    def __init__(self, place: AnswerPlace, secrets: Sequence[bytes], kept: Callable[[Headers], KeptHeaders]) -> None:
         self._place = place
         self._kept = kept
         self._secrets = secrets
