@@ -41,7 +41,10 @@ Folder = Annotated[
 Folders = Annotated[
     list[Path],
     typer.Argument(
-        metavar="FOLDER...", show_default=False, help="A run folder, such as outputs/quickstart; several count as one."
+        metavar="FOLDER...",
+        show_default=False,
+        autocompletion=completion.folders,
+        help="A run folder, such as outputs/quickstart; several count as one.",
     ),
 ]
 Into = Annotated[
