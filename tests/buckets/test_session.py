@@ -90,7 +90,7 @@ def test_what_is_no_receipt_of_ours_says_nothing_of_a_cost(attributes):
 
 
 def test_a_receipt_is_read_as_it_was_written():
-    receipt = Receipt("9f" * 16, 7, 40_000, 0, "answer")
+    receipt = Receipt("9f" * 16, 2, 7, 40_000, 0, "answer")
     assert read_receipt(receipt.attributes(sha256="0" * 64, format_name="png")) == receipt
     assert "costsource" not in Receipt("9f" * 16, source="größe").attributes(sha256="", format_name="png")
 
