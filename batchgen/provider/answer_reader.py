@@ -25,6 +25,8 @@ __all__ = ["EXCERPT", "UNREADABLE", "Reading", "read_answer"]
 EXCERPT = 4000
 
 _MOST_PARTS = 64
+# Undoing codings and looking everywhere takes several times the size of a body: a larger one is kept as it is.
+_LARGEST_ODD_BYTES = 64 << 20
 # Heartbeats before a picture: one every few seconds of a day.
 _LONGEST_IDLE = 64 * 1024
 _BOUNDARY = re.compile(r'multipart/.*?;\s*boundary="?([^";]{1,200})', re.IGNORECASE | re.DOTALL)
@@ -63,6 +65,9 @@ def read_answer(arrival: Arrival, *, base_url: str = "", sent: Collection[str] =
         # Films and scans come as the body itself. What else is so large is an odd answer, and read in memory.
         if pictures := search.as_it_lies(arrival.content):
             return Reading(pictures)
+        if len(arrival.content) > _LARGEST_ODD_BYTES:
+            text = bytes(arrival.content[: 2 * EXCERPT]).decode("utf-8", "replace")
+            return Reading((), fields or {}, text, is_json=fields is not None)
         return read_answer(replace(arrival, content=arrival.body), base_url=base_url, sent=sent)
     body = inflated(arrival.body, arrival.header("content-encoding"))
     reading = search.reading(body)

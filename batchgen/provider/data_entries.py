@@ -36,12 +36,17 @@ _decode_text = msgspec.json.Decoder(str).decode
 
 def strict_fields(body: bytes | memoryview) -> dict[str, msgspec.Raw] | None:
     """Return the fields of a body that is one strict JSON object, else ``None``."""
-    if len(body) > _LARGEST_UNCOUNTED_BYTES and _commas(body) > _MOST_FIELDS:
+    if len(body) > _LARGEST_UNCOUNTED_BYTES and (not _ends_an_object(body) or _commas(body) > _MOST_FIELDS):
         return None
     try:
         return _decode_fields(body)
     except UNREADABLE:
         return None
+
+
+def _ends_an_object(body: bytes | memoryview) -> bool:
+    """Return whether the end of a body is that of an object: a large one that was cut is not read for nothing."""
+    return bytes(body[-_SLICE_BYTES:]).rstrip().endswith(b"}")
 
 
 def _commas(body: bytes | memoryview) -> int:

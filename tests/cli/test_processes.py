@@ -29,8 +29,11 @@ COMMANDS = {
     "adopt": (["outputs/job", "ffff", "found.png"], 2, ""),
     "init": (["sweep", "--into", "new"], 0, "new/sweep.yaml"),
     "schema": ([], 0, '"$schema"'),
+    "choose": (["outputs/job", "nothing"], 2, ""),
+    "share": (["outputs/job", "page.html"], 0, "page.html"),
+    "open": (["outputs/job"], 0, "report.html"),
 }
-LONG = {"run", "simulate", "models"}
+LONG = {"run", "simulate", "models", "doctor"}
 
 
 def test_no_command_is_forgotten():

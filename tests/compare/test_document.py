@@ -13,7 +13,7 @@ def test_the_commands_of_the_document_work_one_after_the_other(tmp_path):
     for _, command in shown:
         done = typed(command, tmp_path)
         assert done.returncode == 0, done.stderr
-    assert len(shown) == 4
+    assert len(shown) == 6
     assert (tmp_path / "outputs/quickstart/compare.html").is_file()
     assert (tmp_path / "outputs/quickstart/compare-with-today.html").is_file()
 

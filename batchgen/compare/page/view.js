@@ -57,8 +57,9 @@ const view = (() => {
     const all = choices();
     const pick = (name) => all.find((one) => one.name === name);
     const y = pick(state.y) || pick("request") || pick("prompt") || all.find((one) => one.name !== "model") || all[0];
-    const usual = state.x || !y ? {} : usualAxes(all, y);
-    const x = pick(state.x) || usual.x;
+    const across = pick(state.x);
+    const usual = across || !y ? {} : usualAxes(all, y);
+    const x = across || usual.x;
     // Whoever names one axis above another has named all that should be there.
     const [over, above] = state.sx || state.sy ? [state.sx, state.sy].map(pick) : [usual.sx, usual.sy];
     const extra = (one, ...taken) => (taken.includes(one) ? undefined : one);
