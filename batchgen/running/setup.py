@@ -47,7 +47,8 @@ from batchgen.running.progress_file import ProgressFile
 from batchgen.running.relink import Looked, Relinked, look, note, open_stems, relink
 from batchgen.running.result import Finished, finished
 from batchgen.running.schedule.from_manifest import lanes_of, policy_of
-from batchgen.store.dataset.heal import Wanted, heal
+from batchgen.store.dataset.heal import heal
+from batchgen.store.dataset.healed import Wanted
 from batchgen.store.dataset.leftovers import is_lost, set_aside_logs
 from batchgen.store.dataset.mark import is_in_step, remove_mark
 from batchgen.store.folder.disk_space import DiskSpace

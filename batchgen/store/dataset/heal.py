@@ -11,14 +11,16 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from msgspec import structs
 
 from batchgen.errors import FolderMismatch, UsageError
 from batchgen.request import Request, State, number_of
+from batchgen.store.dataset.heal_takes import TakeHealing, has_lost_answer
+from batchgen.store.dataset.healed import Find, Healed, StrayAnswer, Wanted
 from batchgen.store.dataset.jsonl_reader import FailureLine, ListedPicture, PaidLines
 from batchgen.store.dataset.leftovers import METADATA, Leftovers, is_plain_file, picture_files
 from batchgen.store.dataset.mark import lists_are_newer, remember_strangers
@@ -39,74 +41,6 @@ from batchgen.wording import counted
 
 _ORIGINAL = re.compile(r"([0-9a-f]{32})-([1-9][0-9]*)\.[a-z0-9]+")
 _OPAQUE = re.compile(r".*/\d{9,}-([0-9a-f]{8})\.[a-z0-9]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A request of the plan, the stem of its name, what it is expected to cost and who says so, if anybody knows."""
-
-    request: Request
-    stem: str
-    expected_microusd: int | None
-    price_source: str | None = None
-
-    @property
-    def bill(self) -> Bill:
-        """The bill of an answer of which nothing tells what it cost."""
-        return Bill(estimated_microusd=self.expected_microusd or 0, flag="recovered", source=self.price_source)
-
-
-# Finds the requests of a plan by the first 64 bits of their keys.
-Find = Callable[[Callable[[int], bool]], Iterator[Wanted]]
-
-
-@dataclass(frozen=True, slots=True)
-class _StrayAnswer:
-    """Pictures of one answer that the ledger does not know, and the receipt beside them, if they lie in a bucket."""
-
-    pictures: list[StoredPicture]
-    receipt: Receipt | None
-
-    @property
-    def take(self) -> int:
-        return self.receipt.take if self.receipt else 1
-
-
-@dataclass(slots=True)
-class Healed:
-    """What came back: requests ``stored``, of which ``unpriced`` have no cost that a line states; ``answered`` ones to
-    be finished; ``lost`` ones, whose bytes are gone; ``failures``. ``unknown`` files and lines belong to no request.
-    ``takes`` are further pictures of stored requests.
-    """
-
-    stored: int = 0
-    unpriced: int = 0
-    answered: int = 0
-    lost: int = 0
-    failures: int = 0
-    takes: int = 0
-    unknown: list[str] = field(default_factory=list)
-
-    @property
-    def any(self) -> bool:
-        return bool(self.stored or self.answered or self.lost or self.failures or self.takes)
-
-    def __str__(self) -> str:
-        said = [f"{counted(self.stored, 'request')} stored"]
-        if self.unpriced:
-            said.append(f"{self.unpriced:,} of them without a line that says what they cost: estimated")
-        if self.takes:
-            said.append(f"{counted(self.takes, 'more take')} of what is stored")
-        if self.answered:
-            said.append(f"{counted(self.answered, 'answer')} to be made pictures of")
-        if self.lost:
-            paid = counted(self.lost, "request")
-            said.append(f"{paid} paid for whose pictures are gone or altered (--retry missing buys them again)")
-        if self.failures:
-            said.append(f"{counted(self.failures, 'request')} that ended otherwise")
-        if self.unknown:
-            said.append(f"{counted(len(self.unknown), 'file or line', 'files or lines')} that belong to no request")
-        return ", ".join(said)
 
 
 def heal(
@@ -155,6 +89,7 @@ class _Healing:
         self._run_id = 0
         self._done = Healed()
         self._listed: dict[str, PaidLines] = {}
+        self._takes = TakeHealing(db, folder, self._listed, self._done, run=self._run, now_ms=self._now_ms)
         # Then what a line shows was chosen after all that the ledger knows.
         self._newer = lists_are_newer(folder, db)
 
@@ -168,7 +103,7 @@ class _Healing:
         for key, originals in strays.items():
             self._stray(key, originals, found.get(key))
         for key in self._listed.keys() - strays.keys() if self._newer else ():
-            self._choose(key)
+            self._takes.choose(key)
         # What lies at rest has just been given its names back.
         unnamed = {file for file in unnamed if not self._is_named(file)}
         self._opaque(unnamed)
@@ -316,29 +251,32 @@ class _Healing:
         answers = self._answers(originals)
         state = self._state(key)
         if state is State.STORED and answers:
-            self._further_takes(key, answers, asked)
+            self._takes.record(key, answers, asked)
             return
-        if not answers or (state is State.ANSWERED and not self._has_lost_answer(self._first(key))):
+        if not answers or (state is State.ANSWERED and not self._is_answer_lost(key)):
             return
         first = [one for one in answers if one.take == answers[0].take]
         pictures = [picture for one in first for picture in one.pictures]
         self._stray_first(key, pictures, next((one.receipt for one in first if one.receipt), None), asked)
         if further := answers[len(first) :] if self._state(key) is State.STORED else []:
-            self._further_takes(key, further, asked)
+            self._takes.record(key, further, asked)
 
-    def _answers(self, originals: Sequence[str]) -> list[_StrayAnswer]:
+    def _answers(self, originals: Sequence[str]) -> list[StrayAnswer]:
         """Return the whole pictures of one key as the answers that brought them, by take.
 
         Receipts say which pictures are of one answer; a picture without one is taken to be all of its answer.
         """
-        found: dict[object, _StrayAnswer] = {}
+        found: dict[object, StrayAnswer] = {}
         for original in originals:
             if (picture := self._whole(original)) is not None:
                 there = self._in_bucket.get(original)
                 receipt = there.receipt if there else None
                 answer = (receipt.take, receipt.attempt) if receipt else original
-                found.setdefault(answer, _StrayAnswer([], receipt)).pictures.append(picture)
+                found.setdefault(answer, StrayAnswer([], receipt)).pictures.append(picture)
         return sorted(found.values(), key=lambda one: one.take)
+
+    def _is_answer_lost(self, key: str) -> bool:
+        return has_lost_answer(self._db, self._folder, takes.first_of(self._db, key))
 
     def _stray_first(
         self, key: str, pictures: Sequence[StoredPicture], receipt: Receipt | None, asked: Wanted | None
@@ -348,9 +286,9 @@ class _Healing:
         request_id: int | None
         if state is State.ANSWERED:
             # What the request cost is known already.
-            request_id = self._first(key)
+            request_id = takes.first_of(self._db, key)
         elif state is State.SENT:
-            request_id = self._first(key)
+            request_id = takes.first_of(self._db, key)
             transitions.settle_doubt(self._db, request_id=request_id, bill=receipt.bill if receipt else None)
         elif state is State.SPOILED and (request_id := self._lost_before(key)):
             # What the request cost is known already.
@@ -368,109 +306,6 @@ class _Healing:
             return
         self._store(request_id, pictures, self._now_ms)
         self._done.unpriced += receipt is None and state is not State.ANSWERED
-
-    def _has_lost_answer(self, request_id: int) -> bool:
-        """Return whether the body of an answered request is gone, as on a second machine with an empty disk."""
-        answer, in_row = self._db.execute(
-            "SELECT answer, body IS NOT NULL FROM requests WHERE id = ?", (request_id,)
-        ).fetchone()
-        return not in_row and not (answer and self._folder.answer(answer).is_file())
-
-    def _first(self, key: str) -> int:
-        return takes.first_of(self._db, key)
-
-    def _further_takes(self, key: str, answers: Sequence[_StrayAnswer], asked: Wanted | None) -> None:
-        """Record answers with pictures of a stored request that it does not know: each is another take of that request.
-
-        What the request shows stays shown, unless its line, which knows all of them, shows another one. Of a request
-        without a line, a take that a receipt tells of is shown, as by the run that bought it.
-        """
-        row = self._open_take(key)
-        if row is not None and row[1] is State.ANSWERED and not self._has_lost_answer(row[0]):
-            # It is about to be made a picture, and finds its bytes.
-            return
-        request_id = self._first(key)
-        known = takes.takes_of(self._db, request_id)
-        before = next((one.number for one in known if one.shown), None)
-        listed = self._listed.get(key)
-        covered = max(0, listed.takes - len(known)) if listed else 0
-        rest = self._not_recorded(listed, request_id) if listed else Bill()
-        for one in answers:
-            bill = rest if covered > 0 else one.receipt.bill if one.receipt else asked.bill if asked else None
-            covered, rest = covered - 1, Bill(flag="recovered", source=rest.source)
-            self._further_take(request_id, row[0] if row else None, one, bill)
-            row = None
-        shown = listed.pictures[0].sha256 if listed and listed.takes >= len(known) + len(answers) else None
-        if listed is not None or answers[-1].take == 1:
-            self._show(request_id, before, shown)
-
-    def _choose(self, key: str) -> None:
-        """Show the take that a newer line shows, if the ledger knows all that were bought."""
-        listed, request_id = self._listed[key], self._first(key)
-        known = takes.takes_of(self._db, request_id)
-        if len(known) == listed.takes:
-            before = next((one.number for one in known if one.shown), None)
-            self._show(request_id, before, listed.pictures[0].sha256)
-
-    def _further_take(self, request_id: int, open_id: int | None, answer: _StrayAnswer, bill: Bill | None) -> None:
-        """Record an answer as a take of a stored request: as the one that was asked for, if there is one."""
-        row = request_id if open_id is None else open_id
-        (state,) = self._db.execute("SELECT state FROM requests WHERE id = ?", (row,)).fetchone()
-        number = takes.last_number(self._db, request_id) + 1
-        if open_id is not None and state in {State.SENT, State.DOUBT}:
-            transitions.settle_doubt(self._db, request_id=open_id, bill=answer.receipt.bill if answer.receipt else None)
-        elif open_id is None or state is not State.ANSWERED:
-            self._bill_take(row, number, bill)
-        transitions.store(
-            self._db, request_id=row, pictures=answer.pictures, downloads=0, now_ms=self._now_ms, takes_names=False
-        )
-        self._done.takes += 1
-
-    def _bill_take(self, row: int, number: int, bill: Bill | None) -> None:
-        key, estimate, source = self._db.execute(
-            "SELECT key, coalesce(estimate_microusd, 0), price_source FROM requests WHERE id = ?", (row,)
-        ).fetchone()
-        bill = bill or Bill(estimated_microusd=estimate, flag="recovered", source=source)
-        (attempts,) = self._db.execute(
-            "SELECT count(*) FROM requests r JOIN attempts a ON a.request_id = r.id WHERE r.key = ?", (key,)
-        ).fetchone()
-        self._db.execute(
-            "INSERT INTO attempts (request_id, take, run_id, ordinal, outcome, sent_ms, reserved_microusd,"
-            " billed_microusd, estimated_microusd, cost_source, cost_flag)"
-            " VALUES (?, ?, ?, ?, 'billed', ?, 0, ?, ?, ?, ?)",
-            (
-                *(row, number, self._run(), attempts + 1, self._now_ms),
-                *(bill.billed_microusd, bill.estimated_microusd, bill.source, bill.flag or "recovered"),
-            ),
-        )
-
-    def _not_recorded(self, listed: PaidLines, request_id: int) -> Bill:
-        """Return what the line of a request says it cost beyond what the ledger knows."""
-        billed, estimated = self._db.execute(
-            "SELECT sum(billed_microusd), sum(estimated_microusd) FROM attempts WHERE request_id = ?", (request_id,)
-        ).fetchone()
-        rest = listed.bill.billed_microusd + listed.bill.estimated_microusd - (billed or 0) - (estimated or 0)
-        stated = listed.bill.billed_microusd > 0
-        source = listed.bill.source
-        return Bill(max(0, rest), 0, source=source) if stated else Bill(0, max(0, rest), "recovered", source)
-
-    def _show(self, request_id: int, before: int | None, sha256: str | None) -> None:
-        """Show the take with these bytes, or else the one that was shown ``before``."""
-        now = takes.takes_of(self._db, request_id)
-        found = self._db.execute(
-            "SELECT take FROM (SELECT take, sha256, ordinal FROM pictures WHERE request_id = :id UNION ALL"
-            " SELECT take, sha256, ordinal FROM other_takes WHERE request_id = :id) WHERE sha256 = :sha256"
-            " ORDER BY ordinal, take LIMIT 1",
-            {"id": request_id, "sha256": sha256},
-        ).fetchone()
-        wanted = found[0] if found else before
-        if wanted is not None and not any(one.shown and one.number == wanted for one in now):
-            takes.show(self._db, request_id, wanted, now_ms=self._now_ms, takes_names=False)
-
-    def _open_take(self, key: str) -> tuple[int, State] | None:
-        """Return the further take of a key that was asked for and is no picture yet, by its number in the ledger."""
-        found = self._db.execute("SELECT id, state FROM requests WHERE key = ? AND take > 1", (key,)).fetchone()
-        return None if found is None else (int(found[0]), State(found[1]))
 
     def _was_reused(self, asked: Wanted, pictures: Sequence[StoredPicture]) -> bool:
         """Record pictures that a run which died had taken from another folder; return whether they were."""
@@ -541,9 +376,9 @@ class _Healing:
         request, outcome = failed.request, failed.outcome
         if outcome.state not in {State.DOUBT, State.SPOILED} or self._state(request.key) is not State.STORED:
             return
-        if self._open_take(request.key) is None:
+        if self._takes.open_take(request.key) is None:
             takes.ask(self._db, [(request, "")], run_id=self._run(), now_ms=self._now_ms)
-            number = takes.last_number(self._db, self._first(request.key)) + 1
+            number = takes.last_number(self._db, takes.first_of(self._db, request.key)) + 1
             ticket = self._ticket(structs.replace(request, take=number), "", self._now_ms)
             transitions.fail(self._db, ticket=ticket, outcome=outcome, duration_ms=None, now_ms=self._now_ms)
             self._done.failures += 1
@@ -646,7 +481,7 @@ class _Healing:
     ) -> int:
         """Return the number of a request that is now answered at that price."""
         if self._state(request.key) is State.SENT:
-            request_id = self._first(request.key)
+            request_id = takes.first_of(self._db, request.key)
             transitions.settle_doubt(self._db, request_id=request_id)
             return request_id
         ticket = self._ticket(request, stem, begun_ms)

@@ -9,10 +9,8 @@ import pytest
 
 from batchgen.errors import FolderMismatch, UsageError
 from batchgen.request import State, number_of
-from batchgen.store.dataset.heal import (
-    Wanted,
-    heal,
-)
+from batchgen.store.dataset.heal import heal
+from batchgen.store.dataset.healed import Wanted
 from batchgen.store.dataset.leftovers import is_lost, set_aside_logs
 from batchgen.store.dataset.metadata import write_dataset
 from batchgen.store.folder.kept_answers import kept_answers, mark_unbilled, unbilled, write_answer
