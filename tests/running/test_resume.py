@@ -255,6 +255,8 @@ def test_a_second_process_on_the_same_folder_posts_nothing(town):
         here.write(8, concurrency=8)
         with here.start() as first:
             here.wait_for(lambda books: books["in_flight"] == 8, first)
+            # However long the second one takes to start, the first has not ended.
+            first.send_signal(signal.SIGSTOP)
             code, _, err = here.run()
             assert code == 5
             assert f"process {first.pid}" in err
