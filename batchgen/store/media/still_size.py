@@ -46,17 +46,23 @@ _PNG_PARTS = frozenset({b"sRGB", b"gAMA", b"cHRM", b"pHYs", b"PLTE", b"tIME", b"
 
 
 def _jpeg(content: bytes) -> tuple[int, int] | None:
-    """Return the size in the frame's header, in front of which stand segments that nobody has to understand."""
-    place = 2
+    """Return the size in the frame's header, if up to the first pixels there are segments that mean nothing else."""
+    place, size = 2, None
     while True:
         before, marker, length = struct.unpack_from(">BBH", content, place)
         if before != 0xFF or length < 2:
             return None
-        if marker in {0xC0, 0xC1, 0xC2}:
-            bits, height, width, channels = struct.unpack_from(">BHHB", content, place + 4)
-            return (width, height) if bits == 8 and channels in {1, 3} and length == 8 + 3 * channels else None
         body = content[place + 4 : place + 2 + length]
-        if marker == 0xDB:
+        if len(body) != length - 2:
+            return None
+        if marker == 0xDA:
+            return size
+        if marker in {0xC0, 0xC1, 0xC2}:
+            bits, height, width, channels = struct.unpack_from(">BHHB", body)
+            if size is not None or bits != 8 or channels not in {1, 3} or length != 8 + 3 * channels:
+                return None
+            size = width, height
+        elif marker == 0xDB:
             # Tables of 64 bytes, each behind its number; others are of 64 words.
             if len(body) % 65 or any(number > 3 for number in body[::65]):
                 return None
@@ -69,7 +75,8 @@ def _jpeg(content: bytes) -> tuple[int, int] | None:
 def _webp(content: bytes) -> tuple[int, int] | None:
     """Return the size of the one frame of a simple file."""
     size, kind, length = struct.unpack_from("<I4x4sI", content, 4)
-    if size + 8 > len(content) or 20 + length > size + 8:
+    # Its one chunk fills the file, to an even number of bytes.
+    if size + 8 > len(content) or 12 + length + length % 2 != size:
         return None
     if kind == b"VP8 ":
         tag, start, width, height = struct.unpack_from("<3s3sHH", content, 20)
