@@ -32,7 +32,7 @@ class Mutation:
 
 
 DURABLE = "tests/faults/test_disk.py -k test_each_step_is_durable_before_the_next_one_refers_to_it"
-READ = '        repeats = bool(response.extensions.get("repeats"))\n'
+READ = "            content = inflated(sent, received)\n"
 SYNC = "os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)\n    try:\n        os.fsync(handle)\n"
 COMMIT = '            self._db.execute("COMMIT")\n'
 
@@ -69,10 +69,13 @@ MUTATIONS = {
             Edit(
                 "provider/http_client.py",
                 READ,
-                "        if response.is_redirect:\n"
-                '            request = httpx.Request("POST", response.headers["location"], headers=headers,'
-                " content=body.content)\n"
-                f"            response = await self._engine.handle_async_request(request)\n{READ}",
+                "            if 300 <= received.status < 400:\n"
+                "                named = {name.lower(): value for name, value in received.headers}\n"
+                '                there = named[b"location"].decode()\n'
+                '                request = httpx.Request("POST", there, headers=self._headers, content=body.content)\n'
+                "                response = await self._engine.handle_async_request(request)\n"
+                "                received = replace(received, status=response.status_code, body=response.content)\n"
+                f"{READ}",
             )
         ],
     ),
