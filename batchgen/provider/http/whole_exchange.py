@@ -6,6 +6,7 @@ requests to one address makes their head once (:class:`~batchgen.provider.http.o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Self
 
@@ -18,7 +19,7 @@ from batchgen.provider.http.received import Received
 from batchgen.waiter import Waiter, new_waiter
 
 
-class WholeExchange(httpx.AsyncBaseTransport):
+class WholeExchange(httpx.AsyncBaseTransport, ABC):
     """An engine, as :mod:`batchgen.provider.http.interface` promises it, but for the connections."""
 
     def __init__(self, options: EngineOptions) -> None:
@@ -40,8 +41,9 @@ class WholeExchange(httpx.AsyncBaseTransport):
         refuse_proxy(sent, answer)
         return answer
 
+    @abstractmethod
     async def _answered(self, sent: Outgoing) -> Received:
-        raise NotImplementedError
+        """Return the answer over a connection of its own, or over one that is free."""
 
     @property
     def _in_use(self) -> int:
