@@ -68,7 +68,7 @@ async def cpu_us(client, files, posts):
 
 
 async def measured(ports, rounds, posts):
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as place:
+    with tempfile.TemporaryDirectory(dir=Path(__file__).parents[1] / "outputs") as place:
         folder = RunFolder(Path(place))
         folder.answers.mkdir(parents=True)
         files = ArrivingAnswers(folder, DiskSpace(folder, concurrency=1))
