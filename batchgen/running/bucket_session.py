@@ -268,6 +268,13 @@ class BucketSession:
             self._reader = self._reader or Reader(self._folder.ledger)
             return OnItsWay(*self._reader.db.execute(_DOUBTS).fetchone())
 
+    def close(self) -> None:
+        """Close what was opened to read the ledger."""
+        with self._reading:
+            if self._reader is not None:
+                self._reader.close()
+            self._reader = None
+
     @contextmanager
     def cared_for(self) -> Iterator[None]:
         """Look after the bucket from threads while the block runs, and release the lease at its end."""
@@ -283,8 +290,7 @@ class BucketSession:
                 # A lease that is not released runs out by itself.
                 with suppress(BucketFailed, LeaseLost):
                     self._taken.lease.release()
-            if self._reader is not None:
-                self._reader.close()
+            self.close()
 
     def _care(self) -> None:
         if self._kept and not self.is_resting:

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from batchgen.running.bucket_session import BucketSession
 from batchgen.store.pictures.bucket import Bucket
 from tests.buckets.service import ADDRESS, BUCKET, BucketService
 from tests.faults.shop import Shop
@@ -45,3 +46,19 @@ def shop(tmp_path, bucket):
     opened = Shop(tmp_path / "shop")
     yield opened
     opened.close()
+
+
+@pytest.fixture(autouse=True)
+def sessions_are_closed(monkeypatch):
+    """Close what tests open without the block that a run has around it."""
+    made = []
+    begin = BucketSession.__init__
+
+    def noted(session, *words, **options):
+        begin(session, *words, **options)
+        made.append(session)
+
+    monkeypatch.setattr(BucketSession, "__init__", noted)
+    yield
+    for session in made:
+        session.close()
