@@ -78,3 +78,4 @@ async def test_a_bucket_that_fails_is_left_alone_and_the_disk_keeps_what_is_paid
         assert rested.folders
     assert len(asked) == 1
     assert (session.failed is not None) == lasting
+    session.close()
